@@ -1,0 +1,210 @@
+"""What a part says of itself: plain data, readable without loading a backend."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+# The closed vocabulary. Every tag is a claim, and the check named behind it makes it true
+# (`kcatalog.conformance`); a tag without a check would be a promise nobody keeps.
+TAGS = {
+    # layers
+    "identity-at-inference": "returns its input unchanged when not training",
+    "shape-preserving": "output shape equals input shape",
+    "random": "draws random numbers in training; the same seed draws the same ones",
+    "masking": "reads or passes on Keras masks; padding never changes a real step's result",
+    "recurrent": "a causal sequence model: step t depends on steps up to t only",
+    "cell": "a recurrent cell, to be run by keras.layers.RNN",
+    # losses and metrics
+    "in-batch": "a sample's loss depends on the rest of its batch",
+    "integer-labels": "targets are class indices of shape (batch,) or (batch, 1)",
+    "logits": "predictions are unbounded scores; the right one rising lowers the loss",
+    "embeddings": "predictions are embeddings; rotating all of them changes nothing",
+    "streaming": "updating by parts gives the same result as updating at once",
+    # regularizers, constraints, initializers
+    "penalty": "a non-negative scalar, zero for zero weights unless the card says otherwise",
+    "projection": "applying it twice equals applying it once",
+    "bias": "initializes a bias vector",
+    # optimizers
+    "wrapper": "wraps another optimizer and keeps that one's settings working",
+    "averages-weights": "changes which weights the model ends with, not the gradient",
+    "transforms-gradients": "changes the gradient before the wrapped optimizer sees it",
+    # schedules and callbacks
+    "schedule": "maps a step to a finite, non-negative learning rate",
+    "monitoring": "watches training and leaves the weights as they would be without it",
+}
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where a part comes from. `where` names the place in the paper (equation, section)."""
+
+    title: str
+    authors: str
+    year: int
+    link: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        place = f", {self.where}" if self.where else ""
+        return f"{self.authors} ({self.year}). {self.title}{place}. {self.link}"
+
+
+@dataclass(frozen=True, init=False)
+class Part:
+    """An object yet to be built, written as its public path and arguments.
+
+    >>> print(Part("keras.optimizers.SGD", learning_rate=0.1))
+    keras.optimizers.SGD(learning_rate=0.1)
+    """
+
+    path: str
+    args: dict
+
+    def __init__(self, path: str, **args):
+        object.__setattr__(self, "path", path)
+        object.__setattr__(self, "args", args)
+
+    def build(self):
+        """Import the class and construct the object."""
+        module, name = self.path.rsplit(".", 1)
+        return getattr(importlib.import_module(module), name)(**build_args(self.args))
+
+    def __str__(self) -> str:
+        return f"{self.path}({render_args(self.args)})"
+
+
+def build_args(args: dict) -> dict:
+    """Arguments with every `Part` among them built afresh."""
+    return {k: v.build() if isinstance(v, Part) else v for k, v in args.items()}
+
+
+def render_args(args: dict) -> str:
+    """Arguments as source code."""
+    return ", ".join(f"{k}={v if isinstance(v, Part) else repr(v)}" for k, v in args.items())
+
+
+@dataclass(frozen=True)
+class Example:
+    """Arguments that differ from the defaults, and data to try them on.
+
+    shape: one sample's shape without the batch axis (layers, predictions of losses and
+        metrics), or the whole weight's shape (regularizers, constraints, initializers).
+    targets: what a loss or metric compares with: "labels" (class indices), "one_hot",
+        "binary" (0/1 of the predictions' shape), "signs" (-1/+1), or "real".
+    predictions: what a loss or metric is given: "real" (scores, embeddings) or
+        "probabilities" (positive, summing to 1 over the last axis).
+    classes: number of classes when `targets` is "labels" and the last axis of `shape`
+        does not count them (embeddings).
+    """
+
+    args: dict = field(default_factory=dict)
+    shape: tuple[int, ...] | None = None
+    targets: str = "real"
+    predictions: str = "real"
+    classes: int | None = None
+
+
+# --- the search space: what the tuner may try for an argument ---------------------------
+
+
+@dataclass(frozen=True)
+class Float:
+    """A real number between `low` and `high`, drawn evenly (or evenly in log)."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def __contains__(self, value) -> bool:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and self.low <= value <= self.high
+
+    def corners(self) -> list:
+        """The extremes, and the middle."""
+        middle = math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2
+        return [self.low, middle, self.high]
+
+    def __str__(self) -> str:
+        return f"{self.low:g} to {self.high:g}{' (log)' if self.log else ''}"
+
+
+@dataclass(frozen=True)
+class Int:
+    """A whole number between `low` and `high`, both included."""
+
+    low: int
+    high: int
+    step: int = 1
+    log: bool = False
+
+    def __contains__(self, value) -> bool:
+        return (
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and self.low <= value <= self.high
+            and (self.log or (value - self.low) % self.step == 0)
+        )
+
+    def corners(self) -> list:
+        """The extremes."""
+        return [self.low, self.low + (self.high - self.low) // self.step * self.step]
+
+    def __str__(self) -> str:
+        return f"{self.low} to {self.high}{' (log)' if self.log else ''}"
+
+
+@dataclass(frozen=True, init=False)
+class Choice:
+    """One of the given values."""
+
+    values: tuple
+
+    def __init__(self, *values):
+        object.__setattr__(self, "values", values)
+
+    def __contains__(self, value) -> bool:
+        return any(value == v and type(value) is type(v) for v in self.values)
+
+    def corners(self) -> list:
+        """Every value."""
+        return list(self.values)
+
+    def __str__(self) -> str:
+        return " | ".join(repr(v) for v in self.values)
+
+
+Space = Float | Int | Choice
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a part says of itself beyond what its code and docstring already say.
+
+    paper: where it comes from. equation: the idea in one line. tags: claims from `TAGS`.
+    space: argument -> what the tuner may try. example: arguments and data to try it on.
+    exemptions: conformance check -> why this part cannot pass it (a strict xfail).
+    """
+
+    paper: Paper | None = None
+    equation: str = ""
+    tags: tuple[str, ...] = ()
+    space: dict[str, Space] = field(default_factory=dict)
+    example: Example = field(default_factory=Example)
+    exemptions: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self):
+        unknown = sorted(set(self.tags) - set(TAGS))
+        if unknown:
+            raise ValueError(
+                f"Card: `tags` must be among {sorted(TAGS)}. Received: tags={self.tags!r}. "
+                f"Remove {unknown} or add it to kcatalog.card.TAGS with a check that reads it."
+            )
+
+    def corners(self) -> Iterator[dict]:
+        """Argument sets that reach each end of each search-space dimension once."""
+        for name, space in self.space.items():
+            for value in space.corners():
+                yield {name: value}

@@ -1,0 +1,166 @@
+"""Argument checks: the one place where argument errors are worded.
+
+Each check returns the value it was given, so a constructor reads
+
+    self.rate = checks.number(self, "rate", rate, "[0, 1)")
+
+and the same text, "[0, 1)", is the rule a user reads, the comparison that is made, what
+`kcatalog show` prints and what the conformance suite steps over to see the error.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import numbers
+from collections.abc import Iterable
+
+
+class Interval:
+    """A range in mathematical notation: "[0, 1)", "(0, inf)", "[1, inf)".
+
+    >>> 0 in Interval("[0, 1)"), 1 in Interval("[0, 1)"), 7 in Interval("[1, inf)")
+    (True, False, True)
+    """
+
+    def __init__(self, text: str):
+        low, high = text[1:-1].split(",")
+        self.text, self.low, self.high = text, float(low), float(high)
+        self.closed_low, self.closed_high = text[0] == "[", text[-1] == "]"
+
+    def __contains__(self, value) -> bool:
+        above = value >= self.low if self.closed_low else value > self.low
+        below = value <= self.high if self.closed_high else value < self.high
+        return above and below and not math.isnan(value)
+
+    def outside(self) -> list[float]:
+        """Values just beyond each end, for tests."""
+        ends = [(self.low, self.closed_low, -1), (self.high, self.closed_high, 1)]
+        return [e + sign if closed else e for e, closed, sign in ends if math.isfinite(e)]
+
+
+def error(owner, name: str, rule: str, value, fix: str = "") -> ValueError:
+    """The house error: who, which argument, the rule, what came instead, how to mend it."""
+    owner = owner if isinstance(owner, str) else type(owner).__name__
+    received = f"Received: {name}={value!r} ({type(value).__name__})."
+    return ValueError(f"{owner}: `{name}` must be {rule}. {received} {fix}".strip())
+
+
+def closest(value, options: Iterable[str]) -> str:
+    """"Did you mean ...?" for a misspelt name, or the list of options.
+
+    >>> closest("cosin", ["cosine", "euclidean"])
+    "Did you mean 'cosine'?"
+    """
+    options = list(options)
+    match = difflib.get_close_matches(str(value).lower(), [str(o).lower() for o in options], n=1)
+    if match:
+        original = next(o for o in options if str(o).lower() == match[0])
+        return f"Did you mean {original!r}?"
+    return f"Use one of: {', '.join(map(repr, options))}."
+
+
+def number(owner, name: str, value, interval: str, *, optional: bool = False):
+    """A finite real number within `interval` (or None where `optional`)."""
+    if optional and value is None:
+        return value
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or value not in Interval(interval):
+        either = " or None" if optional else ""
+        raise error(owner, name, f"a number in {interval}{either}", value, _nearest(interval))
+    return value
+
+
+def integer(owner, name: str, value, interval: str, *, optional: bool = False):
+    """A whole number within `interval` (or None where `optional`)."""
+    if optional and value is None:
+        return value
+    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not is_integer or value not in Interval(interval):
+        either = " or None" if optional else ""
+        raise error(owner, name, f"an integer in {interval}{either}", value, _nearest(interval))
+    return value
+
+
+def choice(owner, name: str, value, options: tuple):
+    """One of `options`."""
+    if not any(value is o or (type(value) is type(o) and value == o) for o in options):
+        rule = "one of " + ", ".join(map(repr, options))
+        strings = [o for o in options if isinstance(o, str)]
+        fix = closest(value, strings) if isinstance(value, str) and strings else ""
+        raise error(owner, name, rule, value, "" if fix.startswith("Use") else fix)
+    return value
+
+
+def boolean(owner, name: str, value):
+    """True or False."""
+    if not isinstance(value, bool):
+        raise error(owner, name, "True or False", value)
+    return value
+
+
+def instance(owner, name: str, value, types: type | tuple[type, ...], rule: str, fix: str = ""):
+    """An instance of `types`, worded as `rule`."""
+    if not isinstance(value, types):
+        raise error(owner, name, rule, value, fix)
+    return value
+
+
+def rank(owner, shape, ndim: int, axes: str):
+    """An input shape with `ndim` axes, named in `axes` such as "(batch, steps, features)"."""
+    if len(shape) != ndim:
+        raise error(owner, "input_shape", f"{axes}, {ndim} axes", tuple(shape))
+    return shape
+
+
+def known_axis(owner, shape, axis: int, meaning: str):
+    """The size of `axis`, which has to be known when weights are built."""
+    if shape[axis] is None:
+        rule = f"a shape whose axis {axis} ({meaning}) is known"
+        raise error(owner, "input_shape", rule, tuple(shape), "Give the Input a full shape.")
+    return shape[axis]
+
+
+def _nearest(interval: str) -> str:
+    """A legal value to try instead."""
+    i = Interval(interval)
+    if math.isfinite(i.low) and math.isfinite(i.high):
+        value = (i.low + i.high) / 2 if i.low < i.high else i.low
+    else:
+        value = i.low + (0 if i.closed_low else 1) if math.isfinite(i.low) else 0.0
+    return f"For example: {value:g}."
+
+
+# --- Keras objects given by name, config or instance ------------------------------------
+
+
+def activation(owner, name: str, value):
+    """An activation: Keras's name for it, or a function. Returns the function."""
+    return _keras_object(owner, name, value, "activations", "a Keras activation or a function")
+
+
+def initializer(owner, name: str, value):
+    """An initializer: Keras's name for it, or an instance. Returns the instance."""
+    return _keras_object(owner, name, value, "initializers", "a Keras initializer")
+
+
+def regularizer(owner, name: str, value):
+    """A regularizer or None: Keras's name for it, or an instance. Returns the instance."""
+    return _keras_object(owner, name, value, "regularizers", "a Keras regularizer or None")
+
+
+def constraint(owner, name: str, value):
+    """A constraint or None: Keras's name for it, or an instance. Returns the instance."""
+    return _keras_object(owner, name, value, "constraints", "a Keras constraint or None")
+
+
+def _keras_object(owner, name, value, module, rule):
+    import keras
+
+    try:
+        found = getattr(keras, module).get(value)
+    except (ValueError, TypeError) as e:
+        raise error(owner, name, rule, value) from e
+    if found is not None and not callable(found):
+        raise error(owner, name, rule, value)
+    return found

@@ -1,0 +1,119 @@
+"""A part under examination: how to build it and what data to try it on."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from dataclasses import dataclass
+
+import numpy as np
+
+from kcatalog import registry
+from kcatalog.card import Card, build_args
+from kcatalog.registry import Entry
+
+BATCH = 6
+
+
+class CheckFailure(AssertionError):
+    """A part broke a rule; the message says which and how."""
+
+
+def require(condition, message: str):
+    """Raise `CheckFailure` unless the condition holds."""
+    if not condition:
+        raise CheckFailure(message)
+
+
+def close(actual, expected, what: str, rtol: float = 1e-4, atol: float = 1e-5):
+    """Require two arrays to agree, and say by how much they do not."""
+    actual, expected = np.asarray(actual, "float64"), np.asarray(expected, "float64")
+    require(actual.shape == expected.shape, f"{what}: shapes {actual.shape} and {expected.shape}")
+    if not np.allclose(actual, expected, rtol=rtol, atol=atol, equal_nan=True):
+        worst = np.max(np.abs(actual - expected))
+        raise CheckFailure(f"{what}: values differ, by {worst:.3g} at most")
+
+
+def finite(value, what: str):
+    """Require every number to be finite."""
+    require(np.all(np.isfinite(np.asarray(value, "float64"))), f"{what} is NaN or infinite")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One class with what its source and its card say of it."""
+
+    cls: type
+    entry: Entry
+    card: Card
+
+    @classmethod
+    def of(cls, component: type) -> Subject:
+        """The subject for a class, with or without a card."""
+        entry = registry.describe_class(component)
+        return cls(component, entry, entry.card)
+
+    @property
+    def name(self) -> str:
+        """The class's name."""
+        return self.cls.__name__
+
+    @property
+    def kind(self) -> str:
+        """The kind of part, "schedules" among them."""
+        return self.entry.kind
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The card's claims."""
+        return self.card.tags
+
+    @functools.cached_property
+    def signature(self) -> dict[str, inspect.Parameter]:
+        """Constructor parameters by name, without self, *args and **kwargs."""
+        parameters = inspect.signature(self.cls.__init__).parameters.values()
+        named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        return {p.name: p for p in list(parameters)[1:] if p.kind in named}
+
+    def make(self, **overrides):
+        """The card's example, built afresh, with some arguments replaced."""
+        return self.cls(**{**build_args(self.card.example.args), **overrides})
+
+    def rng(self) -> np.random.Generator:
+        """The same random numbers for every check of this part."""
+        return np.random.default_rng(sum(map(ord, self.name)))
+
+    def inputs(self, batch: int = BATCH, dtype: str = "float32") -> np.ndarray:
+        """A batch of input for a layer."""
+        shape = self._shape("input")
+        return self.rng().normal(size=(batch, *shape)).astype(dtype)
+
+    def weight(self, dtype: str = "float32") -> np.ndarray:
+        """A weight for a regularizer, constraint or initializer."""
+        return self.rng().normal(size=self._shape("weight")).astype(dtype)
+
+    def targets_and_predictions(self, batch: int = BATCH, dtype: str = "float32"):
+        """`y_true` and `y_pred` of the kind that the card's example names."""
+        example, rng, shape = self.card.example, self.rng(), self._shape("predictions")
+        y_pred = rng.normal(size=(batch, *shape))
+        if example.predictions == "probabilities":
+            y_pred = np.exp(y_pred) / np.exp(y_pred).sum(-1, keepdims=True)
+        classes = example.classes or (shape[-1] if shape else 2)
+        labels = np.arange(batch) % classes
+        y_true = {
+            "labels": lambda: rng.permutation(labels).astype("int32"),
+            "one_hot": lambda: np.eye(classes)[rng.permutation(labels)].astype(dtype),
+            "binary": lambda: rng.integers(0, 2, y_pred.shape).astype(dtype),
+            "signs": lambda: (2 * rng.integers(0, 2, y_pred.shape) - 1).astype(dtype),
+            "real": lambda: rng.normal(size=y_pred.shape).astype(dtype),
+        }[example.targets]()
+        return y_true, y_pred.astype(dtype)
+
+    def _shape(self, what: str) -> tuple[int, ...]:
+        shape = self.card.example.shape
+        require(
+            shape is not None,
+            f"{self.name}: the card's example must give `shape`, the {what} shape to try it on, "
+            "for instance example=Example({...}, shape=(8, 8, 3))",
+        )
+        return shape

@@ -1,0 +1,81 @@
+"""Which checks a part has to pass: those of its kind whose conditions its card meets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from kcatalog.conformance.subject import Subject
+
+_CHECKS: list[_Rule] = []
+
+
+@dataclass(frozen=True)
+class _Rule:
+    function: Callable
+    kinds: tuple[str, ...]
+    when: Callable[[Subject], bool]
+    variants: tuple
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of one part. `exemption` is the card's reason why it cannot pass, or ""."""
+
+    name: str
+    subject: Subject
+    function: Callable
+    args: tuple = ()
+
+    @property
+    def id(self) -> str:
+        """For instance `losses-TripletSemiHard-degenerate_input-float16`."""
+        return f"{self.subject.kind}-{self.subject.name}-{self.name}"
+
+    @property
+    def exemption(self) -> str:
+        """The card's reason for an expected failure, or ""."""
+        return self.subject.card.exemptions.get(self.name, "")
+
+    def run(self):
+        """Raise unless the part passes."""
+        self.function(self.subject, *self.args)
+
+
+def check(*kinds: str, tag: str | None = None, when=None, variants: tuple = ()):
+    """Decorator: makes a function `(subject)` or `(subject, variant)` a check of these kinds.
+
+    Args:
+        kinds: kinds of part it applies to; none means all.
+        tag: the claim it verifies; it is generated for parts that make the claim.
+        when: a further condition on the subject.
+        variants: run once for each, as a second argument.
+    """
+
+    def register(function):
+        def applies(subject: Subject) -> bool:
+            return (tag is None or tag in subject.tags) and (when is None or when(subject))
+
+        function.tag = tag
+        _CHECKS.append(_Rule(function, kinds, applies, variants))
+        return function
+
+    return register
+
+
+def checks_for(cls: type) -> Iterator[Check]:
+    """Every check that applies to a class, registered in the catalog or not."""
+    subject = Subject.of(cls)
+    for rule in _CHECKS:
+        if (rule.kinds and subject.kind not in rule.kinds) or not rule.when(subject):
+            continue
+        if rule.variants:
+            for v in rule.variants:
+                yield Check(f"{rule.function.__name__}-{v}", subject, rule.function, (v,))
+        else:
+            yield Check(rule.function.__name__, subject, rule.function)
+
+
+def verified_tags() -> set[str]:
+    """Tags that some check reads."""
+    return {r.function.tag for r in _CHECKS if r.function.tag}

@@ -1,0 +1,83 @@
+"""Keras's own parts that recipes and the tuner use, with the search spaces we give them.
+
+Names, arguments, defaults and summaries are Keras's and are read from its source; only what
+Keras does not say stands here.
+"""
+
+from kcatalog.card import Card, Choice, Example, Float, Int
+
+_LEARNING_RATE = Float(1e-4, 1e-2, log=True)
+
+KERAS_PARTS: dict[str, Card] = {
+    # layers
+    "keras.layers.BatchNormalization": Card(space={"momentum": Choice(0.9, 0.99)}),
+    "keras.layers.Bidirectional": Card(),
+    "keras.layers.Conv2D": Card(
+        space={"filters": Choice(16, 32, 64), "kernel_size": Choice(3, 5)},
+        example=Example({"filters": 32, "kernel_size": 3}),
+    ),
+    "keras.layers.Dense": Card(
+        space={"units": Choice(32, 64, 128)}, example=Example({"units": 64})
+    ),
+    "keras.layers.Dropout": Card(space={"rate": Float(0.0, 0.5)}, example=Example({"rate": 0.2})),
+    "keras.layers.Embedding": Card(example=Example({"input_dim": 256, "output_dim": 64})),
+    "keras.layers.GRU": Card(space={"units": Choice(64, 128, 256)}, example=Example({"units": 64})),
+    "keras.layers.GlobalAveragePooling2D": Card(),
+    "keras.layers.LSTM": Card(
+        space={"units": Choice(32, 64, 128)}, example=Example({"units": 64})
+    ),
+    "keras.layers.LayerNormalization": Card(),
+    "keras.layers.Masking": Card(),
+    "keras.layers.MaxPooling2D": Card(),
+    "keras.layers.MelSpectrogram": Card(),
+    "keras.layers.SpatialDropout1D": Card(
+        space={"rate": Float(0.0, 0.5)}, example=Example({"rate": 0.2})
+    ),
+    # losses
+    "keras.losses.CategoricalCrossentropy": Card(space={"label_smoothing": Float(0.0, 0.2)}),
+    "keras.losses.CategoricalHinge": Card(),
+    "keras.losses.SparseCategoricalCrossentropy": Card(),
+    "keras.losses.SquaredHinge": Card(),
+    "keras.losses.MeanSquaredError": Card(),
+    # metrics
+    "keras.metrics.SparseCategoricalAccuracy": Card(),
+    "keras.metrics.MeanSquaredError": Card(),
+    # regularizers
+    "keras.regularizers.L1": Card(space={"l1": Float(1e-6, 1e-3, log=True)}),
+    "keras.regularizers.L2": Card(space={"l2": Float(1e-6, 1e-3, log=True)}),
+    "keras.regularizers.OrthogonalRegularizer": Card(
+        space={"factor": Float(1e-5, 1e-2, log=True)}
+    ),
+    # constraints and initializers
+    "keras.constraints.MaxNorm": Card(space={"max_value": Float(1.0, 4.0)}),
+    "keras.constraints.UnitNorm": Card(),
+    "keras.initializers.GlorotUniform": Card(),
+    "keras.initializers.HeNormal": Card(),
+    "keras.initializers.Orthogonal": Card(),
+    # optimizers and schedules
+    "keras.optimizers.Adam": Card(space={"learning_rate": _LEARNING_RATE}),
+    "keras.optimizers.AdamW": Card(
+        space={
+            "learning_rate": _LEARNING_RATE,
+            "weight_decay": Float(1e-4, 1e-1, log=True),
+        }
+    ),
+    "keras.optimizers.Nadam": Card(space={"learning_rate": _LEARNING_RATE}),
+    "keras.optimizers.RMSprop": Card(space={"learning_rate": _LEARNING_RATE}),
+    "keras.optimizers.SGD": Card(
+        space={
+            "learning_rate": Float(1e-3, 1e-1, log=True),
+            "momentum": Choice(0.0, 0.9),
+            "nesterov": Choice(False, True),
+        }
+    ),
+    "keras.optimizers.schedules.CosineDecay": Card(
+        space={"decay_steps": Int(100, 10_000, log=True)},
+        example=Example({"initial_learning_rate": 0.01, "decay_steps": 1000}),
+    ),
+    "keras.optimizers.schedules.ExponentialDecay": Card(
+        example=Example({"initial_learning_rate": 0.01, "decay_steps": 1000, "decay_rate": 0.9})
+    ),
+    "keras.callbacks.EarlyStopping": Card(),
+    "keras.callbacks.TensorBoard": Card(),
+}
