@@ -1,0 +1,102 @@
+"""One training step with a part of any kind: what the common checks mean by using it."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+from kcatalog.conformance import backend
+from kcatalog.conformance.subject import Subject
+
+
+def exercise(s: Subject, part) -> dict[str, np.ndarray]:
+    """Use the part once as training would; the numbers that came out, by name."""
+    return _STEPS[s.kind](s, part)
+
+
+def layer_function(layer, training: bool):
+    """A built layer as a function `(weights, input) -> output` without side effects."""
+    other = [backend.as_numpy(v) for v in layer.non_trainable_variables]
+
+    def function(weights, x):
+        return layer.stateless_call(
+            weights, [ops.convert_to_tensor(o) for o in other], x, training=training
+        )[0]
+
+    return function
+
+
+def as_layer(s: Subject, layer):
+    """The layer itself; a recurrent cell inside Keras's RNN."""
+    return keras.layers.RNN(layer, return_sequences=True) if "cell" in s.tags else layer
+
+
+def _layer_step(s, part):
+    layer, x = as_layer(s, part), s.inputs()
+    layer.build(x.shape)
+    function = layer_function(layer, training=True)
+    weights = [backend.as_numpy(v) for v in layer.trainable_variables]
+
+    def loss(x, *weights):
+        return ops.sum(ops.square(function(list(weights), x)))
+
+    value, gradients = backend.value_and_gradients(loss, [x, *weights])
+    return {"output": value, **{f"gradient {i}": g for i, g in enumerate(gradients)}}
+
+
+def _loss_step(s, part):
+    y_true, y_pred = s.targets_and_predictions()
+    value, (gradient,) = backend.value_and_gradients(lambda p: part(y_true, p), [y_pred])
+    return {"loss": value, "gradient": gradient}
+
+
+def _metric_step(s, part):
+    part.update_state(*s.targets_and_predictions())
+    return {"result": part.result()}
+
+
+def _regularizer_step(s, part):
+    value, (gradient,) = backend.value_and_gradients(part, [s.weight()])
+    return {"penalty": value, "gradient": gradient}
+
+
+def _constraint_step(s, part):
+    return {"weight": backend.as_numpy(part(ops.convert_to_tensor(s.weight())))}
+
+
+def _initializer_step(s, part):
+    return {"weight": backend.as_numpy(part(s.weight().shape, dtype="float32"))}
+
+
+def _optimizer_step(s, part):
+    variable = keras.Variable(s.rng().normal(size=(4, 3)).astype("float32"), name="w")
+    part.build([variable])
+    for _ in range(2):
+        part.apply([ops.convert_to_tensor(variable.value) * 0.5])
+    return {"variable": backend.as_numpy(variable)}
+
+
+def _schedule_step(s, part):
+    return {"learning rate": backend.as_numpy(part(3))}
+
+
+def _callback_step(s, part):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")])
+    model.compile("sgd", "mse")
+    x, y = np.ones((4, 3), "float32"), np.ones((4, 2), "float32")
+    history = model.fit(x, y, epochs=1, verbose=0, callbacks=[part])
+    return {"loss": history.history["loss"]}
+
+
+_STEPS = {
+    "layers": _layer_step,
+    "losses": _loss_step,
+    "metrics": _metric_step,
+    "regularizers": _regularizer_step,
+    "constraints": _constraint_step,
+    "initializers": _initializer_step,
+    "optimizers": _optimizer_step,
+    "schedules": _schedule_step,
+    "callbacks": _callback_step,
+}
