@@ -1,0 +1,8 @@
+"""What recipes learn from: one declaration for the default, well-known sets, and your own files."""
+
+from kcatalog.recipe.data.base import Data, Source
+from kcatalog.recipe.data.images import Images
+from kcatalog.recipe.data.speech import Speech
+from kcatalog.recipe.data.text import Text
+
+__all__ = ["Data", "Images", "Source", "Speech", "Text"]

@@ -1,0 +1,201 @@
+"""Arrays, how they were split and what they mean; and the source they come from."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kcatalog import checks
+from kcatalog.recipe.errors import RecipeError
+
+# The held-out part of a set without an official one is drawn with this seed, whatever the
+# run's seed is, so that scores of different runs and seeds compare.
+TEST_SEED = 0
+
+Arrays = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A task's samples: `x` as the model receives it, raw, and `y` as class indices.
+
+    name: what was asked for: "digits", or a folder's or file's name.
+    task: "classification" or "next-character".
+    input_name: the name of the model's input: "image", "frames", "waveform", "characters".
+    classes: what each label means; for text, the characters.
+    picture: makes an (H, W, 3) uint8 image of one sample, where that makes sense.
+    """
+
+    name: str
+    task: str
+    input_name: str
+    train: Arrays
+    validation: Arrays
+    test: Arrays
+    classes: tuple[str, ...]
+    picture: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def __post_init__(self):
+        for split in ("train", "validation", "test"):
+            check_samples(f"{self.name}, {split} part", *getattr(self, split), self.classes)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """One sample's shape."""
+        return self.train[0].shape[1:]
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over every sample, every label, the classes and the split."""
+        digest = hashlib.sha256(repr((self.task, self.classes)).encode())
+        for array in (*self.train, *self.validation, *self.test):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+
+class Source:
+    """Where a recipe's data come from: a set known by name, or the user's own path.
+
+    A subclass lists the sets it knows in `sets` (name -> loader taking the run's seed), reads
+    the user's path in `from_path`, and reads further files for prediction in `read`.
+    """
+
+    default: str
+    wanted: str  # what the user's path should be, for messages
+
+    def sets(self) -> dict[str, Callable[[int], Data]]:
+        raise NotImplementedError
+
+    def from_path(self, path: Path, seed: int) -> Data:
+        raise NotImplementedError
+
+    def read(self, paths: list[Path], facts: dict) -> np.ndarray | list[str]:
+        """The user's files for prediction, prepared as `load` prepared the training data.
+
+        Args:
+            paths: the files.
+            facts: of the data the model was trained on, at least `input_name` and `input_shape`.
+        """
+        raise NotImplementedError
+
+    def load(self, name_or_path: str | Path | None = None, seed: int = 0) -> Data:
+        """The data called `name_or_path`, or the default.
+
+        Args:
+            name_or_path: a known name, or the path of the user's own data.
+            seed: draws the validation part. The test part never depends on it.
+
+        Raises:
+            RecipeError: there is no such data, or it cannot be learned from.
+        """
+        name, sets = str(name_or_path or self.default), self.sets()
+        if name in sets:
+            return sets[name](seed)
+        path = Path(name).expanduser()
+        if path.exists():
+            return self.from_path(path, seed)
+        hint = checks.closest(name, sets)
+        known = f"Known by name: {', '.join(sets)}." if hint.startswith("Did") else hint
+        guess = f"{hint} " if hint.startswith("Did") else ""
+        raise RecipeError(
+            f"--data must be {self.wanted}, or a known name. Received: {name!r}, which is "
+            f"neither. {guess}{known}"
+        )
+
+
+def check_samples(where: str, x: np.ndarray, y: np.ndarray, classes: tuple[str, ...]):
+    """Every sample has finite features and a label that names a class."""
+    if not len(x):
+        raise RecipeError(f"{where}: there must be at least one sample. Received: none.")
+    if len(x) != len(y):
+        raise RecipeError(
+            f"{where}: there must be one label per sample. "
+            f"Received: {len(x)} samples, {len(y)} labels."
+        )
+    if np.issubdtype(x.dtype, np.floating):
+        bad = ~np.isfinite(x).all(axis=tuple(range(1, x.ndim)))
+        if bad.any():
+            first = int(bad.argmax())
+            raise RecipeError(
+                f"{where}: features must be finite numbers. Received: NaN or infinity in "
+                f"{bad.sum()} of {len(x)} samples, the first at index {first}. "
+                "Repair or remove them."
+            )
+    wrong = ((y < 0) | (y >= len(classes))).reshape(len(y), -1).any(axis=1)
+    if wrong.any():
+        first = int(wrong.argmax())
+        raise RecipeError(
+            f"{where}: labels must be 0 to {len(classes) - 1}, one per class. Received: "
+            f"{np.ravel(y[first]).tolist()} at index {first}. Correct the label."
+        )
+
+
+def stratified_split(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, ...]:
+    """Indices kept and held out: `fraction` of every class is held out, one sample at least."""
+    rng, kept, held = np.random.default_rng(seed), [], []
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        count = max(1, round(fraction * len(members)))
+        held.append(members[:count])
+        kept.append(members[count:])
+    return np.sort(np.concatenate(kept)), np.sort(np.concatenate(held))
+
+
+def holdout(
+    x: np.ndarray, y: np.ndarray, fraction: float, seed: int
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Samples split with `stratified_split`: the rest, and the part held out."""
+    kept, held = stratified_split(y, fraction, seed)
+    return (x[kept], y[kept]), (x[held], y[held])
+
+
+def files_by_class(folder: Path, suffixes: tuple[str, ...]) -> tuple[list[Path], list[int], tuple]:
+    """Files, labels and class names of a folder with one subfolder per class."""
+    wanted = f"one subfolder per class with {' '.join(suffixes)} files in it"
+    if not folder.is_dir():
+        raise RecipeError(f"--data must be a folder with {wanted}. Received: the file {folder}.")
+    classes = tuple(sorted(d.name for d in folder.iterdir() if d.is_dir() and d.name[0] != "."))
+    if len(classes) < 2:
+        raise RecipeError(
+            f"--data must be a folder with {wanted}, two classes at least. Received: {folder} "
+            f"with {len(classes)} subfolder(s){': ' if classes else ''}{', '.join(classes)}."
+        )
+    files, labels = [], []
+    for label, name in enumerate(classes):
+        found = list_files(folder / name, suffixes)
+        if len(found) < 3:
+            raise RecipeError(
+                f"Class {name!r} in {folder} must have at least 3 files ({' '.join(suffixes)}): "
+                f"one each to train, validate and test. Received: {len(found)}. "
+                "Add files or remove the folder."
+            )
+        files += found
+        labels += [label] * len(found)
+    return files, labels, classes
+
+
+def list_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """The folder's files with one of these suffixes, in a fixed order, hidden ones left out."""
+    return sorted(
+        f
+        for f in folder.rglob("*")
+        if f.is_file() and f.suffix.lower() in suffixes and f.name[0] != "."
+    )
+
+
+def need(module: str, package: str):
+    """Import a package of the `recipes` extra."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as e:
+        raise RecipeError(
+            f"This needs the package {package}, which is not installed. "
+            'Install it with: pip install "kcatalog[recipes]"'
+        ) from e

@@ -1,0 +1,115 @@
+"""Images: handwritten digits without a network, well-known sets, or a folder per class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from kcatalog.recipe.data.base import (
+    TEST_SEED,
+    Arrays,
+    Data,
+    Source,
+    files_by_class,
+    holdout,
+    need,
+)
+from kcatalog.recipe.errors import RecipeError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+
+_DIGITS = tuple("0123456789")
+_DOWNLOADED = {
+    "mnist": _DIGITS,
+    "fashion_mnist": (
+        *("T-shirt", "trouser", "pullover", "dress", "coat"),
+        *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
+    ),
+    "cifar10": (
+        *("airplane", "automobile", "bird", "cat", "deer"),
+        *("dog", "frog", "horse", "ship", "truck"),
+    ),
+}
+
+
+class Images(Source):
+    """Images as uint8 arrays (samples, height, width, channels), 0 to 255.
+
+    Args:
+        default: the set used without `--data`.
+        size: edge in pixels to which a folder's images are resized.
+        channels: 3 (colour) or 1 (grey) for a folder's images.
+    """
+
+    wanted = "a folder with one subfolder of images per class"
+
+    def __init__(self, default: str = "digits", size: int = 64, channels: int = 3):
+        self.default, self.size, self.channels = default, size, channels
+
+    def sets(self):
+        downloaded = {n: lambda seed, n=n: self._downloaded(n, seed) for n in _DOWNLOADED}
+        return {"digits": self._digits, **downloaded}
+
+    def from_path(self, path: Path, seed: int) -> Data:
+        files, labels, classes = files_by_class(path, SUFFIXES)
+        shape = (self.size, self.size, self.channels)
+        x = np.stack([read_image(file, shape) for file in files])
+        rest, test = holdout(x, np.array(labels, "int32"), 0.2, TEST_SEED)
+        return self._data(path.resolve().name, rest, test, classes, seed)
+
+    def read(self, paths: list[Path], facts: dict) -> np.ndarray:
+        return np.stack([read_image(Path(path), tuple(facts["input_shape"])) for path in paths])
+
+    def _digits(self, seed: int) -> Data:
+        """1797 digits of 8 x 8 pixels that ship with scikit-learn; a fifth is held out."""
+        digits = need("sklearn.datasets", "scikit-learn").load_digits()
+        x = np.rint(digits.images[..., None] * (255 / 16)).astype("uint8")
+        rest, test = holdout(x, digits.target.astype("int32"), 0.2, TEST_SEED)
+        return self._data("digits", rest, test, _DIGITS, seed)
+
+    def _downloaded(self, name: str, seed: int) -> Data:
+        """A set of `keras.datasets`, with its official test part."""
+        import keras
+
+        try:
+            rest, test = getattr(keras.datasets, name).load_data()
+        except Exception as e:  # Keras raises plain Exception where a download fails
+            raise RecipeError(
+                f"{name} could not be downloaded ({e}). Check the network, or leave out --data "
+                f"to use {self.default!r}, which needs none."
+            ) from e
+        return self._data(name, _tidy(*rest), _tidy(*test), _DOWNLOADED[name], seed)
+
+    def _data(self, name: str, rest: Arrays, test: Arrays, classes: tuple, seed: int) -> Data:
+        train, validation = holdout(*rest, 0.1, seed)
+        return Data(name, "classification", "image", train, validation, test, classes, picture)
+
+
+def read_image(file: Path, shape: tuple[int, int, int]) -> np.ndarray:
+    """A file as a uint8 array of `shape` (height, width, channels)."""
+    image_module = need("PIL.Image", "pillow")
+    ops = need("PIL.ImageOps", "pillow")
+    height, width, channels = shape
+    try:
+        with image_module.open(file) as image:
+            image = ops.exif_transpose(image)
+            if image.mode.startswith("I"):  # 16 bits a pixel; conversion would clip them
+                image = image_module.fromarray((np.asarray(image) // 256).astype("uint8"))
+            image = image.convert("L" if channels == 1 else "RGB").resize((width, height))
+            return np.asarray(image, "uint8").reshape(shape)
+    except (OSError, ValueError, SyntaxError, image_module.DecompressionBombError) as e:
+        raise RecipeError(
+            f"{file} must be an image that Pillow can read. Received: {e}. Repair or remove it."
+        ) from e
+
+
+def picture(x: np.ndarray) -> np.ndarray:
+    """A sample as an (H, W, 3) image, small ones enlarged so that an eye can read them."""
+    scale = max(1, 64 // x.shape[0])
+    return np.repeat(np.repeat(np.broadcast_to(x, (*x.shape[:2], 3)), scale, 0), scale, 1)
+
+
+def _tidy(x: np.ndarray, y: np.ndarray) -> Arrays:
+    """Channels last, labels flat."""
+    return x if x.ndim == 4 else x[..., None], y.reshape(-1).astype("int32")

@@ -1,0 +1,142 @@
+"""Speech: vowels of nine speakers without a network, or a folder of WAV files per class."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from kcatalog.recipe.data.base import (
+    TEST_SEED,
+    Data,
+    Source,
+    files_by_class,
+    holdout,
+    need,
+)
+from kcatalog.recipe.errors import RecipeError
+
+
+class Speech(Source):
+    """Utterances: "frames" (steps, coefficients) padded with zeros, or a "waveform" (samples,).
+
+    Args:
+        default: the set used without `--data`.
+        rate: samples per second to which WAV files are resampled.
+        seconds: length to which WAV files are cut or padded with silence.
+    """
+
+    wanted = "a folder with one subfolder of WAV files per class"
+
+    def __init__(self, default: str = "japanese_vowels", rate: int = 16_000, seconds: float = 1.0):
+        self.default, self.rate, self.seconds = default, rate, seconds
+
+    def sets(self):
+        return {"japanese_vowels": self._japanese_vowels}
+
+    def from_path(self, path: Path, seed: int) -> Data:
+        files, labels, classes = files_by_class(path, (".wav",))
+        x = np.stack([self._waveform(file) for file in files])
+        rest, test = holdout(x, np.array(labels, "int32"), 0.2, TEST_SEED)
+        train, validation = holdout(*rest, 0.1, seed)
+        name = path.resolve().name
+        return Data(name, "classification", "waveform", train, validation, test, classes, picture)
+
+    def read(self, paths: list[Path], facts: dict) -> np.ndarray:
+        """WAV files; where the model was trained on frames, CSV files with a frame per line."""
+        if facts["input_name"] == "waveform":
+            return np.stack([self._waveform(Path(path)) for path in paths])
+        return pad([read_frames(Path(path), facts["input_shape"][-1]) for path in paths])
+
+    def _japanese_vowels(self, seed: int) -> Data:
+        """Nine speakers say /ae/: 12 cepstral coefficients, 7 to 29 frames; official test part."""
+        load = need("sktime.datasets", "sktime").load_japanese_vowels
+        (x, y), (x_test, y_test) = (load(split=s, return_type="df-list") for s in ("train", "test"))
+        frames = pad([utterance.to_numpy("float32") for utterance in [*x, *x_test]])
+        labels = np.concatenate([y, y_test]).astype("int32") - 1
+        train, validation = holdout(frames[: len(x)], labels[: len(x)], 0.1, seed)
+        return Data(
+            name="japanese_vowels",
+            task="classification",
+            input_name="frames",
+            train=train,
+            validation=validation,
+            test=(frames[len(x) :], labels[len(x) :]),
+            classes=tuple(f"speaker {n}" for n in range(1, 10)),
+            picture=picture,
+        )
+
+    def _waveform(self, file: Path) -> np.ndarray:
+        """A WAV file as one channel at our rate and length."""
+        waveform, rate = read_wav(file)
+        if rate != self.rate:
+            divisor = math.gcd(rate, self.rate)
+            resample = need("scipy.signal", "scipy").resample_poly
+            waveform = resample(waveform, self.rate // divisor, rate // divisor)
+        length = round(self.rate * self.seconds)
+        waveform = waveform[:length].astype("float32")
+        return np.pad(waveform, (0, length - len(waveform)))
+
+
+def read_wav(file: Path) -> tuple[np.ndarray, int]:
+    """A WAV file's samples, -1 to 1, channels averaged; and its rate."""
+    wavfile = need("scipy.io.wavfile", "scipy")
+    try:
+        with warnings.catch_warnings():  # chunks that hold no sound, such as tags
+            warnings.simplefilter("ignore", wavfile.WavFileWarning)
+            rate, samples = wavfile.read(file)
+    except (OSError, ValueError, EOFError) as e:
+        raise RecipeError(
+            f"{file} must be a WAV file (PCM or float). Received: {e}. Repair or remove it."
+        ) from e
+    if not samples.size or rate <= 0:
+        raise RecipeError(f"{file} must hold sound. Received: {samples.size} samples.")
+    if samples.dtype == np.uint8:
+        samples = (samples - 128.0) / 128
+    elif samples.dtype.kind == "i":
+        samples = samples / -float(np.iinfo(samples.dtype).min)
+    if not np.isfinite(samples).all():
+        raise RecipeError(
+            f"{file} must hold finite samples. Received: NaN or infinity. Repair or remove it."
+        )
+    return samples.reshape(len(samples), -1).mean(axis=1), rate
+
+
+def read_frames(file: Path, coefficients: int) -> np.ndarray:
+    """A CSV file, a frame per line, as (frames, coefficients)."""
+    try:
+        frames = np.loadtxt(file, delimiter=",", dtype="float32", ndmin=2)
+    except (OSError, ValueError) as e:
+        raise RecipeError(
+            f"{file} must be a CSV file of numbers, a frame per line. Received: {e}."
+        ) from e
+    if frames.shape[1] != coefficients or not np.isfinite(frames).all():
+        raise RecipeError(
+            f"{file} must hold {coefficients} finite numbers per line. "
+            f"Received: {frames.shape[1]} per line{'' if np.isfinite(frames).all() else ', NaN'}."
+        )
+    return frames
+
+
+def pad(utterances: list[np.ndarray]) -> np.ndarray:
+    """Utterances of different length as one array, zero frames behind the shorter ones.
+
+    >>> pad([np.ones((1, 1)), np.ones((2, 1))])[..., 0].tolist()
+    [[1.0, 0.0], [1.0, 1.0]]
+    """
+    steps = max(len(u) for u in utterances)
+    return np.stack([np.pad(u, ((0, steps - len(u)), (0, 0))) for u in utterances])
+
+
+def picture(x: np.ndarray) -> np.ndarray:
+    """Frames, or a waveform's spectrogram, as a grey (H, W, 3) image; time runs rightwards."""
+    if x.ndim == 1:
+        pieces = x[: len(x) // 256 * 256].reshape(-1, 256) * np.hanning(256)
+        x = np.log(1e-6 + np.abs(np.fft.rfft(pieces)))[:, ::-1]
+    low, high = x.min(), x.max()
+    grey = np.rint((x - low) * (255 / max(high - low, 1e-9))).astype("uint8").T
+    scale = max(1, 64 // grey.shape[0])
+    grey = np.repeat(np.repeat(grey, scale, 0), scale, 1)
+    return np.repeat(grey[..., None], 3, axis=2)

@@ -1,0 +1,108 @@
+"""Text: the Python language reference inside every CPython, or any text file."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from kcatalog.recipe.data.base import Arrays, Data, Source
+from kcatalog.recipe.errors import RecipeError
+
+
+class Text(Source):
+    """Characters as Unicode code points, in windows; the target is the next character.
+
+    Args:
+        default: the text used without `--data`.
+        length: characters in a training window.
+        context: characters in a validation or test window: longer, as a window's first
+            characters are predicted with little to go by.
+    """
+
+    wanted = "a text file in UTF-8"
+
+    def __init__(self, default: str = "python", length: int = 128, context: int = 1024):
+        self.default, self.length, self.context = default, length, context
+
+    def sets(self):
+        return {"python": self._python}
+
+    def from_path(self, path: Path, seed: int) -> Data:
+        return self._data(path.name, read_text(path))
+
+    def read(self, paths: list[Path], facts: dict) -> list[str]:
+        """The end of each file, for the model to go on from."""
+        prompts = [read_text(Path(path))[-self.context :] for path in paths]
+        if "" in prompts:
+            raise RecipeError(
+                f"{paths[prompts.index('')]} must hold text to go on from. Received: an empty file."
+            )
+        return prompts
+
+    def _python(self, seed: int) -> Data:
+        """The Python language reference, as `help()` shows it."""
+        from pydoc_data.topics import topics
+
+        return self._data("python", "".join(topics[name] for name in sorted(topics)))
+
+    def _data(self, name: str, text: str) -> Data:
+        """Train on the first 85 %, validate on the next 5, test on the last 10."""
+        needed = 20 * self.length
+        if len(text) < needed:
+            raise RecipeError(
+                f"{name} must hold at least {needed} characters to learn from. "
+                f"Received: {len(text)}. Give a longer text."
+            )
+        classes = tuple(sorted(set(text)))
+        codes = code_points(text)
+        labels = np.searchsorted(code_points("".join(classes)), codes).astype("int32")
+        first, second = round(0.85 * len(text)), round(0.9 * len(text))
+        return Data(
+            name=name,
+            task="next-character",
+            input_name="characters",
+            train=windows(codes[:first], labels[:first], self.length),
+            validation=windows(codes[first:second], labels[first:second], self.context),
+            test=windows(codes[second:], labels[second:], self.context),
+            classes=classes,
+        )
+
+
+def code_points(text: str) -> np.ndarray:
+    """Characters as Unicode code points.
+
+    >>> code_points("aé").tolist()
+    [97, 233]
+    """
+    return np.frombuffer(text.encode("utf-32-le"), "<u4").astype("int32")
+
+
+def windows(codes: np.ndarray, labels: np.ndarray, length: int) -> Arrays:
+    """Non-overlapping windows of at most `length` that leave out next to nothing.
+
+    >>> x, y = windows(np.arange(8), np.arange(8), length=4)
+    >>> x.tolist(), y.tolist()
+    ([[0, 1, 2], [3, 4, 5]], [[1, 2, 3], [4, 5, 6]])
+    """
+    pairs = len(codes) - 1
+    count = math.ceil(pairs / length)
+    length = pairs // count
+    x, y = codes[: count * length], labels[1 : count * length + 1]
+    return x.reshape(count, length), y.reshape(count, length)
+
+
+def read_text(file: Path) -> str:
+    """A text file's characters."""
+    if file.is_dir():
+        raise RecipeError(f"--data must be a text file in UTF-8. Received: the folder {file}.")
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as e:
+        raise RecipeError(
+            f"{file} must be text in UTF-8. Received: byte {e.object[e.start]:#04x} at position "
+            f"{e.start}. Save it as UTF-8, for instance with: iconv -t UTF-8."
+        ) from e
+    except OSError as e:
+        raise RecipeError(f"{file} cannot be read: {e.strerror}.") from e
