@@ -1,0 +1,92 @@
+"""Clip each unit's gradient in proportion to the size of its weights."""
+
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Example, Float, Paper, Part
+from kcatalog.optimizers.wrappers.wrapper import Wrapper
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "High-Performance Large-Scale Image Recognition Without Normalization",
+        "Brock, De, Smith, Simonyan",
+        2021,
+        "https://arxiv.org/abs/2102.06171",
+        "equation 3",
+    ),
+    equation="g_i ← g_i · min(1, λ max(‖w_i‖, ε) / ‖g_i‖) for each unit i",
+    tags=("wrapper", "transforms-gradients"),
+    space={"clip_factor": Float(0.01, 0.16, log=True)},
+    example=Example(
+        {"inner": Part("keras.optimizers.SGD", learning_rate=0.1), "clip_factor": 0.05}
+    ),
+)
+class AdaptiveGradientClipping(Wrapper):
+    """Adaptive gradient clipping (AGC): no unit may change by more than a part of itself.
+
+    A gradient is too large when it is large beside the weights it changes, so the threshold is
+    a ratio and needs no retuning per layer, depth or batch size. It lets networks without batch
+    normalization train at high learning rates and large batches. With optimizers that normalize
+    the step themselves (Adam) it matters far less.
+
+    Maths:
+        `g_i ← g_i λ ‖w_i‖* / ‖g_i‖` for each unit `i` with `‖g_i‖ > λ ‖w_i‖*`, where
+        `‖w_i‖* = max(‖w_i‖, ε)`, `λ` = `clip_factor`, `ε` = `epsilon`. A unit's norm runs over
+        all axes but the last; a vector or scalar (bias, scale) is one unit.
+
+    Args:
+        inner: The optimizer to wrap: an instance, a name such as `"sgd"`, or a config.
+        clip_factor: `λ`, the largest ratio of gradient norm to weight norm, in (0, inf). The
+            larger the batch, the smaller it has to be.
+        epsilon: `ε`, the least weight norm, in (0, inf); without it a unit that starts at zero
+            could never leave.
+        name: Name of the optimizer; None makes one up.
+
+    Shapes:
+        Gradients keep their shapes.
+
+    Behaviour:
+        Acts on the gradient after unscaling, accumulation and the sum over replicas, and before
+        the inner optimizer's own clipping. The paper leaves the last dense layer unclipped: for
+        that, give the layer an optimizer of its own in `keras.optimizers.MultiOptimizer`.
+        Sparse gradients become dense.
+
+    Example:
+        Weight norm 5, gradient norm 10; at ratio 0.1 the gradient becomes (0.3, 0.4):
+
+        >>> import keras
+        >>> w = keras.Variable([[3.0], [4.0]])
+        >>> optimizer = AdaptiveGradientClipping(keras.optimizers.SGD(1.0), clip_factor=0.1)
+        >>> optimizer.apply([keras.ops.array([[6.0], [8.0]])], [w])
+        >>> print(w.numpy()[:, 0])
+        [2.7 3.6]
+    """
+
+    def __init__(self, inner, clip_factor=0.01, epsilon=1e-3, name=None):
+        super().__init__(inner, name)
+        self.clip_factor = checks.number(self, "clip_factor", clip_factor, "(0, inf)")
+        self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
+
+    def transform_gradients(self, gradients, variables):
+        pairs = zip(gradients, variables, strict=True)
+        return [self._clip(ops.convert_to_tensor(g), ops.stop_gradient(w)) for g, w in pairs]
+
+    def _clip(self, g, w):
+        largest = self.clip_factor * ops.maximum(_unit_norm(w), self.epsilon)
+        norm = _unit_norm(g)
+        clipped = g * (largest / ops.maximum(norm, largest))  # never divides by zero
+        return ops.where(norm > largest, clipped, g)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "clip_factor": self.clip_factor,
+            "epsilon": self.epsilon,
+        }
+
+
+def _unit_norm(x):
+    axes = tuple(range(len(x.shape) - 1)) if len(x.shape) > 1 else None
+    return ops.sqrt(ops.sum(ops.square(x), axis=axes, keepdims=True))

@@ -1,0 +1,66 @@
+"""Take the mean out of each unit's gradient, as one would out of its inputs."""
+
+from keras import ops
+
+from kcatalog.card import Example, Paper, Part
+from kcatalog.optimizers.wrappers.wrapper import Wrapper
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "Gradient Centralization: A New Optimization Technique for Deep Neural Networks",
+        "Yong, Huang, Hua, Zhang",
+        2020,
+        "https://arxiv.org/abs/2004.01461",
+        "equation 1",
+    ),
+    equation="g_i ← g_i - mean(g_i) for each unit i",
+    tags=("wrapper", "transforms-gradients"),
+    example=Example({"inner": Part("keras.optimizers.SGD", learning_rate=0.1, momentum=0.9)}),
+)
+class GradientCentralization(Wrapper):
+    """Gradient centralization: every unit's gradient is shifted to mean zero.
+
+    The weights that feed one unit then keep the mean they started with: a constraint that acts as
+    a regularizer and smooths the loss. Free of arguments and almost free of cost; made for
+    convolutional and dense layers. It helps less where normalization layers already make the
+    mean of a unit's weights irrelevant, and hurts a model whose weights need a mean (a linear
+    model on inputs that are not centred).
+
+    Maths:
+        `g_i ← g_i - (1/M) Σ_j g_ij` for each unit `i` with its `M` incoming weights `j`: the
+        mean over all axes but the last. Biases, scales and other vectors stay as they are.
+
+    Args:
+        inner: The optimizer to wrap: an instance, a name such as `"adam"`, or a config.
+        name: Name of the optimizer; None makes one up.
+
+    Shapes:
+        Gradients keep their shapes.
+
+    Behaviour:
+        Acts on the gradient after unscaling, accumulation and the sum over replicas, and before
+        the inner optimizer's clipping. Weight decay is the inner optimizer's and is not centred.
+        The last axis is taken to count units, as in Keras's dense and convolution kernels; a
+        depthwise kernel's channels are centred together. Sparse gradients become dense.
+
+    Example:
+        Gradients 1 and 3 have mean 2, so the weights move by ±1 times the learning rate:
+
+        >>> import keras
+        >>> w = keras.Variable([[0.0], [0.0]])
+        >>> optimizer = GradientCentralization(keras.optimizers.SGD(0.5))
+        >>> optimizer.apply([keras.ops.array([[1.0], [3.0]])], [w])
+        >>> print(w.numpy()[:, 0])
+        [ 0.5 -0.5]
+    """
+
+    def transform_gradients(self, gradients, variables):
+        return [self._centralize(ops.convert_to_tensor(g)) for g in gradients]
+
+    def _centralize(self, g):
+        if len(g.shape) <= 1:
+            return g
+        incoming = tuple(range(len(g.shape) - 1))
+        return g - ops.mean(g, axis=incoming, keepdims=True)

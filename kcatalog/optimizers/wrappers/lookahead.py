@@ -1,0 +1,88 @@
+"""Let fast weights explore, and let slow weights follow them half way every few steps."""
+
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Example, Float, Int, Paper, Part
+from kcatalog.optimizers.wrappers.wrapper import Wrapper
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "Lookahead Optimizer: k steps forward, 1 step back",
+        "Zhang, Lucas, Hinton, Ba",
+        2019,
+        "https://arxiv.org/abs/1907.08610",
+        "algorithm 1",
+    ),
+    equation="every k steps:  φ ← φ + α (θ - φ),  θ ← φ",
+    tags=("wrapper", "averages-weights"),
+    space={"sync_period": Int(5, 20), "slow_step_size": Float(0.2, 0.8)},
+    example=Example({"inner": Part("keras.optimizers.SGD", learning_rate=0.1), "sync_period": 3}),
+)
+class Lookahead(Wrapper):
+    """Lookahead: slow weights that follow the inner optimizer's fast weights.
+
+    The inner optimizer walks `sync_period` steps; then the slow weights go a part of the way to
+    where it arrived, and it walks on from there. This damps oscillation, so it forgives a
+    learning rate that is too high, and costs one copy of the weights. It gains little where the
+    inner optimizer is averaged or decayed to a small step anyway.
+
+    Maths:
+        After every `k`-th update of the fast weights `θ`: `φ ← φ + α (θ - φ)`, then `θ ← φ`,
+        with `k` = `sync_period` and `α` = `slow_step_size`. The slow weights `φ` start as the
+        weights that the first update starts from.
+
+    Args:
+        inner: The optimizer of the fast weights: an instance, a name such as `"adam"`, or a
+            config.
+        sync_period: `k`, in updates: an integer in [1, inf).
+        slow_step_size: `α`, the part of the way that the slow weights go, in (0, 1]. At 1 this
+            is the inner optimizer alone.
+        name: Name of the optimizer; None makes one up.
+
+    Shapes:
+        One slow weight per weight, of the weight's shape.
+
+    Behaviour:
+        The model holds the fast weights: between two synchronizations these are ahead of the
+        slow ones, so evaluate and stop at a multiple of `sync_period` if it matters. The inner
+        optimizer's momentum is kept across a synchronization (the paper's default). The inner
+        moving average, if any, takes the fast weights before they are pulled back. Weight
+        constraints hold after a synchronization if they are convex sets. With gradient
+        accumulation `sync_period` counts updates, not batches. Learning rate, weight decay and
+        clipping are the inner optimizer's.
+
+    Example:
+        Two steps of 0.1 down from 1, and half of the way back:
+
+        >>> import keras
+        >>> w = keras.Variable([1.0])
+        >>> optimizer = Lookahead(keras.optimizers.SGD(0.1), sync_period=2)
+        >>> for _ in range(2):
+        ...     optimizer.apply([keras.ops.ones(1)], [w])
+        >>> print(f"{w.numpy()[0]:.2f}")
+        0.90
+    """
+
+    slots = {"slow": "weight"}
+
+    def __init__(self, inner, sync_period=6, slow_step_size=0.5, name=None):
+        super().__init__(inner, name)
+        self.sync_period = checks.integer(self, "sync_period", sync_period, "[1, inf)")
+        self.slow_step_size = checks.number(self, "slow_step_size", slow_step_size, "(0, 1]")
+
+    def due(self, step):
+        return ops.equal(ops.mod(step, self.sync_period), 0)
+
+    def after_update(self, fast, slow, step):
+        slow = slow + self.slow_step_size * (fast - slow)
+        return slow, slow
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "sync_period": self.sync_period,
+            "slow_step_size": self.slow_step_size,
+        }
