@@ -1,0 +1,245 @@
+"""Checks for layers: shapes, compilation, precision, gradients, masks, saving."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+import keras
+import numpy as np
+from keras import ops
+
+from kcatalog.conformance import backend
+from kcatalog.conformance.exercise import as_layer, layer_function
+from kcatalog.conformance.subject import BATCH, Subject, close, finite, require
+from kcatalog.conformance.suite import check
+
+HALF = {"mixed_float16": 2e-2, "mixed_bfloat16": 1e-1}
+
+
+def _layer(s: Subject, **overrides):
+    """The example layer, built, its weights moved off their initial zeros and ones."""
+    layer = as_layer(s, s.make(**overrides))
+    layer.build((None, *s.card.example.shape))
+    rng = s.rng()
+    for v in layer.trainable_variables:
+        value = backend.as_numpy(v)
+        v.assign(value + 0.1 * rng.normal(size=value.shape))
+    return layer
+
+
+def _run(layer, x, **kwargs) -> np.ndarray:
+    return backend.as_numpy(layer(ops.convert_to_tensor(x), **kwargs))
+
+
+def _model(s: Subject, layer, mask: bool = False):
+    inputs = keras.Input(s.card.example.shape, name="input")
+    x = keras.layers.Masking(0.0)(inputs) if mask else inputs
+    return keras.Model(inputs, layer(x))
+
+
+def _is_sequence(s: Subject) -> bool:
+    return len(s.card.example.shape or ()) == 2
+
+
+# --- shapes and compilation -------------------------------------------------------------
+
+
+@check("layers")
+def shapes_agree(s: Subject):
+    """Symbolic, eager and declared shapes agree, with the batch size unknown."""
+    x = s.inputs()
+    layer = _layer(s)
+    symbolic = _model(s, _layer(s)).output_shape
+    declared = tuple(layer.compute_output_shape((None, *x.shape[1:])))
+    require(symbolic == declared, f"symbolic shape {symbolic}, declared {declared}")
+    eager = _run(layer, x).shape
+    require(eager == (BATCH, *declared[1:]), f"eager shape {eager}, declared {declared}")
+
+
+@check("layers", tag="shape-preserving")
+def shape_preserved(s: Subject):
+    """The output has the input's shape."""
+    shape = s.inputs().shape
+    require(_run(_layer(s), s.inputs()).shape == shape, "the output's shape is not the input's")
+
+
+@check("layers", when=lambda s: backend.COMPILES, variants=("graph", "xla"))
+def compiled_equals_eager(s: Subject, mode: str):
+    """Compiled, with XLA or without, inference gives what eager execution gives."""
+    layer, x = _layer(s), s.inputs()
+    function = backend.compiled(lambda t: layer(t, training=False), xla=mode == "xla")
+    close(backend.as_numpy(function(ops.convert_to_tensor(x))), _run(layer, x), mode)
+
+
+@check("layers", when=lambda s: backend.COMPILES)
+def compiled_training_runs(s: Subject):
+    """A training step compiles with XLA and moves the weights to finite values."""
+    model = _model(s, _layer(s))
+    model.compile("sgd", "mse", jit_compile=True)
+    x = s.inputs()
+    finite(model.train_on_batch(x, np.zeros((BATCH, *model.output_shape[1:]))), "the loss")
+    for v in model.weights:
+        finite(backend.as_numpy(v), f"{v.path} after a compiled step")
+
+
+# --- precision and gradients ------------------------------------------------------------
+
+
+@check("layers", variants=tuple(HALF))
+def half_precision(s: Subject, policy: str):
+    """Under a mixed policy the output is half precision, finite and close to float32's."""
+    exact = _layer(s)
+    layer = as_layer(s, s.make(dtype=policy))
+    layer.build((None, *s.card.example.shape))
+    for v, w in zip(layer.weights, exact.weights, strict=True):
+        v.assign(backend.as_numpy(w))
+    y = layer(ops.convert_to_tensor(s.inputs()), training=False)
+    wanted = keras.DTypePolicy(policy).compute_dtype
+    require(keras.backend.standardize_dtype(y.dtype) == wanted, f"output {y.dtype}, not {wanted}")
+    tolerance = HALF[policy]
+    close(backend.as_numpy(y), _run(exact, s.inputs()), policy, tolerance, tolerance)
+
+
+@check("layers")
+def gradients_exact(s: Subject):
+    """Gradients for input and weights are finite and equal finite differences in float64."""
+    with backend.float64():
+        rng, x = s.rng(), s.inputs(batch=3, dtype="float64")
+        layer = as_layer(s, s.make(dtype="float64"))
+        layer.build((None, *s.card.example.shape))
+        arrays = [backend.as_numpy(v) for v in layer.trainable_variables]
+        arrays = [a + 0.1 * rng.normal(size=a.shape) for a in arrays]
+        function = layer_function(layer, training=False)
+        probe = rng.normal(size=_run(layer, x).shape)
+
+        def scalar(x, *weights):
+            return ops.sum(function(list(weights), x) * probe)
+
+        names = ["input", *(v.path for v in layer.trainable_variables)]
+        for i, pairs in backend.directional_derivatives(scalar, [x, *arrays], rng):
+            for analytic, numeric in pairs:
+                finite(analytic, f"the gradient for {names[i]}")
+                close(analytic, numeric, f"the gradient for {names[i]}", 1e-4, 1e-6)
+
+
+@check("layers", variants=("zero", "huge", "tiny"))
+def extreme_input(s: Subject, size: str):
+    """Zero, huge and tiny input give a finite output and finite gradients."""
+    layer = _layer(s)
+    x = {"zero": 0.0, "huge": 1e4, "tiny": 1e-20}[size] * s.inputs()
+    function = layer_function(layer, training=False)
+    weights = [backend.as_numpy(v) for v in layer.trainable_variables]
+
+    def scalar(x, *weights):
+        return ops.mean(function(list(weights), x))
+
+    value, gradients = backend.value_and_gradients(scalar, [x.astype("float32"), *weights])
+    finite(value, "the output")
+    for g in gradients:
+        finite(g, "a gradient")
+
+
+# --- behaviour --------------------------------------------------------------------------
+
+
+@check("layers")
+def samples_independent(s: Subject):
+    """At inference a sample's result does not depend on the rest of its batch."""
+    layer, x = _layer(s), s.inputs()
+    close(_run(layer, x[:1], training=False), _run(layer, x, training=False)[:1], "one of a batch")
+
+
+@check("layers", tag="identity-at-inference")
+def identity_at_inference(s: Subject):
+    """Not training, the layer returns what it was given, to the last bit."""
+    x = s.inputs()
+    require(np.array_equal(_run(_layer(s), x, training=False), x), "inference changes its input")
+
+
+@check("layers", tag="random")
+def randomness_seeded(s: Subject):
+    """Equal seeds draw equal numbers, other seeds others, and a second call draws anew."""
+    x = s.inputs(batch=32)
+    draws = [_run(_layer(s, seed=seed), x, training=True) for seed in (1, 1, 2)]
+    require(np.array_equal(draws[0], draws[1]), "the same seed draws different numbers")
+    require(not np.array_equal(draws[0], draws[2]), "another seed draws the same numbers")
+    layer = _layer(s, seed=1)
+    require(
+        not np.array_equal(_run(layer, x, training=True), _run(layer, x, training=True)),
+        "a second call draws the same numbers",
+    )
+
+
+@check("layers", when=lambda s: "random" not in s.tags)
+def training_deterministic(s: Subject):
+    """A layer that claims no randomness gives the same output twice in training."""
+    x = s.inputs()
+    first, second = (_run(_layer(s), x, training=True) for _ in range(2))
+    require(np.array_equal(first, second), "training is random; tag the card `random`")
+
+
+@check("layers", tag="recurrent")
+def causal(s: Subject):
+    """What comes later in a sequence does not change what came out before."""
+    layer, x = _layer(s, **_all_steps(s)), s.inputs()
+    half = x.shape[1] // 2
+    changed = np.concatenate([x[:, :half], x[:, half:] + 1.0], axis=1)
+    close(_run(layer, changed)[:, :half], _run(layer, x)[:, :half], "steps before a change")
+
+
+def _all_steps(s: Subject) -> dict:
+    return {"return_sequences": True} if "return_sequences" in s.signature else {}
+
+
+# --- masks ------------------------------------------------------------------------------
+
+
+@check("layers", when=_is_sequence)
+def mask_passed_on(s: Subject):
+    """A mask that comes in with (batch, steps, features) comes out while steps remain."""
+    layer = _layer(s, **_all_steps(s))
+    inputs = keras.Input(s.card.example.shape)
+    output = layer(keras.layers.Masking(0.0)(inputs))
+    if len(output.shape) == 3 and output.shape[1] == inputs.shape[1]:
+        mask = getattr(output, "_keras_mask", None)
+        require(mask is not None, "the mask is dropped: set self.supports_masking = True")
+
+
+@check("layers", tag="masking", when=_is_sequence)
+def mask_honoured(s: Subject):
+    """Padding changes no real step's result, and a row of padding only stays finite."""
+    layer, x = _layer(s, **_all_steps(s)), s.inputs()
+    steps = x.shape[1]
+    padded = np.concatenate([x, np.full_like(x[:, :2], 7.0)], axis=1)
+    mask = np.arange(steps + 2) < steps
+    y = _run(layer, padded, mask=ops.convert_to_tensor(np.tile(mask, (BATCH, 1))))
+    close(y[:, :steps], _run(layer, x), "real steps beside padding")
+    nothing = _run(layer, x, mask=ops.zeros((BATCH, steps), dtype="bool"))
+    finite(nothing, "the output for a row of padding only")
+
+
+# --- saving -----------------------------------------------------------------------------
+
+
+@check("layers")
+def keras_file_equal(s: Subject):
+    """Saved in a `.keras` file and loaded in safe mode, the model gives equal outputs."""
+    model, x = _model(s, _layer(s)), s.inputs()
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.keras")
+        model.save(path)
+        again = keras.saving.load_model(path, custom_objects={s.name: s.cls})
+    close(_run(again, x), _run(model, x), "after saving and loading", 1e-6, 1e-6)
+
+
+@check("layers", when=lambda s: backend.NAME == "tensorflow")
+def saved_model_equal(s: Subject):
+    """Exported as a SavedModel and served without Keras, it gives equal outputs."""
+    import tensorflow as tf
+
+    model, x = _model(s, _layer(s)), s.inputs()
+    with tempfile.TemporaryDirectory() as folder:
+        model.export(folder, verbose=False)
+        served = tf.saved_model.load(folder).serve(x)
+        close(served.numpy(), _run(model, x, training=False), "served from a SavedModel")

@@ -1,0 +1,175 @@
+"""Checks for losses: shapes, weights, degenerate input, gradients, invariances."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+from kcatalog.conformance import backend
+from kcatalog.conformance.subject import BATCH, Subject, close, finite, require
+from kcatalog.conformance.suite import check
+
+
+def _value(loss, y_true, y_pred, **kwargs) -> np.ndarray:
+    tensors = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+    return backend.as_numpy(loss(*tensors, **kwargs))
+
+
+def _has_labels(s: Subject) -> bool:
+    return s.card.example.targets == "labels"
+
+
+def _shaped(s: Subject) -> bool:
+    return bool(s.card.example.shape)
+
+
+@check("losses")
+def reduction_shapes(s: Subject):
+    """Unreduced there is one value a sample; reduced there is one, their mean."""
+    y = s.targets_and_predictions()
+    each = _value(s.make(reduction=None), *y)
+    require(each.shape[:1] == (BATCH,), f"unreduced shape {each.shape}, not ({BATCH}, ...)")
+    mean = _value(s.make(), *y)
+    require(mean.shape == (), f"reduced shape {mean.shape}, not a scalar")
+    close(mean, each.mean(), "mean of the unreduced values")
+
+
+@check("losses")
+def sample_weight_scales(s: Subject):
+    """A sample's weight scales its value; weight zero takes it out."""
+    y = s.targets_and_predictions()
+    each = _value(s.make(reduction=None), *y)
+    weights = np.linspace(0.0, 2.0, BATCH).astype("float32")
+    weighted = _value(s.make(reduction=None), *y, sample_weight=weights)
+    close(weighted, each * weights.reshape(-1, *[1] * (each.ndim - 1)), "weighted values")
+
+
+@check("losses")
+def batch_order_irrelevant(s: Subject):
+    """Permuting the batch permutes the values and changes nothing else."""
+    y_true, y_pred = s.targets_and_predictions()
+    order = s.rng().permutation(BATCH)
+    each = _value(s.make(reduction=None), y_true, y_pred)
+    close(_value(s.make(reduction=None), y_true[order], y_pred[order]), each[order], "permuted")
+
+
+@check("losses", when=lambda s: "in-batch" not in s.tags)
+def samples_independent(s: Subject):
+    """A sample's value does not depend on the rest of its batch."""
+    y_true, y_pred = s.targets_and_predictions()
+    each = _value(s.make(reduction=None), y_true, y_pred)
+    close(_value(s.make(reduction=None), y_true[:1], y_pred[:1]), each[:1], "one of a batch")
+
+
+@check("losses", tag="in-batch")
+def batch_matters(s: Subject):
+    """A loss that claims to compare samples gives other values in another batch."""
+    y_true, y_pred = s.targets_and_predictions()
+    alone = _value(s.make(reduction=None), y_true[:2], y_pred[:2])
+    each = _value(s.make(reduction=None), y_true, y_pred)
+    require(not np.allclose(alone, each[:2]), "values do not depend on the batch")
+
+
+@check("losses", when=lambda s: backend.COMPILES, variants=("graph", "xla"))
+def compiled_equals_eager(s: Subject, mode: str):
+    """Compiled, with XLA or without, value and gradient are what they are eagerly."""
+    y_true, y_pred = s.targets_and_predictions()
+    loss = s.make()
+    function = backend.compiled(loss, xla=mode == "xla")
+    tensors = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+    close(backend.as_numpy(function(*tensors)), _value(loss, y_true, y_pred), mode)
+    _, (eager,) = backend.value_and_gradients(lambda p: loss(tensors[0], p), [y_pred])
+    _, (graph,) = backend.value_and_gradients(lambda p: function(tensors[0], p), [y_pred])
+    close(graph, eager, f"gradient, {mode}")
+
+
+@check("losses")
+def gradient_exact(s: Subject):
+    """The gradient equals finite differences in float64."""
+    with backend.float64():
+        y_true, y_pred = s.targets_and_predictions(dtype="float64")
+        loss = s.make(dtype="float64")
+        derivatives = backend.directional_derivatives(lambda p: loss(y_true, p), [y_pred], s.rng())
+        for _, pairs in derivatives:
+            for analytic, numeric in pairs:
+                close(analytic, numeric, "the gradient", 1e-4, 1e-6)
+
+
+def _degenerate(s: Subject):
+    """Names and batches that break careless formulas."""
+    y_true, y_pred = s.targets_and_predictions()
+    yield "a batch of one", y_true[:1], y_pred[:1]
+    yield "all predictions equal", y_true, np.repeat(y_pred[:1], BATCH, axis=0)
+    yield "all samples equal", np.repeat(y_true[:1], BATCH, 0), np.repeat(y_pred[:1], BATCH, 0)
+    if _has_labels(s):
+        yield "one class only", np.zeros_like(y_true), y_pred
+        if s.card.example.classes or y_pred.shape[-1] >= BATCH:
+            yield "all classes different", np.arange(BATCH, dtype="int32"), y_pred
+    if s.card.example.predictions == "real":
+        yield "all predictions zero", y_true, np.zeros_like(y_pred)
+        yield "saturated predictions", y_true, 1e4 * np.sign(y_pred)
+        yield "tiny predictions", y_true, 1e-20 * y_pred
+    else:
+        yield "certain predictions", y_true, np.eye(y_pred.shape[-1])[y_pred.argmax(-1)]
+
+
+@check("losses", variants=("float32", "float16", "bfloat16"))
+def degenerate_input(s: Subject, dtype: str):
+    """Value and gradient stay finite where careless formulas give NaN."""
+    loss = s.make()
+    for what, y_true, y_pred in _degenerate(s):
+
+        def half(p, y_true=y_true):
+            return loss(y_true, ops.cast(p, dtype))
+
+        value, (gradient,) = backend.value_and_gradients(half, [y_pred.astype("float32")])
+        finite(value, f"the loss for {what}")
+        finite(gradient, f"the gradient for {what}")
+
+
+@check("losses", when=_shaped)
+def training_in_a_model(s: Subject):
+    """Compiled into a model, two steps of `fit` give finite losses."""
+    y_true, y_pred = s.targets_and_predictions()
+    model = keras.Sequential([keras.Input(y_pred.shape[1:]), keras.layers.Dense(y_pred.shape[-1])])
+    if s.card.example.predictions == "probabilities":
+        model.add(keras.layers.Softmax())
+    model.compile("sgd", s.make())
+    history = model.fit(y_pred, y_true, epochs=2, batch_size=BATCH, verbose=0)
+    finite(history.history["loss"], "the loss in training")
+
+
+# --- what the tags claim ----------------------------------------------------------------
+
+
+@check("losses", "metrics", tag="integer-labels", variants=("column", "int64", "uint8", "float32"))
+def label_forms_equal(s: Subject, form: str):
+    """Labels as a column and in other dtypes mean the same."""
+    if s.kind == "metrics":
+        from kcatalog.conformance.metrics import result_of as value
+    else:
+        value = _value
+    y_true, y_pred = s.targets_and_predictions()
+    other = y_true[:, None] if form == "column" else y_true.astype(form)
+    close(value(s.make(), other, y_pred), value(s.make(), y_true, y_pred), f"labels as {form}")
+
+
+@check("losses", tag="logits")
+def right_score_lowers_loss(s: Subject):
+    """Raising the score of the right class never raises the loss."""
+    y_true, y_pred = s.targets_and_predictions()
+    labels = y_true if _has_labels(s) else y_true.argmax(-1)
+    right = np.eye(y_pred.shape[-1], dtype="float32")[labels]
+    each, better = (_value(s.make(reduction=None), y_true, y_pred + d * right) for d in (0.0, 1.0))
+    require(np.all(better <= each + 1e-6), "a better score gives a higher loss")
+    require(np.any(better < each), "a better score changes nothing")
+
+
+@check("losses", tag="embeddings")
+def rotation_irrelevant(s: Subject):
+    """Rotating all embeddings leaves the loss as it is."""
+    y_true, y_pred = s.targets_and_predictions()
+    rotation, _ = np.linalg.qr(s.rng().normal(size=(y_pred.shape[-1],) * 2))
+    turned = (y_pred @ rotation).astype("float32")
+    close(_value(s.make(), y_true, turned), _value(s.make(), y_true, y_pred), "rotated", 1e-3)

@@ -1,0 +1,68 @@
+"""Checks for metrics: state, streaming, sample weights, use in a compiled model."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+from kcatalog.conformance import backend
+from kcatalog.conformance.subject import BATCH, Subject, close, finite, require
+from kcatalog.conformance.suite import check
+
+
+def result_of(metric, *batches, **kwargs) -> np.ndarray:
+    """The result after updating with `(y_true, y_pred)`, several times if given more."""
+    for y_true, y_pred in zip(batches[::2], batches[1::2], strict=True):
+        metric.update_state(y_true, ops.convert_to_tensor(y_pred), **kwargs)
+    return backend.as_numpy(metric.result())
+
+
+@check("metrics")
+def reset_forgets(s: Subject):
+    """After a reset the same data give the same result; with no data it is finite."""
+    metric, y = s.make(), s.targets_and_predictions()
+    finite(result_of(metric), "the result of no data")
+    first = result_of(metric, *y)
+    metric.reset_state()
+    close(result_of(metric, *y), first, "after a reset")
+
+
+@check("metrics", tag="streaming")
+def parts_equal_whole(s: Subject):
+    """Updating by parts gives the result of updating at once."""
+    y_true, y_pred = s.targets_and_predictions(2 * BATCH)
+    parts = y_true[:BATCH], y_pred[:BATCH], y_true[BATCH:], y_pred[BATCH:]
+    close(result_of(s.make(), *parts), result_of(s.make(), y_true, y_pred), "by parts")
+
+
+@check("metrics")
+def sample_weight_counts(s: Subject):
+    """Equal weights change nothing; a weight of zero takes a sample's own score out."""
+    y = s.targets_and_predictions()
+    plain = result_of(s.make(), *y)
+    twice = result_of(s.make(), *y, sample_weight=np.full(BATCH, 2.0, "float32"))
+    close(twice, plain, "equal weights")
+    nothing = result_of(s.make(), *y, sample_weight=np.zeros(BATCH, "float32"))
+    finite(nothing, "the result with all weights zero")
+
+
+@check("metrics", variants=("float16", "bfloat16"))
+def half_precision(s: Subject, dtype: str):
+    """Half-precision predictions give a finite result close to float32's."""
+    y_true, y_pred = s.targets_and_predictions()
+    half = backend.as_numpy(ops.cast(y_pred, dtype))
+    exact = result_of(s.make(), y_true, half)
+    close(result_of(s.make(), y_true, ops.cast(y_pred, dtype)), exact, dtype, 1e-2, 1e-2)
+
+
+@check("metrics", when=lambda s: backend.COMPILES, variants=("graph", "xla"))
+def evaluation_in_a_model(s: Subject, mode: str):
+    """In a compiled model's `evaluate` the metric gives what it gives on its own."""
+    y_true, y_pred = s.targets_and_predictions()
+    model = keras.Sequential([keras.Input(y_pred.shape[1:]), keras.layers.Identity()])
+    model.compile(metrics=[s.make()], jit_compile=mode == "xla")
+    logs = model.evaluate(y_pred, y_true, batch_size=BATCH, verbose=0, return_dict=True)
+    name = s.make().name
+    require(name in logs, f"evaluate reports {sorted(logs)}, not {name}")
+    close(logs[name], result_of(s.make(), y_true, y_pred), "in a model")

@@ -1,0 +1,109 @@
+"""Checks for what acts on weights: regularizers, constraints, initializers."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+from kcatalog.conformance import backend
+from kcatalog.conformance.subject import Subject, close, finite, require
+from kcatalog.conformance.suite import check
+
+
+# --- regularizers -----------------------------------------------------------------------
+
+
+@check("regularizers", tag="penalty")
+def penalty_scalar(s: Subject):
+    """The penalty is one number, not negative, and grows with its factor."""
+    value = backend.as_numpy(s.make()(ops.convert_to_tensor(s.weight())))
+    require(value.shape == () and value >= 0, f"the penalty is {value!r}")
+
+
+@check("regularizers")
+def gradient_exact(s: Subject):
+    """The gradient equals finite differences in float64."""
+    with backend.float64():
+        derivatives = backend.directional_derivatives(s.make(), [s.weight("float64")], s.rng())
+        for _, pairs in derivatives:
+            for analytic, numeric in pairs:
+                close(analytic, numeric, "the gradient", 1e-4, 1e-6)
+
+
+@check("regularizers", variants=("zero", "huge", "tiny"))
+def extreme_weights(s: Subject, size: str):
+    """Zero, huge and tiny weights give a finite penalty with a finite gradient."""
+    w = ({"zero": 0.0, "huge": 1e4, "tiny": 1e-20}[size] * s.weight()).astype("float32")
+    value, (gradient,) = backend.value_and_gradients(s.make(), [w])
+    finite(value, "the penalty")
+    finite(gradient, "the gradient")
+
+
+@check("regularizers", "constraints")
+def training_in_a_model(s: Subject):
+    """On a Dense kernel, two steps of `fit` give finite losses and weights."""
+    argument = "kernel_regularizer" if s.kind == "regularizers" else "kernel_constraint"
+    dense = keras.layers.Dense(3, **{argument: s.make()})
+    model = keras.Sequential([keras.Input((4,)), dense])
+    model.compile("sgd", "mse")
+    x, y = s.rng().normal(size=(8, 4)), s.rng().normal(size=(8, 3))
+    finite(model.fit(x, y, epochs=2, verbose=0).history["loss"], "the loss")
+    finite(backend.as_numpy(dense.kernel), "the kernel")
+
+
+# --- constraints ------------------------------------------------------------------------
+
+
+@check("constraints", tag="projection")
+def projection_idempotent(s: Subject):
+    """Applied to its own result, the projection changes nothing."""
+    once = s.make()(ops.convert_to_tensor(s.weight()))
+    close(backend.as_numpy(s.make()(once)), backend.as_numpy(once), "applied twice")
+
+
+@check("constraints", variants=("zero", "huge", "tiny", "equal"))
+def extreme_values(s: Subject, size: str):
+    """Zero, huge, tiny and equal weights stay finite, in their shape and dtype."""
+    scale = {"zero": 0.0, "huge": 1e4, "tiny": 1e-20, "equal": 0.0}[size]
+    w = (scale * s.weight() + (size == "equal")).astype("float32")
+    result = s.make()(ops.convert_to_tensor(w))
+    require(tuple(result.shape) == w.shape, f"shape {result.shape} for a weight of {w.shape}")
+    finite(backend.as_numpy(result), "the weight")
+
+
+@check("constraints", when=lambda s: backend.COMPILES)
+def compiled_equals_eager(s: Subject):
+    """With XLA it gives what it gives eagerly."""
+    w = ops.convert_to_tensor(s.weight())
+    function = backend.compiled(s.make(), xla=True)
+    close(backend.as_numpy(function(w)), backend.as_numpy(s.make()(w)), "xla")
+
+
+# --- initializers -----------------------------------------------------------------------
+
+
+@check("initializers", variants=("float32", "float16", "bfloat16"))
+def shape_and_dtype(s: Subject, dtype: str):
+    """The initial value has the shape and dtype asked for, and is finite."""
+    shape = s.weight().shape
+    value = s.make()(shape, dtype=dtype)
+    require(tuple(value.shape) == shape, f"shape {value.shape}, not {shape}")
+    got = keras.backend.standardize_dtype(value.dtype)
+    require(got == dtype, f"dtype {got}, not {dtype}")
+    finite(backend.as_numpy(value), "the initial value")
+
+
+@check("initializers", when=lambda s: "seed" in s.signature)
+def seeded(s: Subject):
+    """Equal seeds draw equal values, other seeds others."""
+    shape = s.weight().shape
+    a, b, c = (backend.as_numpy(s.make(seed=seed)(shape)) for seed in (1, 1, 2))
+    require(np.array_equal(a, b), "the same seed draws different values")
+    require(not np.array_equal(a, c), "another seed draws the same values")
+
+
+@check("initializers", tag="bias")
+def bias_vector(s: Subject):
+    """The card tries it on a bias, not on a kernel."""
+    require(len(s.weight().shape) <= 2, f"a bias has one or two axes, not {s.weight().shape}")
