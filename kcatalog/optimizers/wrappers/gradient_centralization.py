@@ -52,7 +52,7 @@ class GradientCentralization(Wrapper):
         >>> w = keras.Variable([[0.0], [0.0]])
         >>> optimizer = GradientCentralization(keras.optimizers.SGD(0.5))
         >>> optimizer.apply([keras.ops.array([[1.0], [3.0]])], [w])
-        >>> print(w.numpy()[:, 0])
+        >>> print(keras.ops.convert_to_numpy(w.value)[:, 0])
         [ 0.5 -0.5]
     """
 

@@ -62,7 +62,7 @@ class Lookahead(Wrapper):
         >>> optimizer = Lookahead(keras.optimizers.SGD(0.1), sync_period=2)
         >>> for _ in range(2):
         ...     optimizer.apply([keras.ops.ones(1)], [w])
-        >>> print(f"{w.numpy()[0]:.2f}")
+        >>> print(f"{keras.ops.convert_to_numpy(w.value)[0]:.2f}")
         0.90
     """
 

@@ -68,7 +68,7 @@ class StochasticWeightAveraging(Wrapper):
         >>> for _ in range(3):
         ...     optimizer.apply([keras.ops.ones(1)], [w])
         >>> optimizer.finalize_variable_values([w])
-        >>> print(f"{w.numpy()[0]:.2f}")
+        >>> print(f"{keras.ops.convert_to_numpy(w.value)[0]:.2f}")
         0.75
     """
 

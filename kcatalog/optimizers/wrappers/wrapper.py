@@ -145,7 +145,7 @@ class Wrapper(keras.optimizers.Optimizer):
 
     def save_own_variables(self, store):
         for i, variable in enumerate(self._variables):
-            store[str(i)] = variable.numpy()
+            store[str(i)] = ops.convert_to_numpy(variable.value)
 
     def load_own_variables(self, store):
         if len(store.keys()) == len(self._variables):

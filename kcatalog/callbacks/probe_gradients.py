@@ -1,0 +1,85 @@
+"""The gradient of a compiled model's loss on one fixed batch, with nothing of the model changed."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+class ProbeGradients:
+    """Calling it gives the gradient of every trainable variable, as NumPy arrays.
+
+    Keras has no function for gradients, so each backend's own takes them, of a loss that is a
+    pure function of the weights: inside `keras.StatelessScope` no variable is assigned.
+    """
+
+    def __init__(self, model, x, y, sample_weight=None):
+        self._model = model
+        self._batch = [
+            None if a is None else keras.tree.map_structure(ops.convert_to_tensor, a)
+            for a in (x, y, sample_weight)
+        ]
+        self._compiled = _BACKENDS[keras.backend.backend()](self._loss)
+
+    def __call__(self):
+        weights = [_copy(v) for v in self._model.trainable_variables]
+        state = [_copy(v) for v in self._model.non_trainable_variables]
+        scale = self._model.optimizer.scale_loss(ops.ones(()))
+        gradients = self._compiled(weights, state, scale, *self._batch)
+        return [
+            np.zeros(w.shape) if g is None else as_array(ops.convert_to_tensor(g)) / as_array(scale)
+            for g, w in zip(gradients, weights, strict=True)
+        ]
+
+    def _loss(self, weights, state, scale, x, y, sample_weight):
+        model = self._model
+        values = [*zip(model.trainable_variables, weights, strict=True)]
+        values += zip(model.non_trainable_variables, state, strict=True)
+        with keras.StatelessScope(values, collect_losses=True):
+            y_pred = model(x, training=True)
+            loss = model.compute_loss(x, y, y_pred, sample_weight)
+        return loss * ops.cast(scale, loss.dtype)
+
+
+def as_array(tensor):
+    """Any tensor as float64."""
+    return ops.convert_to_numpy(ops.cast(ops.stop_gradient(tensor), "float32")).astype("float64")
+
+
+def _copy(variable):
+    return ops.copy(ops.stop_gradient(ops.convert_to_tensor(variable.value)))
+
+
+def _tensorflow(loss):
+    import tensorflow as tf
+
+    @tf.function
+    def gradients(weights, *rest):
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            value = loss(weights, *rest)
+        return [
+            tf.convert_to_tensor(g) if g is not None else None
+            for g in tape.gradient(value, weights)
+        ]
+
+    return gradients
+
+
+def _jax(loss):
+    import jax
+
+    return jax.jit(jax.grad(loss))
+
+
+def _torch(loss):
+    import torch
+
+    def gradients(weights, *rest):
+        with torch.enable_grad():
+            weights = [w.requires_grad_(True) for w in weights]
+            return torch.autograd.grad(loss(weights, *rest), weights, allow_unused=True)
+
+    return gradients
+
+
+_BACKENDS = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
