@@ -104,9 +104,7 @@ def config_complete(s: Subject):
         if isinstance(given, bool | int | float | str | None):
             same = config[name] == given or not isinstance(config[name], type(given))
             require(same, f"get_config gives {name}={config[name]!r} where {given!r} was passed")
-    accepts_more = any(
-        p.kind is p.VAR_KEYWORD for p in _parameters(s.cls)
-    )
+    accepts_more = any(p.kind is p.VAR_KEYWORD for p in _parameters(s.cls))
     known = set(s.signature) | (_base_arguments(s) if accepts_more else set())
     extra = sorted(set(config) - known)
     require(not extra, f"get_config gives {extra}, which __init__ does not take")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import keras
 import numpy as np
 from keras import ops
@@ -18,11 +20,12 @@ def exercise(s: Subject, part) -> dict[str, np.ndarray]:
 def layer_function(layer, training: bool):
     """A built layer as a function `(weights, input) -> output` without side effects."""
     other = [backend.as_numpy(v) for v in layer.non_trainable_variables]
+    mode = {"training": training} if "training" in inspect.signature(layer.call).parameters else {}
 
     def function(weights, x):
-        return layer.stateless_call(
-            weights, [ops.convert_to_tensor(o) for o in other], x, training=training
-        )[0]
+        return layer.stateless_call(weights, [ops.convert_to_tensor(o) for o in other], x, **mode)[
+            0
+        ]
 
     return function
 

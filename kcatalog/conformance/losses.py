@@ -93,7 +93,7 @@ def gradient_exact(s: Subject):
         derivatives = backend.directional_derivatives(lambda p: loss(y_true, p), [y_pred], s.rng())
         for _, pairs in derivatives:
             for analytic, numeric in pairs:
-                close(analytic, numeric, "the gradient", 1e-4, 1e-6)
+                close(analytic, numeric, "the gradient", *backend.GRADIENT_TOLERANCE)
 
 
 def _degenerate(s: Subject):

@@ -15,14 +15,14 @@ from kcatalog.registry import Entry
 BATCH = 6
 
 
-class CheckFailure(AssertionError):
+class CheckError(AssertionError):
     """A part broke a rule; the message says which and how."""
 
 
 def require(condition, message: str):
-    """Raise `CheckFailure` unless the condition holds."""
+    """Raise `CheckError` unless the condition holds."""
     if not condition:
-        raise CheckFailure(message)
+        raise CheckError(message)
 
 
 def close(actual, expected, what: str, rtol: float = 1e-4, atol: float = 1e-5):
@@ -31,7 +31,7 @@ def close(actual, expected, what: str, rtol: float = 1e-4, atol: float = 1e-5):
     require(actual.shape == expected.shape, f"{what}: shapes {actual.shape} and {expected.shape}")
     if not np.allclose(actual, expected, rtol=rtol, atol=atol, equal_nan=True):
         worst = np.max(np.abs(actual - expected))
-        raise CheckFailure(f"{what}: values differ, by {worst:.3g} at most")
+        raise CheckError(f"{what}: values differ, by {worst:.3g} at most")
 
 
 def finite(value, what: str):

@@ -10,7 +10,6 @@ from kcatalog.conformance import backend
 from kcatalog.conformance.subject import Subject, close, finite, require
 from kcatalog.conformance.suite import check
 
-
 # --- regularizers -----------------------------------------------------------------------
 
 
@@ -28,7 +27,7 @@ def gradient_exact(s: Subject):
         derivatives = backend.directional_derivatives(s.make(), [s.weight("float64")], s.rng())
         for _, pairs in derivatives:
             for analytic, numeric in pairs:
-                close(analytic, numeric, "the gradient", 1e-4, 1e-6)
+                close(analytic, numeric, "the gradient", *backend.GRADIENT_TOLERANCE)
 
 
 @check("regularizers", variants=("zero", "huge", "tiny"))
