@@ -1,21 +1,132 @@
-"""Draws a part's search space from its card, and chooses among parts."""
+"""Draws a part's search space from its card, and chooses among parts.
+
+For a recipe's `build(hp, data)`, where `hp` are KerasTuner's hyperparameters. A part needs no
+more than its public path here: which of its arguments are tuned, and how, its card says.
+"""
 
 from __future__ import annotations
 
+import importlib
+
+from kcatalog import card, checks, registry
+from kcatalog.recipe.errors import RecipeError
+
+NONE = "none"  # how "no part" reads among a hyperparameter's values
+
 
 def choose(hp, name: str, options: list, fixed: dict | None = None):
-    """One of `options` (public paths, `card.Part`s, or None), built with its own drawn space.
+    """One of `options`, built, with the search space on its card drawn.
 
-    `fixed` arguments are given to every option that has them. Returns None where None is chosen.
+    Hyperparameters: `name` is the chosen class, `name.Class.argument` what was drawn for it;
+    the latter exist only where their class is chosen.
+
+    Args:
+        hp: KerasTuner's hyperparameters.
+        name: names the choice, such as "loss".
+        options: public paths ("keras.losses.Huber"), parts with arguments of their own
+            (`kcatalog.card.Part`), or None for no part at all. The first is the default.
+        fixed: arguments that are not tuned, given to every option that has them.
+
+    Returns:
+        A new object, or None where None was chosen.
     """
-    raise NotImplementedError
+    fixed = fixed or {}
+    parts = [o if isinstance(o, card.Part) or o is None else card.Part(o) for o in options]
+    labels = [NONE if p is None else p.path.rsplit(".", 1)[1] for p in parts]
+    if len(set(labels)) < len(labels):
+        raise checks.error("tuning.choose", "options", "parts with different class names", options)
+    known = {p.path: {a.name for a in entry(p.path).arguments} for p in parts if p}
+    for argument in fixed:
+        if not any(argument in names for names in known.values()):
+            hint = checks.closest(argument, set().union(*known.values()))
+            raise checks.error("tuning.choose", "fixed", "arguments of an option", fixed, hint)
+    chosen, built = hp.Choice(name, labels), None
+    for label, part in zip(labels, parts, strict=True):
+        if part is None:
+            continue
+        given = {k: v for k, v in fixed.items() if k in known[part.path]}
+        given |= card.build_args(part.args)
+        with hp.conditional_scope(name, [label]):
+            arguments = draw_arguments(hp, part.path, f"{name}.{label}", **given)
+            if label == chosen:
+                built = _import(part.path)(**arguments)
+    return built
 
 
 def draw(hp, path: str, name: str | None = None, **fixed):
-    """The part at `path`, its card's search space drawn as hyperparameters `name.argument`."""
-    raise NotImplementedError
+    """The part at `path`, built with the search space on its card drawn as `name.argument`.
+
+    Args:
+        hp: KerasTuner's hyperparameters.
+        path: the part's public path.
+        name: names the part's hyperparameters; its class name by default. Parts drawn under
+            one name share their values.
+        fixed: arguments that are not tuned.
+    """
+    name = name or path.rsplit(".", 1)[1]
+    return _import(path)(**draw_arguments(hp, path, name, **fixed))
+
+
+def draw_arguments(hp, path: str, name: str, **fixed) -> dict:
+    """`fixed`, and a value for every other argument in the card's search space."""
+    facts = entry(path)
+    defaults = {a.name: a.default for a in facts.arguments if not a.required}
+    drawn = {}
+    for argument, space in facts.card.space.items():
+        if argument not in fixed:
+            default = _default(space, defaults.get(argument), facts.card.example.args.get(argument))
+            drawn[argument] = _hyperparameter(hp, f"{name}.{argument}", space, default)
+    return {**drawn, **fixed}
 
 
 def optimizer(hp, options: list, wrappers: list = (None,), fixed: dict | None = None):
-    """An optimizer, perhaps inside a wrapper (whose argument `inner` it becomes)."""
-    raise NotImplementedError
+    """An optimizer, perhaps inside a wrapper, whose argument `inner` it becomes.
+
+    Hyperparameters: "optimizer", "wrapper", and what the chosen ones draw.
+    """
+    inner = choose(hp, "optimizer", options, fixed)
+    if list(wrappers) == [None]:
+        return inner
+    wrapped = choose(hp, "wrapper", list(wrappers), fixed={"inner": inner})
+    return inner if wrapped is None else wrapped
+
+
+def entry(path: str) -> registry.Entry:
+    """What is known of a part: from the catalog, or for a user's own class from the class."""
+    try:
+        return registry.describe(path)
+    except LookupError as unknown:
+        if path.split(".")[0] in ("keras", "kcatalog"):
+            raise RecipeError(str(unknown)) from unknown
+        return registry.describe_class(_import(path))
+
+
+def _import(path: str) -> type:
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as e:
+        raise RecipeError(f"There is no part at {path!r}: {e}.") from e
+
+
+def _default(space: card.Space, *candidates):
+    """The part's own default where it lies in the space, else its example's value, else ours."""
+    for value in candidates:
+        if value in space:
+            return value
+    return space.values[0] if isinstance(space, card.Choice) else space.corners()[-2]
+
+
+def _hyperparameter(hp, name: str, space: card.Space, default):
+    """The space in KerasTuner's words; None where its conditional scope is not active."""
+    if isinstance(space, card.Float):
+        sampling = "log" if space.log else "linear"
+        return hp.Float(name, space.low, space.high, sampling=sampling, default=default)
+    if isinstance(space, card.Int):
+        how = {"sampling": "log"} if space.log else {"step": space.step}
+        return hp.Int(name, space.low, space.high, default=default, **how)
+    kinds = {type(v) for v in space.values}
+    if len(kinds) == 1 and kinds <= {str, int, float, bool}:
+        return hp.Choice(name, list(space.values), default=default)
+    labels = {repr(v): v for v in space.values}  # KerasTuner wants values of one plain type
+    return labels.get(hp.Choice(name, list(labels), default=repr(default)))

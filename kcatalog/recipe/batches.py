@@ -1,0 +1,41 @@
+"""Batches in an order that depends on the seed and the epoch alone."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+
+class Batches(keras.utils.PyDataset):
+    """Shuffled batches of equal size.
+
+    The order is a function of (seed, epoch), so a resumed run sees the batches that the
+    uninterrupted run would have seen. Batches are all of one size, so that a compiled step is
+    compiled once: up to `batch_size - 1` samples sit an epoch out, other ones each epoch.
+    """
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, batch_size: int, seed: int):
+        super().__init__()
+        self.x, self.y, self.seed = x, y, seed
+        self.batch_size = min(batch_size, len(x))
+        self.start(epoch=0)
+
+    def start(self, epoch: int) -> None:
+        """Shuffle for this epoch."""
+        self._order = np.random.default_rng((self.seed, epoch)).permutation(len(self.x))
+
+    def __len__(self) -> int:
+        return len(self.x) // self.batch_size
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        chosen = self._order[index * self.batch_size : (index + 1) * self.batch_size]
+        return self.x[chosen], self.y[chosen]
+
+    def shuffling(self) -> keras.callbacks.Callback:
+        """The callback that tells the batches which epoch begins."""
+        return keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: self.start(epoch))
+
+
+def evaluation_size(samples: int) -> int:
+    """A batch size for evaluation: few batches, bounded memory."""
+    return min(samples, 512)

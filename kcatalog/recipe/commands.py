@@ -1,0 +1,176 @@
+"""The command line of every recipe: the whole way, or one step of it."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from kcatalog.recipe.errors import RecipeError
+
+USAGE_ERROR = 2
+
+# Every option, said once: name -> (type with its help, default). None means "not given".
+OPTIONS = {
+    "data": (
+        Annotated[str | None, typer.Option(help="A known set's name, or your own file or folder.")],
+        None,
+    ),
+    "epochs": (Annotated[int | None, typer.Option(min=1, help="Epochs of training.")], None),
+    "trials": (
+        Annotated[int | None, typer.Option(min=1, help="Sets of hyperparameters to try.")],
+        None,
+    ),
+    "trial_epochs": (Annotated[int | None, typer.Option(min=1, help="Epochs per trial.")], None),
+    "tuner": (
+        Annotated[
+            Literal["random", "bayesian", "hyperband"] | None,
+            typer.Option(help="How sets of hyperparameters are found. [default: random]"),
+        ],
+        None,
+    ),
+    "seed": (
+        Annotated[
+            int | None,
+            typer.Option(min=0, max=2**31 - 1, help="Same seed, same run. [default: 0]"),
+        ],
+        None,
+    ),
+    "overrides": (
+        Annotated[
+            list[str] | None,
+            typer.Option("--set", metavar="NAME=VALUE", help="Set a hyperparameter yourself."),
+        ],
+        None,
+    ),
+    "precision": (
+        Annotated[
+            Literal["float32", "mixed_float16", "mixed_bfloat16"] | None,
+            typer.Option(help="Numbers to compute with. [default: float32]"),
+        ],
+        None,
+    ),
+    "devices": (
+        Annotated[str, typer.Option(help="auto, cpu, gpu or tpu; gpu:2 for two of them.")],
+        "auto",
+    ),
+    "run_dir": (
+        Annotated[
+            Path | None,
+            typer.Option(help="The run's directory. [default: runs/<recipe>/<number>]"),
+        ],
+        None,
+    ),
+    "resume": (
+        Annotated[bool, typer.Option("--resume", help="Go on with the run where it stopped.")],
+        False,
+    ),
+    "length": (
+        Annotated[int, typer.Option(min=1, help="For text: characters to write.")],
+        200,
+    ),
+    "debug": (
+        Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")],
+        False,
+    ),
+}
+SETTINGS = ("data", "epochs", "seed", "overrides", "precision")
+TUNING = ("trials", "trial_epochs", "tuner")
+PLACE = ("devices", "run_dir", "debug")
+
+
+def run(recipe, arguments: list[str] | None = None) -> int:
+    """Run a recipe's command line. Returns the exit code.
+
+    0: done. 1: a bug, or an error nobody foresaw. 2: wrong input, one sentence on stderr.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        result = _app(recipe)(args=arguments, standalone_mode=False)
+    except typer.TyperException as e:  # usage errors
+        if "--debug" in arguments:
+            raise
+        return _say(e.format_message(), e.exit_code)
+    except RecipeError as e:
+        if "--debug" in arguments:
+            raise
+        return _say(str(e), USAGE_ERROR)
+    except (KeyboardInterrupt, typer.Abort):
+        return _say("Stopped. Add --resume to go on from the last finished epoch.", 130)
+    except Exception as e:  # the last resort, so that a user sees a sentence
+        if "--debug" in arguments:
+            raise
+        first = str(e).strip().splitlines()[:1]
+        return _say(f"{type(e).__name__}: {''.join(first)} (--debug shows where)", 1)
+    return result if isinstance(result, int) else 0
+
+
+def _say(sentence: str, code: int) -> int:
+    Console(stderr=True, soft_wrap=True).print(sentence, markup=False, highlight=False)
+    return code
+
+
+def _app(recipe) -> typer.Typer:
+    from kcatalog.recipe.steps import Steps
+
+    about = inspect.getdoc(inspect.getmodule(recipe.build)) or f"The recipe {recipe.name}."
+    app = typer.Typer(help=about, add_completion=False, rich_markup_mode=None)
+
+    def everything(context: typer.Context, **chosen):
+        if context.invoked_subcommand is None:
+            Steps(recipe, **chosen).everything()
+        elif any(chosen[name] != OPTIONS[name][1] for name in chosen):
+            raise RecipeError(f"Options must stand behind `{context.invoked_subcommand}`.")
+
+    names = (*SETTINGS, *TUNING, *PLACE, "resume")
+    app.callback(invoke_without_command=True)(_with_options(everything, names))
+    commands = {
+        "tune": ("Try hyperparameters, keep the best.", (*SETTINGS, *TUNING, *PLACE, "resume")),
+        "train": ("Train with the best hyperparameters.", (*SETTINGS, *PLACE, "resume")),
+        "evaluate": ("Score the trained model on the test split.", PLACE),
+        "export": ("Write a SavedModel, and verify it in a clean process.", PLACE),
+    }
+    for name, (help_text, options) in commands.items():
+
+        def step(name=name, **chosen):
+            getattr(Steps(recipe, **chosen), name)()
+
+        app.command(name, help=help_text)(_with_options(step, options))
+
+    def predict(files: Annotated[list[Path], typer.Argument()], length: int, seed, debug):
+        from kcatalog.recipe import prediction
+
+        prediction.predict(recipe, files, length, seed or 0)
+
+    files = {"files": (Annotated[list[Path], typer.Argument(help="Your files.")], ...)}
+    app.command("predict", help="Run the exported model on your files.")(
+        _with_options(predict, ("length", "seed", "debug"), files)
+    )
+    return app
+
+
+def _with_options(function: Callable, names: tuple[str, ...], arguments: dict | None = None):
+    """The function with a signature made of `OPTIONS`, which is what Typer reads."""
+    takes_context = "context" in inspect.signature(function).parameters
+
+    def command(**chosen):
+        return function(**chosen)
+
+    wanted = {"context": (typer.Context, inspect.Parameter.empty)} if takes_context else {}
+    wanted |= (arguments or {}) | {name: OPTIONS[name] for name in names}
+    command.__signature__ = inspect.Signature(
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=kind,
+            default=inspect.Parameter.empty if default is ... else default,
+        )
+        for name, (kind, default) in wanted.items()
+    )
+    command.__annotations__ = {name: kind for name, (kind, _) in wanted.items()}
+    return command

@@ -1,0 +1,109 @@
+"""A recipe's search space, and the values a user sets by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras_tuner
+
+from kcatalog import checks
+from kcatalog.recipe.errors import RecipeError
+
+
+def parse(settings: list[str]) -> dict[str, str]:
+    """`--set name=value` options as name -> text.
+
+    >>> parse(["loss=CrammerSingerHinge", "filters=32"])
+    {'loss': 'CrammerSingerHinge', 'filters': '32'}
+    """
+    pairs = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not (name and equals and value):
+            raise RecipeError(f"--set must be name=value. Received: {setting!r}.")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def space(
+    build: Callable, overrides: dict[str, str], values: dict | None = None
+) -> keras_tuner.HyperParameters:
+    """The hyperparameters `build` asks for, with the user's values in place of ranges.
+
+    Args:
+        build: takes hyperparameters and builds a model.
+        overrides: name -> the user's value as text.
+        values: values to start from instead of the defaults, such as tuned ones.
+    """
+    wanted = dict(overrides)
+    hp = keras_tuner.HyperParameters()
+    hp.values.update(values or {})
+    while True:
+        _build(build, hp, pinned=len(wanted) < len(overrides))
+        found = {h.name for h in hp.space} & set(wanted)
+        if not found:
+            break
+        hp = _fixed(hp, {name: wanted.pop(name) for name in found})
+    if wanted:
+        name, known = next(iter(wanted)), [h.name for h in hp.space]
+        raise RecipeError(f"--set {name}: no such hyperparameter. {checks.closest(name, known)}")
+    for name in overrides:
+        if not hp.is_active(name):
+            conditions = next(h.conditions for h in hp.space if h.name == name)
+            needed = " ".join(f"--set {c.name}={c.values[0]}" for c in conditions)
+            raise RecipeError(f"--set {name} has no effect by itself. Add {needed}.")
+    return hp
+
+
+def _build(build: Callable, hp, pinned: bool) -> None:
+    try:
+        build(hp)
+    except ValueError as e:
+        if pinned:
+            raise RecipeError(f"--set: the model cannot be built so. {e}") from e
+        raise
+
+
+def _fixed(hp, overrides: dict[str, str]) -> keras_tuner.HyperParameters:
+    """The same space with some hyperparameters pinned to the user's values."""
+    pinned, types = keras_tuner.HyperParameters(), keras_tuner.engine.hyperparameters
+    pinned.values.update(hp.values)
+    for h in hp.space:
+        if h.name in overrides:
+            value = _value(h, overrides[h.name])
+            pinned.values[h.name] = value
+            h = types.Fixed(h.name, value, conditions=h.conditions)
+        pinned.merge([h], overwrite=False)
+    for name in list(pinned.values):  # what belonged to a part that is no longer chosen
+        if name in {h.name for h in pinned.space} and not pinned.is_active(name):
+            del pinned.values[name]
+    return pinned
+
+
+def _value(h, text: str):
+    """The user's text as a value of the hyperparameter's type."""
+    types = keras_tuner.engine.hyperparameters
+    if isinstance(h, types.Choice | types.Boolean):
+        values = h.values if isinstance(h, types.Choice) else [False, True]
+        for value in values:
+            if str(value).lower() == text.lower() or _same_number(value, text):
+                return value
+        raise RecipeError(
+            f"--set {h.name} must be one of {', '.join(map(str, values))}. Received: {text!r}. "
+            f"{checks.closest(text, map(str, values))}"
+        )
+    kind = int if isinstance(h, types.Int) else float
+    try:
+        return kind(text)
+    except ValueError as e:
+        word = "a whole number" if kind is int else "a number"
+        raise RecipeError(f"--set {h.name} must be {word}. Received: {text!r}.") from e
+
+
+def _same_number(value, text: str) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return float(text) == value
+    except ValueError:
+        return False

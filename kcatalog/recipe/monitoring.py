@@ -1,0 +1,104 @@
+"""What TensorBoard shows: curves, gradients, pictures, and trials with their hyperparameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kcatalog.recipe import pictures
+from kcatalog.recipe.batches import evaluation_size
+
+
+class Curves(keras.callbacks.TensorBoard):
+    """Keras's TensorBoard callback, kept from drawing graphs.
+
+    It has a name of its own because KerasTuner redirects callbacks called `TensorBoard`, and
+    does so under the TensorFlow backend only.
+    """
+
+    def __init__(self, log_dir: Path):
+        super().__init__(str(log_dir), write_graph=False)
+
+
+class Pictures(keras.callbacks.Callback):
+    """The validation split's confusion matrix and sample predictions, some five times a run."""
+
+    def __init__(self, log_dir: Path, data, epochs: int):
+        super().__init__()
+        self.log_dir, self.data, self.every = log_dir, data, max(1, epochs // 5)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if (epoch + 1) % self.every == 0:
+            x, y = self.data.validation
+            logits = self.model.predict(x, batch_size=evaluation_size(len(x)), verbose=0)
+            if np.isfinite(logits).all():
+                write_pictures(self.log_dir / "validation", self.data, (x, y), logits, epoch)
+
+
+def write_pictures(log_dir: Path, data, split: tuple, logits: np.ndarray, step: int) -> None:
+    """A confusion matrix, and sample predictions where the data can be drawn."""
+    import tensorflow as tf
+
+    x, y = split
+    predicted = np.argmax(logits, axis=-1)
+    images = {"confusion matrix": pictures.confusion_matrix(y, predicted, data.classes)}
+    if data.picture is not None and data.task == "classification":
+        shown = pictures.samples(x, y, predicted, data.classes, data.picture)
+        images["sample predictions"] = shown
+    with tf.device("CPU:0"), tf.summary.create_file_writer(str(log_dir)).as_default():
+        for name, image in images.items():
+            tf.summary.image(name, image[None], step=step)
+        if data.task == "next-character":
+            tf.summary.text("sample predictions", _next_characters(data, y, predicted), step=step)
+
+
+def write_scores(log_dir: Path, scores: dict[str, float]) -> None:
+    """Final scores as scalars."""
+    import tensorflow as tf
+
+    with tf.device("CPU:0"), tf.summary.create_file_writer(str(log_dir)).as_default():
+        for name, value in scores.items():
+            tf.summary.scalar(name, value, step=0)
+
+
+def trial_callbacks(log_dir: Path, trial) -> list[keras.callbacks.Callback]:
+    """Curves of one trial, and its hyperparameters for the HParams tab.
+
+    `trial.hyperparameters.values` holds the active ones: what belongs to a part that was not
+    chosen stays empty in the tab.
+    """
+    from tensorboard.plugins.hparams import api
+
+    values = active(trial.hyperparameters)
+    folder = log_dir / "trials" / trial.trial_id
+    hparams = api.KerasCallback(str(folder), values, trial_id=trial.trial_id)
+    return [Curves(folder), hparams]
+
+
+def training_callbacks(log_dir: Path, data, epochs: int) -> list[keras.callbacks.Callback]:
+    """Curves, pictures, and gradient norms where the catalog has the part for it."""
+    import kcatalog
+
+    callbacks = [Curves(log_dir / "training"), Pictures(log_dir / "training", data, epochs)]
+    gradient_flow = getattr(kcatalog.callbacks, "GradientFlow", None)
+    if gradient_flow is not None and keras.backend.backend() == "tensorflow":
+        callbacks.append(gradient_flow(str(log_dir / "training" / "gradients")))
+    return callbacks
+
+
+def active(hyperparameters) -> dict:
+    """Active hyperparameters by name, without the tuner's own notes."""
+    return {k: v for k, v in sorted(hyperparameters.values.items()) if not k.startswith("tuner/")}
+
+
+def _next_characters(data, y: np.ndarray, predicted: np.ndarray, most: int = 8) -> str:
+    """Each line: what stood there, and below it what was expected before each character."""
+    rows = []
+    for truth, guess in zip(y[:most, :60], predicted[:most, :60], strict=True):
+        for title, ids in (("text ", truth), ("guess", guess)):
+            line = "".join(data.classes[i] for i in ids).replace("\n", "⏎")
+            rows.append(f"    {title}: {line}")
+        rows.append("    ")
+    return "\n".join(rows)

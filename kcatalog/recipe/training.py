@@ -1,0 +1,78 @@
+"""Training: Keras's `fit`, crash-safe, with the best weights by validation kept."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import keras
+from rich.console import Console
+
+from kcatalog.recipe import monitoring, parts
+from kcatalog.recipe.batches import Batches, evaluation_size
+from kcatalog.recipe.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train: what the recipe and the user agreed on."""
+
+    objective: str
+    epochs: int
+    batch_size: int
+    seed: int
+
+
+def train(build, hp, data, plan: Plan, run, console: Console) -> None:
+    """Train and leave `model.keras` and `training.json` in the run directory.
+
+    The run goes on from its latest checkpoint if it has one. The model that results is the
+    same as without the interruption: the state after an epoch is all that the next one depends
+    on, next to the seed.
+    """
+    keras.utils.set_random_seed(plan.seed)
+    model = build(hp, data)
+    batches = Batches(*data.train, hp.values.get("batch_size", plan.batch_size), plan.seed)
+    size = evaluation_size(len(data.validation[0]))
+    checkpoint = Checkpoint(run.checkpoints, plan.objective)
+    start = checkpoint.resume(model)
+    if start:
+        console.print(f"Resuming after epoch {start}.", highlight=False)
+    model.fit(
+        batches,
+        validation_data=data.validation,
+        validation_batch_size=size,
+        epochs=plan.epochs,
+        initial_epoch=start,
+        shuffle=False,
+        callbacks=[
+            batches.shuffling(),
+            keras.callbacks.TerminateOnNaN(),
+            *monitoring.training_callbacks(run.logs, data, plan.epochs),
+            checkpoint,
+        ],
+        verbose=1 if console.is_terminal else 2,
+    )
+    checkpoint.keep_best(model, data.validation, size)
+    if checkpoint.diverged_in is not None:
+        console.print(
+            f"The loss stopped being a finite number in epoch {checkpoint.diverged_in + 1}; "
+            f"kept the weights of epoch {checkpoint.best_epoch + 1}.",
+            style="yellow",
+            highlight=False,
+        )
+    used = parts.used_in(model)
+    beside = run.model.with_name(".model.tmp.keras")
+    model.save(beside)
+    os.replace(beside, run.model)
+    run.write(
+        "training.json",
+        {
+            "epochs": len(checkpoint.history),
+            "best_epoch": checkpoint.best_epoch + 1,
+            "averaged_weights": checkpoint.averaged,
+            "diverged_in_epoch": checkpoint.diverged_in and checkpoint.diverged_in + 1,
+            "parts": used,
+            "history": checkpoint.history,
+        },
+    )
