@@ -47,7 +47,7 @@ def error(owner, name: str, rule: str, value, fix: str = "") -> ValueError:
 
 
 def closest(value, options: Iterable[str]) -> str:
-    """"Did you mean ...?" for a misspelt name, or the list of options.
+    """ "Did you mean ...?" for a misspelt name, or the list of options.
 
     >>> closest("cosin", ["cosine", "euclidean"])
     "Did you mean 'cosine'?"

@@ -23,9 +23,7 @@ KERAS_PARTS: dict[str, Card] = {
     "keras.layers.Embedding": Card(example=Example({"input_dim": 256, "output_dim": 64})),
     "keras.layers.GRU": Card(space={"units": Choice(64, 128, 256)}, example=Example({"units": 64})),
     "keras.layers.GlobalAveragePooling2D": Card(),
-    "keras.layers.LSTM": Card(
-        space={"units": Choice(32, 64, 128)}, example=Example({"units": 64})
-    ),
+    "keras.layers.LSTM": Card(space={"units": Choice(32, 64, 128)}, example=Example({"units": 64})),
     "keras.layers.LayerNormalization": Card(),
     "keras.layers.Masking": Card(),
     "keras.layers.MaxPooling2D": Card(),
@@ -45,9 +43,7 @@ KERAS_PARTS: dict[str, Card] = {
     # regularizers
     "keras.regularizers.L1": Card(space={"l1": Float(1e-6, 1e-3, log=True)}),
     "keras.regularizers.L2": Card(space={"l2": Float(1e-6, 1e-3, log=True)}),
-    "keras.regularizers.OrthogonalRegularizer": Card(
-        space={"factor": Float(1e-5, 1e-2, log=True)}
-    ),
+    "keras.regularizers.OrthogonalRegularizer": Card(space={"factor": Float(1e-5, 1e-2, log=True)}),
     # constraints and initializers
     "keras.constraints.MaxNorm": Card(space={"max_value": Float(1.0, 4.0)}),
     "keras.constraints.UnitNorm": Card(),

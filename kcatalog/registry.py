@@ -259,9 +259,7 @@ def docstring_sections(docstring: str) -> dict[str, str]:
 def argument_meanings(args_section: str) -> dict[str, str]:
     """The "Args:" section as argument -> meaning."""
     parts = re.split(r"^(\w+):\s*", args_section, flags=re.MULTILINE)
-    return {
-        n: " ".join(text.split()) for n, text in zip(parts[1::2], parts[2::2], strict=True)
-    }
+    return {n: " ".join(text.split()) for n, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 def _arguments(node: ast.ClassDef, args_section: str) -> tuple[Argument, ...]:

@@ -1,0 +1,254 @@
+"""The command line: `kcatalog list | show | check | doctor`.
+
+`list` and `show` read cards as text and answer without importing Keras.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import sys
+import traceback
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from kcatalog import card, checks, registry
+
+app = typer.Typer(
+    help="The parts bin that Keras 3 does not ship.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+
+class UsageError(Exception):
+    """One sentence for the user; the process ends with exit code 2."""
+
+
+def main():
+    """Entry point: one sentence and exit code 2 where the user can mend it."""
+    try:
+        app()
+    except (UsageError, LookupError) as e:
+        message = e.args[0] if e.args else str(e)
+        Console(stderr=True).print(f"[red]Error:[/] {escape(str(message))}", highlight=False)
+        sys.exit(2)
+
+
+# --- list and show ----------------------------------------------------------------------
+
+
+@app.command("list")
+def list_parts(
+    kind: Annotated[str | None, typer.Option(help="layers, losses, optimizers, ...")] = None,
+    tag: Annotated[str | None, typer.Option(help="a claim from the card, such as masking")] = None,
+    text: Annotated[str | None, typer.Option(help="in name, summary, equation or paper")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
+):
+    """List the catalog: our parts, and Keras's own that recipes and the tuner use."""
+    _known("kind", kind, registry.SHELVES)
+    _known("tag", tag, card.TAGS)
+    entries = registry.find(kind, tag, text)
+    if as_json:
+        print(json.dumps([_facts(e) for e in entries], indent=2, ensure_ascii=False))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("Part", "Kind", "What it does", "From"):
+        table.add_column(column, no_wrap=column != "What it does")
+    for e in entries:
+        table.add_row(f"[bold]{e.name}[/]", e.kind, escape(e.summary), e.origin)
+    console.print(table)
+    ours = sum(e.origin == "kcatalog" for e in entries)
+    console.print(f"{ours} of kcatalog, {len(entries) - ours} of Keras.", style="dim")
+
+
+@app.command()
+def show(
+    name: str,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+):
+    """Show one part: summary, formula, paper, arguments, shapes, search space, an example."""
+    e = registry.describe(name)
+    if as_json:
+        print(json.dumps(_facts(e), indent=2, ensure_ascii=False))
+        return
+    say = lambda text="", **style: console.print(escape(text), highlight=False, **style)  # noqa: E731
+    say(e.path, style="bold")
+    say(e.summary)
+    if e.card.equation:
+        say(f"\n  {e.card.equation}")
+    if e.card.paper:
+        say(f"\nPaper: {e.card.paper}")
+    if e.card.tags:
+        say("Tags: " + ", ".join(f"{t} ({card.TAGS[t]})" for t in e.card.tags))
+    say("\nArguments", style="bold")
+    for a in e.arguments:
+        default = "required" if a.required else f"= {a.default!r}"
+        console.print(f"  [bold]{a.name}[/] {escape(default)}", highlight=False)
+        rule = f" ({a.rule})" if a.rule and a.rule.split(" in ")[-1] not in a.meaning else ""
+        console.print(Padding(escape(a.meaning + rule), (0, 0, 0, 6)), highlight=False)
+    for title in ("Shapes", "Behaviour"):
+        if title in e.sections:
+            say(f"\n{title}", style="bold")
+            say(e.sections[title])
+    if e.card.space:
+        say("\nSearch space", style="bold")
+        for argument, space in e.card.space.items():
+            say(f"  {argument}: {space}")
+    say("\nExample", style="bold")
+    say(e.example_code())
+
+
+def _facts(e: registry.Entry) -> dict:
+    """An entry as JSON-ready data."""
+    return {
+        "name": e.name,
+        "kind": e.kind,
+        "path": e.path,
+        "origin": e.origin,
+        "summary": e.summary,
+        "equation": e.card.equation,
+        "paper": dataclasses.asdict(e.card.paper) if e.card.paper else None,
+        "tags": list(e.card.tags),
+        "arguments": [dataclasses.asdict(a) for a in e.arguments],
+        "shapes": e.sections.get("Shapes", ""),
+        "search_space": {k: str(v) for k, v in e.card.space.items()},
+        "example": e.example_code(),
+    }
+
+
+def _known(what: str, value: str | None, options):
+    if value is not None and value not in options:
+        raise UsageError(f"There is no {what} {value!r}. {checks.closest(value, options)}")
+
+
+# --- check ------------------------------------------------------------------------------
+
+
+@app.command()
+def check(
+    target: Annotated[str, typer.Argument(help="module:Class, or the name of a part")],
+    debug: Annotated[bool, typer.Option(help="show tracebacks")] = False,
+):
+    """Run the conformance suite on a class: yours (module:Class) or one of the catalog."""
+    cls = _load(target)
+    from kcatalog.conformance import check_component
+
+    results = check_component(cls)
+    for r in results:
+        expected = " (expected: " + r.check.exemption + ")" if r.check.exemption else ""
+        mark = "[green]pass[/]" if r.passed else "[red]FAIL[/]"
+        console.print(f"{mark}  {escape(r.check.name)}{escape(expected)}", highlight=False)
+        if r.error and not r.passed:
+            console.print(f"      {escape(f'{type(r.error).__name__}: {r.error}')}", style="red")
+            if debug:
+                console.print(escape("".join(traceback.format_exception(r.error))), style="dim")
+    failed = sum(not r.passed for r in results)
+    console.print(f"{cls.__name__}: {len(results) - failed} passed, {failed} failed")
+    raise typer.Exit(1 if failed else 0)
+
+
+def _load(target: str) -> type:
+    if ":" not in target:
+        return registry.describe(target).load()
+    module_name, _, class_name = target.partition(":")
+    sys.path.insert(0, os.getcwd())
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as e:
+        raise UsageError(
+            f"There is no module {e.name!r} to import from {os.getcwd()}. "
+            "Give module:Class, for instance my_layers:MyLayer."
+        ) from e
+    found = getattr(module, class_name, None)
+    if not isinstance(found, type):
+        classes = [n for n, v in vars(module).items() if isinstance(v, type)]
+        hint = checks.closest(class_name, classes) if classes else "It defines no class."
+        raise UsageError(f"{module_name} has no class {class_name!r}. {hint}")
+    try:
+        registry.kind_of(found)
+    except TypeError as e:
+        raise UsageError(str(e)) from e
+    return found
+
+
+# --- doctor -----------------------------------------------------------------------------
+
+_PACKAGES = (
+    ("tensorflow", "training, export"),
+    ("keras", "everything"),
+    ("keras-tuner", "tuning"),
+    ("tensorboard", "monitoring"),
+    ("jax", 'the JAX backend: pip install "kcatalog[jax]"'),
+    ("torch", 'the PyTorch backend: pip install "kcatalog[torch]"'),
+    ("scikit-learn", 'offline data: pip install "kcatalog[recipes]"'),
+    ("sktime", 'offline data: pip install "kcatalog[recipes]"'),
+)
+
+
+@app.command()
+def doctor():
+    """Show versions, backend and devices, and what is missing for GPU, TPU and export."""
+    console.print(f"Python {platform.python_version()}, {platform.platform()}", highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for column in ("Package", "Version", "Needed for"):
+        table.add_column(column)
+    for package, purpose in (("kcatalog", "this"), *_PACKAGES):
+        try:
+            version = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            version = "[yellow]not installed[/]"
+        table.add_row(package, version, escape(purpose))
+    console.print(table)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras
+
+    console.print(f"Backend: {keras.backend.backend()} (set KERAS_BACKEND to change it)")
+    devices = _devices(keras.backend.backend())
+    console.print(f"Devices: {', '.join(devices)}", highlight=False)
+    kinds = {d.split(":")[0].lower() for d in devices}
+    for accelerator, missing in (
+        ("gpu", 'no GPU is visible; with an NVIDIA driver: pip install "kcatalog[gpu]"'),
+        (
+            "tpu",
+            "no TPU is visible; on a Cloud TPU host: pip install jax[tpu], KERAS_BACKEND=jax",
+        ),
+    ):
+        present = accelerator in kinds or (accelerator == "gpu" and "cuda" in kinds)
+        console.print(f"{accelerator.upper()}: {'found' if present else missing}", highlight=False)
+    can_export = importlib.util.find_spec("tensorflow") is not None
+    console.print(f"Export to SavedModel: {'ready' if can_export else 'needs tensorflow'}")
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    console.print(f"Free disk space here: {free:.0f} GiB", highlight=False)
+
+
+def _devices(backend: str) -> list[str]:
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return [d.name.removeprefix("/physical_device:") for d in tf.config.list_physical_devices()]
+    if backend == "jax":
+        import jax
+
+        return [f"{d.platform}:{d.id}" for d in jax.devices()]
+    import torch
+
+    return ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+
+
+if __name__ == "__main__":
+    main()

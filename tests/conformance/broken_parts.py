@@ -1,0 +1,506 @@
+"""Parts with one fault each, and the check that has to find it."""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.registry import component
+
+PAPER = Paper("A fault on purpose", "Nobody", 2026, "https://example.org")
+FOUND_BY: dict[type, set[str]] = {}
+
+
+def broken(*found_by: str, **card):
+    """Registers a part under the names of the checks that must fail for it."""
+    card = {"paper": PAPER, "equation": "y = x", "example": Example(shape=(4, 3)), **card}
+
+    def register(cls):
+        FOUND_BY[cls] = set(found_by)
+        return component(**card)(cls)
+
+    return register
+
+
+SEQUENCE = Example(shape=(4, 3))
+SCORES = Example({"margin": 2.0}, shape=(5,), targets="labels")
+
+
+# --- the traps the project knows --------------------------------------------------------
+
+
+@broken("config_complete", example=SCORES)
+class ForgetsItsConfig(keras.losses.Loss):
+    """Without get_config a loss reloads with its default margin."""
+
+    def __init__(self, margin=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.margin = checks.number(self, "margin", margin, "[0, inf)")
+
+    def call(self, y_true, y_pred):
+        return ops.maximum(0.0, self.margin - ops.max(y_pred, axis=-1))
+
+
+@broken("config_complete", example=Example({"inner": "sgd"}))
+class ForgetsItsOptimizer(keras.optimizers.SGD):
+    """Without get_config an optimizer reloads with its default arguments."""
+
+    def __init__(self, inner="adam", **kwargs):
+        super().__init__(**kwargs)
+        self.inner = inner
+
+
+@broken("config_unchanged_by_use", example=Example({"units": 2}, shape=(4, 3)))
+class OverwritesInBuild(keras.layers.Layer):
+    """Stores in build what it was not given."""
+
+    def __init__(self, units=None, **kwargs):
+        super().__init__(**kwargs)
+        self.units = checks.integer(self, "units", units, "[1, inf)", optional=True)
+
+    def build(self, input_shape):
+        self.units = input_shape[-1]
+
+    def call(self, x):
+        return x * 2.0
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+@broken(
+    "degenerate_input-float32",
+    example=Example(shape=(3,), targets="labels", classes=3),
+    tags=("in-batch",),
+)
+class NanAtZeroDistance(keras.losses.Loss):
+    """The square root's gradient at zero."""
+
+    def call(self, y_true, y_pred):
+        d = ops.sqrt(ops.sum(ops.square(y_pred[:, None] - y_pred[None]), axis=-1))
+        return ops.sum(d, axis=-1)
+
+    def get_config(self):
+        return super().get_config()
+
+
+@broken("search_space_valid", space={"rate": Float(0.1, 0.4)}, example=Example({"rate": 0.2}))
+class DefaultOutsideItsSpace(keras.regularizers.Regularizer):
+    """The tuner could never try the default."""
+
+    def __init__(self, rate=0.9):
+        self.rate = checks.number(self, "rate", rate, "[0, 1)")
+
+    def __call__(self, w):
+        return self.rate * ops.sum(ops.square(w))
+
+    def get_config(self):
+        return {"rate": self.rate}
+
+
+@broken("mask_passed_on")
+class DropsTheMask(keras.layers.Layer):
+    """Does not say that it supports masks, so Keras drops them."""
+
+    def build(self, input_shape):
+        pass
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+    def call(self, x):
+        return ops.tanh(x)
+
+
+# --- each promise of the suite ----------------------------------------------------------
+
+
+@broken("card_complete", paper=None)
+class NamesNoPaper(DropsTheMask.__bases__[0]):
+    """Whose idea was it?"""
+
+    def call(self, x):
+        return x * 1.5
+
+
+@broken("docstring_complete")
+class SaysTooLittle(keras.layers.Layer):
+    """A summary and nothing else."""
+
+    def call(self, x):
+        return x * 1.5
+
+
+@broken("docstring_example")
+class PrintsSomethingElse(keras.layers.Layer):
+    """Claims what is not so.
+
+    Example:
+        >>> 1 + 1
+        3
+    """
+
+    def call(self, x):
+        return x * 1.5
+
+
+@broken("unknown_argument_raises", example=Example())
+class SwallowsKeywords(keras.regularizers.Regularizer):
+    """A misspelt argument is lost."""
+
+    def __init__(self, **kwargs):
+        pass
+
+    def __call__(self, w):
+        return ops.sum(ops.square(w))
+
+    def get_config(self):
+        return {}
+
+
+@broken("bad_values_raise", example=Example({"rate": 0.2}, shape=(4, 3)))
+class ChecksNothing(keras.regularizers.Regularizer):
+    """Takes any rate."""
+
+    def __init__(self, rate=0.1):
+        self.rate = rate
+
+    def __call__(self, w):
+        return self.rate * ops.sum(ops.square(w))
+
+    def get_config(self):
+        return {"rate": self.rate}
+
+
+@broken(
+    "search_space_corners",
+    space={"mode": Choice("fine", "broken")},
+    example=Example({"mode": "fine"}, shape=(4, 3)),
+)
+class BreaksAtACorner(keras.regularizers.Regularizer):
+    """One of its choices gives NaN."""
+
+    def __init__(self, mode="fine"):
+        self.mode = checks.choice(self, "mode", mode, ("fine", "broken"))
+
+    def __call__(self, w):
+        return ops.sum(w) * (float("nan") if self.mode == "broken" else 1.0)
+
+    def get_config(self):
+        return {"mode": self.mode}
+
+
+@broken("config_round_trip", example=Example({"rate": 0.2}, shape=(4, 3)))
+class ReloadsAsAnother(keras.regularizers.Regularizer):
+    """Doubles its rate each time it is loaded."""
+
+    def __init__(self, rate=0.1):
+        self.rate = checks.number(self, "rate", rate, "[0, inf)")
+
+    def __call__(self, w):
+        return self.rate * ops.sum(ops.square(w))
+
+    def get_config(self):
+        return {"rate": self.rate}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(rate=2 * config["rate"])
+
+
+@broken("shapes_agree", "shape_preserved", tags=("shape-preserving",))
+class DeclaresAnotherShape(keras.layers.Layer):
+    """Says that its output has the input's shape."""
+
+    def call(self, x):
+        return ops.mean(x, axis=-1, keepdims=True)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+@broken("samples_independent")
+class MixesTheBatch(keras.layers.Layer):
+    """Subtracts the batch's mean at inference."""
+
+    def call(self, x):
+        return x - ops.mean(x, axis=0, keepdims=True)
+
+
+@broken("half_precision-mixed_float16", "half_precision-mixed_bfloat16")
+class InsistsOnFloat32(keras.layers.Layer):
+    """Casts to float32 and leaves it so."""
+
+    def call(self, x):
+        return ops.cast(x, "float32") * 2.0
+
+
+@broken("gradients_exact")
+class LosesItsGradient(keras.layers.Layer):
+    """Stops the gradient of half of its sum."""
+
+    def call(self, x):
+        return x * x + ops.stop_gradient(x * x)
+
+
+@broken("extreme_input-huge")
+class Overflows(keras.layers.Layer):
+    """exp of anything."""
+
+    def call(self, x):
+        return ops.exp(x)
+
+
+@broken("identity_at_inference", tags=("identity-at-inference",))
+class ChangesAtInference(keras.layers.Layer):
+    """Is on when it should be off."""
+
+    def call(self, x, training=False):
+        return x * 1.01
+
+
+@broken("randomness_seeded", tags=("random",))
+class IgnoresItsSeed(keras.layers.Layer):
+    """Draws the same numbers every time."""
+
+    def __init__(self, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = checks.integer(self, "seed", seed, "[0, inf)", optional=True)
+
+    def call(self, x, training=False):
+        return x + keras.random.normal(ops.shape(x), seed=1) if training else x
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}
+
+
+@broken("training_deterministic")
+class HidesItsRandomness(keras.layers.Layer):
+    """Is random and does not say so."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self._generator = keras.random.SeedGenerator(1)
+
+    def call(self, x, training=False):
+        return x + keras.random.normal(ops.shape(x), seed=self._generator) if training else x
+
+
+@broken("causal", tags=("recurrent",))
+class SeesTheFuture(keras.layers.Layer):
+    """Uses the mean over all steps."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, x):
+        return x - ops.mean(x, axis=1, keepdims=True)
+
+
+@broken("mask_honoured", tags=("masking",))
+class AveragesPadding(keras.layers.Layer):
+    """Claims to honour masks and averages over padding."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, x, mask=None):
+        return x - ops.mean(x, axis=1, keepdims=True)
+
+
+@broken("keras_file_equal")
+class LosesAWeight(keras.layers.Layer):
+    """Its weight is not saved."""
+
+    def build(self, input_shape):
+        self.w = self.add_weight((input_shape[-1],), "random_normal")
+
+    def call(self, x):
+        return x * self.w
+
+    def save_own_variables(self, store):
+        pass
+
+    def load_own_variables(self, store):
+        pass
+
+
+# --- losses -----------------------------------------------------------------------------
+
+
+@broken("reduction_shapes", example=Example(shape=(3,)))
+class ReturnsAScalar(keras.losses.Loss):
+    """Reduces by itself, so that sample weights cannot reach the samples."""
+
+    def call(self, y_true, y_pred):
+        return ops.mean(ops.square(y_true - y_pred))
+
+    def get_config(self):
+        return super().get_config()
+
+
+@broken("samples_independent", example=Example(shape=(3,)))
+class ComparesInSecret(keras.losses.Loss):
+    """Depends on the batch and does not say so."""
+
+    def call(self, y_true, y_pred):
+        return ops.mean(ops.square(y_pred - ops.mean(y_pred, axis=0)), axis=-1)
+
+    def get_config(self):
+        return super().get_config()
+
+
+@broken("batch_matters", example=Example(shape=(3,)), tags=("in-batch",))
+class ClaimsToCompare(keras.losses.Loss):
+    """Says that it depends on the batch and does not."""
+
+    def call(self, y_true, y_pred):
+        return ops.mean(ops.square(y_true - y_pred), axis=-1)
+
+    def get_config(self):
+        return super().get_config()
+
+
+@broken("batch_order_irrelevant", example=Example(shape=(3,)))
+class CountsItsSamples(keras.losses.Loss):
+    """Weights the first sample more than the last."""
+
+    def call(self, y_true, y_pred):
+        each = ops.mean(ops.square(y_true - y_pred), axis=-1)
+        return each * ops.cast(1 + ops.arange(ops.shape(each)[0]), each.dtype)
+
+    def get_config(self):
+        return super().get_config()
+
+
+@broken(
+    "label_forms_equal-column",
+    "right_score_lowers_loss",
+    example=Example(shape=(5,), targets="labels"),
+    tags=("integer-labels", "logits"),
+)
+class TakesLabelsLiterally(keras.losses.Loss):
+    """Computes with the class index as if it were a number."""
+
+    def call(self, y_true, y_pred):
+        return ops.mean(y_pred, axis=-1) * (1 + ops.cast(ops.shape(y_true), "float32")[-1])
+
+    def get_config(self):
+        return super().get_config()
+
+
+@broken("rotation_irrelevant", example=Example(shape=(5,)), tags=("embeddings",))
+class LovesItsFirstAxis(keras.losses.Loss):
+    """Looks at one coordinate only."""
+
+    def call(self, y_true, y_pred):
+        return ops.square(y_pred[:, 0])
+
+    def get_config(self):
+        return super().get_config()
+
+
+# --- metrics, constraints, initializers, schedules --------------------------------------
+
+
+@broken("reset_forgets", "parts_equal_whole", example=Example(shape=()), tags=("streaming",))
+class NeverForgets(keras.metrics.Metric):
+    """Keeps the last batch only, and keeps it through a reset."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.total = self.add_weight(initializer="zeros", name="total")
+        self.calls = self.add_weight(initializer="zeros", name="calls")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.calls.assign_add(1.0)
+        self.total.assign(ops.mean(y_pred) * self.calls)
+
+    def result(self):
+        return ops.convert_to_tensor(self.total)
+
+    def reset_state(self):
+        pass
+
+
+@broken("projection_idempotent", example=Example(shape=(4, 3)), tags=("projection",))
+class ShrinksForever(keras.constraints.Constraint):
+    """Halves the weight each time."""
+
+    def __call__(self, w):
+        return w / 2.0
+
+
+@broken("extreme_values-zero", example=Example(shape=(4, 3)))
+class DividesByZero(keras.constraints.Constraint):
+    """Normalizes without a floor."""
+
+    def __call__(self, w):
+        return w / ops.sqrt(ops.sum(ops.square(w)))
+
+
+@broken("penalty_scalar", example=Example(shape=(4, 3)), tags=("penalty",))
+class PaysForWeights(keras.regularizers.Regularizer):
+    """A negative penalty."""
+
+    def __call__(self, w):
+        return -ops.sum(ops.square(w))
+
+    def get_config(self):
+        return {}
+
+
+@broken("shape_and_dtype-float16", example=Example(shape=(4,)))
+class OneDtypeOnly(keras.initializers.Initializer):
+    """Gives float32 whatever is asked."""
+
+    def __call__(self, shape, dtype=None):
+        return ops.ones(shape, "float32")
+
+    def get_config(self):
+        return {}
+
+
+@broken("seeded", example=Example(shape=(4,)))
+class SeedForShow(keras.initializers.Initializer):
+    """Has a seed and does not use it."""
+
+    def __init__(self, seed=None):
+        self.seed = seed
+
+    def __call__(self, shape, dtype=None):
+        return ops.ones(shape, dtype or "float32")
+
+    def get_config(self):
+        return {"seed": self.seed}
+
+
+@broken("rates_valid", example=Example(), tags=("schedule",))
+class TurnsNegative(keras.optimizers.schedules.LearningRateSchedule):
+    """Falls below zero."""
+
+    def __call__(self, step):
+        return 0.1 - 0.02 * ops.cast(step, "float32")
+
+    def get_config(self):
+        return {}
+
+
+@broken("weights_untouched", example=Example(), tags=("monitoring",))
+class Meddles(keras.callbacks.Callback):
+    """Watches by changing."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        w = self.model.trainable_variables[0]
+        w.assign(w * 0.9)
+
+
+@broken("copies", example=Example())
+class CannotBeCopied(keras.callbacks.Callback):
+    """Holds something that no copy can be made of."""
+
+    def __init__(self):
+        super().__init__()
+        self.log = (line for line in ())
