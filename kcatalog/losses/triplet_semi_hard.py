@@ -1,0 +1,106 @@
+"""Pull a sample to its own class just harder than the nearest stranger beyond pulls back."""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.ops.distances import pairwise_distances
+from kcatalog.ops.labels import flat_labels
+from kcatalog.ops.mining import positive_pairs, same_class, semi_hard_negatives
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "FaceNet: A Unified Embedding for Face Recognition and Clustering",
+        "Schroff, Kalenichenko, Philbin",
+        2015,
+        "https://arxiv.org/abs/1503.03832",
+        "section 3.2",
+    ),
+    equation="L = mean over (a, p) of max(0, m + D(a, p) - D(a, n)),  D(a, n) just above D(a, p)",
+    tags=("in-batch", "integer-labels", "embeddings"),
+    space={"margin": Float(0.1, 2.0), "distance": Choice("euclidean", "squared_euclidean", "cosine")},
+    example=Example({"margin": 0.5, "distance": "cosine"}, shape=(8,), targets="labels", classes=3),
+)
+class TripletSemiHard(keras.losses.Loss):
+    """Triplet loss with semi-hard negatives mined within the batch.
+
+    Each ordered anchor-positive pair of the batch is set against one negative: the closest that
+    is farther away than the positive. Harder negatives make training collapse early on, easier
+    ones teach nothing. Compose batches with several samples of each class (4 to 32, say);
+    where a batch has no two samples of a class there is nothing to learn from it. With a
+    few large classes prefer a classification loss.
+
+    Maths:
+        `L = mean over (a, p) of max(0, m + D(a, p) - D(a, n))` over all ordered pairs of different
+        samples of a class, with `m` = `margin`, `D` = `distance`, and
+        `n` = the closest negative with `D(a, n) > D(a, p)`, else the farthest negative. The paper
+        takes squared distances of embeddings on the unit sphere, and a margin of 0.2.
+
+    Args:
+        margin: `m`, in units of the distance, a number in (0, inf). For `"cosine"`, which is 2 at
+            most, take less than 1.
+        distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine).
+        reduction: How samples are reduced, as in every Keras loss.
+        name: Name of the loss.
+        dtype: Dtype of the loss; None is Keras's default.
+
+    Shapes:
+        `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
+        `y_pred`: embeddings `(batch, features)`, normalized or not.
+        Unreduced: `(batch,)`, anchor `a`'s sum over its pairs, times batch / number of pairs.
+
+    Behaviour:
+        The mean over the batch is the mean over pairs, zeros included; `sample_weight` weights
+        anchors. No pair, or no negative, gives 0 with zero gradient. The choice of negatives has
+        no gradient; equal distances count as not farther. Distances are computed in float32
+        at least. Keras casts labels to the loss's dtype: exact up to 2²⁴ in float32, but
+        only to 256 in bfloat16. Memory is `O(batch²)`, time `O(P batch²)` for at most `P` samples
+        a class. Under `tf.distribute` each replica mines its own part of the batch.
+
+    Example:
+        On a line, 0 and 1 are of one class, 3 and 9 of another. The pairs give 2 + 1 - 3 = 0 from
+        0, 2 + 1 - 2 = 1 from 1, then 2 + 6 - 3 = 5 from 3 and 2 + 6 - 8 = 0 from 9 (all closer
+        than 3 is, or just beyond):
+
+        >>> loss = TripletSemiHard(margin=2.0)
+        >>> x = keras.ops.convert_to_tensor([[0.0], [1.0], [3.0], [9.0]])
+        >>> float(loss(keras.ops.convert_to_tensor([0, 0, 1, 1]), x))
+        1.5
+    """
+
+    def __init__(
+        self,
+        margin=1.0,
+        distance="euclidean",
+        reduction="sum_over_batch_size",
+        name="triplet_semi_hard",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.margin = checks.number(self, "margin", margin, "(0, inf)")
+        self.distance = checks.choice(
+            self, "distance", distance, ("euclidean", "squared_euclidean", "cosine")
+        )
+
+    def call(self, y_true, y_pred):
+        labels = flat_labels(y_true)
+        D_ap = pairwise_distances(y_pred, metric=self.distance)
+        D_an = ops.take_along_axis(D_ap, semi_hard_negatives(D_ap, labels), axis=1)
+
+        has_negative = ops.logical_not(ops.all(same_class(labels), axis=1, keepdims=True))
+        pairs = ops.cast(ops.logical_and(positive_pairs(labels), has_negative), D_ap.dtype)
+        triplets = pairs * ops.relu(self.margin + D_ap - D_an)
+
+        batch = ops.cast(ops.shape(labels)[0], D_ap.dtype)
+        scale = batch / ops.maximum(ops.sum(pairs), 1.0)
+        return scale * ops.sum(triplets, axis=1)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "margin": self.margin,
+            "distance": self.distance,
+        }

@@ -1,0 +1,68 @@
+"""All distances between two sets of rows, from one matrix product."""
+
+from keras import ops
+
+from kcatalog.ops.precision import at_least_float32
+
+DISTANCES = ("euclidean", "squared_euclidean", "cosine")
+
+
+def pairwise_distances(x, y=None, metric="euclidean"):
+    """The distance of every row of `x` to every row of `y`, or to every row of `x`.
+
+    With `G = x yᵀ`, squared Euclidean distances are `‖xᵢ‖² + ‖yⱼ‖² - 2 Gᵢⱼ`: three reads of a
+    matrix where the differences themselves would fill `n · m · features` numbers. Subtracting is
+    what costs precision, so the origin is first moved to the mean of `x` (distances do not
+    mind), half precision is computed in float32, and within one set the squared norms are
+    the product's own diagonal, so that a row is at distance exactly 0 from itself.
+
+    Args:
+        x: `(n, features)`.
+        y: `(m, features)`, or None for `x` itself.
+        metric: `"euclidean"`, `"squared_euclidean"`, or `"cosine"`: 1 - cosine of the angle, from 0
+            to 2 (a zero row is at 1 from every other).
+
+    Returns:
+        `(n, m)`, never negative; float32, or float64 where `x` is. Where a Euclidean distance is
+        zero its gradient is taken to be zero (the slope is undefined there, and NaN if
+        computed naively).
+
+    >>> float(pairwise_distances([[0.0, 0.0]], [[3.0, 4.0]])[0, 0])
+    5.0
+    """
+    x = at_least_float32(x)
+    y = None if y is None else ops.cast(at_least_float32(y), x.dtype)
+    if metric == "cosine":
+        return _cosine(x, y)
+    squared = _squared_euclidean(x, y)
+    if metric == "squared_euclidean":
+        return squared
+    apart = squared > 0
+    return ops.where(apart, ops.sqrt(ops.where(apart, squared, 1.0)), 0.0)
+
+
+def _squared_euclidean(x, y):
+    origin = ops.stop_gradient(ops.mean(x, axis=0))
+    x = x - origin
+    if y is None:
+        G = ops.matmul(x, ops.transpose(x))
+        xx = yy = ops.diagonal(G)
+    else:
+        y = y - origin
+        G = ops.matmul(x, ops.transpose(y))
+        xx, yy = ops.sum(x * x, axis=1), ops.sum(y * y, axis=1)
+    return ops.relu(xx[:, None] + yy[None, :] - 2 * G)
+
+
+def _cosine(x, y):
+    x = _unit_rows(x)
+    y = x if y is None else _unit_rows(y)
+    D = ops.relu(1 - ops.matmul(x, ops.transpose(y)))
+    return D * (1 - ops.eye(ops.shape(x)[0], dtype=D.dtype)) if y is x else D
+
+
+def _unit_rows(x):
+    largest = ops.stop_gradient(ops.max(ops.abs(x), axis=1, keepdims=True))
+    x = x / ops.where(largest > 0, largest, 1.0)  # squares neither overflow nor vanish
+    square = ops.sum(x * x, axis=1, keepdims=True)
+    return x * ops.rsqrt(ops.where(square > 0, square, 1.0))
