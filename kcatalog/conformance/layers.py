@@ -193,6 +193,16 @@ def causal(s: Subject):
     close(_run(layer, changed)[:, :half], _run(layer, x)[:, :half], "steps before a change")
 
 
+@check("layers", tag="cell")
+def cell_steps(s: Subject):
+    """Stepped by hand from its initial state, a cell gives what keras.layers.RNN gives."""
+    rnn, x = _layer(s), s.inputs()
+    states = rnn.cell.get_initial_state(batch_size=BATCH)
+    for t in range(x.shape[1]):
+        y, states = rnn.cell(ops.convert_to_tensor(x[:, t]), states)
+        close(backend.as_numpy(y), _run(rnn, x)[:, t], f"step {t}")
+
+
 def _all_steps(s: Subject) -> dict:
     return {"return_sequences": True} if "return_sequences" in s.signature else {}
 

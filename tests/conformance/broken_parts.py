@@ -298,6 +298,25 @@ class SeesTheFuture(keras.layers.Layer):
         return x - ops.mean(x, axis=1, keepdims=True)
 
 
+@broken("cell_steps", tags=("cell",))
+class SpeedsUp(keras.layers.Layer):
+    """A cell that counts its steps in Python, where RNN traces one."""
+
+    state_size = output_size = 3
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self._steps = 0
+
+    def get_initial_state(self, batch_size=None):
+        return [ops.zeros((batch_size, 3))]
+
+    def call(self, x, states):
+        self._steps += 1
+        h = states[0] + x * float(self._steps)
+        return h, [h]
+
+
 @broken("mask_honoured", tags=("masking",))
 class AveragesPadding(keras.layers.Layer):
     """Claims to honour masks and averages over padding."""
@@ -325,6 +344,27 @@ class LosesAWeight(keras.layers.Layer):
 
     def load_own_variables(self, store):
         pass
+
+
+@broken("compiled_equals_eager-graph", "compiled_equals_eager-xla", "saved_model_equal")
+class CountsItsCalls(keras.layers.Layer):
+    """Keeps count in Python, which a compiled function does once."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self._calls = 0
+
+    def call(self, x):
+        self._calls += 1
+        return x * float(self._calls)
+
+
+@broken("compiled_training_runs")
+class DividesByNothing(keras.layers.Layer):
+    """Every output is NaN."""
+
+    def call(self, x):
+        return x * 0.0 / 0.0 * ops.sqrt(-1.0 - ops.square(x))
 
 
 # --- losses -----------------------------------------------------------------------------
@@ -402,7 +442,73 @@ class LovesItsFirstAxis(keras.losses.Loss):
         return super().get_config()
 
 
+@broken("compiled_equals_eager-graph", "compiled_equals_eager-xla", example=Example(shape=(3,)))
+class CountsItsBatches(keras.losses.Loss):
+    """Keeps count in Python, which a compiled function does once."""
+
+    calls = 0
+
+    def call(self, y_true, y_pred):
+        self.calls += 1
+        return self.calls * ops.mean(ops.square(y_true - y_pred), axis=-1)
+
+    def get_config(self):
+        return super().get_config()
+
+
+@broken("gradient_exact", example=Example(shape=(3,)))
+class LosesHalfItsGradient(keras.losses.Loss):
+    """Stops the gradient of half of its value."""
+
+    def call(self, y_true, y_pred):
+        error = ops.mean(ops.square(y_true - y_pred), axis=-1)
+        return error + ops.stop_gradient(error)
+
+    def get_config(self):
+        return super().get_config()
+
+
+@broken("sample_weight_scales", "training_in_a_model", example=Example(shape=(3,)))
+class IgnoresWeights(keras.losses.Loss):
+    """Overrides what Keras does with weights, and is infinite in the end."""
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        return ops.mean(ops.square(y_pred), axis=-1) * float("inf")
+
+    def call(self, y_true, y_pred):
+        return ops.mean(ops.square(y_pred), axis=-1)
+
+    def get_config(self):
+        return super().get_config()
+
+
 # --- metrics, constraints, initializers, schedules --------------------------------------
+
+
+@broken(
+    "sample_weight_counts",
+    "half_precision-float16",
+    "half_precision-bfloat16",
+    "evaluation_in_a_model-graph",
+    "evaluation_in_a_model-xla",
+    example=Example(shape=(3,)),
+)
+class AddsItsWeights(keras.metrics.Metric):
+    """Sums weights instead of scores, minds the dtype and the number of updates ever made."""
+
+    updates = 0
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.total = self.add_weight(initializer="zeros", name="total")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        AddsItsWeights.updates += 1
+        weight = 0.0 if sample_weight is None else ops.sum(sample_weight)
+        self.total.assign_add(weight + float(AddsItsWeights.updates))
+
+    def result(self):
+        return ops.convert_to_tensor(self.total)
 
 
 @broken("reset_forgets", "parts_equal_whole", example=Example(shape=()), tags=("streaming",))
@@ -504,3 +610,59 @@ class CannotBeCopied(keras.callbacks.Callback):
     def __init__(self):
         super().__init__()
         self.log = (line for line in ())
+
+
+@broken("gradient_exact", "extreme_weights-huge", example=Example(shape=(4, 3)))
+class OverflowsWithoutGradient(keras.regularizers.Regularizer):
+    """Infinite for huge weights, and half of it has no gradient."""
+
+    def __call__(self, w):
+        return ops.sum(ops.exp(w)) + ops.stop_gradient(ops.sum(ops.square(w)))
+
+    def get_config(self):
+        return {}
+
+
+@broken("training_in_a_model", example=Example(shape=(4, 3)))
+class PoisonsItsWeight(keras.constraints.Constraint):
+    """NaN whatever it is given."""
+
+    def __call__(self, w):
+        return w * float("nan")
+
+
+@broken("compiled_equals_eager", example=Example(shape=(4, 3)))
+class CountsItsUses(keras.constraints.Constraint):
+    """Keeps count in Python, which a compiled function does once."""
+
+    uses = 0
+
+    def __call__(self, w):
+        CountsItsUses.uses += 1
+        return w * float(CountsItsUses.uses)
+
+
+@broken("bias_vector", example=Example(shape=(2, 3, 4)), tags=("bias",))
+class NoBias(keras.initializers.Initializer):
+    """Says that it fills a bias and is tried on a kernel."""
+
+    def __call__(self, shape, dtype=None):
+        return ops.ones(shape, dtype or "float32")
+
+    def get_config(self):
+        return {}
+
+
+@broken("compiled_equals_eager", "applied_by_an_optimizer", example=Example())
+class CountsInPython(keras.optimizers.schedules.LearningRateSchedule):
+    """Depends on how often it was asked, not on the step."""
+
+    def __init__(self):
+        self._calls = 0
+
+    def __call__(self, step):
+        self._calls += 1
+        return ops.convert_to_tensor(0.1 * self._calls)
+
+    def get_config(self):
+        return {}

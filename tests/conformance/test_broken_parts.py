@@ -1,12 +1,10 @@
 """Each check can fail: for every one there is a part that it, and it alone, must catch."""
 
+import keras
 import pytest
 
 from kcatalog.conformance import checks_for, suite
 from tests.conformance.broken_parts import FOUND_BY
-
-# Seen to fail by changing a real part in its own test module rather than by a broken twin here.
-BACKEND_BOUND = {"compiled_equals_eager", "compiled_training_runs", "saved_model_equal"}
 
 
 def _cases():
@@ -17,7 +15,9 @@ def _cases():
 
 @pytest.mark.parametrize(("cls", "name"), list(_cases()))
 def test_fault_is_found(cls, name):
-    (check,) = [c for c in checks_for(cls) if c.name == name]
+    (check,) = [c for c in checks_for(cls) if c.name == name] or [None]
+    if check is None:
+        pytest.skip(f"{name} does not apply on {keras.backend.backend()}")
     with pytest.raises(Exception):  # noqa: B017 - a check fails by whatever the part raises
         check.run()
 
@@ -25,4 +25,4 @@ def test_fault_is_found(cls, name):
 def test_every_check_can_fail():
     shown = {name.split("-")[0] for names in FOUND_BY.values() for name in names}
     defined = {rule.function.__name__ for rule in suite._CHECKS}
-    assert sorted(defined - shown - BACKEND_BOUND) == []
+    assert sorted(defined - shown) == []

@@ -1,0 +1,233 @@
+"""What can be read from the source: one part a file, its test, its exports, the layering."""
+
+import ast
+import re
+from pathlib import Path
+
+import keras
+import pytest
+
+import kcatalog
+from kcatalog import card, registry
+from kcatalog.conformance import verified_tags
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "kcatalog"
+PARTS = registry.find(origin="kcatalog")
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+# Where a backend may be named, and why.
+KNOWS_BACKENDS = {
+    "conformance": "holds the backends against each other",
+    "recipe": "chooses devices, exports SavedModels",
+    "cli.py": "doctor reports on the backends",
+    "callbacks/probe_gradients.py": "gradients have no counterpart in keras.ops",
+    "optimizers/wrappers/replicas.py": "tf.distribute has no counterpart in keras.ops",
+}
+
+
+def snake_case(name):
+    """Keras's own rule for a class's file name."""
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def relative(path):
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def tree(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+each_part = pytest.mark.parametrize("entry", PARTS, ids=lambda e: f"{e.kind}-{e.name}")
+each_source = pytest.mark.parametrize("path", SOURCES, ids=relative)
+
+
+# --- parts ------------------------------------------------------------------------------
+
+
+@each_part
+def test_file_is_named_after_its_part(entry):
+    assert Path(entry.file).stem == snake_case(entry.name)
+
+
+def test_one_part_a_file():
+    files = [e.file for e in PARTS]
+    assert len(files) == len(set(files))
+
+
+@each_part
+def test_part_fits_its_file(entry):
+    lines = Path(entry.file).read_text(encoding="utf-8").count("\n")
+    assert lines <= 200, f"{lines} lines; share by function (kcatalog.ops) or simplify"
+
+
+@each_part
+def test_part_has_a_reference_test(entry):
+    mirrored = ROOT / "tests" / Path(entry.file).relative_to(PACKAGE)
+    path = mirrored.with_name(f"test_{mirrored.name}")
+    assert path.exists(), f"write {path.relative_to(ROOT)}"
+    names = [n.name for n in ast.walk(tree(path)) if isinstance(n, ast.FunctionDef)]
+    assert any(n.startswith("test_reference") for n in names), "write a test_reference..."
+
+
+@each_part
+def test_part_is_exported_and_registered(entry):
+    cls = entry.load()
+    module = kcatalog.optimizers.schedules if entry.kind == "schedules" else entry.kind
+    module = getattr(kcatalog, module) if isinstance(module, str) else module
+    assert entry.name in module.__all__
+    assert list(module.__all__) == sorted(module.__all__)
+    if entry.kind != "callbacks":
+        name = keras.saving.get_registered_name(cls)
+        assert keras.saving.get_registered_object(name) is cls
+
+
+@each_part
+def test_card_read_as_text_is_the_card_of_the_class(entry):
+    cls = entry.load()
+    assert entry.card == registry.card_of(cls)
+    assert registry.kind_of(cls) == entry.kind
+
+
+@each_part
+def test_no_part_inherits_from_another(entry):
+    bases = entry.load().__mro__[1:]
+    assert not [b.__name__ for b in bases if registry.card_of(b)]
+
+
+def test_every_tag_is_verified_by_a_check():
+    assert set(card.TAGS) == verified_tags()
+
+
+# --- Keras's own entries ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("entry", registry.find(origin="keras"), ids=lambda e: e.path)
+def test_keras_entry_is_true(entry):
+    cls = entry.load()
+    assert entry.summary
+    assert entry.arguments or not entry.card.space
+    names = {a.name for a in entry.arguments}
+    assert set(entry.card.space) <= names
+    example = cls(**card.build_args(entry.card.example.args)) if entry.card.example.args else None
+    for corner in entry.card.corners() if example else ():
+        cls(**{**entry.card.example.args, **corner})
+
+
+# --- the package ------------------------------------------------------------------------
+
+
+def imports(path):
+    """Dotted names of everything a file imports, wherever in it."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+LAYERS = [  # each may import from those below it, and from its own row
+    ("cli",),
+    ("recipe", "conformance"),
+    kcatalog.KINDS,
+    ("ops",),
+    ("registry",),
+    ("keras_parts", "checks"),
+    ("card",),
+]
+
+
+def level(name):
+    return next((i for i, row in enumerate(LAYERS) if name in row), None)
+
+
+@each_source
+def test_imports_point_one_way(path):
+    own = level(relative(path).split("/")[0].removesuffix(".py"))
+    for name in imports(path):
+        parts = name.split(".")
+        if own is not None and parts[0] == "kcatalog" and len(parts) > 1:
+            other = level(parts[1])
+            assert other is None or other >= own, f"{relative(path)} imports {name}"
+
+
+@each_source
+def test_backends_are_named_only_where_allowed(path):
+    place = relative(path)
+    if any(place.startswith(prefix) for prefix in KNOWS_BACKENDS):
+        return
+    named = {n.split(".")[0] for n in imports(path)} & {"tensorflow", "jax", "torch"}
+    assert not named, "use keras.ops, or add the file to KNOWS_BACKENDS with its reason"
+
+
+@each_source
+def test_private_keras_stays_out(path):
+    assert not [n for n in imports(path) if n.startswith("keras.src")]
+
+
+@each_source
+def test_no_forbidden_constructs(path):
+    for node in ast.walk(tree(path)):
+        assert not isinstance(node, ast.Assert), f"line {node.lineno}: raise an error instead"
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None, f"line {node.lineno}: name what is caught"
+        if isinstance(node, ast.FunctionDef) and node.args.kwarg:
+            assert node.args.kwarg.arg != "_", f"line {node.lineno}: **_ swallows misspelt arguments"
+
+
+@each_source
+def test_modules_say_what_they_are(path):
+    text = path.read_text(encoding="utf-8")
+    assert not text.strip() or ast.get_docstring(ast.parse(text)), "begin with a docstring"
+
+
+# --- the tests --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_every_test_is_collected(path):
+    """A function that looks like a test is one: right file, not nested, not overwritten."""
+    module = tree(path)
+    top = [n.name for n in module.body if isinstance(n, ast.FunctionDef)]
+    every = [n.name for n in ast.walk(module) if isinstance(n, ast.FunctionDef)]
+    looks_like = [n for n in every if re.match(r"_*te?st_|tset_", n)]
+    assert len(top) == len(set(top)), "two functions of one name: the first never runs"
+    if path.name.startswith("test_"):
+        assert set(looks_like) <= {n for n in top if n.startswith("test_")}
+    else:
+        assert not looks_like, "tests belong into files named test_*.py"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in TESTS if p.name.startswith("test_")],
+    ids=lambda p: p.relative_to(ROOT).as_posix(),
+)
+def test_every_test_can_fail(path):
+    """A test asserts, expects an error, or calls a helper that does."""
+    module = tree(path)
+    helpers = {
+        n.name
+        for n in ast.walk(module)
+        if isinstance(n, ast.FunctionDef) and _asserts(n, set())
+    }
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            assert _asserts(node, helpers), f"{node.name} asserts nothing"
+
+
+def _asserts(function, helpers):
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assert):
+            return True
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            last = called.split(".")[-1]
+            if last.startswith(("assert_", "check", "expect")) or last in ("raises", "warns", "run"):
+                return True
+            if called in helpers:
+                return True
+    return False
