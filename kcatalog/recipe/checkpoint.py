@@ -33,12 +33,18 @@ class Checkpoint(keras.callbacks.Callback):
         self.best_epoch = self.diverged_in = None
         self.averaged = False
 
-    @property
-    def best(self) -> float:
-        """The best objective so far, signed so that more is better."""
+    def rank(self, logs: dict) -> tuple[float, float]:
+        """What epochs are compared by: the objective, and where that ties, the loss.
+
+        Ties are common: an accuracy on a small split takes few values.
+        """
+        return self.sign * logs[self.objective], -logs.get("val_loss", 0.0)
+
+    def is_best(self, logs: dict) -> bool:
+        """Whether no epoch so far was better."""
         if self.best_epoch is None:
-            return -math.inf
-        return self.sign * self.history[self.best_epoch][self.objective]
+            return True
+        return self.rank(logs) > self.rank(self.history[self.best_epoch])
 
     def resume(self, model) -> int:
         """Put a model back to where the last run stood. Returns the epoch to begin with."""
@@ -60,10 +66,10 @@ class Checkpoint(keras.callbacks.Callback):
         if not all(map(math.isfinite, watched)):
             self.diverged_in, self.model.stop_training = epoch, True
             return
-        self.history.append(logs)
-        if self.sign * logs[self.objective] > self.best:
+        if self.is_best(logs):
             self.best_epoch = epoch
             save_state(self.folder / "best.npz", _weights(self.model))
+        self.history.append(logs)
         progress = {"history": self.history, "best_epoch": self.best_epoch}
         save_state(self.folder / "last.npz", _state(self.model), progress)
 
@@ -82,7 +88,7 @@ class Checkpoint(keras.callbacks.Callback):
             results = model.evaluate(
                 *validation, batch_size=batch_size, verbose=0, return_dict=True
             )
-            self.averaged = self.sign * results[self.objective.removeprefix("val_")] >= self.best
+            self.averaged = self.is_best({f"val_{k}": v for k, v in results.items()})
         if not self.averaged:
             load_state(self.folder / "best.npz", _weights(model))
 

@@ -116,14 +116,17 @@ def _say(sentence: str, code: int) -> int:
 
 
 def _app(recipe) -> typer.Typer:
+    from kcatalog.recipe.start import Asked
     from kcatalog.recipe.steps import Steps
 
     about = inspect.getdoc(inspect.getmodule(recipe.build)) or f"The recipe {recipe.name}."
-    app = typer.Typer(help=about, add_completion=False, rich_markup_mode=None)
+    app = typer.Typer(
+        help=about, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+    )
 
     def everything(context: typer.Context, **chosen):
         if context.invoked_subcommand is None:
-            Steps(recipe, **chosen).everything()
+            Steps(recipe, Asked(**chosen)).everything()
         elif any(chosen[name] != OPTIONS[name][1] for name in chosen):
             raise RecipeError(f"Options must stand behind `{context.invoked_subcommand}`.")
 
@@ -138,7 +141,7 @@ def _app(recipe) -> typer.Typer:
     for name, (help_text, options) in commands.items():
 
         def step(name=name, **chosen):
-            getattr(Steps(recipe, **chosen), name)()
+            getattr(Steps(recipe, Asked(**chosen)), name)()
 
         app.command(name, help=help_text)(_with_options(step, options))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import keras
 
@@ -14,9 +15,21 @@ from kcatalog.recipe.errors import RecipeError
 KINDS = ("auto", "cpu", "gpu", "tpu")
 
 
+@dataclass(frozen=True)
+class Devices:
+    """What is used, in words; and the scope to build models in, to be entered as often as needed.
+
+    The scope is not simply held open for a whole run, because KerasTuner clears Keras's state
+    before each trial and TensorFlow's distribution strategy with it.
+    """
+
+    words: str
+    scope: Callable[[], contextlib.AbstractContextManager] = contextlib.nullcontext
+
+
 @contextlib.contextmanager
-def using(asked: str) -> Iterator[str]:
-    """Everything built and run inside uses these devices. Yields what is used, in words.
+def using(asked: str) -> Iterator[Devices]:
+    """Everything inside runs on these devices, if models are built in their scope.
 
     Args:
         asked: "auto" (what the backend takes by itself), "cpu", "gpu" or "tpu", each with an
@@ -39,10 +52,11 @@ def using(asked: str) -> Iterator[str]:
             "Use --devices cpu, or see `kcatalog doctor`."
         )
     words = kind.upper() if count == 1 else f"{count} {kind.upper()}s"
-    with {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[keras.backend.backend()](
-        kind, count
-    ):
-        yield words
+    if keras.backend.backend() == "tensorflow":
+        yield Devices(words, _tensorflow(kind, count))
+    else:
+        with {"jax": _jax, "torch": _torch}[keras.backend.backend()](kind, count):
+            yield Devices(words)
 
 
 def _present(kind: str, count: int = 1) -> int:
@@ -66,8 +80,8 @@ def _present(kind: str, count: int = 1) -> int:
     return torch.cuda.device_count() if kind == "gpu" else 0
 
 
-@contextlib.contextmanager
-def _tensorflow(kind: str, count: int):
+def _tensorflow(kind: str, count: int) -> Callable:
+    """Show TensorFlow these devices alone. Returns the scope of the strategy that uses them."""
     import tensorflow as tf
 
     physical = tf.config.list_physical_devices(kind.upper())
@@ -75,9 +89,7 @@ def _tensorflow(kind: str, count: int):
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu="")
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
-        with tf.distribute.TPUStrategy(resolver).scope():
-            yield
-        return
+        return tf.distribute.TPUStrategy(resolver).scope
     try:
         if kind == "cpu":
             tf.config.set_visible_devices([], "GPU")
@@ -94,11 +106,9 @@ def _tensorflow(kind: str, count: int):
                 "outside `build` in the recipe."
             ) from e
     if count == 1:
-        yield
-        return
+        return contextlib.nullcontext
     names = [d.name for d in tf.config.list_logical_devices(kind.upper())[:count]]
-    with tf.distribute.MirroredStrategy(names).scope():
-        yield
+    return tf.distribute.MirroredStrategy(names).scope
 
 
 @contextlib.contextmanager
@@ -129,5 +139,5 @@ def _torch(kind: str, count: int):
             f"--devices {kind}:{count} needs the TensorFlow or JAX backend: Keras trains on one "
             "device with PyTorch."
         )
-    with keras.device(f"{kind}:0"):
+    with keras.device("cpu" if kind == "cpu" else "gpu:0"):  # "cpu:0" loses torch's Parameters
         yield

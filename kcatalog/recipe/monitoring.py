@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kcatalog.callbacks import GradientFlow
 from kcatalog.recipe import pictures
 from kcatalog.recipe.batches import evaluation_size
 
@@ -28,16 +29,23 @@ class Pictures(keras.callbacks.Callback):
     def __init__(self, log_dir: Path, data, epochs: int):
         super().__init__()
         self.log_dir, self.data, self.every = log_dir, data, max(1, epochs // 5)
+        self.writer = None
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self.writer = _writer(self.log_dir / "validation")
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        self.writer.close()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if (epoch + 1) % self.every == 0:
             x, y = self.data.validation
             logits = self.model.predict(x, batch_size=evaluation_size(len(x)), verbose=0)
             if np.isfinite(logits).all():
-                write_pictures(self.log_dir / "validation", self.data, (x, y), logits, epoch)
+                write_pictures(self.writer, self.data, (x, y), logits, epoch)
 
 
-def write_pictures(log_dir: Path, data, split: tuple, logits: np.ndarray, step: int) -> None:
+def write_pictures(writer, data, split: tuple, logits: np.ndarray, step: int) -> None:
     """A confusion matrix, and sample predictions where the data can be drawn."""
     import tensorflow as tf
 
@@ -47,20 +55,30 @@ def write_pictures(log_dir: Path, data, split: tuple, logits: np.ndarray, step: 
     if data.picture is not None and data.task == "classification":
         shown = pictures.samples(x, y, predicted, data.classes, data.picture)
         images["sample predictions"] = shown
-    with tf.device("CPU:0"), tf.summary.create_file_writer(str(log_dir)).as_default():
+    with tf.device("CPU:0"), writer.as_default():
         for name, image in images.items():
             tf.summary.image(name, image[None], step=step)
         if data.task == "next-character":
             tf.summary.text("sample predictions", _next_characters(data, y, predicted), step=step)
 
 
-def write_scores(log_dir: Path, scores: dict[str, float]) -> None:
-    """Final scores as scalars."""
+def write_test(log_dir: Path, data, logits: np.ndarray, scores: dict[str, float]) -> None:
+    """How the test split went: scores and pictures."""
     import tensorflow as tf
 
-    with tf.device("CPU:0"), tf.summary.create_file_writer(str(log_dir)).as_default():
+    writer = _writer(log_dir / "test")
+    write_pictures(writer, data, data.test, logits, step=0)
+    with tf.device("CPU:0"), writer.as_default():
         for name, value in scores.items():
             tf.summary.scalar(name, value, step=0)
+    writer.close()
+
+
+def _writer(log_dir: Path):
+    import tensorflow as tf
+
+    with tf.device("CPU:0"):
+        return tf.summary.create_file_writer(str(log_dir))
 
 
 def trial_callbacks(log_dir: Path, trial) -> list[keras.callbacks.Callback]:
@@ -77,15 +95,16 @@ def trial_callbacks(log_dir: Path, trial) -> list[keras.callbacks.Callback]:
     return [Curves(folder), hparams]
 
 
-def training_callbacks(log_dir: Path, data, epochs: int) -> list[keras.callbacks.Callback]:
-    """Curves, pictures, and gradient norms where the catalog has the part for it."""
-    import kcatalog
-
-    callbacks = [Curves(log_dir / "training"), Pictures(log_dir / "training", data, epochs)]
-    gradient_flow = getattr(kcatalog.callbacks, "GradientFlow", None)
-    if gradient_flow is not None and keras.backend.backend() == "tensorflow":
-        callbacks.append(gradient_flow(str(log_dir / "training" / "gradients")))
-    return callbacks
+def training_callbacks(log_dir: Path, data, epochs: int, steps: int) -> list:
+    """Curves, pictures, and the gradient norms of every layer, some thirty times a run."""
+    x, y = data.train
+    log_dir = log_dir / "training"
+    every = max(1, epochs * steps // 30)
+    return [
+        Curves(log_dir),
+        Pictures(log_dir, data, epochs),
+        GradientFlow((x[:32], y[:32]), str(log_dir / "gradients"), every_steps=every),
+    ]
 
 
 def active(hyperparameters) -> dict:

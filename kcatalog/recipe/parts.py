@@ -6,23 +6,26 @@ import keras
 
 
 def used_in(model: keras.Model) -> list[dict]:
-    """Layers, losses, optimizers and all they hold, each with its config, in reading order."""
+    """Layers, losses, metrics and the optimizer, each with its config, in reading order.
+
+    What a part holds (a regularizer, a wrapped optimizer) stands in that part's config.
+    """
     found = []
     _walk(keras.saving.serialize_keras_object(model), found)
     return found
 
 
 def _walk(config, found: list[dict]) -> None:
-    if isinstance(config, dict):
-        if "class_name" in config and isinstance(config.get("config"), dict):
-            package = (config.get("registered_name") or "").rpartition(">")[0]
-            kind = config.get("module") or package
-            part = {"part": f"{package or kind}.{config['class_name']}", "config": config["config"]}
-            is_part = "class_name" in config and not part["part"].startswith("builtins")
-            if is_part and part not in found and "layers" not in config["config"]:
-                found.append(part)
-        for value in config.values():
-            _walk(value, found)
-    elif isinstance(config, list | tuple):
+    if isinstance(config, list | tuple):
         for value in config:
+            _walk(value, found)
+    elif isinstance(config, dict):
+        inner = config.get("config")
+        if "class_name" in config and isinstance(inner, dict) and "layers" not in inner:
+            package = (config.get("registered_name") or "").rpartition(">")[0]
+            name = f"{package or config['module']}.{config['class_name']}"
+            if config["class_name"] != "InputLayer":
+                found.append({"part": name, "config": inner})
+            return
+        for value in config.values():
             _walk(value, found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -15,25 +16,23 @@ from kcatalog.recipe.batches import Batches, evaluation_size
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.tasks import higher_is_better
 
-TUNERS = ("random", "bayesian", "hyperband")
-
 
 class Trials(keras_tuner.HyperModel):
     """What one trial does: build with a fixed seed, train on the run's batches."""
 
     def __init__(self, build: Callable, data, seed: int, batch_size: int, logs: Path):
         super().__init__()
-        self._build, self._data, self._logs = build, data, logs
-        self._seed, self._batch_size = seed, batch_size
+        self._model_of, self._data, self._logs = build, data, logs
+        self.seed, self._batch_size = seed, batch_size
         self.trial = None  # the one that runs
 
     def build(self, hp):
-        keras.utils.set_random_seed(self._seed)
-        return self._build(hp, self._data)
+        keras.utils.set_random_seed(self.seed)
+        return self._model_of(hp)
 
     def fit(self, hp, model, *args, callbacks: list, **kwargs):
         batch_size = hp.values.get("batch_size", self._batch_size)
-        batches = Batches(*self._data.train, batch_size, self._seed)
+        batches = Batches(*self._data.train, batch_size, self.seed)
         return model.fit(
             batches,
             validation_data=self._data.validation,
@@ -83,7 +82,7 @@ class _Reported:
         count = f" of {self.oracle.max_trials}" if self.oracle.max_trials else ""
         number = len(self.oracle.end_order)
         name = self.oracle.objective.name
-        self.console.print(f"Trial {number}{count}: {name} {score}", highlight=False)
+        self.console.print(f"Trial {number}{count}: {name} {score}")
 
 
 class _Tuner(_Reported, keras_tuner.Tuner):
@@ -94,10 +93,16 @@ class _Hyperband(_Reported, keras_tuner.Hyperband):
     pass
 
 
-def search(
-    model_of: Trials, space, objective: str, tuner: str, trials: int, epochs: int,
-    seed: int, run, console: Console,
-) -> dict:  # fmt: skip
+@dataclass(frozen=True)
+class Budget:
+    """Which tuner, and how much it may try. Hyperband may stop at fewer trials."""
+
+    tuner: str
+    trials: int
+    epochs: int
+
+
+def search(trials: Trials, space, objective: str, budget: Budget, run, console: Console) -> dict:
     """Try hyperparameters and print a table of the trials. Returns the best values.
 
     A search that was interrupted goes on where it stood.
@@ -105,28 +110,28 @@ def search(
     goal = keras_tuner.Objective(objective, "max" if higher_is_better(objective) else "min")
     common = {
         "objective": goal,
-        "seed": seed,
+        "seed": trials.seed,
         "hyperparameters": space,
-        "max_consecutive_failed_trials": max(3, trials),
+        "max_consecutive_failed_trials": max(3, budget.trials),
     }
     places = {"directory": str(run.path), "project_name": run.tuning.name}
-    if tuner == "hyperband":
-        searching = _Hyperband(model_of, max_epochs=epochs, **common, **places)
-        searching.oracle.max_trials = trials
-        budget = {}
+    if budget.tuner == "hyperband":
+        tuner = _Hyperband(trials, max_epochs=budget.epochs, **common, **places)
+        tuner.oracle.max_trials = budget.trials
+        lasting = {}
     else:
-        oracle = {"random": _RandomOracle, "bayesian": _BayesianOracle}[tuner]
-        searching = _Tuner(oracle(max_trials=trials, **common), model_of, **places)
-        budget = {"epochs": epochs}
-    searching.console = console
-    searching.search(verbose=0, **budget)
-    done = list(searching.oracle.trials.values())
+        oracle = {"random": _RandomOracle, "bayesian": _BayesianOracle}[budget.tuner]
+        tuner = _Tuner(oracle(max_trials=budget.trials, **common), trials, **places)
+        lasting = {"epochs": budget.epochs}
+    tuner.console = console
+    tuner.search(verbose=0, **lasting)
+    done = list(tuner.oracle.trials.values())
     console.print(table(done, objective))
     good = [t for t in done if t.score is not None and t.status == "COMPLETED"]
     if not good:
         reasons = [t.message.strip().splitlines()[-1] for t in done if t.message]
         raise RecipeError(f"Every trial failed. The last one: {(reasons or ['no score'])[-1]}")
-    return monitoring.active(searching.oracle.get_best_trials(1)[0].hyperparameters)
+    return monitoring.active(tuner.oracle.get_best_trials(1)[0].hyperparameters)
 
 
 def table(trials: list, objective: str) -> Table:

@@ -31,7 +31,7 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
     on, next to the seed.
     """
     keras.utils.set_random_seed(plan.seed)
-    model = build(hp, data)
+    model = build(hp)
     batches = Batches(*data.train, hp.values.get("batch_size", plan.batch_size), plan.seed)
     size = evaluation_size(len(data.validation[0]))
     checkpoint = Checkpoint(run.checkpoints, plan.objective)
@@ -48,7 +48,7 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
         callbacks=[
             batches.shuffling(),
             keras.callbacks.TerminateOnNaN(),
-            *monitoring.training_callbacks(run.logs, data, plan.epochs),
+            *monitoring.training_callbacks(run.logs, data, plan.epochs, len(batches)),
             checkpoint,
         ],
         verbose=1 if console.is_terminal else 2,

@@ -126,7 +126,9 @@ def _hyperparameter(hp, name: str, space: card.Space, default):
         how = {"sampling": "log"} if space.log else {"step": space.step}
         return hp.Int(name, space.low, space.high, default=default, **how)
     kinds = {type(v) for v in space.values}
-    if len(kinds) == 1 and kinds <= {str, int, float, bool}:
+    if kinds == {bool} and len(space.values) == 2:
+        return hp.Boolean(name, default=default)
+    if len(kinds) == 1 and kinds <= {str, int, float}:
         return hp.Choice(name, list(space.values), default=default)
     labels = {repr(v): v for v in space.values}  # KerasTuner wants values of one plain type
     return labels.get(hp.Choice(name, list(labels), default=repr(default)))

@@ -1,0 +1,140 @@
+"""Which run this is: a new one, one to go on with, or one that is trained."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from kcatalog.recipe import devices, hyperparameters, rundir
+from kcatalog.recipe.data import Data
+from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.rundir import Run
+
+MAY_GROW = ("epochs", "trials")  # what may change when a run goes on
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user asked for on the command line. None means: not given."""
+
+    data: str | None = None
+    epochs: int | None = None
+    trials: int | None = None
+    trial_epochs: int | None = None
+    tuner: str | None = None
+    seed: int | None = None
+    overrides: list[str] | None = None
+    precision: str | None = None
+    devices: str = "auto"
+    run_dir: Path | None = None
+    resume: bool = False
+    debug: bool = False
+
+    def settings(self) -> dict:
+        """What shapes a run and was given."""
+        names = ("data", "epochs", "trials", "trial_epochs", "tuner", "seed", "overrides")
+        values = {name: getattr(self, name) for name in (*names, "precision")}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def begin(recipe, asked: Asked) -> tuple[Run, Data]:
+    """A new run. Everything is looked at before anything is written."""
+    settings = {
+        "data": None,
+        "epochs": recipe.epochs,
+        "trials": recipe.trials,
+        "trial_epochs": recipe.trial_epochs,
+        "tuner": "random",
+        "seed": 0,
+        "overrides": [],
+        "precision": "float32",
+        **asked.settings(),
+    }
+    overrides = hyperparameters.parse(settings["overrides"])
+    data = recipe.source.load(settings["data"], settings["seed"])
+    run = Run(Path(), {"settings": settings})
+    with session(run, asked) as used:
+        hyperparameters.space(builder(recipe, data, used), overrides)
+    facts = {"settings": settings, "data": describe(data)}
+    return rundir.begin(recipe.name, asked.run_dir, facts), data
+
+
+def resume(recipe, asked: Asked) -> tuple[Run, Data]:
+    """The run that stopped, in `--run-dir` or the newest, with its own settings."""
+    run = rundir.find(recipe.name, asked.run_dir)
+    if run is None:
+        raise RecipeError(f"There is no run of {recipe.name} to resume. Leave out --resume.")
+    return go_on(recipe, run, asked)
+
+
+def go_on(recipe, run: Run, asked: Asked) -> tuple[Run, Data]:
+    """An earlier run; more epochs and trials may be asked for, nothing else may change."""
+    settings = {**run.facts["settings"]}
+    for name, value in asked.settings().items():
+        if name not in MAY_GROW and settings[name] != value:
+            option = "--set" if name == "overrides" else f"--{name.replace('_', '-')}"
+            raise RecipeError(
+                f"{option} must be as {run.path} began with: {settings[name]}. "
+                f"Received: {value}. Leave out {option}, or start a new run."
+            )
+        settings[name] = value
+    data = same_data(recipe, run)
+    run = Run(run.path, {**run.facts, "settings": settings})
+    run.write("run.json", run.facts)
+    return run, data
+
+
+def trained(recipe, asked: Asked) -> tuple[Run, Data]:
+    """The run in `--run-dir` or the newest, which must have been trained."""
+    run = rundir.find(recipe.name, asked.run_dir)
+    if run is None or not run.model.exists():
+        place = f" in {run.path}" if run else ""
+        raise RecipeError(f"There is no trained {recipe.name}{place} yet. Run `train` first.")
+    return run, same_data(recipe, run)
+
+
+def same_data(recipe, run: Run) -> Data:
+    """The data the run began with."""
+    settings = run.facts["settings"]
+    data = recipe.source.load(settings["data"], settings["seed"])
+    if data.fingerprint != run.facts["data"]["fingerprint"]:
+        raise RecipeError(f"{data.name} has changed since {run.path} began. Start a new run.")
+    return data
+
+
+@contextlib.contextmanager
+def session(run: Run, asked: Asked) -> Iterator[devices.Devices]:
+    """The run's precision, on the devices asked for."""
+    before = keras.config.dtype_policy()
+    with devices.using(asked.devices) as used:
+        keras.config.set_dtype_policy(run.facts["settings"]["precision"])
+        try:
+            yield used
+        finally:
+            keras.config.set_dtype_policy(before)
+
+
+def builder(recipe, data: Data, used: devices.Devices) -> Callable:
+    """The recipe's `build` as a function of the hyperparameters alone, on these devices."""
+
+    def build(hp):
+        with used.scope():
+            return recipe.build(hp, data)
+
+    return build
+
+
+def describe(data: Data) -> dict:
+    """What run and manifest say of the data, and what serving needs to know."""
+    return {
+        "name": data.name,
+        "task": data.task,
+        "input_name": data.input_name,
+        "input_shape": list(data.input_shape),
+        "classes": list(data.classes),
+        "fingerprint": data.fingerprint,
+    }
