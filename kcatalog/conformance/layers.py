@@ -197,7 +197,7 @@ def causal(s: Subject):
 def cell_steps(s: Subject):
     """Stepped by hand from its initial state, a cell gives what keras.layers.RNN gives."""
     rnn, x = _layer(s), s.inputs()
-    states = rnn.cell.get_initial_state(batch_size=BATCH)
+    states = rnn.get_initial_state(BATCH)
     for t in range(x.shape[1]):
         y, states = rnn.cell(ops.convert_to_tensor(x[:, t]), states)
         close(backend.as_numpy(y), _run(rnn, x)[:, t], f"step {t}")

@@ -1,0 +1,45 @@
+# Everything starts from a machine that has Python 3.11+ and make; `make help` lists targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+comma := ,
+
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+PYTEST = $(BIN)/python -m pytest -n 2 --dist worksteal -q
+
+.PHONY: help demo test test-fast test-jax test-torch lint readme bench clean
+
+help:  ## list targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+# Environments: .venv with the extras of that name, remade when the requirements change.
+$(VENV)/installed-%: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kcatalog needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(subst -,$(comma),$*)]'
+	@touch $@
+
+demo: $(VENV)/installed-recipes  ## the main job: tune, train, evaluate and export a CNN on real digits
+	$(BIN)/python recipes/image_cnn.py
+
+test: $(VENV)/installed-dev-recipes lint  ## lint and the whole suite, on TensorFlow
+	KERAS_BACKEND=tensorflow $(PYTEST)
+
+test-fast: $(VENV)/installed-dev-recipes  ## what takes seconds: everything not marked slow
+	KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow"
+
+test-jax: $(VENV)/installed-dev-jax-recipes  ## the suite on JAX
+	KERAS_BACKEND=jax $(PYTEST)
+
+test-torch: $(VENV)/installed-dev-recipes-torch  ## the suite on PyTorch
+	KERAS_BACKEND=torch $(PYTEST)
+
+lint: $(VENV)/installed-dev-recipes  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+readme: $(VENV)/installed-dev-recipes  ## write the generated parts of the README anew
+	$(BIN)/python docs/build_readme.py
+
+clean:  ## remove the environment and everything that runs left behind
+	rm -rf $(VENV) runs .pytest_cache .ruff_cache
