@@ -175,7 +175,9 @@ def test_no_forbidden_constructs(path):
         if isinstance(node, ast.ExceptHandler):
             assert node.type is not None, f"line {node.lineno}: name what is caught"
         if isinstance(node, ast.FunctionDef) and node.args.kwarg:
-            assert node.args.kwarg.arg != "_", f"line {node.lineno}: **_ swallows misspelt arguments"
+            assert node.args.kwarg.arg != "_", (
+                f"line {node.lineno}: **_ swallows misspelt arguments"
+            )
 
 
 @each_source
@@ -210,9 +212,7 @@ def test_every_test_can_fail(path):
     """A test asserts, expects an error, or calls a helper that does."""
     module = tree(path)
     helpers = {
-        n.name
-        for n in ast.walk(module)
-        if isinstance(n, ast.FunctionDef) and _asserts(n, set())
+        n.name for n in ast.walk(module) if isinstance(n, ast.FunctionDef) and _asserts(n, set())
     }
     for node in module.body:
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
@@ -226,7 +226,11 @@ def _asserts(function, helpers):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
             last = called.split(".")[-1]
-            if last.startswith(("assert_", "check", "expect")) or last in ("raises", "warns", "run"):
+            if last.startswith(("assert_", "check", "expect")) or last in (
+                "raises",
+                "warns",
+                "run",
+            ):
                 return True
             if called in helpers:
                 return True

@@ -1,0 +1,125 @@
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from kcatalog import cli
+
+COMMAND = Path(sys.executable).with_name("kcatalog")
+
+
+@pytest.fixture
+def run():
+    """Runs the command line in this process; (exit code, output)."""
+
+    def invoke(*args):
+        result = CliRunner().invoke(cli.app, list(args))
+        if isinstance(result.exception, cli.UsageError | LookupError):
+            return 2, str(result.exception.args[0])
+        return result.exit_code, result.output
+
+    return invoke
+
+
+def test_list_filters(run):
+    code, output = run("list", "--kind", "layers", "--text", "squeeze", "--json")
+    assert code == 0
+    (part,) = json.loads(output)
+    assert part["path"] == "kcatalog.layers.SqueezeExcite"
+    assert part["search_space"] == {"ratio": "2 | 4 | 8 | 16"}
+
+
+def test_list_shows_both_shelves(run):
+    code, output = run("list", "--kind", "optimizers")
+    assert code == 0
+    assert "Lookahead" in output
+    assert "Adam" in output
+
+
+def test_show_tells_everything(run):
+    code, output = run("show", "TripletSemiHard")
+    assert code == 0
+    for word in ("margin", "inf)", "Schroff", "Search space", "Shapes", "TripletSemiHard("):
+        assert word in output
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("show", "TripletSemiHrad"), "Did you mean 'TripletSemiHard'?"),
+        (("list", "--kind", "layer"), "Did you mean 'layers'?"),
+        (("list", "--tag", "maskng"), "Did you mean 'masking'?"),
+        (("check", "no_such_module:X"), "There is no module 'no_such_module'"),
+        (("check", "json:JSONDecodr"), "Did you mean 'JSONDecoder'?"),
+        (("check", "json:JSONDecoder"), "must derive from a Keras layer"),
+    ],
+)
+def test_wrong_words_get_one_sentence(run, args, message):
+    code, output = run(*args)
+    assert code == 2
+    assert message in output
+
+
+def test_misspelt_name_ends_with_code_2_and_no_traceback():
+    done = subprocess.run([COMMAND, "show", "Squeeze"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: There is no part called 'Squeeze'.")
+    assert "Traceback" not in done.stderr
+
+
+def test_list_and_show_import_no_backend():
+    code = (
+        "import sys; from kcatalog import cli, registry; registry.catalog();"
+        "print([m for m in ('keras', 'tensorflow', 'jax', 'torch', 'numpy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+USER_CLASS = """
+    import keras
+    from keras import ops
+
+
+    class Fine(keras.regularizers.Regularizer):
+        def __call__(self, w):
+            return ops.sum(ops.square(w))
+
+        def get_config(self):
+            return {}
+
+
+    class Forgetful(keras.losses.Loss):
+        def __init__(self, margin=1.0, **kwargs):
+            super().__init__(**kwargs)
+            self.margin = margin
+
+        def call(self, y_true, y_pred):
+            return ops.mean(y_pred, axis=-1) * self.margin
+"""
+
+
+def test_check_finds_the_fault_of_a_users_class(tmp_path):
+    (tmp_path / "mine.py").write_text(textwrap.dedent(USER_CLASS))
+    done = subprocess.run(
+        [COMMAND, "check", "mine:Forgetful"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    assert done.returncode == 1, done.stderr
+    assert "FAIL  config_complete" in done.stdout
+    assert "would reload with default arguments" in done.stdout
+
+
+def test_doctor_reports(run):
+    code, output = run("doctor")
+    assert code == 0
+    assert "Backend: " in output
+    assert "Export to SavedModel: ready" in output

@@ -1,0 +1,88 @@
+import pathlib
+
+import keras
+import pytest
+
+from kcatalog import registry
+from kcatalog.card import Choice
+
+SOURCE = '''
+from kcatalog import checks
+from kcatalog.card import Choice, Example
+from kcatalog.registry import component
+
+
+@component(equation="y = 2x", space={"mode": Choice("a", "b")}, example=Example({"mode": "b"}))
+class Twice:
+    """Doubles its input.
+
+    More words.
+
+    Args:
+        mode: How, with
+            a second line.
+        rate: How much, in [0, 1).
+    """
+
+    def __init__(self, mode="a", *, rate=0.5, fn=len, needed, **kwargs):
+        self.mode = checks.choice(self, "mode", mode, ("a", "b"))
+        self.rate = checks.number(self, "rate", rate, "[0, 1)", optional=True)
+
+
+class Helper:
+    """Not a part."""
+'''
+
+
+def test_source_is_read_without_running_it():
+    (entry,) = registry.read_source(SOURCE, "layers", pathlib.Path("twice.py"))
+    assert entry.path == "kcatalog.layers.Twice"
+    assert entry.summary == "Doubles its input."
+    assert entry.card.space == {"mode": Choice("a", "b")}
+    told = {a.name: (a.required, a.default, a.rule, a.meaning) for a in entry.arguments}
+    assert told == {
+        "mode": (False, "a", "'a' | 'b'", "How, with a second line."),
+        "rate": (False, 0.5, "number in [0, 1) or None", "How much, in [0, 1)."),
+        "fn": (False, "len", "", ""),
+        "needed": (True, None, "", ""),
+    }
+
+
+def test_card_must_be_plain_data():
+    source = SOURCE.replace('"y = 2x"', "compute()")
+    with pytest.raises(ValueError, match="must be written with literals .*'compute'"):
+        registry.read_source(source, "layers", pathlib.Path("twice.py"))
+
+
+def test_find_combines_filters():
+    found = registry.find(kind="layers", tag="shape-preserving", text="squeeze")
+    assert [e.name for e in found] == ["SqueezeExcite"]
+
+
+def test_describe_by_any_spelling():
+    for name in ("SqueezeExcite", "squeezeexcite", "layers.SqueezeExcite"):
+        assert registry.describe(name).path == "kcatalog.layers.SqueezeExcite"
+
+
+def test_describe_suggests_the_closest():
+    with pytest.raises(LookupError, match="Did you mean 'SqueezeExcite'"):
+        registry.describe("SqueezExite")
+
+
+def test_keras_facts_are_read_from_keras():
+    entry = registry.describe("keras.optimizers.Adam")
+    assert entry.origin == "keras"
+    assert {a.name: a.default for a in entry.arguments}["beta_1"] == 0.9
+    assert entry.load() is keras.optimizers.Adam
+
+
+def test_example_code_runs():
+    for entry in registry.find(origin="kcatalog"):
+        scope = {}
+        exec(entry.example_code(), scope)  # noqa: S102 - what `kcatalog show` offers to paste
+        assert isinstance(scope["part"], entry.load())
+
+
+def test_kind_of_says_what_is_expected():
+    with pytest.raises(TypeError, match="must derive from a Keras layer, loss"):
+        registry.kind_of(dict)
