@@ -50,7 +50,7 @@ def test_source_is_read_without_running_it():
 
 def test_card_must_be_plain_data():
     source = SOURCE.replace('"y = 2x"', "compute()")
-    with pytest.raises(ValueError, match="must be written with literals .*'compute'"):
+    with pytest.raises(ValueError, match=r"must be written with literals .*'compute'"):
         registry.read_source(source, "layers", pathlib.Path("twice.py"))
 
 
