@@ -20,7 +20,7 @@ from kcatalog.registry import component
     tags=("wrapper", "transforms-gradients"),
     space={"clip_factor": Float(0.01, 0.16, log=True)},
     example=Example(
-        {"inner": Part("keras.optimizers.SGD", learning_rate=0.1), "clip_factor": 0.05}
+        {"inner": Part("keras.optimizers.SGD", learning_rate=0.5), "clip_factor": 0.05}
     ),
 )
 class AdaptiveGradientClipping(Wrapper):

@@ -43,13 +43,27 @@ def assign_when(condition, groups, equation, *args):
             for variable, value in zip(group, new, strict=True):
                 variable.assign(value)
 
-    if keras.backend.backend() == "jax":  # no side effects inside a condition
-        unchanged = [tuple(map(ops.stop_gradient, group)) for group in groups]
-        assign(ops.cond(condition, lambda: [tuple(v) for v in values()], lambda: unchanged))
+    if keras.backend.backend() == "jax":
+        known = _known(condition)
+        if known is None:  # traced: no side effects inside a condition
+            unchanged = [tuple(map(ops.stop_gradient, group)) for group in groups]
+            assign(ops.cond(condition, lambda: [tuple(v) for v in values()], lambda: unchanged))
+        elif known:  # copies: two variables that share a buffer could not both be donated
+            assign([[ops.copy(v) for v in new] for new in values()])
     elif _replica_context() is not None:
         _assign_on_every_replica(condition, groups, equation, args)
     else:
         ops.cond(condition, lambda: assign(values()), lambda: None)
+
+
+def _known(condition):
+    """A JAX condition as True or False, or None while it is traced."""
+    import jax
+
+    try:
+        return bool(condition)
+    except jax.errors.TracerBoolConversionError:
+        return None
 
 
 def _replica_context():
