@@ -21,7 +21,10 @@ from kcatalog.registry import component
     ),
     equation="L = mean over (a, p) of max(0, m + D(a, p) - D(a, n)),  D(a, n) just above D(a, p)",
     tags=("in-batch", "integer-labels", "embeddings"),
-    space={"margin": Float(0.1, 2.0), "distance": Choice("euclidean", "squared_euclidean", "cosine")},
+    space={
+        "margin": Float(0.1, 2.0),
+        "distance": Choice("euclidean", "squared_euclidean", "cosine"),
+    },
     example=Example({"margin": 0.5, "distance": "cosine"}, shape=(8,), targets="labels", classes=3),
 )
 class TripletSemiHard(keras.losses.Loss):

@@ -44,8 +44,13 @@ def semi_hard_negatives(D, labels):
     size = ops.sum(ops.cast(same, "int32"), axis=1)
     D = ops.stop_gradient(D)
     inf = float("inf")
-    farthest = ops.cast(ops.argmax(ops.where(same, -inf, D), axis=1), "int32")
+    D_far = ops.where(same, -inf, D)
     D_an = ops.where(same, inf, D)
+
+    def first_at(D, distance):  # an argmin is slower than a comparison and a minimum
+        return ops.min(ops.where(distance == D, index, batch - 1), axis=1)
+
+    farthest = first_at(D_far, ops.max(D_far, axis=1, keepdims=True))
 
     # the k-th member of a's class is by_class[first[a] + k]
     by_class = ops.cast(ops.argsort(labels), "int32")
@@ -56,8 +61,7 @@ def semi_hard_negatives(D, labels):
         p = ops.take(by_class, ops.minimum(first + k, batch - 1))
         D_ap = ops.take_along_axis(D, p[:, None], axis=1)
         nearest = ops.min(ops.where(D_an > D_ap, D_an, inf), axis=1, keepdims=True)
-        n = ops.min(ops.where(D_an == nearest, index, batch), axis=1)
-        n = ops.where(nearest[:, 0] < inf, n, farthest)
+        n = ops.where(nearest[:, 0] < inf, first_at(D_an, nearest), farthest)
         return k + 1, ops.scatter_update(negative, ops.stack([index, p], axis=1), n)
 
     # past the end of its class an anchor meets samples of other classes: entries that mean nothing

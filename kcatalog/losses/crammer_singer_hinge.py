@@ -1,0 +1,80 @@
+"""The right class must beat the best of the others by a margin; the rest may rank as they like."""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Example, Float, Paper
+from kcatalog.ops.labels import class_indices
+from kcatalog.ops.precision import at_least_float32
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "On the Algorithmic Implementation of Multiclass Kernel-based Vector Machines",
+        "Crammer, Singer",
+        2001,
+        "https://www.jmlr.org/papers/v2/crammer01a.html",
+        "section 3, equation 3",
+    ),
+    equation="l = max(0, m + max over j ≠ y of s_j - s_y)",
+    tags=("integer-labels", "logits"),
+    space={"margin": Float(0.1, 10.0, log=True)},
+    example=Example({"margin": 0.5}, shape=(5,), targets="labels"),
+)
+class CrammerSingerHinge(keras.losses.Loss):
+    """Multiclass hinge loss: the margin of the right score over the best of the others.
+
+    The support vector machine for many classes. A sample that is right by the margin has no
+    gradient at all, so training ends in a model that rests on the hard samples. Scores carry no
+    probabilities: take cross-entropy where these are wanted. `keras.losses.CategoricalHinge`
+    takes one-hot targets, fixes the margin at 1, and lets no competitor score below 0.
+
+    Maths:
+        `l = max(0, m + max over j ≠ y of s_j - s_y)`, with `m` = `margin`, `s` = `y_pred` and
+        `y` = `y_true`. The paper's margin is 1.
+
+    Args:
+        margin: `m`, in units of the scores, a number in (0, inf).
+        reduction: How samples are reduced, as in every Keras loss.
+        name: Name of the loss.
+        dtype: Dtype of the loss; None is Keras's default.
+
+    Shapes:
+        `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, whole numbers of any dtype.
+        `y_pred`: scores `(batch, ..., classes)`. Unreduced: `(batch, ...)`.
+
+    Behaviour:
+        Each sample on its own. Half precision is computed in float32. A label that is no class
+        index is the caller's mistake and is not looked for. With a single class the loss is 0.
+
+    Example:
+        The right score is 2, the best of the others 1.5, so 0.5 of the margin is missing:
+
+        >>> loss = CrammerSingerHinge()
+        >>> y_true = keras.ops.convert_to_tensor([1])
+        >>> float(loss(y_true, keras.ops.convert_to_tensor([[1.5, 2.0, -1.0]])))
+        0.5
+    """
+
+    def __init__(
+        self,
+        margin=1.0,
+        reduction="sum_over_batch_size",
+        name="crammer_singer_hinge",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.margin = checks.number(self, "margin", margin, "(0, inf)")
+
+    def call(self, y_true, y_pred):
+        s = at_least_float32(y_pred)
+        y = class_indices(y_true, s)
+        s_y = ops.take_along_axis(s, y, axis=-1)[..., 0]
+        others = ops.arange(ops.shape(s)[-1], dtype="int32") != y
+        s_j = ops.max(ops.where(others, s, -float("inf")), axis=-1)
+        return ops.relu(self.margin + s_j - s_y)
+
+    def get_config(self):
+        return {**super().get_config(), "margin": self.margin}

@@ -1,0 +1,6 @@
+"""Regularizers; the path of each is `kcatalog.regularizers.<Class>`."""
+
+from kcatalog.regularizers.group_lasso import GroupLasso
+from kcatalog.regularizers.soft_orthogonality import SoftOrthogonality
+
+__all__ = ["GroupLasso", "SoftOrthogonality"]

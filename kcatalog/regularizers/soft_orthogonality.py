@@ -1,0 +1,73 @@
+"""Keep what units look for at right angles, so that none repeats another."""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Example, Float, Paper
+from kcatalog.ops.precision import at_least_float32
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "Can We Gain More from Orthogonality Regularizations in Training Deep Networks?",
+        "Bansal, Chen, Wang",
+        2018,
+        "https://arxiv.org/abs/1810.09102",
+        "section 3.1",
+    ),
+    equation="Ω = λ ‖Wᵀ W - I‖²",
+    tags=("penalty",),
+    space={"factor": Float(1e-6, 1e-2, log=True)},
+    example=Example({"factor": 0.1}, shape=(2, 3, 4)),
+)
+class SoftOrthogonality(keras.regularizers.Regularizer):
+    """Soft orthogonality: the distance of a kernel's Gram matrix from the identity.
+
+    Orthonormal units neither repeat one another nor stretch the signal, which steadies deep CNNs
+    early in training. Fade it out or keep the factor small: near the end it costs accuracy.
+    `keras.regularizers.OrthogonalRegularizer` looks at angles alone and leaves
+    lengths free.
+
+    Maths:
+        `Ω = λ ‖Wᵀ W - I‖²` (Frobenius), with `λ` = `factor` and `W` = the kernel flattened to (all
+        input axes, output units). Where there are more outputs than inputs their Gram matrix
+        cannot be the identity, and `W Wᵀ` is taken, the smaller of the two.
+
+    Args:
+        factor: `λ`, a number in [0, inf).
+
+    Shapes:
+        A kernel `(..., units)` with at least two axes; the penalty is a scalar.
+
+    Behaviour:
+        Zero for orthonormal kernels; a zero kernel pays `λ min(inputs, units)`. Half precision is
+        computed in float32.
+
+    Example:
+        Two equal unit vectors: the Gram matrix is off by 1 in two places.
+
+        >>> penalty = SoftOrthogonality(factor=0.5)
+        >>> float(penalty(keras.ops.convert_to_tensor([[1.0, 1.0], [0.0, 0.0]])))
+        1.0
+    """
+
+    def __init__(self, factor=1e-4):
+        self.factor = checks.number(self, "factor", factor, "[0, inf)")
+
+    def __call__(self, w):
+        W = at_least_float32(w)
+        if len(W.shape) < 2:
+            shape = tuple(W.shape)
+            raise checks.error(self, "shape", "a kernel's (..., units)", shape, "Not for biases.")
+        W = ops.reshape(W, (-1, W.shape[-1]))
+        inputs, units = W.shape
+        if units > inputs:  # differs from the paper: W Wᵀ where Wᵀ W could not be the identity
+            W = ops.transpose(W)
+        gram = ops.matmul(ops.transpose(W), W)
+        I = ops.eye(min(inputs, units), dtype=gram.dtype)  # noqa: E741 - the identity
+        return self.factor * ops.sum(ops.square(gram - I))
+
+    def get_config(self):
+        return {"factor": self.factor}
