@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import zipfile
 from pathlib import Path
 
 import keras
@@ -131,7 +132,7 @@ def save_state(file: Path, variables: dict, progress: dict | None = None) -> Non
 def load_state(file: Path, variables: dict) -> dict | None:
     """Assign what `save_state` wrote. Returns the progress."""
     try:
-        with np.load(file) as saved:
+        with file.open("rb") as stream, np.load(stream) as saved:
             fits = set(saved.files) == {*variables, "progress"} and all(
                 saved[k].shape == tuple(v.shape) for k, v in variables.items()
             )
@@ -143,5 +144,5 @@ def load_state(file: Path, variables: dict) -> dict | None:
             for k, v in variables.items():
                 v.assign(saved[k])
             return json.loads(str(saved["progress"]))
-    except (OSError, ValueError) as e:
+    except (OSError, ValueError, zipfile.BadZipFile) as e:
         raise RecipeError(f"{file} is damaged: {e}. Start a new run without --resume.") from e

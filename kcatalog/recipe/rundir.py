@@ -86,7 +86,7 @@ def find(recipe: str, path: Path | None) -> Run | None:
         path = Path("runs") / recipe / str(max(numbers))
     file = path / "run.json"
     if not file.exists():
-        if path.is_dir() and not any(path.iterdir()):
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
             return None
         raise RecipeError(f"{path} must be a run directory. Received: no run.json in it.")
     facts = read_json(file)

@@ -95,7 +95,7 @@ class _Hyperband(_Reported, keras_tuner.Hyperband):
 
 @dataclass(frozen=True)
 class Budget:
-    """Which tuner, and how much it may try. Hyperband may stop at fewer trials."""
+    """Which tuner, and how much it may try."""
 
     tuner: str
     trials: int
@@ -116,7 +116,8 @@ def search(trials: Trials, space, objective: str, budget: Budget, run, console: 
     }
     places = {"directory": str(run.path), "project_name": run.tuning.name}
     if budget.tuner == "hyperband":
-        tuner = _Hyperband(trials, max_epochs=budget.epochs, **common, **places)
+        limits = {"max_epochs": budget.epochs, "hyperband_iterations": budget.trials}
+        tuner = _Hyperband(trials, **limits, **common, **places)
         tuner.oracle.max_trials = budget.trials
         lasting = {}
     else:

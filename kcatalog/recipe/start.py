@@ -67,7 +67,8 @@ def resume(recipe, asked: Asked) -> tuple[Run, Data]:
     """The run that stopped, in `--run-dir` or the newest, with its own settings."""
     run = rundir.find(recipe.name, asked.run_dir)
     if run is None:
-        raise RecipeError(f"There is no run of {recipe.name} to resume. Leave out --resume.")
+        place = f" in {asked.run_dir}" if asked.run_dir else ""
+        raise RecipeError(f"There is no run of {recipe.name}{place} to resume.")
     return go_on(recipe, run, asked)
 
 
@@ -92,7 +93,7 @@ def trained(recipe, asked: Asked) -> tuple[Run, Data]:
     """The run in `--run-dir` or the newest, which must have been trained."""
     run = rundir.find(recipe.name, asked.run_dir)
     if run is None or not run.model.exists():
-        place = f" in {run.path}" if run else ""
+        place = f" in {asked.run_dir}" if asked.run_dir else ""
         raise RecipeError(f"There is no trained {recipe.name}{place} yet. Run `train` first.")
     return run, same_data(recipe, run)
 

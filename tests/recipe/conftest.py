@@ -1,0 +1,66 @@
+"""One whole run of a tiny recipe, shared by many assertions."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import pytest
+
+from kcatalog.recipe import commands
+from tests.recipe import tiny
+
+ROOT = Path(__file__).parents[2]
+BACKEND = keras.backend.backend()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command left: its exit code, what it printed, and where."""
+
+    code: int
+    out: str
+    err: str
+    folder: Path
+
+    @property
+    def run(self) -> Path:
+        return self.folder / "runs" / "tiny" / "1"
+
+
+@pytest.fixture
+def call(capfd, tmp_path, monkeypatch):
+    """Run a recipe's command line in this process, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments, recipe=tiny.recipe) -> Finished:
+        capfd.readouterr()
+        code = commands.run(recipe, [str(a) for a in arguments])
+        out, err = capfd.readouterr()
+        return Finished(code, out, err, tmp_path)
+
+    return call
+
+
+def start(*arguments, folder, **environment) -> Finished:
+    """Run the tiny recipe's script in a process of its own."""
+    environment = {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": BACKEND, **environment}
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "recipe" / "tiny.py"), *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr, folder)
+
+
+@pytest.fixture(scope="session")
+def whole_way(tmp_path_factory):
+    """`python tiny.py`, without arguments."""
+    done = start(folder=tmp_path_factory.mktemp("whole_way"))
+    assert done.code == 0, done.err
+    return done

@@ -1,0 +1,148 @@
+"""Wrong input gets one sentence, exit code 2, and nothing half-written."""
+
+import dataclasses
+import json
+
+import pytest
+
+from tests.recipe import tiny
+
+OTHER = dataclasses.replace(tiny.recipe, name="other")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["train", "--epoch", "3"], "No such option: --epoch"),
+        (["trian"], "No such command 'trian'"),
+        (["--epochs", "3", "train"], "Options must stand behind `train`."),
+        (["train", "--epochs", "0"], "Invalid value for '--epochs'"),
+        (["train", "--precision", "float61"], "Invalid value for '--precision'"),
+        (["train", "--data", "cloud"], "Did you mean 'clouds'?"),
+        (["train", "--set", "units"], "--set must be name=value. Received: 'units'."),
+        (["train", "--set", "unit=4"], "no such hyperparameter. Did you mean 'units'?"),
+        (["train", "--set", "units=5"], "--set units must be one of 4, 8. Received: '5'."),
+        (["tune", "--set", "optimizer=SDG"], "Did you mean 'SGD'?"),
+        (["train", "--set", "dropout.rate=much"], "must be a number. Received: 'much'."),
+        (["train", "--set", "dropout.rate=2"], "the model cannot be built so."),
+        (
+            ["train", "--set", "optimizer.SGD.momentum=0.9"],
+            "has no effect by itself. Add --set optimizer=SGD.",
+        ),
+        (["train", "--devices", "gpu"], "backend finds none."),
+        (["train", "--devices", "tpu:8"], "asks for 8 TPU(s)"),
+        (["train", "--devices", "gpus"], "Did you mean 'gpu'?"),
+        (["train", "--resume"], "There is no run of tiny to resume."),
+        (["evaluate"], "There is no trained tiny yet. Run `train` first."),
+        (["export"], "There is no trained tiny yet. Run `train` first."),
+        (["predict", "x.txt"], "There is no exported tiny yet. Run `export` first."),
+        (["predict"], "Missing argument"),
+        (["train", "--run-dir", "nowhere", "--resume"], "no run of tiny in nowhere to resume"),
+    ],
+)
+def test_wrong_input(call, arguments, sentence):
+    done = call(*arguments)
+    assert done.code == 2
+    assert sentence in done.err
+    assert len(done.err.strip().splitlines()) == 1
+    assert list(done.folder.iterdir()) == []
+
+
+def test_debug_shows_the_traceback(call):
+    with pytest.raises(Exception, match="no such hyperparameter"):
+        call("train", "--set", "unit=4", "--debug")
+
+
+def test_an_unforeseen_error_is_a_sentence_too(call):
+    def broken(hp, data):
+        raise RuntimeError("a bug\nwith a long story")
+
+    done = call("train", recipe=dataclasses.replace(tiny.recipe, build=broken))
+    assert done.code == 1
+    assert done.err == "RuntimeError: a bug (--debug shows where)\n"
+
+
+def test_help_names_the_recipe_and_each_step(call):
+    done = call("--help")
+    assert done.code == 0
+    assert "A recipe small enough for tests" in done.out
+    for step in ("tune", "train", "evaluate", "export", "predict"):
+        assert step in done.out
+    assert "--set" in call("train", "--help").out
+
+
+def test_a_run_directory_of_another_recipe(call):
+    call("train", "--epochs", "1", "--run-dir", "mine")
+    before = (call("--help").folder / "mine" / "run.json").read_text()
+    for step in (["train", "--resume"], ["evaluate"], ["export"]):
+        done = call(*step, "--run-dir", "mine", recipe=OTHER)
+        assert done.code == 2
+        assert "mine must hold a run of other. Received: a run of tiny." in done.err
+    assert (done.folder / "mine" / "run.json").read_text() == before
+    assert "trained already" in call("train", "--resume", "--run-dir", "mine").err
+
+
+def test_a_new_run_never_touches_an_old_one(call):
+    done = call("train", "--epochs", "1")
+    model = (done.run / "model.keras").read_bytes()
+    again = call("train", "--epochs", "1", "--seed", "1")
+    assert "in runs/tiny/2" in again.out
+    assert (done.run / "model.keras").read_bytes() == model
+    refused = call("train", "--run-dir", "runs/tiny/2")
+    assert refused.code == 2
+    assert "must be a new or empty directory" in refused.err
+
+
+def test_a_run_directory_that_holds_something_else(call, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").touch()
+    done = call("train", "--run-dir", "photos")
+    assert done.code == 2
+    assert "photos must be a run directory. Received: no run.json in it." in done.err
+    assert [f.name for f in (tmp_path / "photos").iterdir()] == ["cat.jpg"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '"tiny"', ""])
+def test_a_damaged_run_json(call, text):
+    folder = call("--help").folder / "broken"
+    folder.mkdir()
+    (folder / "run.json").write_text(text)
+    done = call("train", "--resume", "--run-dir", "broken")
+    assert done.code == 2
+    assert "broken/run.json is damaged" in done.err
+    assert [f.name for f in folder.iterdir()] == ["run.json"]
+
+
+def test_set_overrides_hyperparameters(call):
+    chosen = ("--set", "units=8", "--set", "optimizer=sgd")
+    done = call("train", "--epochs", "1", *chosen, "--set", "optimizer.SGD.learning_rate=0.5")
+    assert done.code == 0, done.err
+    assert json.loads((done.run / "hyperparameters.json").read_text()) == {
+        "dropout.rate": 0.2,
+        "loss": "SparseCategoricalCrossentropy",
+        "optimizer": "SGD",
+        "optimizer.SGD.learning_rate": 0.5,  # beyond the card's range: the user's word counts
+        "optimizer.SGD.momentum": 0.0,
+        "optimizer.SGD.nesterov": False,
+        "units": 8,
+    }
+
+
+@pytest.mark.filterwarnings(  # KerasTuner's own
+    "ignore:currentThread:DeprecationWarning:keras_tuner.src.engine.oracle",
+    "ignore:getName:DeprecationWarning:keras_tuner.src.engine.oracle",
+)
+def test_what_a_run_began_with_stays(call, monkeypatch):
+    call("tune", "--trials", "1", "--trial-epochs", "1", "--seed", "3")
+    refused = call("train", "--seed", "4")
+    assert refused.code == 2
+    assert "--seed must be as runs/tiny/1 began with: 3. Received: 4." in refused.err
+    monkeypatch.setenv("TINY_SHIFT", "1")
+    moved = call("train")
+    assert moved.code == 2
+    assert "clouds has changed since runs/tiny/1 began." in moved.err
+    monkeypatch.delenv("TINY_SHIFT")
+    trained = call("train", "--epochs", "1")
+    assert trained.code == 0, trained.err
+    assert "in runs/tiny/1" in trained.out  # with what was tuned there
+    assert call("evaluate").code == 0

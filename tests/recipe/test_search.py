@@ -1,0 +1,112 @@
+"""Tuning: every tuner, defaults first, resumable, judged on the validation split."""
+
+import dataclasses
+import io
+import json
+
+import keras
+import keras_tuner
+import pytest
+from rich.console import Console
+
+from kcatalog.recipe import search
+from tests.recipe import tiny
+
+pytestmark = pytest.mark.filterwarnings(  # KerasTuner's own
+    "ignore:currentThread:DeprecationWarning:keras_tuner.src.engine.oracle",
+    "ignore:getName:DeprecationWarning:keras_tuner.src.engine.oracle",
+)
+
+
+def trials(run):
+    files = sorted((run / "tuning").glob("trial_*/trial.json"))
+    return [json.loads(f.read_text()) for f in files]
+
+
+@pytest.mark.parametrize("tuner", ["bayesian", "hyperband"])
+def test_tuners(call, tuner):
+    done = call("tune", "--tuner", tuner, "--trials", "3", "--trial-epochs", "2")
+    assert done.code == 0, done.err
+    assert len(trials(done.run)) == 3
+    best = json.loads((done.run / "hyperparameters.json").read_text())
+    assert not any(name.startswith("tuner/") for name in best)
+    assert {"units", "optimizer", f"optimizer.{best['optimizer']}.learning_rate"} <= best.keys()
+
+
+def test_the_first_trial_is_the_defaults_and_set_values_stay(call):
+    done = call("tune", "--trials", "3", "--trial-epochs", "1", "--set", "optimizer=SGD")
+    assert done.code == 0, done.err
+    first, *others = (t["hyperparameters"]["values"] for t in trials(done.run))
+    assert first["units"] == 4
+    assert first["dropout.rate"] == 0.2
+    assert first["optimizer.SGD.learning_rate"] == 0.01  # Keras's own default
+    assert {t["optimizer"] for t in (first, *others)} == {"SGD"}
+    assert len({t["dropout.rate"] for t in (first, *others)}) == 3
+
+
+def test_an_interrupted_search_goes_on(call):
+    call("tune", "--trials", "1", "--trial-epochs", "1")
+    done = call("tune", "--trials", "2", "--resume")
+    assert done.code == 0, done.err
+    assert len(trials(done.run)) == 2
+    assert "Trial 2 of 2" in done.out
+    assert "Trial 1 of 2" not in done.out
+
+
+def test_the_test_split_is_never_seen(call):
+    class NoTest(tiny.Clouds):
+        def load(self, name, seed):
+            data = super().load(name, seed)
+            data.fingerprint  # noqa: B018 - cached, so that only training could look
+            object.__setattr__(data, "test", None)
+            return data
+
+    recipe = dataclasses.replace(tiny.recipe, source=NoTest())
+    done = call("tune", "--trials", "1", "--trial-epochs", "1", recipe=recipe)
+    assert done.code == 0, done.err
+    assert call("train", "--epochs", "1", recipe=recipe).code == 0
+
+
+def test_trials_that_fail_are_told_of(call):
+    def fragile(hp, data):
+        model = tiny.build(hp, data)
+        if hp.get("dropout.rate") != 0.2:
+            raise RuntimeError("does not fit into memory")
+        return model
+
+    recipe = dataclasses.replace(tiny.recipe, build=fragile)
+    done = call("tune", "--trials", "3", "--trial-epochs", "1", recipe=recipe)
+    assert done.code == 0, done.err
+    assert "failed" in done.out
+    assert "does not fit into memory" in done.out
+    assert json.loads((done.run / "hyperparameters.json").read_text())["dropout.rate"] == 0.2
+
+
+def test_table_is_sorted_best_first():
+    def trial(number, score):
+        values = keras_tuner.HyperParameters()
+        values.Float("rate", 0.0, 1.0, default=0.123456)
+        t = keras_tuner.engine.trial.Trial(values, trial_id=str(number))
+        t.score, t.best_step = score, 4
+        return t
+
+    for objective, order in (("val_accuracy", ["1", "2", "0"]), ("val_loss", ["0", "2", "1"])):
+        table = search.table([trial(0, 0.1), trial(1, 0.9), trial(2, 0.5)], objective)
+        console = Console(width=100, record=True, file=io.StringIO())
+        console.print(table)
+        rows = [line for line in console.export_text().splitlines() if "rate=0.123" in line]
+        assert [row.split("│")[1].strip() for row in rows] == order
+
+
+def test_an_objective_the_model_does_not_report(call):
+    recipe = dataclasses.replace(tiny.recipe, objective="val_recall")
+    done = call("train", "--epochs", "1", recipe=recipe)
+    assert done.code == 2
+    assert "'val_recall' must be a metric that its model reports" in done.err
+
+
+def test_keras_is_left_as_it_was(call):
+    before = keras.config.dtype_policy().name
+    done = call("train", "--epochs", "1", "--precision", "mixed_bfloat16")
+    assert done.code == 0, done.err
+    assert keras.config.dtype_policy().name == before

@@ -1,0 +1,87 @@
+"""Without arguments a recipe goes from data to a verified SavedModel."""
+
+import json
+
+import numpy as np
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
+
+
+def scalars(folder):
+    events = EventAccumulator(str(folder), size_guidance={"tensors": 0})
+    events.Reload()
+    return events
+
+
+def test_says_what_happened_and_where(whole_way):
+    for said in (
+        "tiny on clouds in runs/tiny/1",
+        "Trial 2 of 2: val_accuracy",
+        "Baseline (always left): 0.5000",
+        "Verified in a clean process: the largest difference is",
+        "SavedModel:  saved_models/tiny/1",
+        "TensorBoard: tensorboard --logdir runs/tiny/1/logs",
+    ):
+        assert said in whole_way.out
+
+
+def test_prints_a_table_of_trials(whole_way):
+    assert "Trials" in whole_way.out
+    assert "optimizer=Adam" in whole_way.out
+    assert "dropout.rate=0.2," in whole_way.out  # the first trial: the part's default
+
+
+def test_run_directory(whole_way):
+    assert {f.name for f in whole_way.run.iterdir()} == {
+        "run.json", "hyperparameters.json", "training.json", "metrics.json", "samples.npz",
+        "model.keras", "tuning", "logs", "checkpoints",
+    }  # fmt: skip
+    assert not list(whole_way.folder.rglob("*.tmp*"))
+
+
+def test_manifest(whole_way):
+    manifest = json.loads((whole_way.folder / "saved_models/tiny/1/manifest.json").read_text())
+    assert manifest["recipe"] == "tiny"
+    assert manifest["metrics"]["measure"] == "accuracy"
+    assert manifest["metrics"]["test"] > manifest["metrics"]["baseline"]["test"] == 0.5
+    assert manifest["largest_difference"] < manifest["tolerance"] == 1e-4
+    assert manifest["data"]["classes"] == ["left", "right"]
+    assert len(manifest["data"]["fingerprint"]) == 64
+    assert manifest["hyperparameters"]["units"] in (4, 8)
+    assert {"python", "keras", "tensorflow", "kcatalog"} <= manifest["versions"].keys()
+    assert "tiny.py" in manifest["command"]
+    parts = {p["part"]: p["config"] for p in manifest["parts"]}
+    assert parts["keras.layers.Dropout"]["rate"] == manifest["hyperparameters"]["dropout.rate"]
+    assert parts["keras.losses.SparseCategoricalCrossentropy"]["from_logits"] is True
+    assert any(p.startswith("keras.optimizers.") for p in parts)
+
+
+def test_every_trial_stands_in_the_hparams_tab(whole_way):
+    trials = sorted((whole_way.run / "logs" / "trials").iterdir())
+    assert len(trials) == 2
+    for trial in trials:
+        summary = scalars(trial).SummaryMetadata("_hparams_/session_start_info")
+        info = plugin_data_pb2.HParamsPluginData.FromString(summary.plugin_data.content)
+        names = set(info.session_start_info.hparams)
+        assert {"units", "loss", "optimizer", "dropout.rate"} <= names
+        chosen = info.session_start_info.hparams["optimizer"].string_value
+        assert f"optimizer.{chosen}.learning_rate" in names  # the chosen one's alone
+        assert not any(n.startswith("optimizer.") and chosen not in n for n in names)
+        assert "epoch_accuracy" in scalars(trial / "validation").Tags()["tensors"]
+
+
+def test_tensorboard_has_curves_pictures_and_gradients(whole_way):
+    logs = whole_way.run / "logs"
+    assert "epoch_loss" in scalars(logs / "training" / "train").Tags()["tensors"]
+    for split in ("training/validation", "test"):
+        tags = scalars(logs / split).Tags()["tensors"]
+        assert {"confusion matrix", "sample predictions"} <= set(tags)
+    gradients = scalars(logs / "training" / "gradients").Tags()["tensors"]
+    assert any(t.startswith("gradient_norm/") for t in gradients)
+    assert "accuracy of the baseline" in scalars(logs / "test").Tags()["tensors"]
+
+
+def test_samples_are_the_live_models_answers(whole_way):
+    with np.load(whole_way.run / "samples.npz") as samples:
+        assert samples["request"].shape == (32, 2)
+        assert np.allclose(samples["probabilities"].sum(axis=-1), 1)
