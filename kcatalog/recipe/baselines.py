@@ -1,0 +1,98 @@
+"""What a recipe has to beat: plain models on the same split, none of them a neural network."""
+
+from __future__ import annotations
+
+import collections
+import math
+import warnings
+
+import numpy as np
+
+from kcatalog.recipe.data import Data
+from kcatalog.recipe.data.base import need
+
+Baseline = tuple[str, float]  # what it is, and its score on the test part
+
+MOST_SAMPLES = 5000  # a support-vector machine's time grows with the square of its samples
+
+
+def support_vectors(data: Data) -> Baseline:
+    """Accuracy of a support-vector machine with Gaussian kernel on plain pixels or frames."""
+    svm = need("sklearn.svm", "scikit-learn").SVC(C=10)
+    return _score("RBF support-vector machine", svm, data)
+
+
+def nearest_neighbour(data: Data) -> Baseline:
+    """Accuracy of giving each test sample the label of the most similar training sample."""
+    neighbours = need("sklearn.neighbors", "scikit-learn").KNeighborsClassifier(1)
+    return _score("nearest neighbour", neighbours, data)
+
+
+def logistic_regression(data: Data) -> Baseline:
+    """Accuracy of the linear model."""
+    linear_model = need("sklearn.linear_model", "scikit-learn")
+    converged = need("sklearn.exceptions", "scikit-learn").ConvergenceWarning
+    with warnings.catch_warnings():  # nearly converged is good enough for a baseline
+        warnings.simplefilter("ignore", converged)
+        return _score("logistic regression", linear_model.LogisticRegression(max_iter=500), data)
+
+
+def n_gram(data: Data, context: int = 4) -> Baseline:
+    """Bits per character of counting what followed the last `context` characters.
+
+    Where a context was seen rarely, its counts are mixed with those of shorter contexts
+    (Witten and Bell 1991): `p_n(c) = (count(h, c) + T(h) p_{n-1}(c)) / (count(h) + T(h))`, where
+    `T(h)` is the number of different characters seen after the context `h`.
+    """
+    learned, held_out = _learned_labels(data), _labels(data.test)
+    text = "".join(map(chr, learned))  # labels as characters: slices of a string are fast keys
+    followers = collections.defaultdict(collections.Counter)
+    for n in range(context + 1):
+        for i in range(n, len(text)):
+            followers[text[i - n : i]][text[i]] += 1
+    totals = {h: sum(counts.values()) for h, counts in followers.items()}
+
+    test, bits = "".join(map(chr, held_out)), 0.0
+    for i in range(1, len(test)):
+        p = 1 / len(data.classes)
+        for n in range(min(context, i) + 1):
+            h = test[i - n : i]
+            if h not in totals:
+                break
+            T = len(followers[h])
+            p = (followers[h][test[i]] + T * p) / (totals[h] + T)
+        bits -= math.log2(p)
+    return f"{context + 1}-gram model, Witten-Bell", bits / (len(test) - 1)
+
+
+def _score(name: str, model, data: Data) -> Baseline:
+    """Fit on training and validation samples, as these models stop at no validation score."""
+    scaler = need("sklearn.preprocessing", "scikit-learn").StandardScaler()
+    x = np.concatenate([_features(data.train[0]), _features(data.validation[0])])
+    y = np.concatenate([data.train[1], data.validation[1]])
+    if len(x) > MOST_SAMPLES:
+        chosen = np.random.default_rng(0).choice(len(x), MOST_SAMPLES, replace=False)
+        x, y, name = x[chosen], y[chosen], f"{name} on {MOST_SAMPLES} training samples"
+    model.fit(scaler.fit_transform(x), y)
+    x_test, y_test = data.test
+    return name, float(np.mean(model.predict(scaler.transform(_features(x_test))) == y_test))
+
+
+def _features(x: np.ndarray) -> np.ndarray:
+    """A row of numbers per sample; a waveform, whose samples mean nothing singly, by its
+    spectrum in decibels: mean and deviation over time in 64 bands."""
+    if x.ndim == 2 and x.shape[1] > 1024:
+        pieces = x[:, : x.shape[1] // 512 * 512].reshape(len(x), -1, 512) * np.hanning(512)
+        power = np.abs(np.fft.rfft(pieces)[..., :256]) ** 2
+        bands = np.log10(power.reshape(*power.shape[:2], 64, 4).sum(axis=-1) + 1e-8)
+        return np.concatenate([bands.mean(axis=1), bands.std(axis=1)], axis=1)
+    return x.reshape(len(x), -1).astype("float32")
+
+
+def _learned_labels(data: Data) -> np.ndarray:
+    return np.concatenate([_labels(data.train), _labels(data.validation)])
+
+
+def _labels(part) -> np.ndarray:
+    """All characters of the windows, in order: they follow one another without a gap."""
+    return np.ravel(part[1])

@@ -1,0 +1,136 @@
+"""A small residual convolutional network that tells images apart.
+
+Handwritten digits without a network, MNIST and the like by name, or your own folder with one
+subfolder of images per class:
+
+    python recipes/image_cnn.py
+    python recipes/image_cnn.py --data fashion_mnist
+    python recipes/image_cnn.py --data path/to/folder
+    python recipes/image_cnn.py predict some.png other.png
+"""
+
+import math
+
+import keras
+from keras import layers
+
+import kcatalog
+from kcatalog.recipe import Recipe, baselines, tuning
+from kcatalog.recipe.data import Images
+
+BATCH_SIZE = 32
+
+
+# --- data: images of one size, 0 to 255, and class indices -------------------------------
+
+source = Images(default="digits", size=64, channels=3)
+
+
+# --- model -------------------------------------------------------------------------------
+
+
+def build(hp, data):
+    """Augmentation, then stages of residual blocks that halve the image, then a dense head."""
+    images = keras.Input(data.input_shape, dtype="uint8", name=data.input_name)
+    x = layers.Rescaling(1 / 255)(images)
+    x = jitter(x, hp.Float("jitter", 0.0, 0.15, default=0.08))
+
+    filters = hp.Choice("filters", [16, 32, 64], default=32)
+    regularizer = tuning.choose(
+        hp,
+        "regularizer",
+        [None, "keras.regularizers.L2", "kcatalog.regularizers.SoftOrthogonality"],
+    )
+    x = convolution(x, filters, regularizer)
+    x = layers.ReLU()(x)
+    stages = max(2, round(math.log2(min(data.input_shape[:2]))) - 2)  # down to 2 x 2 or 4 x 4
+    for stage in range(stages):
+        if stage:
+            filters *= 2
+            x = convolution(x, filters, regularizer, kernel_size=1)
+        x = residual_block(hp, x, filters, regularizer)
+        x = layers.MaxPooling2D()(x)
+
+    x = layers.Flatten()(x)
+    rate = hp.Float("dropout", 0.0, 0.5, default=0.3)
+    x = layers.Dropout(rate)(x)
+    x = layers.Dense(hp.Choice("units", [64, 128, 256], default=128), activation="relu")(x)
+    x = layers.Dropout(rate)(x)
+    model = keras.Model(images, layers.Dense(len(data.classes), dtype="float32")(x))
+    model.compile(optimizer(hp, data), loss(hp), metrics=["accuracy"])
+    return model
+
+
+def jitter(x, amount):
+    """In training, images shift, grow or shrink by up to `amount`, and turn a little."""
+    x = layers.RandomTranslation(amount, amount, fill_mode="constant")(x)
+    x = layers.RandomZoom(amount, fill_mode="constant")(x)
+    return layers.RandomRotation(amount / 2, fill_mode="constant")(x)
+
+
+def convolution(x, filters, regularizer, kernel_size=3):
+    """Convolution and batch normalization."""
+    x = layers.Conv2D(
+        filters, kernel_size, padding="same", use_bias=False, kernel_regularizer=regularizer
+    )(x)
+    return layers.BatchNormalization(momentum=0.9)(x)
+
+
+def residual_block(hp, x, filters, regularizer):
+    """x + two convolutions of x, their channels weighed, and now and then left out."""
+    y = convolution(x, filters, regularizer)
+    y = layers.ReLU()(y)
+    y = convolution(y, filters, regularizer)
+    y = tuning.draw(hp, "kcatalog.layers.SqueezeExcite", "squeeze_excite")(y)
+    y = kcatalog.layers.StochasticDepth(hp.Float("stochastic_depth", 0.0, 0.3, default=0.1))(y)
+    return layers.ReLU()(x + y)
+
+
+def loss(hp):
+    """Cross-entropy, or a hinge: all of them on logits."""
+    return tuning.choose(
+        hp,
+        "loss",
+        [
+            "keras.losses.SparseCategoricalCrossentropy",
+            "kcatalog.losses.SparseCategoricalFocalCrossentropy",
+            "kcatalog.losses.CrammerSingerHinge",
+        ],
+        fixed={"from_logits": True},
+    )
+
+
+def optimizer(hp, data):
+    """Adam's family, perhaps wrapped; the learning rate falls by an eighth each epoch."""
+    rate = keras.optimizers.schedules.ExponentialDecay(
+        hp.Float("learning_rate", 5e-4, 5e-3, sampling="log", default=2e-3),
+        decay_steps=len(data.train[0]) // BATCH_SIZE,
+        decay_rate=7 / 8,
+    )
+    return tuning.optimizer(
+        hp,
+        ["keras.optimizers.AdamW", "keras.optimizers.Nadam"],
+        wrappers=[
+            None,
+            "kcatalog.optimizers.GradientCentralization",
+            "kcatalog.optimizers.Lookahead",
+        ],
+        fixed={"learning_rate": rate},
+    )
+
+
+# --- recipe ------------------------------------------------------------------------------
+
+recipe = Recipe(
+    "image_cnn",
+    source,
+    build,
+    baseline=baselines.support_vectors,
+    epochs=30,
+    trials=3,
+    trial_epochs=4,
+    batch_size=BATCH_SIZE,
+)
+
+if __name__ == "__main__":
+    recipe.main()

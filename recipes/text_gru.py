@@ -1,0 +1,74 @@
+"""A GRU that reads text character by character, predicts the next one, and writes on.
+
+The Python language reference without a network, or any text file:
+
+    python recipes/text_gru.py
+    python recipes/text_gru.py --data path/to/text.txt
+    python recipes/text_gru.py predict beginning.txt --length 500
+"""
+
+import keras
+from keras import layers, ops
+
+import kcatalog
+from kcatalog.recipe import Recipe, baselines, tuning
+from kcatalog.recipe.data import Text
+
+BATCH_SIZE = 32
+
+
+# --- data: windows of Unicode code points, and at each place the index of what follows ----
+
+source = Text(default="python", length=128, context=1024)
+
+
+# --- model -------------------------------------------------------------------------------
+
+
+def build(hp, data):
+    """Characters become vectors, GRUs carry what was read, a dense layer rates what follows."""
+    codes = keras.Input((None,), dtype="int32", name=data.input_name)
+    alphabet = [ord(character) for character in data.classes]
+    x = ops.searchsorted(alphabet, codes)  # a character unknown to the model reads as the next
+    x = layers.Embedding(len(alphabet) + 1, hp.Choice("embedding", [32, 64], default=64))(x)
+
+    units = hp.Choice("units", [128, 256, 384], default=256)
+    rate = hp.Float("dropout", 0.0, 0.3, default=0.1)
+    for _ in range(hp.Int("layers", 1, 2, default=1)):
+        x = layers.GRU(units, return_sequences=True)(x)
+        x = kcatalog.layers.VariationalDropout(rate)(x)
+    model = keras.Model(codes, layers.Dense(len(alphabet), dtype="float32")(x))
+    model.compile(optimizer(hp, data), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+def optimizer(hp, data):
+    """Adam's family with clipped gradients; the learning rate falls by a third each epoch."""
+    rate = keras.optimizers.schedules.ExponentialDecay(
+        hp.Float("learning_rate", 2e-3, 8e-3, sampling="log", default=5e-3),
+        decay_steps=len(data.train[0]) // BATCH_SIZE,
+        decay_rate=2 / 3,
+    )
+    return tuning.optimizer(
+        hp,
+        ["keras.optimizers.Adam", "keras.optimizers.AdamW"],
+        wrappers=[None, "kcatalog.optimizers.AdaptiveGradientClipping"],
+        fixed={"learning_rate": rate, "clipnorm": 1.0},
+    )
+
+
+# --- recipe ------------------------------------------------------------------------------
+
+recipe = Recipe(
+    "text_gru",
+    source,
+    build,
+    baseline=baselines.n_gram,
+    epochs=8,
+    trials=2,
+    trial_epochs=1,
+    batch_size=BATCH_SIZE,
+)
+
+if __name__ == "__main__":
+    recipe.main()
