@@ -98,10 +98,10 @@ class GradientFlow(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self._step += 1
-        if (self._step + 1) % self.every_steps == 0:
-            self._before = self._weights()
         if self._step % self.every_steps == 0:
             self._measure()
+        if (self._step + 1) % self.every_steps == 0:
+            self._before = self._weights()
 
     def on_train_end(self, logs=None):
         self._gradients = self._before = None
@@ -115,17 +115,18 @@ class GradientFlow(keras.callbacks.Callback):
         if self._before is not None:
             steps = zip(after, self._before, strict=True)
             self.update_norms = self._norms([w1 - w0 for w1, w0 in steps])
-        self._before = after if self.every_steps == 1 else None
+        self._before = None
         for layer, norm in self.gradient_norms.items():
             self._judge(layer, norm)
         self._write("gradient_norm", self.gradient_norms)
         self._write("update_norm", self.update_norms)
 
     def _norms(self, arrays):
-        """Layer path -> the norm over all its weights."""
+        """Layer path within the model -> the norm over all its weights."""
         squares = {}
         for variable, array in zip(self.model.trainable_variables, arrays, strict=True):
-            layer = variable.path.rpartition("/")[0] or variable.path
+            path = variable.path.removeprefix(f"{self.model.name}/")  # differs from run to run
+            layer = path.rpartition("/")[0] or path
             square = float(np.sum(np.square(array, dtype="float64")))
             squares[layer] = squares.get(layer, 0.0) + square
         return {layer: math.sqrt(s) for layer, s in squares.items()}

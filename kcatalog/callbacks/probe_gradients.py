@@ -75,7 +75,8 @@ def _torch(loss):
     import torch
 
     def gradients(weights, *rest):
-        with torch.enable_grad():
+        # fork_rng: Keras's dropout draws from PyTorch's global generator
+        with torch.random.fork_rng(), torch.enable_grad():
             weights = [w.requires_grad_(True) for w in weights]
             return torch.autograd.grad(loss(weights, *rest), weights, allow_unused=True)
 

@@ -71,7 +71,7 @@ class AdaptiveGradientClipping(Wrapper):
 
     def transform_gradients(self, gradients, variables):
         pairs = zip(gradients, variables, strict=True)
-        return [self._clip(ops.convert_to_tensor(g), ops.stop_gradient(w)) for g, w in pairs]
+        return [self._clip(g, ops.stop_gradient(w)) for g, w in pairs]
 
     def _clip(self, g, w):
         largest = self.clip_factor * ops.maximum(_unit_norm(w), self.epsilon)

@@ -57,7 +57,7 @@ class GradientCentralization(Wrapper):
     """
 
     def transform_gradients(self, gradients, variables):
-        return [self._centralize(ops.convert_to_tensor(g)) for g in gradients]
+        return [self._centralize(g) for g in gradients]
 
     def _centralize(self, g):
         if len(g.shape) <= 1:

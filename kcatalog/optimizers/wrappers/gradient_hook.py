@@ -18,7 +18,7 @@ from contextlib import contextmanager
 
 import keras
 
-from kcatalog.optimizers.wrappers.replicas import sum_over_replicas
+from kcatalog.optimizers.wrappers.replicas import dense, sum_over_replicas
 
 _running = threading.local()  # tf.distribute runs each replica's `apply` in a thread of its own
 
@@ -35,7 +35,10 @@ class GradientHook:
 
     @contextmanager
     def running(self, transform, gradients, variables):
-        """While open, `transform(gradients, variables)` precedes the optimizer's clipping."""
+        """While open, `transform(gradients, variables)` precedes the optimizer's clipping.
+
+        With None for a transform only the sum over replicas does.
+        """
         stack = _running.__dict__.setdefault("stack", [])
         stack.append((self, transform, gradients, variables))
         try:
@@ -62,8 +65,9 @@ class GradientHook:
         if runs:
             gradients = sum_over_replicas(gradients)
         for transform, all_gradients, all_variables in runs:
-            variables = _with_gradient(all_gradients, all_variables)
-            gradients = transform(gradients, variables)
+            if transform is not None:
+                variables = _with_gradient(all_gradients, all_variables)
+                gradients = transform([dense(g) for g in gradients], variables)
         return self._clip_gradients(gradients)
 
     def _sum_unless_summed(self, pairs):

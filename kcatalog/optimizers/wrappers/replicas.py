@@ -19,6 +19,15 @@ def sum_over_replicas(gradients):
     return context.all_reduce(tf.distribute.ReduceOp.SUM, list(gradients))
 
 
+def dense(gradient):
+    """A gradient as a tensor: TensorFlow gives slices for an embedding."""
+    if keras.backend.backend() != "tensorflow":
+        return gradient
+    import tensorflow as tf
+
+    return tf.convert_to_tensor(gradient)
+
+
 def assign_when(condition, groups, equation, *args):
     """If `condition`, replace each group of variables by `equation(*group, *args)`.
 

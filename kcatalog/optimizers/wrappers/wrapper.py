@@ -72,7 +72,8 @@ class Wrapper(keras.optimizers.Optimizer):
             variables = self._trainable_variables
         before = ops.add(self.inner.iterations, 0)  # a copy: PyTorch counts in place
         self._start_slots(before)
-        with self._hook.running(self.transform_gradients, grads, list(variables)):
+        transform = self.transform_gradients if self._overrides("transform_gradients") else None
+        with self._hook.running(transform, grads, list(variables)):
             self.inner.apply(grads, trainable_variables)
         self._finish_update(before, ops.add(self.inner.iterations, 0))
 
@@ -94,9 +95,12 @@ class Wrapper(keras.optimizers.Optimizer):
             *slots, step = slots_and_step
             return self.after_update(weight, *slots, step=step)
 
-        if type(self).after_update is not Wrapper.after_update:
+        if self._overrides("after_update"):
             due = ops.logical_and(ops.not_equal(step, before), self.due(step))
             assign_when(due, self._groups(), equation, step)
+
+    def _overrides(self, hook):
+        return getattr(type(self), hook) is not getattr(Wrapper, hook)
 
     def _groups(self):
         """Each weight that the optimizer updates, with its slots."""
