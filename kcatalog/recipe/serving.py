@@ -37,8 +37,8 @@ def write(model: keras.Model, facts: dict, folder: Path) -> None:
 def portable(model_file: Path) -> keras.Model:
     """The model in a `.keras` file, with no layer bound to the hardware it was trained on.
 
-    Recurrent layers choose cuDNN's kernels where a GPU is at hand; a graph with those would
-    not run on a CPU. So the file is read with every `use_cudnn` in its configuration off.
+    Keras's recurrent layers take cuDNN's kernels where a GPU is at hand; a graph with those
+    would not run on a CPU. So the file is read as if `use_cudnn=False` had been written.
     """
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "portable.keras"
@@ -98,9 +98,15 @@ def _next_character(model, facts: dict):
 
 
 def _without_cudnn(config):
-    """A configuration with every `use_cudnn` off."""
-    if isinstance(config, dict):
-        return {k: False if k == "use_cudnn" else _without_cudnn(v) for k, v in config.items()}
+    """A configuration whose LSTM and GRU layers do without cuDNN.
+
+    `use_cudnn` is an argument of theirs that their own configuration leaves out.
+    """
     if isinstance(config, list):
         return [_without_cudnn(v) for v in config]
+    if not isinstance(config, dict):
+        return config
+    config = {k: _without_cudnn(v) for k, v in config.items()}
+    if config.get("class_name") in ("LSTM", "GRU") and config.get("module") == "keras.layers":
+        config["config"] = {**config["config"], "use_cudnn": False}
     return config

@@ -1,0 +1,166 @@
+"""Export: complete and verified, or not at all; and nothing older is ever touched."""
+
+import json
+import resource
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from kcatalog.recipe import export, serving, tasks, verify
+from kcatalog.recipe.errors import RecipeError
+
+pytestmark = pytest.mark.tensorflow
+
+TEXT = {"task": "next-character", "input_name": "characters", "classes": list("\nabc")}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def again(whole_way, folder):
+    """Export the tiny model once more, perhaps with other facts or samples."""
+    run = whole_way.run
+    manifest = json.loads((whole_way.folder / "saved_models/tiny/1/manifest.json").read_text())
+
+    def again(samples=run / "samples.npz", **facts):
+        return export.export("tiny", run / "model.keras", samples, {**manifest, **facts})
+
+    return again
+
+
+def left_behind(folder):
+    return [str(f.relative_to(folder)) for f in folder.rglob("*") if f.is_file()]
+
+
+def test_versions_count_up_and_older_ones_stay(again, folder):
+    older = folder / "saved_models" / "tiny" / "7"
+    older.mkdir(parents=True)
+    (older / "saved_model.pb").write_bytes(b"served right now")
+    assert again().name == "8"
+    assert (older / "saved_model.pb").read_bytes() == b"served right now"
+    assert sorted(d.name for d in older.parent.iterdir()) == ["7", "8"]
+    assert export.newest("tiny").name == "8"
+
+
+def test_over_tolerance_nothing_is_left(again, folder, whole_way):
+    with np.load(whole_way.run / "samples.npz") as file:
+        arrays = dict(file)
+    arrays["scores"] = arrays["scores"] + 0.01
+    np.savez(folder / "wrong.npz", **arrays)
+    with pytest.raises(RecipeError, match="a difference of 0"):
+        again(folder / "wrong.npz")
+    assert left_behind(folder) == ["wrong.npz"]
+
+
+@pytest.mark.parametrize("place", ["the first file", "in the middle"])
+def test_a_full_disk(again, folder, whole_way, place):
+    """A limit on the size of files stands in: writing fails where it is reached."""
+    model_file = whole_way.run / "model.keras"  # smaller than the graph, the largest file
+    limit = 1000 if place == "the first file" else model_file.stat().st_size + 1000
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        with pytest.raises(RecipeError, match="Nothing was exported"):
+            again()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert left_behind(folder) == []
+
+
+def test_a_saved_model_that_does_not_run(again, folder, monkeypatch):
+    def broken(model, facts, path):
+        path.mkdir()
+        (path / "saved_model.pb").write_bytes(b"not a graph")
+
+    monkeypatch.setattr(serving, "write", broken)
+    with pytest.raises(RecipeError, match="must run in plain TensorFlow"):
+        again()
+    assert left_behind(folder) == []
+
+
+def test_the_verifying_process_cannot_reach_keras():
+    program = (
+        "import sys, runpy\n"
+        f"runpy.run_path({verify.__file__!r}, run_name='__main__')\n"
+        "assert 'tensorflow' in sys.modules\n"
+        "for name in ('keras', 'kcatalog'):\n"
+        "    assert not any(m == name and sys.modules[m] for m in sys.modules)\n"
+        "    assert not any(m.startswith(name + '.') for m in sys.modules)\n"
+        "import keras\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], input="", capture_output=True, text=True, check=False
+    )
+    assert "ModuleNotFoundError: import of keras halted" in done.stderr
+
+
+def served(folder, **inputs):
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(folder))
+    signature = loaded.signatures["serving_default"]
+    outputs = signature(**{k: tf.constant(v) for k, v in inputs.items()})
+    return {k: v.numpy() for k, v in outputs.items()}
+
+
+def test_classification_signature(whole_way):
+    x = np.array([[2.0, 0.0], [-2.0, 0.0]], "float32")
+    answer = served(whole_way.folder / "saved_models" / "tiny" / "1", point=x)
+    assert answer["label"].tolist() == [b"right", b"left"]
+    assert np.allclose(answer["probabilities"], tasks.probabilities(answer["scores"]))
+    live = keras.saving.load_model(whole_way.run / "model.keras").predict(x, verbose=0)
+    assert np.allclose(answer["scores"], live, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def text_model():
+    """A causal model of four characters, as a recipe for text builds it."""
+    inputs = keras.Input((None,), dtype="int32", name="characters")
+    ids = keras.ops.where((inputs >= 97) & (inputs <= 99), inputs - 96, 0)
+    x = keras.layers.Embedding(4, 8)(ids)
+    x = keras.layers.GRU(8, return_sequences=True)(x)
+    return keras.Model(inputs, keras.layers.Dense(4)(x))
+
+
+def test_next_character_signature(text_model, tmp_path):
+    serving.write(text_model, TEXT, tmp_path / "model")
+    texts = ["abc", "a", "", "abcabcabca", "bé", b"b\xff"]
+    answer = served(tmp_path / "model", text=texts)["probabilities"]
+    assert answer.shape == (6, 4)
+    for text, p in zip(["abc", "a", "\n", "abcabcabca", "bé", "b�"], answer, strict=True):
+        codes = np.array([[ord(c) for c in text]], "int32")
+        live = tasks.probabilities(text_model.predict(codes, verbose=0)[0, -1])
+        assert np.allclose(p, live, atol=1e-6), text
+
+
+def test_text_requests_and_answers_match(text_model):
+    codes = np.array([[97, 98, 99], [99, 10, 97]], "int32")
+    logits = text_model.predict(codes, verbose=0)
+    assert serving.request(codes, TEXT).tolist() == ["abc", "c\na"]
+    answer = serving.expected(logits, TEXT)["probabilities"]
+    assert np.allclose(answer, tasks.probabilities(logits[:, -1]))
+
+
+def test_portable_turns_cudnn_off_and_keeps_the_rest(text_model, tmp_path):
+    """A model trained on a GPU has to serve on a CPU."""
+    text_model.save(tmp_path / "gpu.keras")
+    copy = serving.portable(tmp_path / "gpu.keras")
+    gru = next(x for x in copy.layers if isinstance(x, keras.layers.GRU))
+    assert gru.use_cudnn is False
+    for a, b in zip(copy.get_weights(), text_model.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_portable_reaches_into_wrappers(tmp_path):
+    inputs = keras.Input((None, 3))
+    x = keras.layers.Bidirectional(keras.layers.LSTM(2))(inputs)
+    keras.Model(inputs, x).save(tmp_path / "gpu.keras")
+    copy = serving.portable(tmp_path / "gpu.keras").layers[-1]
+    assert copy.forward_layer.use_cudnn is copy.backward_layer.use_cudnn is False

@@ -1,0 +1,63 @@
+"""`predict`: the exported model on the user's own files."""
+
+import numpy as np
+import pytest
+
+from kcatalog.recipe import prediction
+
+
+@pytest.fixture
+def exported(whole_way, call, monkeypatch):
+    """The command line, standing where something has been exported."""
+    monkeypatch.chdir(whole_way.folder)
+    return call
+
+
+def test_names_each_files_label(exported, tmp_path):
+    for name, point in (("a.txt", "2.0 0.1"), ("b.txt", "-2.0 0.1")):
+        (tmp_path / name).write_text(point)
+    done = exported("predict", tmp_path / "a.txt", tmp_path / "b.txt")
+    assert done.code == 0, done.err
+    rows = [line for line in done.out.splitlines() if ".txt" in line or "right" in line]
+    assert "right" in done.out
+    assert "left" in done.out
+    assert rows
+
+
+def test_a_missing_file(exported):
+    done = exported("predict", "nowhere.txt")
+    assert done.code == 2
+    assert done.err == "nowhere.txt does not exist.\n"
+
+
+def test_a_damaged_export(exported, whole_way, tmp_path, monkeypatch):
+    folder = tmp_path / "saved_models" / "tiny" / "1"
+    folder.mkdir(parents=True)
+    manifest = whole_way.folder / "saved_models" / "tiny" / "1" / "manifest.json"
+    (folder / "manifest.json").write_text(manifest.read_text())
+    (tmp_path / "a.txt").write_text("1 2")
+    monkeypatch.chdir(tmp_path)
+    done = exported("predict", "a.txt")
+    assert done.code == 2
+    assert "saved_models/tiny/1 is damaged" in done.err
+    assert len(done.err.strip().splitlines()) == 1
+
+
+def test_text_goes_on_from_the_prompt():
+    """A model that says the alphabet."""
+    classes = list("abc")
+
+    def answer(text):
+        p = np.zeros((1, 3))
+        p[0, (classes.index(text[0][-1]) + 1) % 3] = 1
+        return {"probabilities": p}
+
+    assert prediction.generate(answer, "xa", 4, classes, seed=0) == "bcab"
+
+
+def test_text_depends_on_the_seed_alone():
+    def answer(text):
+        return {"probabilities": np.full((1, 3), 1 / 3)}
+
+    written = [prediction.generate(answer, "", 20, list("abc"), seed=s) for s in (0, 0, 1)]
+    assert written[0] == written[1] != written[2]
