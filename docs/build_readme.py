@@ -20,8 +20,9 @@ def parts_table() -> str:
         paper = e.card.paper
         source = f"[{paper.authors.split(',')[0]} {paper.year}]({paper.link})"
         rows.append(f"| `{e.path.removeprefix('kcatalog.')}` | {e.summary} | {source} |")
-    keras = ", ".join(f"`{e.path.removeprefix('keras.')}`" for e in registry.find(origin="keras"))
-    return "\n".join(rows) + f"\n\nListed beside them, and tunable the same way, Keras's own: {keras}."
+    names = [f"`{e.path.removeprefix('keras.')}`" for e in registry.find(origin="keras")]
+    beside = "Listed beside them, and tunable the same way, Keras's own: "
+    return "\n".join(rows) + f"\n\n{beside}{', '.join(names)}."
 
 
 def render(text: str) -> str:
