@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from keras import ops
+
+from kcatalog.conformance.backend import as_numpy, value_and_gradients
+from kcatalog.ops import pairwise_distances
+from tests.losses.test_triplet_semi_hard import DISTANCES, distance
+
+
+@pytest.mark.parametrize("metric", DISTANCES)
+@pytest.mark.parametrize("shift", [0.0, 100.0])
+def test_reference(rng, metric, shift):
+    x, y = (rng.normal(size=(n, 4)).astype("float32") + np.float32(shift) for n in (5, 7))
+    for other in (None, y):
+        D = as_numpy(pairwise_distances(x, other, metric))
+        rows = x if other is None else other
+        each = [
+            [distance(a, b, metric) for b in rows.astype("float64")] for a in x.astype("float64")
+        ]
+        np.testing.assert_allclose(D, each, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("metric", DISTANCES)
+def test_gradient_is_zero_between_duplicates(rng, metric):
+    x = np.repeat(rng.normal(size=(1, 4)), 3, axis=0).astype("float32")
+    D, (gradient,) = value_and_gradients(
+        lambda x: ops.sum(pairwise_distances(x, None, metric)), [x]
+    )
+    np.testing.assert_allclose(D, 0, atol=1e-5)
+    np.testing.assert_allclose(gradient, 0, atol=1e-5)
+
+
+@pytest.mark.parametrize("metric", DISTANCES)
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_diagonal_is_exactly_zero_and_nothing_negative(rng, metric, dtype):
+    x = ops.cast(ops.convert_to_tensor(10 * rng.normal(size=(33, 17))), dtype)
+    D = as_numpy(pairwise_distances(x, None, metric))
+    assert np.all(np.diag(D) == 0)
+    assert np.all(D >= 0)
+    assert D.dtype == "float32"
+
+
+def test_gradient(rng):
+    x = rng.normal(size=(4, 3)).astype("float32")
+    w = rng.normal(size=(4, 4)).astype("float32")
+    _, (gradient,) = value_and_gradients(lambda x: ops.sum(w * pairwise_distances(x)), [x])
+    expected = np.zeros((4, 3))
+    for i in range(4):
+        for j in range(4):
+            if i != j:
+                unit = (x[i] - x[j]) / np.linalg.norm(x[i] - x[j])
+                expected[i] += w[i, j] * unit
+                expected[j] -= w[i, j] * unit
+    np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_cosine_of_tiny_huge_and_zero_rows():
+    x = np.array([[1e-30, 0], [0, 1e30], [0, 0]], "float32")
+    D, (gradient,) = value_and_gradients(
+        lambda x: ops.sum(pairwise_distances(x, None, "cosine")), [x]
+    )
+    np.testing.assert_allclose(D, 6.0)
+    assert not np.any(np.isnan(gradient))
