@@ -1,0 +1,101 @@
+"""Baselines: plain models whose scores can be checked by hand or by loops."""
+
+import math
+
+import numpy as np
+import pytest
+
+from kcatalog.recipe import baselines
+from kcatalog.recipe.data import Data, Text
+
+
+def blobs(shape=(2,), n=60):
+    """Two classes, far apart along every axis."""
+    rng, y = np.random.default_rng(0), np.arange(n, dtype="int32") % 2
+    x = (rng.normal(size=(n, *shape)) + 8 * y.reshape(-1, *[1] * len(shape))).astype("float32")
+    parts = [(x[part], y[part]) for part in (slice(0, 30), slice(30, 40), slice(40, n))]
+    return Data("blobs", "classification", "image", *parts, ("a", "b"))
+
+
+CLASSIFIERS = [
+    baselines.support_vectors,
+    baselines.nearest_neighbour,
+    baselines.logistic_regression,
+]
+
+
+@pytest.mark.parametrize("baseline", CLASSIFIERS, ids=lambda f: f.__name__)
+def test_classifiers_tell_blobs_apart(baseline):
+    name, score = baseline(blobs(shape=(4, 4, 1)))
+    assert name
+    assert score == 1.0
+
+
+def test_nearest_neighbour_agrees_with_loops():
+    data = blobs()
+    noisy = data.test[0] + np.random.default_rng(1).normal(size=data.test[0].shape) * 6
+    data = Data(
+        "b", data.task, "image", data.train, data.validation, (noisy, data.test[1]), ("a", "b")
+    )
+    x = np.concatenate([data.train[0], data.validation[0]]).astype("float64")
+    y = np.concatenate([data.train[1], data.validation[1]])
+    right = 0
+    for sample, label in zip(*data.test, strict=True):
+        distances = [sum(((sample - other) / x.std(axis=0)) ** 2) for other in x]
+        right += y[int(np.argmin(distances))] == label
+    assert 0 < right < len(data.test[1])
+    assert baselines.nearest_neighbour(data)[1] == right / len(data.test[1])
+
+
+def test_many_samples_are_sampled_and_the_name_says_so(monkeypatch):
+    monkeypatch.setattr(baselines, "MOST_SAMPLES", 10)
+    name, score = baselines.logistic_regression(blobs())
+    assert "on 10 training samples" in name
+    assert score == 1.0
+
+
+def test_waveforms_are_told_apart_by_their_spectrum():
+    rng, y = np.random.default_rng(0), np.arange(30, dtype="int32") % 2
+    time = np.arange(4000)
+    x = np.sin(time * np.where(y, 0.3, 0.9)[:, None] + rng.uniform(0, 6, (30, 1)))
+    parts = [(x[part], y[part]) for part in (slice(0, 10), slice(10, 14), slice(14, 30))]
+    data = Data("tones", "classification", "waveform", *parts, ("low", "high"))
+    assert baselines.logistic_regression(data)[1] == 1.0
+
+
+def n_gram_by_loops(learned, test, classes, context):
+    """Bits per character, every probability counted afresh from the learned text."""
+
+    def p(history, character):
+        if history is None:
+            return 1 / classes
+        n = len(history)
+        seen = [learned[i] for i in range(n, len(learned)) if learned[i - n : i] == history]
+        shorter = p(history[1:] if n else None, character)
+        if not seen:
+            return shorter
+        T = len(set(seen))
+        return (seen.count(character) + T * shorter) / (len(seen) + T)
+
+    bits = [-math.log2(p(test[max(0, i - context) : i], test[i])) for i in range(1, len(test))]
+    return sum(bits) / len(bits)
+
+
+def test_n_gram_agrees_with_loops():
+    rng = np.random.default_rng(0)
+    words = ["one ", "two ", "three ", "fourteen "]
+    text = "".join(words[i] for i in rng.integers(0, 4, 220))
+    data = Text(length=16, context=50)._data("words", text)
+    labels = [np.ravel(part[1]) for part in (data.train, data.validation, data.test)]
+    learned, test = labels[0].tolist() + labels[1].tolist(), labels[2].tolist()
+    for context in (0, 1, 3):
+        expected = n_gram_by_loops(learned, test, len(data.classes), context)
+        assert baselines.n_gram(data, context)[1] == pytest.approx(expected)
+
+
+def test_n_gram_probabilities_sum_to_one():
+    """Bits of a text never fall below its entropy: here two fair characters, 1 bit each."""
+    rng = np.random.default_rng(0)
+    text = "".join("ab"[i] for i in rng.integers(0, 2, 4000))
+    bits = baselines.n_gram(Text(length=16, context=50)._data("coins", text))[1]
+    assert 1.0 < bits < 1.1

@@ -1,0 +1,375 @@
+"""Recipe data: defaults without a network, well-known sets, the user's own files, bad ones."""
+
+import shutil
+import sys
+import wave
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from kcatalog.recipe.data import Data, Images, Speech, Text
+from kcatalog.recipe.data.base import stratified_split
+from kcatalog.recipe.data.images import picture as image_picture
+from kcatalog.recipe.data.speech import picture as speech_picture
+from kcatalog.recipe.data.text import code_points
+from kcatalog.recipe.errors import RecipeError
+
+# --- what all data have in common --------------------------------------------------------
+
+
+def data(x=None, y=None, name="toy"):
+    x = np.zeros((3, 2), "float32") if x is None else x
+    y = np.array([0, 1, 1], "int32") if y is None else y
+    good = (np.zeros((3, 2), "float32"), np.array([0, 1, 1], "int32"))
+    return Data(name, "classification", "image", good, (x, y), good, ("a", "b"))
+
+
+def test_not_a_number_is_an_error_that_names_the_sample():
+    x = np.zeros((3, 2), "float32")
+    x[1, 0] = np.nan
+    with pytest.raises(RecipeError, match=r"toy, validation part.*NaN.*1 of 3.*index 1"):
+        data(x=x)
+
+
+@pytest.mark.parametrize("label", [-1, 2])
+def test_a_label_out_of_range_is_an_error_that_names_the_sample(label):
+    with pytest.raises(RecipeError, match=rf"labels must be 0 to 1.*\[{label}\] at index 2"):
+        data(y=np.array([0, 1, label]))
+
+
+def test_sample_counts_must_agree_and_not_be_zero():
+    with pytest.raises(RecipeError, match="3 samples, 2 labels"):
+        data(y=np.array([0, 1]))
+    with pytest.raises(RecipeError, match="at least one sample"):
+        data(x=np.zeros((0, 2)), y=np.zeros(0, "int32"))
+
+
+def test_the_fingerprint_depends_on_content_and_split_alone():
+    x = np.zeros((3, 2), "float32")
+    x[0, 0] = 1e-6
+    assert data().fingerprint == data(name="renamed").fingerprint
+    assert data().fingerprint != data(x=x).fingerprint
+    assert data().fingerprint != data(y=np.array([1, 0, 1], "int32")).fingerprint
+    one, other = Images().load(seed=0), Images().load(seed=1)
+    assert one.fingerprint != other.fingerprint
+    assert one.fingerprint == Images().load("digits", seed=0).fingerprint
+
+
+def test_a_stratified_split_holds_out_the_same_share_of_every_class():
+    labels = np.repeat([0, 1, 2], [10, 50, 2])
+    kept, held = stratified_split(labels, 0.2, seed=0)
+    assert np.bincount(labels[held]).tolist() == [2, 10, 1]
+    assert sorted([*kept, *held]) == list(range(62))
+
+
+@pytest.mark.parametrize("source", [Images(), Speech(), Text()], ids=lambda s: s.default)
+def test_misspelt_names_and_missing_paths(source):
+    with pytest.raises(RecipeError, match=f"Did you mean '{source.default}'"):
+        source.load(source.default[:-1])
+    with pytest.raises(RecipeError, match="'no/such/place', which is neither"):
+        source.load("no/such/place")
+
+
+@pytest.mark.parametrize(
+    ("source", "module"), [(Images(), "sklearn.datasets"), (Speech(), "sktime.datasets")]
+)
+def test_a_missing_package_says_how_to_install_it(source, module, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(RecipeError, match=r'pip install "kcatalog\[recipes\]"'):
+        source.load()
+
+
+# --- images ------------------------------------------------------------------------------
+
+
+def test_digits_hold_out_the_same_fifth_whatever_the_seed():
+    one, other = Images().load(seed=0), Images().load(seed=1)
+    assert len(one.test[0]) == 359
+    np.testing.assert_array_equal(one.test[0], other.test[0])
+    assert not np.array_equal(one.validation[0], other.validation[0])
+    x = np.concatenate([part[0] for part in (one.train, one.validation, one.test)])
+    assert x.shape == (1797, 8, 8, 1)
+    assert (x.dtype, x.min(), x.max()) == (np.uint8, 0, 255)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Cats are red, dogs are blue; sizes, formats and colour modes differ."""
+    for name, color in {"cats": (255, 0, 0), "dogs": (0, 0, 255)}.items():
+        (tmp_path / name).mkdir()
+        for i in range(6):
+            image = Image.new("RGB", (20 + i, 30), color)
+            image.save(tmp_path / name / f"{i}.{'png' if i % 2 else 'bmp'}")
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / "cats" / "notes.txt").write_text("no image")
+    return tmp_path
+
+
+def test_a_folder_of_images(pictures):
+    loaded = Images(size=16).load(pictures)
+    assert (loaded.name, loaded.classes) == (pictures.name, ("cats", "dogs"))
+    assert [len(part[0]) for part in (loaded.train, loaded.validation, loaded.test)] == [8, 2, 2]
+    for x, y in (loaded.train, loaded.validation, loaded.test):
+        assert x.shape[1:] == (16, 16, 3)
+        np.testing.assert_array_equal(x[y == 0][..., 0], 255)
+        np.testing.assert_array_equal(x[y == 1][..., 2], 255)
+    assert loaded.picture(loaded.test[0][0]).shape == (64, 64, 3)
+
+
+def test_files_to_predict_are_read_as_those_trained_on(pictures):
+    source = Images(size=16, channels=1)
+    loaded = source.load(pictures)
+    file = next((pictures / "cats").glob("*.png"))
+    x = source.read([file], {"input_shape": list(loaded.input_shape)})
+    assert x.shape == (1, 16, 16, 1)
+    assert any(np.array_equal(x[0], known) for known in loaded.train[0])
+
+
+def test_sixteen_bit_and_transparent_images_are_read(tmp_path):
+    deep = np.full((4, 4), 0x8000, "uint16")
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    Image.new("RGBA", (4, 4), (10, 20, 30, 255)).save(tmp_path / "clear.png")
+    x = Images().read([tmp_path / "deep.png"], {"input_shape": [4, 4, 1]})
+    assert x.max() == x.min() == 128
+    x = Images().read([tmp_path / "clear.png"], {"input_shape": [2, 2, 3]})
+    assert x[0, 0, 0].tolist() == [10, 20, 30]
+
+
+def test_an_unreadable_image_is_named(pictures):
+    (pictures / "cats" / "broken.png").write_bytes(b"\x89PNG no more")
+    with pytest.raises(RecipeError, match=r"broken\.png must be an image"):
+        Images().load(pictures)
+
+
+def test_a_truncated_image_is_named(pictures):
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), "uint8")
+    file = pictures / "cats" / "short.png"
+    Image.fromarray(noise).save(file)
+    file.write_bytes(file.read_bytes()[:3000])
+    with pytest.raises(RecipeError, match=r"short\.png must be an image"):
+        Images().load(pictures)
+
+
+def test_folders_that_cannot_be_learned_from(pictures, tmp_path_factory):
+    with pytest.raises(RecipeError, match=r"two classes at least.*with 0 subfolder"):
+        Images().load(tmp_path_factory.mktemp("empty"))
+    with pytest.raises(RecipeError, match=r"Received: the file .*notes\.txt"):
+        Images().load(pictures / "cats" / "notes.txt")
+    (pictures / "birds").mkdir()
+    with pytest.raises(RecipeError, match=r"Class 'birds'.*at least 3 files.*Received: 0"):
+        Images().load(pictures)
+    shutil.rmtree(pictures / "birds")
+    shutil.rmtree(pictures / "cats")
+    with pytest.raises(RecipeError, match=r"1 subfolder.*dogs"):
+        Images().load(pictures)
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_downloaded_sets(name, tmp_path, monkeypatch):
+    rng, y = np.random.default_rng(0), np.arange(40) % 10
+    x = rng.integers(0, 255, (40, 28, 28), "uint8")
+    parts = ((x, y.astype("uint8")), (x[:10], y[:10].astype("uint8")))
+    monkeypatch.setattr(getattr(keras.datasets, name), "load_data", lambda: parts)
+    loaded = Images().load(name)
+    assert loaded.input_shape == (28, 28, 1)
+    assert [len(part[0]) for part in (loaded.train, loaded.validation, loaded.test)] == [30, 10, 10]
+    assert len(loaded.classes) == 10
+    np.testing.assert_array_equal(loaded.test[0][..., 0], x[:10])
+
+
+def test_mnist_is_read_from_the_archive_keras_downloads(tmp_path, monkeypatch):
+    x, y = np.zeros((30, 28, 28), "uint8"), np.arange(30) % 10
+    np.savez(tmp_path / "mnist.npz", x_train=x, y_train=y, x_test=x[:10], y_test=y[:10])
+    module = sys.modules[keras.datasets.mnist.load_data.__module__]
+    monkeypatch.setattr(module, "get_file", lambda *a, **k: str(tmp_path / "mnist.npz"))
+    assert len(Images().load("mnist").test[0]) == 10
+
+
+def test_cifar_labels_are_flattened(monkeypatch):
+    x, y = np.zeros((30, 32, 32, 3), "uint8"), (np.arange(30) % 10)[:, None]
+    monkeypatch.setattr(keras.datasets.cifar10, "load_data", lambda: ((x, y), (x, y)))
+    loaded = Images().load("cifar10")
+    assert loaded.test[1].shape == (30,)
+    assert loaded.input_shape == (32, 32, 3)
+
+
+def test_a_wrong_label_in_a_downloaded_set(monkeypatch):
+    x, y = np.zeros((30, 28, 28), "uint8"), np.arange(30) % 10
+    wrong = ((x, y), (x, y + 1))
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", lambda: wrong)
+    with pytest.raises(RecipeError, match=r"mnist, test part: labels must be 0 to 9.*\[10\]"):
+        Images().load("mnist")
+
+
+def test_no_network_is_one_sentence(monkeypatch):
+    def fail(*args, **kwargs):
+        raise Exception("URL fetch failure: no route to host")
+
+    module = sys.modules[keras.datasets.mnist.load_data.__module__]
+    monkeypatch.setattr(module, "get_file", fail)
+    with pytest.raises(RecipeError, match=r"mnist could not be downloaded.*no route.*'digits'"):
+        Images().load("mnist")
+
+
+def test_pictures_are_enlarged_colour_images():
+    x = np.array([[0, 128], [255, 64]], "uint8")[..., None]
+    drawn = image_picture(x)
+    assert (drawn.shape, drawn.dtype) == ((64, 64, 3), np.uint8)
+    assert (drawn[0, 0, 0], drawn[0, -1, 1], drawn[-1, 0, 2]) == (0, 128, 255)
+
+
+# --- speech ------------------------------------------------------------------------------
+
+
+def test_japanese_vowels_come_in_their_official_split():
+    loaded = Speech().load(seed=3)
+    assert len(loaded.train[0]) + len(loaded.validation[0]) == 270
+    assert np.bincount(loaded.validation[1]).tolist() == [3] * 9
+    assert loaded.test[0].shape == (370, 29, 12)
+    assert np.bincount(loaded.test[1]).tolist() == [31, 35, 88, 44, 29, 24, 40, 50, 29]
+    lengths = loaded.test[0].any(axis=-1).sum(axis=1)
+    assert (lengths.min(), lengths.max()) == (7, 29)
+    padding_is_behind = np.diff(loaded.test[0].any(axis=-1).astype(int), axis=1) <= 0
+    assert padding_is_behind.all()
+    assert loaded.picture(loaded.test[0][0]).shape == (60, 145, 3)
+
+
+def write_wav(file, samples, rate=8000):
+    """16-bit PCM by the standard library; (samples,) or (samples, channels)."""
+    file.parent.mkdir(exist_ok=True)
+    with wave.open(str(file), "wb") as stream:
+        stream.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
+        stream.setsampwidth(2)
+        stream.setframerate(rate)
+        stream.writeframes(np.round(samples * 32767).astype("<i2").tobytes())
+    return file
+
+
+def tone(hertz, rate=8000, seconds=0.5):
+    return 0.5 * np.sin(2 * np.pi * hertz * np.arange(round(rate * seconds)) / rate)
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    for name, hertz in {"high": 2000, "low": 200}.items():
+        for i in range(5):
+            write_wav(tmp_path / name / f"{i}.wav", tone(hertz + 10 * i, seconds=0.3 + i / 10))
+    return tmp_path
+
+
+def test_a_folder_of_recordings(recordings):
+    source = Speech(rate=8000, seconds=0.5)
+    loaded = source.load(recordings)
+    assert (loaded.input_name, loaded.classes) == ("waveform", ("high", "low"))
+    assert loaded.input_shape == (4000,)
+    facts = {"input_name": "waveform", "input_shape": [4000]}
+    x = source.read([recordings / "low" / "2.wav"], facts)
+    np.testing.assert_allclose(x[0], tone(220), atol=1e-4)
+    short = source.read([recordings / "low" / "0.wav"], facts)[0]
+    assert not short[2400:].any()
+    assert loaded.picture(x[0]).shape[2] == 3
+
+
+def test_sample_formats_agree(tmp_path):
+    from scipy.io import wavfile
+
+    source, signal = Speech(rate=8000, seconds=0.5), tone(300)
+    formats = {
+        "pcm8": np.round(signal * 128 + 128).astype("uint8"),
+        "pcm16": np.round(signal * 2**15).astype("int16"),
+        "pcm32": np.round(signal * 2**31).astype("int32"),
+        "float": signal.astype("float32"),
+        "stereo": np.stack([2 * signal, 0 * signal], axis=1).astype("float32"),
+    }
+    for name, samples in formats.items():
+        wavfile.write(tmp_path / f"{name}.wav", 8000, samples)
+    files = [tmp_path / f"{name}.wav" for name in formats]
+    for name, x in zip(formats, source.read(files, {"input_name": "waveform"}), strict=True):
+        np.testing.assert_allclose(x, signal, atol=0.005, err_msg=name)
+
+
+def test_another_sampling_rate_is_converted(tmp_path):
+    file = write_wav(tmp_path / "cd.wav", tone(300, rate=44_100), rate=44_100)
+    x = Speech(rate=8000, seconds=0.5).read([file], {"input_name": "waveform"})[0]
+    np.testing.assert_allclose(x[100:-100], tone(300)[100:-100], atol=0.01)
+
+
+def test_recordings_that_cannot_be_read_are_named(recordings):
+    from scipy.io import wavfile
+
+    broken = recordings / "low" / "9.wav"
+    broken.write_bytes(b"RIFF nothing")
+    with pytest.raises(RecipeError, match=r"9\.wav must be a WAV file"):
+        Speech().load(recordings)
+    write_wav(broken, np.zeros(0))
+    with pytest.raises(RecipeError, match=r"9\.wav must hold sound"):
+        Speech().load(recordings)
+    wavfile.write(broken, 8000, np.full(100, np.nan, "float32"))
+    with pytest.raises(RecipeError, match=r"9\.wav must hold finite samples.*NaN"):
+        Speech().load(recordings)
+
+
+def test_frames_to_predict_come_from_csv(tmp_path):
+    facts = {"input_name": "frames", "input_shape": [29, 2]}
+    (tmp_path / "a.csv").write_text("1,2\n3,4\n")
+    (tmp_path / "b.csv").write_text("5,6\n")
+    x = Speech().read([tmp_path / "a.csv", tmp_path / "b.csv"], facts)
+    assert x.tolist() == [[[1, 2], [3, 4]], [[5, 6], [0, 0]]]
+    for content, reason in {
+        "1,2,3\n": "3 per line",
+        "1,nan\n": "NaN",
+        "1,x\n": "of numbers",
+    }.items():
+        (tmp_path / "c.csv").write_text(content)
+        with pytest.raises(RecipeError, match=reason):
+            Speech().read([tmp_path / "c.csv"], facts)
+
+
+def test_silence_can_be_drawn():
+    assert not np.any(speech_picture(np.zeros((4, 3), "float32")))
+
+
+# --- text --------------------------------------------------------------------------------
+
+
+def test_the_language_reference_is_split_in_order():
+    loaded = Text().load()
+    learned = sum(part[0].size for part in (loaded.train, loaded.validation))
+    assert 0.89 < learned / (learned + loaded.test[0].size) < 0.91
+    x, y = loaded.test
+    assert x.shape == y.shape
+    np.testing.assert_array_equal(code_points("".join(loaded.classes))[y[:, :-1]], x[:, 1:])
+    ends, starts = y[:-1, -1], x[1:, 0]
+    np.testing.assert_array_equal(code_points("".join(loaded.classes))[ends], starts)
+
+
+def test_a_text_file(tmp_path):
+    file = tmp_path / "text.txt"
+    file.write_text("größe 🎲 " * 500, encoding="utf-8")
+    loaded = Text(length=32, context=64).load(file)
+    assert loaded.classes == tuple(sorted(set("größe 🎲 ")))
+    assert loaded.train[0].max() == ord("🎲")
+    assert loaded.train[1].max() == len(loaded.classes) - 1
+
+
+def test_prompts_are_the_ends_of_files(tmp_path):
+    file = tmp_path / "prompt.txt"
+    file.write_text("abcdef", encoding="utf-8")
+    assert Text(context=4).read([file], {}) == ["cdef"]
+    file.write_text("")
+    with pytest.raises(RecipeError, match=r"prompt\.txt must hold text"):
+        Text().read([file], {})
+
+
+def test_texts_that_cannot_be_learned_from(tmp_path):
+    file = tmp_path / "text.txt"
+    file.write_text("short")
+    with pytest.raises(RecipeError, match=r"text\.txt must hold at least 2560 char.*Received: 5"):
+        Text().load(file)
+    file.write_bytes("größe".encode("latin-1"))
+    with pytest.raises(RecipeError, match=r"text\.txt must be text in UTF-8.*0xf6 at position 2"):
+        Text().load(file)
+    with pytest.raises(RecipeError, match="Received: the folder"):
+        Text().load(tmp_path)
