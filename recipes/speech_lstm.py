@@ -31,7 +31,7 @@ def build(hp, data):
     """Frames, normalized and roughened; an LSTM in both directions; a dense layer."""
     inputs, x = waveform(data) if data.input_name == "waveform" else frames(data)
     steps = x.shape[1] or data.input_shape[0]
-    x = layers.BatchNormalization()(x)
+    x = layers.BatchNormalization(momentum=0.9)(x)
     x = layers.GaussianNoise(hp.Float("noise", 0.0, 0.5, default=0.3))(x)
     x = kcatalog.layers.VariationalDropout(hp.Float("input_dropout", 0.0, 0.3, default=0.2))(x)
     x = layers.Bidirectional(recurrent(hp, steps))(x)
