@@ -34,18 +34,16 @@ class Checkpoint(keras.callbacks.Callback):
         self.best_epoch = self.diverged_in = None
         self.averaged = False
 
-    def rank(self, logs: dict) -> tuple[float, float]:
-        """What epochs are compared by: the objective, and where that ties, the loss.
-
-        Ties are common: an accuracy on a small split takes few values.
-        """
-        return self.sign * logs[self.objective], -logs.get("val_loss", 0.0)
-
     def is_best(self, logs: dict) -> bool:
-        """Whether no epoch so far was better."""
+        """Whether no epoch so far was better.
+
+        Of equals the later one counts as best: an accuracy on a small split ties often, and
+        as the learning rate falls, weights settle.
+        """
         if self.best_epoch is None:
             return True
-        return self.rank(logs) > self.rank(self.history[self.best_epoch])
+        best = self.history[self.best_epoch][self.objective]
+        return self.sign * logs[self.objective] >= self.sign * best
 
     def resume(self, model) -> int:
         """Put a model back to where the last run stood. Returns the epoch to begin with."""

@@ -7,6 +7,7 @@ more than its public path here: which of its arguments are tuned, and how, its c
 from __future__ import annotations
 
 import importlib
+import inspect
 
 from kcatalog import card, checks, registry
 from kcatalog.recipe.errors import RecipeError
@@ -35,9 +36,9 @@ def choose(hp, name: str, options: list, fixed: dict | None = None):
     labels = [NONE if p is None else p.path.rsplit(".", 1)[1] for p in parts]
     if len(set(labels)) < len(labels):
         raise checks.error("tuning.choose", "options", "parts with different class names", options)
-    known = {p.path: {a.name for a in entry(p.path).arguments} for p in parts if p}
+    known = {p.path: _parameters(p.path) for p in parts if p}
     for argument in fixed:
-        if not any(argument in names for names in known.values()):
+        if not any(argument in parameters for parameters in known.values()):
             hint = checks.closest(argument, set().union(*known.values()))
             raise checks.error("tuning.choose", "fixed", "arguments of an option", fixed, hint)
     chosen, built = hp.Choice(name, labels), None
@@ -69,12 +70,10 @@ def draw(hp, path: str, name: str | None = None, **fixed):
 
 def draw_arguments(hp, path: str, name: str, **fixed) -> dict:
     """`fixed`, and a value for every other argument in the card's search space."""
-    facts = entry(path)
-    defaults = {a.name: a.default for a in facts.arguments if not a.required}
-    drawn = {}
-    for argument, space in facts.card.space.items():
+    facts, defaults, drawn = entry(path).card, _parameters(path), {}
+    for argument, space in facts.space.items():
         if argument not in fixed:
-            default = _default(space, defaults.get(argument), facts.card.example.args.get(argument))
+            default = _default(space, defaults[argument], facts.example.args.get(argument))
             drawn[argument] = _hyperparameter(hp, f"{name}.{argument}", space, default)
     return {**drawn, **fixed}
 
@@ -107,6 +106,13 @@ def _import(path: str) -> type:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as e:
         raise RecipeError(f"There is no part at {path!r}: {e}.") from e
+
+
+def _parameters(path: str) -> dict:
+    """A part's arguments and their defaults, inherited ones included."""
+    entry(path)  # has the better message where there is no such part
+    parameters = inspect.signature(_import(path).__init__).parameters.values()
+    return {p.name: p.default for p in parameters if p.name != "self"}
 
 
 def _default(space: card.Space, *candidates):
