@@ -1,5 +1,21 @@
 """Custom layers; the path of each is `kcatalog.layers.<Class>`."""
 
 from kcatalog.layers.convolution.squeeze_excite import SqueezeExcite
+from kcatalog.layers.pooling.blur_pooling2d import BlurPooling2D
+from kcatalog.layers.pooling.generalized_mean_pooling2d import GeneralizedMeanPooling2D
+from kcatalog.layers.recurrent.layer_norm_lstm import LayerNormLSTM
+from kcatalog.layers.recurrent.layer_norm_lstm_cell import LayerNormLSTMCell
+from kcatalog.layers.regularization.drop_block2d import DropBlock2D
+from kcatalog.layers.regularization.stochastic_depth import StochasticDepth
+from kcatalog.layers.regularization.variational_dropout import VariationalDropout
 
-__all__ = ["SqueezeExcite"]
+__all__ = [
+    "BlurPooling2D",
+    "DropBlock2D",
+    "GeneralizedMeanPooling2D",
+    "LayerNormLSTM",
+    "LayerNormLSTMCell",
+    "SqueezeExcite",
+    "StochasticDepth",
+    "VariationalDropout",
+]

@@ -69,9 +69,7 @@ class SqueezeExcite(keras.layers.Layer):
         self.ratio = checks.integer(self, "ratio", ratio, "[1, inf)")
         self.activation = checks.activation(self, "activation", activation)
         self.gate_activation = checks.activation(self, "gate_activation", gate_activation)
-        self.kernel_initializer = checks.initializer(
-            self, "kernel_initializer", kernel_initializer
-        )
+        self.kernel_initializer = checks.initializer(self, "kernel_initializer", kernel_initializer)
 
     def build(self, input_shape):
         checks.rank(self, input_shape, 4, "(batch, height, width, channels)")

@@ -1,0 +1,163 @@
+"""Normalize what an LSTM adds up at each step, so that long sequences train steadily."""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Choice, Example, Int, Paper
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "Layer Normalization",
+        "Ba, Kiros, Hinton",
+        2016,
+        "https://arxiv.org/abs/1607.06450",
+        "supplement, equations 20 to 22",
+    ),
+    equation="z = LN(W x) + LN(U h) + b,  c' = σ(f) c + σ(i) tanh(g),  h' = σ(o) tanh(LN(c'))",
+    tags=("cell", "recurrent"),
+    space={"units": Int(8, 256, log=True), "carry_normalized": Choice(False, True)},
+    example=Example({"units": 4, "carry_normalized": True}, shape=(5, 3)),
+)
+class LayerNormLSTMCell(keras.layers.Layer):
+    """One step of a layer-normalized LSTM, to be run by `keras.layers.RNN`.
+
+    The sums from input and state are normalized over the gates before they meet, and the cell
+    state before it leaves, so the gates stay in their working range however long the sequence.
+    For whole sequences take `LayerNormLSTM`: the same weights and results, several times
+    faster, with dropout. This cell is for stacks of cells and loops of your own.
+
+    Maths:
+        `z = γ₁ x̂ + γ₂ ĥ + b`, with `x̂` and `ĥ` = `W x` and `U h`, each standardized over all
+        `4 units` gates, as `(a - mean(a)) / √(var(a) + epsilon)`; `i, f, g, o = z` in quarters;
+        `c' = σ(f) c + σ(i) φ(g)`; `h' = σ(o) φ(LN(c'))`, with `φ` = `activation`,
+        `σ` = `recurrent_activation`.
+
+    Args:
+        units: Width of `h` and `c`, an integer in [1, inf). With 1, `LN(c)` is constant.
+        activation: `φ`, a Keras activation by name, or a function.
+        recurrent_activation: `σ` of the gates, a Keras activation by name, or a function.
+        kernel_initializer: Initializer of `W`.
+        recurrent_initializer: Initializer of `U`.
+        gamma_initializer: Initializer of the scales `γ`.
+        kernel_regularizer: Regularizer of `W`, or None.
+        recurrent_regularizer: Regularizer of `U`, or None.
+        carry_normalized: Whether the next step gets `LN(c')` in place of `c'`, which is what
+            TensorFlow Addons computes; the paper carries `c'`.
+        epsilon: Added to the variance, a number in (0, inf).
+
+    Shapes:
+        Input `(batch, features)` and states `h`, `c`, both `(batch, units)`; output
+        `(batch, units)` and the two new states.
+
+    Behaviour:
+        Training and inference are the same. Deterministic. In half precision the statistics
+        are taken in float32.
+
+    Example:
+        >>> cell = LayerNormLSTMCell(
+        ...     units=2, kernel_initializer="identity", recurrent_initializer="identity"
+        ... )
+        >>> x = keras.ops.reshape(keras.ops.arange(16, dtype="float32"), (1, 2, 8)) ** 2
+        >>> h = keras.layers.RNN(cell)(x)
+        >>> print(f"{float(h[0, 1]):.4f}")
+        0.6323
+    """
+
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        gamma_initializer="ones",
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        carry_normalized=False,
+        epsilon=1e-3,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.units = checks.integer(self, "units", units, "[1, inf)")
+        self.activation = checks.activation(self, "activation", activation)
+        self.recurrent_activation = checks.activation(
+            self, "recurrent_activation", recurrent_activation
+        )
+        self.kernel_initializer = checks.initializer(self, "kernel_initializer", kernel_initializer)
+        self.recurrent_initializer = checks.initializer(
+            self, "recurrent_initializer", recurrent_initializer
+        )
+        self.gamma_initializer = checks.initializer(self, "gamma_initializer", gamma_initializer)
+        self.kernel_regularizer = checks.regularizer(self, "kernel_regularizer", kernel_regularizer)
+        self.recurrent_regularizer = checks.regularizer(
+            self, "recurrent_regularizer", recurrent_regularizer
+        )
+        self.carry_normalized = checks.boolean(self, "carry_normalized", carry_normalized)
+        self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
+        self.state_size = [units, units]  # what RNN asks a cell for
+
+    def build(self, input_shape):
+        checks.rank(self, input_shape, 2, "(batch, features)")
+        features = checks.known_axis(self, input_shape, -1, "features")
+        units, gates, γ = self.units, 4 * self.units, self.gamma_initializer
+        self._W = self.add_weight(
+            (features, gates),
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            name="kernel",
+        )
+        self._U = self.add_weight(
+            (units, gates),
+            self.recurrent_initializer,
+            regularizer=self.recurrent_regularizer,
+            name="recurrent_kernel",
+        )
+        # differs from the paper: β₁, β₂ and b are only ever added, so one bias holds their sum
+        self._b = self.add_weight((gates,), self._bias_initializer, name="bias")
+        self._γ1 = self.add_weight((gates,), γ, name="kernel_gamma")
+        self._γ2 = self.add_weight((gates,), γ, name="recurrent_gamma")
+        self._γ3 = self.add_weight((units,), γ, name="state_gamma")
+        self._β3 = self.add_weight((units,), "zeros", name="state_beta")
+
+    def _bias_initializer(self, shape, dtype=None):
+        """Zero; for the forget gate one, so that at first the cell keeps what it has."""
+        return ops.cast(ops.arange(shape[0]) // self.units == 1, dtype)
+
+    def call(self, x, states):
+        h, c = states
+        x = self._γ1 * self._standardized(ops.matmul(x, self._W))
+        h = self._γ2 * self._standardized(ops.matmul(h, self._U))
+        return self.gated(x + h + self._b, c)
+
+    def gated(self, z, c):
+        """The step's second half: from the gates' sums to the output and the new states."""
+        σ, φ = self.recurrent_activation, self.activation
+        i, f, g, o = ops.split(z, 4, axis=-1)
+        c = σ(f) * c + σ(i) * φ(g)
+        n = self._γ3 * self._standardized(c) + self._β3
+        h = σ(o) * φ(n)
+        return h, [h, n if self.carry_normalized else c]
+
+    def _standardized(self, a):
+        wide = ops.cast(a, keras.backend.result_type(a.dtype, "float32"))
+        centred = wide - ops.mean(wide, axis=-1, keepdims=True)
+        variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
+        return ops.cast(centred * ops.rsqrt(variance + self.epsilon), a.dtype)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": keras.activations.serialize(self.activation),
+            "recurrent_activation": keras.activations.serialize(self.recurrent_activation),
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "recurrent_initializer": keras.initializers.serialize(self.recurrent_initializer),
+            "gamma_initializer": keras.initializers.serialize(self.gamma_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "recurrent_regularizer": keras.regularizers.serialize(self.recurrent_regularizer),
+            "carry_normalized": self.carry_normalized,
+            "epsilon": self.epsilon,
+        }

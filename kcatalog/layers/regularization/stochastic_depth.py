@@ -1,0 +1,75 @@
+"""Train a shallower network at every step, at random; keep the whole one for inference."""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Example, Float, Paper
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "Deep Networks with Stochastic Depth",
+        "Huang, Sun, Liu, Sedra, Weinberger",
+        2016,
+        "https://arxiv.org/abs/1603.09382",
+        "equations 2 and 5",
+    ),
+    equation="y = b x / (1 - rate),  b ~ Bernoulli(1 - rate) per sample",
+    tags=("identity-at-inference", "shape-preserving", "random", "masking"),
+    space={"rate": Float(0.0, 0.5)},
+    example=Example({"rate": 0.25, "seed": 1}, shape=(4, 3)),
+)
+class StochasticDepth(keras.layers.Layer):
+    """Drops a whole residual branch for some samples of a batch.
+
+    Put it at the end of a branch, before the sum: `x + StochasticDepth(rate)(branch(x))`. A
+    sample whose branch is dropped passes the block unchanged, so it trains a shallower network.
+    For deep residual networks; the paper lets the rate grow evenly from 0 at the first block to
+    its largest value at the last.
+
+    Maths:
+        `y = b x / (1 - rate)`, with one `b` per sample: 0 with probability `rate`, else 1.
+
+    Args:
+        rate: Probability that a sample's branch is dropped, a number in [0, 1).
+        seed: An integer in [0, inf), or None.
+
+    Shapes:
+        Input `(batch, ...)`, output the same.
+
+    Behaviour:
+        In training the mean over the draws is the input; at inference the output is the input.
+        A mask is passed on.
+
+    Example:
+        What is not dropped is divided by the probability of being kept:
+
+        >>> layer = StochasticDepth(rate=0.75, seed=0)
+        >>> y = layer(keras.ops.ones((100, 2)), training=True)
+        >>> float(keras.ops.max(y)), float(keras.ops.min(y))
+        (4.0, 0.0)
+    """
+
+    def __init__(self, rate=0.5, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = checks.number(self, "rate", rate, "[0, 1)")
+        self.seed = checks.integer(self, "seed", seed, "[0, inf)", optional=True)
+        self._seed_generator = keras.random.SeedGenerator(seed)
+        self.supports_masking = True
+
+    def call(self, x, training=False):
+        if not training or self.rate == 0:
+            return x
+        one_per_sample = (ops.shape(x)[0],) + (1,) * (len(x.shape) - 1)
+        b = keras.random.uniform(one_per_sample, dtype="float32", seed=self._seed_generator)
+        b = b >= self.rate
+        # differs from the paper: divided here, where the paper multiplies at inference
+        return ops.where(b, x / (1 - self.rate), ops.zeros_like(x))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
