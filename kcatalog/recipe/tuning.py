@@ -51,6 +51,8 @@ def choose(hp, name: str, options: list, fixed: dict | None = None):
             arguments = draw_arguments(hp, part.path, f"{name}.{label}", **given)
             if label == chosen:
                 built = _import(part.path)(**arguments)
+            else:  # its whole space is registered: KerasTuner need not build a model to see it
+                hp.inactive_scopes.pop()
     return built
 
 

@@ -23,6 +23,7 @@ def trials(run):
     return [json.loads(f.read_text()) for f in files]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tuner", ["bayesian", "hyperband"])
 def test_tuners(call, tuner):
     done = call("tune", "--tuner", tuner, "--trials", "3", "--trial-epochs", "2")
@@ -42,6 +43,22 @@ def test_the_first_trial_is_the_defaults_and_set_values_stay(call):
     assert first["optimizer.SGD.learning_rate"] == 0.01  # Keras's own default
     assert {t["optimizer"] for t in (first, *others)} == {"SGD"}
     assert len({t["dropout.rate"] for t in (first, *others)}) == 3
+
+
+def test_one_build_is_enough_to_know_the_space(tmp_path):
+    """Else KerasTuner builds a model for every option of every choice, before the first trial."""
+    built = []
+
+    def build(hp):
+        built.append(tiny.build(hp, data))
+        return built[-1]
+
+    data = tiny.recipe.source.load(None, 0)
+    trials = search.Trials(build, data, seed=0, batch_size=16, logs=tmp_path)
+    tuner = keras_tuner.RandomSearch(trials, objective="val_accuracy", directory=tmp_path)
+    assert len(built) == 1
+    names = {h.name for h in tuner.oracle.get_space().space}
+    assert {"optimizer.Adam.learning_rate", "optimizer.SGD.learning_rate"} <= names
 
 
 def test_an_interrupted_search_goes_on(call):
