@@ -43,19 +43,19 @@ def build(hp, data):
     )
     x = convolution(x, filters, regularizer)
     x = layers.ReLU()(x)
-    stages = max(2, round(math.log2(min(data.input_shape[:2]))) - 2)  # down to 2 x 2 or 4 x 4
+    stages = max(2, round(math.log2(min(data.input_shape[:2]))) - 1)  # down to about 4 x 4
     for stage in range(stages):
         if stage:
             filters *= 2
             x = convolution(x, filters, regularizer, kernel_size=1)
+            x = layers.MaxPooling2D()(x)
         x = residual_block(hp, x, filters, regularizer)
-        x = layers.MaxPooling2D()(x)
 
-    x = layers.Flatten()(x)
-    rate = hp.Float("dropout", 0.0, 0.5, default=0.3)
-    x = layers.Dropout(rate)(x)
-    x = layers.Dense(hp.Choice("units", [64, 128, 256], default=128), activation="relu")(x)
-    x = layers.Dropout(rate)(x)
+    rate = hp.Float("dropout", 0.2, 0.5, default=0.3)
+    x = layers.Dropout(rate)(layers.Flatten()(x))
+    x = layers.Dense(hp.Choice("units", [64, 128, 256], default=128), use_bias=False)(x)
+    x = layers.BatchNormalization(momentum=0.9)(x)
+    x = layers.Dropout(rate)(layers.ReLU()(x))
     model = keras.Model(images, layers.Dense(len(data.classes), dtype="float32")(x))
     model.compile(optimizer(hp, data), loss(hp), metrics=["accuracy"])
     return model
@@ -84,7 +84,7 @@ def residual_block(hp, x, filters, regularizer):
     y = layers.ReLU()(y)
     y = convolution(y, filters, regularizer)
     y = tuning.draw(hp, "kcatalog.layers.SqueezeExcite", "squeeze_excite")(y)
-    y = kcatalog.layers.StochasticDepth(hp.Float("stochastic_depth", 0.0, 0.3, default=0.1))(y)
+    y = kcatalog.layers.StochasticDepth(hp.Float("stochastic_depth", 0.0, 0.2, default=0.1))(y)
     return layers.ReLU()(x + y)
 
 
@@ -105,7 +105,7 @@ def loss(hp):
 def optimizer(hp, data):
     """Adam's family, perhaps wrapped; the learning rate falls by an eighth each epoch."""
     rate = keras.optimizers.schedules.ExponentialDecay(
-        hp.Float("learning_rate", 5e-4, 5e-3, sampling="log", default=2e-3),
+        hp.Float("learning_rate", 1e-3, 4e-3, sampling="log", default=2e-3),
         decay_steps=len(data.train[0]) // BATCH_SIZE,
         decay_rate=7 / 8,
     )
@@ -130,7 +130,7 @@ recipe = Recipe(
     baseline=baselines.support_vectors,
     epochs=30,
     trials=3,
-    trial_epochs=4,
+    trial_epochs=6,
     batch_size=BATCH_SIZE,
 )
 

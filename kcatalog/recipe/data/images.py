@@ -82,7 +82,8 @@ class Images(Source):
         return self._data(name, _tidy(*rest), _tidy(*test), _DOWNLOADED[name], seed)
 
     def _data(self, name: str, rest: Arrays, test: Arrays, classes: tuple, seed: int) -> Data:
-        train, validation = holdout(*rest, 0.1, seed)
+        small = len(rest[0]) < 10_000  # few samples judge poorly: take a larger part of them
+        train, validation = holdout(*rest, 0.2 if small else 0.1, seed)
         return Data(name, "classification", "image", train, validation, test, classes, picture)
 
 
