@@ -6,7 +6,7 @@ from keras import ops
 def flat_labels(labels):
     """Labels of shape `(batch,)` or `(batch, 1)` as `(batch,)`.
 
-    >>> flat_labels(ops.ones((3, 1))).shape
+    >>> tuple(flat_labels(ops.ones((3, 1))).shape)
     (3,)
     """
     return ops.reshape(ops.convert_to_tensor(labels), (-1,))
@@ -15,7 +15,7 @@ def flat_labels(labels):
 def class_indices(labels, scores, axis=-1):
     """Labels as int32 class indices of the shape of `scores` with 1 along `axis`.
 
-    >>> class_indices(ops.ones((3,)), ops.ones((3, 5))).shape
+    >>> tuple(class_indices(ops.ones((3,)), ops.ones((3, 5))).shape)
     (3, 1)
     """
     labels = ops.convert_to_tensor(labels)

@@ -7,8 +7,8 @@ from keras import ops
 def at_least_float32(x):
     """`x` as a tensor of a real dtype no coarser than float32; float64 stays float64.
 
-    >>> at_least_float32(ops.ones((2,), dtype="float16")).shape
-    (2,)
+    >>> keras.backend.standardize_dtype(at_least_float32(ops.ones((2,), dtype="float16")).dtype)
+    'float32'
     """
     x = ops.convert_to_tensor(x)
     exact = keras.backend.standardize_dtype(x.dtype) in ("float32", "float64")

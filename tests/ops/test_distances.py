@@ -43,7 +43,8 @@ def test_diagonal_is_exactly_zero_and_nothing_negative(rng, metric, dtype):
 def test_gradient(rng):
     x = rng.normal(size=(4, 3)).astype("float32")
     w = rng.normal(size=(4, 4)).astype("float32")
-    _, (gradient,) = value_and_gradients(lambda x: ops.sum(w * pairwise_distances(x)), [x])
+    weights = ops.convert_to_tensor(w)
+    _, (gradient,) = value_and_gradients(lambda x: ops.sum(weights * pairwise_distances(x)), [x])
     expected = np.zeros((4, 3))
     for i in range(4):
         for j in range(4):
