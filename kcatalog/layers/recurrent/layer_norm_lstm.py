@@ -1,4 +1,6 @@
-"""A layer-normalized LSTM that does only the recurrent half of its work step by step."""
+"""To normalize what an LSTM adds up is to rescale what it reads."""
+
+import inspect
 
 import keras
 from keras import ops
@@ -8,11 +10,7 @@ from kcatalog.card import Example, Float, Int, Paper
 from kcatalog.layers.recurrent.layer_norm_lstm_cell import LayerNormLSTMCell
 from kcatalog.registry import component
 
-_CELL_ARGUMENTS = (
-    *("units", "activation", "recurrent_activation", "carry_normalized", "epsilon"),
-    *("kernel_initializer", "recurrent_initializer", "gamma_initializer"),
-    *("kernel_regularizer", "recurrent_regularizer"),
-)
+_CELL_ARGUMENTS = [n for n in inspect.signature(LayerNormLSTMCell).parameters if n != "kwargs"]
 _OTHER_ARGUMENTS = (
     *("dropout", "recurrent_dropout", "seed", "return_sequences", "return_state"),
     *("go_backwards", "stateful", "unroll", "zero_output_for_mask"),
@@ -36,9 +34,8 @@ class LayerNormLSTM(keras.layers.RNN):
     """A layer-normalized LSTM over whole sequences.
 
     Takes the place of `keras.layers.LSTM`, inside `keras.layers.Bidirectional` too: steadier
-    on long sequences and small batches, at somewhat more time per step. `W x` for all steps is
-    one matrix product, normalized in one go; only `U h` has to wait for the step before.
-    There is no cuDNN kernel for it: where `keras.layers.LSTM` runs on one, it is much faster.
+    on long sequences and small batches, at somewhat more time per step, and much more than
+    where `keras.layers.LSTM` has a cuDNN kernel.
 
     Maths:
         As `LayerNormLSTMCell`, by a shorter way. With `W` centred over its `4 units` gates,
@@ -70,8 +67,8 @@ class LayerNormLSTM(keras.layers.RNN):
 
     Behaviour:
         Dropout acts in training only, with one mask for all steps of a sequence. A masked step
-        keeps both states and repeats the last output. Half precision takes statistics in
-        float32. Weights are those of `RNN(LayerNormLSTMCell(units))`, in the same order.
+        keeps both states and repeats the last output. Statistics are float32 or wider. Weights
+        are those of `RNN(LayerNormLSTMCell(units))`, in the same order.
 
     Example:
         >>> layer = LayerNormLSTM(
@@ -154,7 +151,8 @@ class LayerNormLSTM(keras.layers.RNN):
         return output
 
     def _divided(self, a, mean_square):
-        wide = ops.cast(a, _wide(a.dtype))
+        """`a / √(mean square of W a + epsilon)`."""
+        wide = ops.cast(a, keras.backend.result_type(a.dtype, "float32"))
         return ops.cast(wide * ops.rsqrt(mean_square(wide) + self.epsilon), a.dtype)
 
     def _kept(self, shape, rate, training):
@@ -177,20 +175,15 @@ class LayerNormLSTM(keras.layers.RNN):
 
 
 class _Recurrence:
-    """The recurrent half of the cell, as `keras.layers.RNN` wants to see a cell."""
+    """A function that takes one step, as `keras.layers.RNN` wants to see a cell."""
 
     def __init__(self, units):
-        self.state_size = [units, units]
-        self.step = None
+        self.state_size, self.step = [units, units], None
 
     def call(self, x, states):
         return self.step(x, states)
 
     __call__ = call
-
-
-def _wide(dtype):
-    return keras.backend.result_type(dtype, "float32")
 
 
 def _centred(W):
@@ -199,7 +192,7 @@ def _centred(W):
 
 def _mean_square(W):
     """`a W`'s mean square as a function of `a`, by way of `W Wᵀ` where that is smaller."""
-    W = ops.cast(W, _wide(W.dtype))
+    W = ops.cast(W, keras.backend.result_type(W.dtype, "float32"))
     if W.shape[0] > W.shape[1]:
         return lambda a: ops.mean(ops.square(ops.matmul(a, W)), axis=-1, keepdims=True)
     G = ops.matmul(W, ops.transpose(W)) / W.shape[1]
