@@ -11,6 +11,11 @@ import pytest
 
 import kcatalog  # noqa: F401 - every part, registered
 
+if os.environ["KERAS_BACKEND"] == "tensorflow":  # before TensorFlow starts, or never
+    from kcatalog.conformance.optimizers import two_cpus
+
+    two_cpus()
+
 
 def pytest_collection_modifyitems(items):
     """Tests of what only TensorFlow can do do not run on the other backends."""
