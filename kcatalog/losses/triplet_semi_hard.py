@@ -64,9 +64,9 @@ class TripletSemiHard(keras.losses.Loss):
         a class. Under `tf.distribute` each replica mines its own part of the batch.
 
     Example:
-        On a line, 0 and 1 are of one class, 3 and 9 of another. The pairs give 2 + 1 - 3 = 0 from
-        0, 2 + 1 - 2 = 1 from 1, then 2 + 6 - 3 = 5 from 3 and 2 + 6 - 8 = 0 from 9 (all closer
-        than 3 is, or just beyond):
+        On a line, 0 and 1 are of one class, 3 and 9 of another. Anchor 0 takes the negative 3:
+        2 + 1 - 3 = 0; anchor 1 takes 3: 2 + 1 - 2 = 1; anchor 3 has none beyond 9 and takes the
+        farthest, 0: 2 + 6 - 3 = 5; anchor 9 takes 1: 2 + 6 - 8 = 0. The mean is 6 / 4:
 
         >>> loss = TripletSemiHard(margin=2.0)
         >>> x = keras.ops.convert_to_tensor([[0.0], [1.0], [3.0], [9.0]])
