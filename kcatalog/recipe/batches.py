@@ -22,7 +22,12 @@ class Batches(keras.utils.PyDataset):
 
     def start(self, epoch: int) -> None:
         """Shuffle for this epoch."""
-        self._order = np.random.default_rng((self.seed, epoch)).permutation(len(self.x))
+        rng = np.random.default_rng((self.seed, epoch))
+        self._order = rng.permutation(len(self.x))
+        if keras.backend.backend() == "torch":  # its dropout draws from one global generator
+            import torch
+
+            torch.manual_seed(int(rng.integers(2**63)))
 
     def __len__(self) -> int:
         return len(self.x) // self.batch_size

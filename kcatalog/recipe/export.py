@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import platform
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -62,7 +61,6 @@ def export(recipe: str, model_file: Path, samples: Path, manifest: dict) -> Path
                     "Nothing was exported."
                 )
             facts = {**manifest, "largest_difference": difference, "versions": _versions()}
-            facts |= {"command": shlex.join(sys.argv)}
             write_json(folder / "manifest.json", facts)
             return _put_in_place(folder, versions)
     except OSError as e:

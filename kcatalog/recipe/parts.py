@@ -23,9 +23,11 @@ def _walk(config, found: list[dict]) -> None:
         inner = config.get("config")
         if "class_name" in config and isinstance(inner, dict) and "layers" not in inner:
             package = (config.get("registered_name") or "").rpartition(">")[0]
-            name = f"{package or config['module']}.{config['class_name']}"
+            module = package or config["module"]
+            if ".optimizers." in module:  # PyTorch's kernels for an optimizer of Keras's
+                module = "keras.optimizers"
             if config["class_name"] != "InputLayer":
-                found.append({"part": name, "config": inner})
+                found.append({"part": f"{module}.{config['class_name']}", "config": inner})
             return
         for value in config.values():
             _walk(value, found)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +15,6 @@ from kcatalog.recipe import devices, hyperparameters, rundir
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.rundir import Run
-
-MAY_GROW = ("epochs", "trials")  # what may change when a run goes on
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def begin(recipe, asked: Asked) -> tuple[Run, Data]:
     run = Run(Path(), {"settings": settings})
     with session(run, asked) as used:
         hyperparameters.space(builder(recipe, data, used), overrides)
-    facts = {"settings": settings, "data": describe(data)}
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    facts = {"command": command, "settings": settings, "data": describe(data)}
     return rundir.begin(recipe.name, asked.run_dir, facts), data
 
 
@@ -73,10 +74,12 @@ def resume(recipe, asked: Asked) -> tuple[Run, Data]:
 
 
 def go_on(recipe, run: Run, asked: Asked) -> tuple[Run, Data]:
-    """An earlier run; more epochs and trials may be asked for, nothing else may change."""
+    """An earlier run. More trials may be asked for before it trains, more epochs before it is
+    trained; nothing else may change."""
     settings = {**run.facts["settings"]}
+    open_to_change = {"trials": not run.checkpoints.exists(), "epochs": not run.model.exists()}
     for name, value in asked.settings().items():
-        if name not in MAY_GROW and settings[name] != value:
+        if settings[name] != value and not open_to_change.get(name):
             option = "--set" if name == "overrides" else f"--{name.replace('_', '-')}"
             raise RecipeError(
                 f"{option} must be as {run.path} began with: {settings[name]}. "

@@ -36,7 +36,8 @@ class Steps:
         """The whole way. With --resume, steps that are done are left out."""
         run, data = self._start()
         with start.session(run, self.asked) as used:
-            if run.read("hyperparameters.json") is None:
+            more = self.asked.trials and not run.checkpoints.exists()
+            if more or run.read("hyperparameters.json") is None:
                 self._tune(run, data, used)
             if not run.model.exists():
                 self._train(run, data, used)
@@ -137,6 +138,7 @@ class Steps:
         manifest = {
             "recipe": self.recipe.name,
             "run": str(run.path),
+            "command": run.facts.get("command", ""),
             "tolerance": export.tolerance(settings["precision"], metrics["device"]),
             "metrics": metrics,
             "data": run.facts["data"],

@@ -146,3 +146,6 @@ def test_what_a_run_began_with_stays(call, monkeypatch):
     assert trained.code == 0, trained.err
     assert "in runs/tiny/1" in trained.out  # with what was tuned there
     assert call("evaluate").code == 0
+    late = call("--resume", "--epochs", "2")
+    assert late.code == 2
+    assert "--epochs must be as runs/tiny/1 began with: 1." in late.err

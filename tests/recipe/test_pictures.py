@@ -49,4 +49,5 @@ def test_samples_show_mistakes_first():
 
 @pytest.mark.parametrize("name", ["\n", " ", "字", "a very long class name indeed"])
 def test_any_class_name_can_be_drawn(name):
-    pictures.confusion_matrix(np.array([0, 1]), np.array([0, 0]), (name, "b"))
+    image = pictures.confusion_matrix(np.array([0, 1]), np.array([0, 0]), (name, "b"))
+    assert min(image.shape[:2]) > 2 * 180

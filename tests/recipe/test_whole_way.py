@@ -49,7 +49,7 @@ def test_manifest(whole_way):
     assert len(manifest["data"]["fingerprint"]) == 64
     assert manifest["hyperparameters"]["units"] in (4, 8)
     assert {"python", "keras", "tensorflow", "kcatalog"} <= manifest["versions"].keys()
-    assert "tiny.py" in manifest["command"]
+    assert manifest["command"] == "tiny.py"
     parts = {p["part"]: p["config"] for p in manifest["parts"]}
     assert parts["keras.layers.Dropout"]["rate"] == manifest["hyperparameters"]["dropout.rate"]
     assert parts["keras.losses.SparseCategoricalCrossentropy"]["from_logits"] is True
