@@ -1,5 +1,6 @@
 """A run that is killed, resumed, or that diverges."""
 
+import dataclasses
 import json
 import signal
 
@@ -7,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+import kcatalog
 from kcatalog.recipe import training
 from kcatalog.recipe.checkpoint import load_state, save_state
 from kcatalog.recipe.errors import RecipeError
@@ -87,3 +89,24 @@ def test_half_written_files_are_never_read(tmp_path):
     variable.assign([0, 0])
     assert load_state(file, {"v": variable}) == {"history": []}
     assert np.array_equal(keras.ops.convert_to_numpy(variable), [1, 1])
+
+
+def test_averaged_weights_are_one_more_candidate(call):
+    """A wrapper that averages puts its average in place when training ends."""
+
+    def build(hp, data):
+        model = tiny.build(hp, data)
+        sgd = keras.optimizers.SGD(0.1)
+        averaging = kcatalog.optimizers.StochasticWeightAveraging(sgd, start_step=6)
+        model.compile(averaging, model.loss, metrics=["accuracy"], jit_compile=False)
+        return model
+
+    done = call("train", "--epochs", "3", recipe=dataclasses.replace(tiny.recipe, build=build))
+    assert done.code == 0, done.err
+    facts = json.loads((done.run / "training.json").read_text())
+    with np.load(done.run / "checkpoints" / "last.npz") as last:
+        kept, raw = weights(done.run)[0], last["weights/0"]
+    # the average ties with or beats the last epoch, and is not the last epoch's weights
+    assert facts["averaged_weights"]
+    assert kept.shape == raw.shape
+    assert not np.array_equal(kept, raw)
