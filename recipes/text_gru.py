@@ -8,6 +8,7 @@ The Python language reference without a network, or any text file:
 """
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 import kcatalog
@@ -28,9 +29,10 @@ source = Text(default="python", length=128, context=1024)
 def build(hp, data):
     """Characters become vectors, GRUs carry what was read, a dense layer rates what follows."""
     codes = keras.Input((None,), dtype="int32", name=data.input_name)
-    alphabet = [ord(character) for character in data.classes]
-    x = ops.searchsorted(alphabet, codes)  # a character unknown to the model reads as the next
-    x = layers.Embedding(len(alphabet) + 1, hp.Choice("embedding", [32, 64], default=64))(x)
+    alphabet = np.array([ord(character) for character in data.classes], "int32")
+    one_hot = ops.equal(ops.expand_dims(codes, -1), alphabet)  # all zeros: a character unknown
+    x = ops.cast(one_hot, keras.config.floatx())
+    x = layers.Dense(hp.Choice("embedding", [32, 64], default=64), use_bias=False)(x)
 
     units = hp.Choice("units", [128, 256, 384], default=256)
     rate = hp.Float("dropout", 0.0, 0.3, default=0.1)
