@@ -49,7 +49,8 @@ class GeneralizedMeanPooling2D(keras.layers.Layer):
         The cubic mean of 1, 2, 3 and 4 is 25^(1/3):
 
         >>> x = keras.ops.reshape(keras.ops.convert_to_tensor([1.0, 2.0, 3.0, 4.0]), (1, 2, 2, 1))
-        >>> print(f"{float(GeneralizedMeanPooling2D(p=3.0)(x)[0, 0]):.4f}")
+        >>> y = GeneralizedMeanPooling2D(p=3.0)(x)
+        >>> print(f"{keras.ops.convert_to_numpy(y)[0, 0]:.4f}")
         2.9240
     """
 

@@ -75,7 +75,7 @@ class LayerNormLSTM(keras.layers.RNN):
         ...     units=2, kernel_initializer="identity", recurrent_initializer="identity"
         ... )
         >>> x = keras.ops.reshape(keras.ops.arange(16, dtype="float32"), (1, 2, 8)) ** 2
-        >>> print(f"{float(layer(x)[0, 1]):.4f}")
+        >>> print(f"{keras.ops.convert_to_numpy(layer(x))[0, 1]:.4f}")
         0.6323
     """
 

@@ -62,7 +62,7 @@ class LayerNormLSTMCell(keras.layers.Layer):
         ... )
         >>> x = keras.ops.reshape(keras.ops.arange(16, dtype="float32"), (1, 2, 8)) ** 2
         >>> h = keras.layers.RNN(cell)(x)
-        >>> print(f"{float(h[0, 1]):.4f}")
+        >>> print(f"{keras.ops.convert_to_numpy(h)[0, 1]:.4f}")
         0.6323
     """
 

@@ -74,15 +74,16 @@ def test_unknown_size_of_the_map():
     np.testing.assert_allclose(y, np.ones((2, 3)), rtol=1e-5)
 
 
-def fit(**args):
-    layer = layers.GeneralizedMeanPooling2D(**args)
+def test_p_is_learned_and_stays_at_one_or_more():
+    layer = layers.GeneralizedMeanPooling2D(p=3.0)
     model = keras.Sequential([keras.Input((4, 4, 1)), layer])
     model.compile(keras.optimizers.SGD(5.0), "mse")
     x = np.linspace(0, 1, 16, dtype="float32").reshape(1, 4, 4, 1)
     model.fit(x, np.zeros((1, 1)), epochs=20, verbose=0)
-    return float(ops.convert_to_numpy(layer.weights[0]))
+    assert float(ops.convert_to_numpy(layer.weights[0])) == 1.0
 
 
-def test_p_is_learned_and_stays_at_one_or_more():
-    assert fit(p=3.0) == 1.0
-    assert fit(p=3.0, learnable=False) == 3.0
+def test_a_fixed_p_is_no_trainable_weight():
+    layer = layers.GeneralizedMeanPooling2D(p=3.0, learnable=False)
+    layer.build((None, 2, 2, 1))
+    assert layer.trainable_variables == []

@@ -55,7 +55,7 @@ def test_golden_gradients(masked):
 
     def total(x, *weights):
         y, _ = layer.stateless_call(list(weights), other, x, mask=mask)
-        return ops.sum(y * peer["cotangent"])
+        return ops.sum(ops.multiply(y, peer["cotangent"]))
 
     _, gradients = value_and_gradients(total, [peer["x"], *peer_weights(peer)])
     names = ("x",) if masked else ("x", *NAMES, *STATE_NAMES)
