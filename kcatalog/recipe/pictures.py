@@ -34,8 +34,7 @@ def confusion_matrix(
     size = margin + cell * len(shown) + 8
     image = Image.new("RGB", (size, size), PAPER)
     draw = ImageDraw.Draw(image)
-    draw.text((4, size - 16), "rows: true", INK, font)
-    draw.text((margin, 2), "columns: predicted", INK, font)
+    draw.text((4, 2), "rows: true, columns: predicted", INK, font)
     for i, name in enumerate(names):
         at = margin + cell * i
         draw.text((margin - 6, at + cell // 2), name, INK, font, anchor="rm")
