@@ -10,25 +10,20 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
-import importlib.util
 import inspect
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kcatalog import KINDS, card, checks
+from kcatalog import KINDS, card, checks, source
 from kcatalog.card import Card
 from kcatalog.keras_parts import KERAS_PARTS
+from kcatalog.source import Argument
 
 _PACKAGE = Path(__file__).parent
 # The shelves of the listing: Keras's module names, with schedules on a shelf of their own.
 SHELVES = (*KINDS, "schedules")
 _CARDS: dict[type, Card] = {}
-_CARD_WORDS = {
-    name: getattr(card, name)
-    for name in ("Paper", "Part", "Example", "Float", "Int", "Choice", "Card")
-}
-_SECTION = re.compile(r"^([A-Z][A-Za-z ]+):\s*$")
 _PARAGRAPH = re.compile(r"\n\s*\n")
 
 
@@ -70,17 +65,6 @@ def components() -> list[type]:
 
 
 @dataclass(frozen=True)
-class Argument:
-    """One constructor argument as the source tells it. `rule` is "" where none is checked."""
-
-    name: str
-    required: bool
-    default: object
-    rule: str
-    meaning: str
-
-
-@dataclass(frozen=True)
 class Entry:
     """All that is known of a part without importing it."""
 
@@ -116,7 +100,8 @@ def catalog() -> tuple[Entry, ...]:
         for file in sorted((_PACKAGE / kind).rglob("*.py")):
             of_kind = "schedules" if file.parent.name == "schedules" else kind
             ours.extend(read_source(file.read_text(encoding="utf-8"), of_kind, file))
-    return tuple(sorted(ours, key=_order)) + tuple(sorted(_keras_entries(), key=_order))
+    theirs = [_keras_entry(path, facts) for path, facts in KERAS_PARTS.items()]
+    return tuple(sorted(ours, key=_order)) + tuple(sorted(theirs, key=_order))
 
 
 def find(kind=None, tag=None, text=None, origin=None) -> list[Entry]:
@@ -187,181 +172,45 @@ def kind_of(cls: type) -> str:
     )
 
 
-# --- reading source text ----------------------------------------------------------------
+# --- entries from source text -----------------------------------------------------------
 
 
 def read_source(text: str, kind: str, file: Path, name: str | None = None) -> list[Entry]:
     """Entries of the `@component` classes in a source text, or of the one class `name`."""
     if name is None and "@component(" not in text:
         return []
-    entries = []
-    for node in ast.parse(text).body:
-        if not isinstance(node, ast.ClassDef) or (name and node.name != name):
-            continue
-        facts = _card_facts(node, file)
-        if facts is None and name is None:
-            continue
-        sections = docstring_sections(ast.get_docstring(node) or "")
-        entries.append(
-            Entry(
-                name=node.name,
-                kind=kind,
-                path=f"kcatalog.{_public_module(kind)}.{node.name}",
-                origin="kcatalog",
-                summary=sections.pop("", "").split("\n\n")[0].replace("\n", " "),
-                sections=sections,
-                arguments=_arguments(node, sections.get("Args", "")),
-                card=Card(**(facts or {})),
-                file=str(file),
-            )
-        )
+    module, entries = ast.parse(text), []
+    for node in module.body:
+        if isinstance(node, ast.ClassDef) and name in (None, node.name):
+            facts = source.card_facts(node, file)
+            if facts is not None or name is not None:
+                path = f"kcatalog.{_public_module(kind)}.{node.name}"
+                entries.append(_entry(node, module, kind, path, Card(**(facts or {})), str(file)))
     return entries
+
+
+def _keras_entry(path: str, facts: Card) -> Entry:
+    node, module = source.keras_class(path)
+    return _entry(node, module, path.split(".")[-2], path, facts)
+
+
+def _entry(node, module, kind: str, path: str, facts: Card, file: str = "") -> Entry:
+    sections = source.docstring_sections(ast.get_docstring(node) or "")
+    return Entry(
+        name=node.name,
+        kind=kind,
+        path=path,
+        origin=path.split(".")[0],
+        summary=" ".join(_PARAGRAPH.split(sections.pop("", ""))[0].split()),
+        sections=sections,
+        arguments=source.arguments(node, module),
+        card=facts,
+        file=file,
+    )
 
 
 def _public_module(kind: str) -> str:
     return "optimizers.schedules" if kind == "schedules" else kind
-
-
-def _card_facts(node: ast.ClassDef, file: Path) -> dict | None:
-    for decorator in node.decorator_list:
-        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith("component"):
-            words = {**_CARD_WORDS, "__builtins__": {"dict": dict, "tuple": tuple}}
-            try:
-                return {
-                    k.arg: eval(ast.unparse(k.value), words)  # noqa: S307 - our own source, card words only
-                    for k in decorator.keywords
-                }
-            except NameError as e:
-                raise ValueError(
-                    f"{node.name}: the card must be written with literals and the words of "
-                    f"kcatalog.card. Received: {e} in {file.name}."
-                ) from e
-    return None
-
-
-def docstring_sections(docstring: str) -> dict[str, str]:
-    """A docstring by section title; the text before the first title stands under "".
-
-    >>> docstring_sections("Adds.\\n\\nArgs:\\n    x: A number.")
-    {'': 'Adds.', 'Args': 'x: A number.'}
-    """
-    sections, title, lines = {}, "", []
-    for line in [*docstring.split("\n"), None]:
-        match = _SECTION.match(line) if line is not None else None
-        if line is None or match:
-            sections[title] = inspect.cleandoc("\n" + "\n".join(lines))
-            title, lines = match[1] if match else "", []
-        else:
-            lines.append(line)
-    return sections
-
-
-def argument_meanings(args_section: str) -> dict[str, str]:
-    """The "Args:" section as argument -> meaning."""
-    parts = re.split(r"^(\w+):\s*", args_section, flags=re.MULTILINE)
-    return {n: " ".join(text.split()) for n, text in zip(parts[1::2], parts[2::2], strict=True)}
-
-
-def _arguments(node: ast.ClassDef, args_section: str) -> tuple[Argument, ...]:
-    init = next(
-        (f for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"), None
-    )
-    if init is None:
-        return ()
-    meanings, rules = argument_meanings(args_section), _rules(init)
-    a = init.args
-    positional = [x.arg for x in a.posonlyargs + a.args][1:]
-    defaults = dict(zip(reversed(positional), reversed(a.defaults), strict=False))
-    defaults |= {x.arg: d for x, d in zip(a.kwonlyargs, a.kw_defaults, strict=True) if d}
-    return tuple(
-        Argument(
-            name=name,
-            required=name not in defaults,
-            default=_literal(defaults[name]) if name in defaults else None,
-            rule=rules.get(name, ""),
-            meaning=meanings.get(name, ""),
-        )
-        for name in positional + [x.arg for x in a.kwonlyargs]
-    )
-
-
-def _literal(node: ast.expr):
-    try:
-        return ast.literal_eval(node)
-    except ValueError:
-        return ast.unparse(node)
-
-
-def _rules(init: ast.FunctionDef) -> dict[str, str]:
-    """Argument -> rule, from calls such as `checks.number(self, "rate", rate, "[0, 1)")`."""
-    rules = {}
-    for call in ast.walk(init):
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
-            continue
-        if ast.unparse(call.func.value) != "checks" or len(call.args) < 3:
-            continue
-        name, verb = _literal(call.args[1]), call.func.attr
-        extra = _literal(call.args[3]) if len(call.args) > 3 else ""
-        optional = any(k.arg == "optional" and _literal(k.value) is True for k in call.keywords)
-        text = {
-            "number": f"number in {extra}",
-            "integer": f"integer in {extra}",
-            "choice": " | ".join(map(repr, extra)) if isinstance(extra, tuple) else str(extra),
-            "boolean": "True | False",
-        }.get(verb, "")
-        rules[name] = text + (" or None" if optional and text else "")
-    return rules
-
-
-# --- Keras's own parts ------------------------------------------------------------------
-
-
-def _keras_entries() -> list[Entry]:
-    return [_keras_entry(path, facts) for path, facts in KERAS_PARTS.items()]
-
-
-def _keras_entry(path: str, facts: Card) -> Entry:
-    name, node = path.rsplit(".", 1)[1], _keras_class(path)
-    doc = ast.get_docstring(node) if node else ""
-    sections = docstring_sections(doc or "")
-    return Entry(
-        name=name,
-        kind=path.split(".")[-2],
-        path=path,
-        origin="keras",
-        summary=" ".join(_PARAGRAPH.split(sections.pop("", ""))[0].split()),
-        sections=sections,
-        arguments=_arguments(node, sections.get("Args", "")) if node else (),
-        card=facts,
-    )
-
-
-def _keras_class(path: str) -> ast.ClassDef | None:
-    """The class statement that Keras exports under `path`."""
-    for file, exported in _keras_exports(path.split(".")[1]).items():
-        if path in exported:
-            name = path.rsplit(".", 1)[1]
-            for node in _parse(file).body:
-                if isinstance(node, ast.ClassDef) and node.name == name:
-                    return node
-    return None
-
-
-@functools.cache
-def _keras_exports(kind: str) -> dict[Path, set[str]]:
-    spec = importlib.util.find_spec("keras")
-    root = Path(spec.submodule_search_locations[0]) / "src" / kind
-    export = re.compile(r'"(keras\.[\w.]+)"')
-    return {
-        file: set(export.findall(file.read_text(encoding="utf-8")))
-        for file in root.rglob("*.py")
-        if not file.name.endswith("_test.py")
-    }
-
-
-@functools.cache
-def _parse(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"))
 
 
 def _order(entry: Entry):

@@ -135,7 +135,7 @@ LAYERS = [  # each may import from those below it, and from its own row
     kcatalog.KINDS,
     ("ops",),
     ("registry",),
-    ("keras_parts", "checks"),
+    ("keras_parts", "checks", "source"),
     ("card",),
 ]
 

@@ -9,7 +9,7 @@ import sys
 import keras
 import numpy as np
 
-from kcatalog import registry
+from kcatalog import registry, source
 from kcatalog.checks import Interval
 from kcatalog.conformance.exercise import exercise
 from kcatalog.conformance.subject import Subject, require
@@ -50,7 +50,7 @@ def docstring_complete(s: Subject):
     wanted = [t for t in SECTIONS if t != "Args" or s.signature]
     have = [t for t in s.entry.sections if t in SECTIONS]
     require(have == wanted, f"docstring sections must be {wanted}, in this order, not {have}")
-    meanings = registry.argument_meanings(s.entry.sections.get("Args", ""))
+    meanings = source.argument_meanings(s.entry.sections.get("Args", ""))
     ours = [n for n in s.signature if n in meanings or n not in _base_arguments(s)]
     require(list(meanings) == ours, f"Args must describe {ours}, in this order: {list(meanings)}")
     for argument in s.entry.arguments:
@@ -64,9 +64,9 @@ def docstring_complete(s: Subject):
 def docstring_example(s: Subject):
     """The docstring's example runs and prints what it says."""
     module = sys.modules[s.cls.__module__]
-    source = s.entry.sections.get("Example", "")
-    require(">>>" in source, "the Example section must be a doctest")
-    test = doctest.DocTestParser().get_doctest(source, {**vars(module)}, s.name, None, 0)
+    text = s.entry.sections.get("Example", "")
+    require(">>>" in text, "the Example section must be a doctest")
+    test = doctest.DocTestParser().get_doctest(text, {**vars(module)}, s.name, None, 0)
     require(
         any(e.want.strip() for e in test.examples), "the example must print something to compare"
     )

@@ -48,7 +48,7 @@ class Trials(keras_tuner.HyperModel):
 
 
 class _DefaultsFirst:
-    """An oracle whose first trial is the recipe's own defaults, so tuning never ends below."""
+    """An oracle whose first trial is the recipe's own defaults: what the others must beat."""
 
     def populate_space(self, trial_id):
         if not self.start_order:

@@ -128,10 +128,6 @@ def test_set_overrides_hyperparameters(call):
     }
 
 
-@pytest.mark.filterwarnings(  # KerasTuner's own
-    "ignore:currentThread:DeprecationWarning:keras_tuner.src.engine.oracle",
-    "ignore:getName:DeprecationWarning:keras_tuner.src.engine.oracle",
-)
 def test_what_a_run_began_with_stays(call, monkeypatch):
     call("tune", "--trials", "1", "--trial-epochs", "1", "--seed", "3")
     refused = call("train", "--seed", "4")

@@ -12,11 +12,6 @@ from rich.console import Console
 from kcatalog.recipe import search
 from tests.recipe import tiny
 
-pytestmark = pytest.mark.filterwarnings(  # KerasTuner's own
-    "ignore:currentThread:DeprecationWarning:keras_tuner.src.engine.oracle",
-    "ignore:getName:DeprecationWarning:keras_tuner.src.engine.oracle",
-)
-
 
 def trials(run):
     files = sorted((run / "tuning").glob("trial_*/trial.json"))
