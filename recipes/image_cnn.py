@@ -21,12 +21,8 @@ from kcatalog.recipe.data import Images
 BATCH_SIZE = 32
 
 
-# --- data: images of one size, 0 to 255, and class indices -------------------------------
-
+# data: images of one size, 0 to 255, and class indices
 source = Images(default="digits", size=64, channels=3)
-
-
-# --- model -------------------------------------------------------------------------------
 
 
 def build(hp, data):
@@ -36,11 +32,8 @@ def build(hp, data):
     x = jitter(x, hp.Choice("jitter", [0.0, 0.05, 0.1]))  # helps where images are not aligned
 
     filters = hp.Choice("filters", [16, 32, 64], default=32)
-    regularizer = tuning.choose(
-        hp,
-        "regularizer",
-        [None, "keras.regularizers.L2", "kcatalog.regularizers.SoftOrthogonality"],
-    )
+    penalties = [None, "keras.regularizers.L2", "kcatalog.regularizers.SoftOrthogonality"]
+    regularizer = tuning.choose(hp, "regularizer", penalties)
     x = convolution(x, filters, regularizer)
     x = layers.ReLU()(x)
     stages = max(2, round(math.log2(min(data.input_shape[:2]))) - 1)  # down to about 4 x 4
@@ -90,38 +83,25 @@ def residual_block(hp, x, filters, regularizer):
 
 def loss(hp):
     """Cross-entropy, or a hinge: all of them on logits."""
-    return tuning.choose(
-        hp,
-        "loss",
-        [
-            "keras.losses.SparseCategoricalCrossentropy",
-            "kcatalog.losses.SparseCategoricalFocalCrossentropy",
-            "kcatalog.losses.CrammerSingerHinge",
-        ],
-        fixed={"from_logits": True},
-    )
+    losses = [
+        "keras.losses.SparseCategoricalCrossentropy",
+        "kcatalog.losses.SparseCategoricalFocalCrossentropy",
+        "kcatalog.losses.CrammerSingerHinge",
+    ]
+    return tuning.choose(hp, "loss", losses, fixed={"from_logits": True})
 
 
 def optimizer(hp, data):
     """Adam's family, perhaps wrapped; the learning rate falls by an eighth each epoch."""
     rate = keras.optimizers.schedules.ExponentialDecay(
         hp.Float("learning_rate", 1e-3, 4e-3, sampling="log", default=2e-3),
-        decay_steps=len(data.train[0]) // BATCH_SIZE,
+        decay_steps=max(1, len(data.train[0]) // BATCH_SIZE),
         decay_rate=7 / 8,
     )
-    return tuning.optimizer(
-        hp,
-        ["keras.optimizers.AdamW", "keras.optimizers.Nadam"],
-        wrappers=[
-            None,
-            "kcatalog.optimizers.GradientCentralization",
-            "kcatalog.optimizers.Lookahead",
-        ],
-        fixed={"learning_rate": rate},
-    )
+    optimizers = ["keras.optimizers.AdamW", "keras.optimizers.Nadam"]
+    wrappers = [None, "kcatalog.optimizers.GradientCentralization", "kcatalog.optimizers.Lookahead"]
+    return tuning.optimizer(hp, optimizers, wrappers, fixed={"learning_rate": rate})
 
-
-# --- recipe ------------------------------------------------------------------------------
 
 recipe = Recipe(
     "image_cnn",

@@ -19,12 +19,8 @@ from kcatalog.recipe.data import Speech
 BATCH_SIZE = 16
 
 
-# --- data: padded frames of cepstral coefficients, or waveforms; and class indices -------
-
+# data: padded frames of cepstral coefficients, or waveforms; and class indices
 source = Speech(default="japanese_vowels", rate=16_000, seconds=1.0)
-
-
-# --- model -------------------------------------------------------------------------------
 
 
 def build(hp, data):
@@ -79,7 +75,7 @@ def optimizer(hp, data):
     """Adam's family with clipped gradients; the learning rate falls by a tenth each epoch."""
     rate = keras.optimizers.schedules.ExponentialDecay(
         hp.Float("learning_rate", 1e-3, 1e-2, sampling="log", default=3e-3),
-        decay_steps=len(data.train[0]) // BATCH_SIZE,
+        decay_steps=max(1, len(data.train[0]) // BATCH_SIZE),
         decay_rate=0.9,
     )
     return tuning.optimizer(
@@ -89,8 +85,6 @@ def optimizer(hp, data):
         fixed={"learning_rate": rate, "clipnorm": hp.Float("clipnorm", 0.5, 2.0, default=1.0)},
     )
 
-
-# --- recipe ------------------------------------------------------------------------------
 
 recipe = Recipe(
     "speech_lstm",

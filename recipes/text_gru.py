@@ -18,12 +18,8 @@ from kcatalog.recipe.data import Text
 BATCH_SIZE = 32
 
 
-# --- data: windows of Unicode code points, and at each place the index of what follows ----
-
+# data: windows of Unicode code points, and at each place the index of what follows
 source = Text(default="python", length=128, context=1024)
-
-
-# --- model -------------------------------------------------------------------------------
 
 
 def build(hp, data):
@@ -48,7 +44,7 @@ def optimizer(hp, data):
     """Adam's family with clipped gradients; the learning rate falls by a third each epoch."""
     rate = keras.optimizers.schedules.ExponentialDecay(
         hp.Float("learning_rate", 2e-3, 8e-3, sampling="log", default=5e-3),
-        decay_steps=len(data.train[0]) // BATCH_SIZE,
+        decay_steps=max(1, len(data.train[0]) // BATCH_SIZE),
         decay_rate=2 / 3,
     )
     return tuning.optimizer(
@@ -58,8 +54,6 @@ def optimizer(hp, data):
         fixed={"learning_rate": rate, "clipnorm": 1.0},
     )
 
-
-# --- recipe ------------------------------------------------------------------------------
 
 recipe = Recipe(
     "text_gru",

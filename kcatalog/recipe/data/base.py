@@ -14,9 +14,7 @@ import numpy as np
 from kcatalog import checks
 from kcatalog.recipe.errors import RecipeError
 
-# The held-out part of a set without an official one is drawn with this seed, whatever the
-# run's seed is, so that scores of different runs and seeds compare.
-TEST_SEED = 0
+TEST_SEED = 0  # draws the held-out part, whatever the run's seed is, so that scores compare
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
