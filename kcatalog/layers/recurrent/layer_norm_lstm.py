@@ -132,20 +132,19 @@ class LayerNormLSTM(keras.layers.RNN):
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         batch, _, features = ops.shape(sequences)
-        x_kept = self._kept((batch, 1, features), self.dropout, training)
-        h_kept = self._kept((batch, self.units), self.recurrent_dropout, training)
-        cell = self._lstm_cell
+        drop_x = self._drop((batch, 1, features), self.dropout, training)
+        drop_h = self._drop((batch, self.units), self.recurrent_dropout, training)
+        cell, b = self._lstm_cell, ops.convert_to_tensor(self._lstm_cell._b)
         W, U = _centred(cell._W), _centred(cell._U)
-        V, b = ops.concatenate([cell._γ1 * W, cell._γ2 * U]), ops.convert_to_tensor(cell._b)
-        mean_square = _mean_square(U)
+        γW, γU, mean_square = cell._γ1 * W, cell._γ2 * U, _mean_square(U)
 
         def step(x, states):
             h, c = states
-            h = self._divided(h * h_kept, mean_square)
-            return cell.gated(ops.matmul(ops.concatenate([x, h], axis=-1), V) + b, c)
+            h = self._divided(drop_h(h), mean_square)
+            return cell.gated(ops.matmul(x, γW) + ops.matmul(h, γU) + b, c)
 
         self.cell.step = step
-        x = self._divided(sequences * x_kept, _mean_square(W))
+        x = self._divided(drop_x(sequences), _mean_square(W))
         output = super().call(x, initial_state=initial_state, mask=mask, training=training)
         self.cell.step = None  # it holds tensors of this call
         return output
@@ -155,12 +154,13 @@ class LayerNormLSTM(keras.layers.RNN):
         wide = ops.cast(a, keras.backend.result_type(a.dtype, "float32"))
         return ops.cast(wide * ops.rsqrt(mean_square(wide) + self.epsilon), a.dtype)
 
-    def _kept(self, shape, rate, training):
-        """A dropout mask: 0 or `1 / (1 - rate)`."""
+    def _drop(self, shape, rate, training):
+        """Dropout with one mask for every tensor that it is given."""
         if not training or rate == 0:
-            return 1
+            return lambda a: a
         ones = ops.ones(shape, self.compute_dtype)
-        return keras.random.dropout(ones, rate, seed=self._seed_generator)
+        kept = keras.random.dropout(ones, rate, seed=self._seed_generator)
+        return lambda a: a * kept
 
     def get_config(self):
         return {

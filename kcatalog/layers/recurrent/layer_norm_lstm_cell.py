@@ -137,14 +137,14 @@ class LayerNormLSTMCell(keras.layers.Layer):
         σ, φ = self.recurrent_activation, self.activation
         i, f, g, o = ops.split(z, 4, axis=-1)
         c = σ(f) * c + σ(i) * φ(g)
-        n = self._γ3 * self._standardized(c) + self._β3
+        n = self._standardized(c) * self._γ3 + self._β3
         h = σ(o) * φ(n)
         return h, [h, n if self.carry_normalized else c]
 
     def _standardized(self, a):
         wide = ops.cast(a, keras.backend.result_type(a.dtype, "float32"))
         centred = wide - ops.mean(wide, axis=-1, keepdims=True)
-        variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
+        variance = ops.mean(centred * centred, axis=-1, keepdims=True)
         return ops.cast(centred * ops.rsqrt(variance + self.epsilon), a.dtype)
 
     def get_config(self):
