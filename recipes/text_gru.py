@@ -30,7 +30,7 @@ def build(hp, data):
     x = ops.cast(one_hot, keras.config.floatx())
     x = layers.Dense(hp.Choice("embedding", [32, 64], default=64), use_bias=False)(x)
 
-    units = hp.Choice("units", [128, 256, 384], default=256)
+    units = hp.Choice("units", [128, 192, 256], default=256)
     rate = hp.Float("dropout", 0.0, 0.3, default=0.1)
     for _ in range(hp.Int("layers", 1, 2, default=1)):
         x = layers.GRU(units, return_sequences=True)(x)
