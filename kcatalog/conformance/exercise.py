@@ -32,7 +32,9 @@ def layer_function(layer, training: bool):
 
 def as_layer(s: Subject, layer):
     """The layer itself; a recurrent cell inside Keras's RNN."""
-    return keras.layers.RNN(layer, return_sequences=True) if "cell" in s.tags else layer
+    if "cell" in s.tags:
+        return keras.layers.RNN(layer, return_sequences=True, dtype=layer.dtype_policy)
+    return layer
 
 
 def _layer_step(s, part):

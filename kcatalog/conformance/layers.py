@@ -30,8 +30,8 @@ def _layer(s: Subject, **overrides):
 
 
 def _run(layer, x, training: bool = False, **kwargs) -> np.ndarray:
-    if "training" in inspect.signature(layer.call).parameters:
-        kwargs["training"] = training
+    accepted = inspect.signature(layer.call).parameters
+    kwargs = {k: v for k, v in {**kwargs, "training": training}.items() if k in accepted}
     return backend.as_numpy(layer(ops.convert_to_tensor(x), **kwargs))
 
 
@@ -78,9 +78,9 @@ def compiled_equals_eager(s: Subject, mode: str):
 @check("layers", when=lambda s: backend.COMPILES)
 def compiled_training_runs(s: Subject):
     """A training step compiles with XLA and moves the weights to finite values."""
-    model = _model(s, _layer(s))
+    core, x = _model(s, _layer(s)), s.inputs()
+    model = keras.Sequential([core, keras.layers.Dense(2)])  # a layer may have no weights itself
     model.compile("sgd", "mse", jit_compile=True)
-    x = s.inputs()
     finite(model.train_on_batch(x, np.zeros((BATCH, *model.output_shape[1:]))), "the loss")
     for v in model.weights:
         finite(backend.as_numpy(v), f"{v.path} after a compiled step")
@@ -117,7 +117,7 @@ def gradients_exact(s: Subject):
         probe = rng.normal(size=_run(layer, x).shape)
 
         def scalar(x, *weights):
-            return ops.sum(function(list(weights), x) * probe)
+            return ops.sum(ops.multiply(function(list(weights), x), probe))
 
         names = ["input", *(v.path for v in layer.trainable_variables)]
         for i, pairs in backend.directional_derivatives(scalar, [x, *arrays], rng):

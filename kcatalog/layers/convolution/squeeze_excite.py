@@ -53,7 +53,7 @@ class SqueezeExcite(keras.layers.Layer):
 
         >>> layer = SqueezeExcite(kernel_initializer="zeros")
         >>> y = layer(keras.ops.full((1, 2, 2, 8), 3.0))
-        >>> float(y[0, 0, 0, 0])
+        >>> print(keras.ops.convert_to_numpy(y)[0, 0, 0, 0])
         1.5
     """
 

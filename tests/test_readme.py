@@ -1,0 +1,39 @@
+"""What the README says is so: its code runs, its table is the catalog's, its files exist."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_generated_table_is_current():
+    spec = importlib.util.spec_from_file_location("build", ROOT / "docs" / "build_readme.py")
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    assert build.render(TEXT) == TEXT, "run `make readme`"
+
+
+def test_first_example_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = re.search(r"```python\n(import keras, numpy.*?)```", TEXT, re.DOTALL)[1]
+    exec(code, {})  # noqa: S102 - what the README offers to paste
+    assert (tmp_path / "model.keras").exists()
+
+
+@pytest.mark.parametrize(
+    "path", sorted(set(re.findall(r"[\w/]+\.(?:py|png|md)\b", TEXT))), ids=str
+)
+def test_named_files_exist(path):
+    if path not in ("some.png", "other.png"):  # the reader's own
+        assert (ROOT / path).exists()
+
+
+def test_named_targets_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"\bmake ([a-z-]+)", TEXT)) - {"a"}
+    assert {"demo", "test"} <= targets
+    assert all(re.search(rf"^{t}:", makefile, re.MULTILINE) for t in targets)
