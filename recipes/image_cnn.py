@@ -110,7 +110,7 @@ recipe = Recipe(
     baseline=baselines.support_vectors,
     epochs=30,
     trials=3,
-    trial_epochs=6,
+    trial_epochs=15,  # shorter ones choose by noise
     batch_size=BATCH_SIZE,
 )
 

@@ -24,9 +24,7 @@ def test_first_example_runs(tmp_path, monkeypatch):
     assert (tmp_path / "model.keras").exists()
 
 
-@pytest.mark.parametrize(
-    "path", sorted(set(re.findall(r"[\w/]+\.(?:py|png|md)\b", TEXT))), ids=str
-)
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"[\w/]+\.(?:py|png|md)\b", TEXT))), ids=str)
 def test_named_files_exist(path):
     if path not in ("some.png", "other.png"):  # the reader's own
         assert (ROOT / path).exists()
