@@ -1,8 +1,9 @@
-"""Scores of the recipes on their default data, whole way, over several seeds.
+"""Scores of the recipes on their offline data, whole way, over several seeds.
 
     python benchmarks/recipe_scores.py [image_cnn speech_lstm text_gru] [--seeds 3]
 
-Takes a few minutes per recipe and seed; works in a temporary directory.
+Prints each run as it ends and, last, a table for the README. Takes a few minutes per recipe
+and seed; works in a temporary directory.
 """
 
 import argparse
@@ -22,25 +23,32 @@ def main() -> None:
     parser.add_argument("recipes", nargs="*", default=["image_cnn", "speech_lstm", "text_gru"])
     parser.add_argument("--seeds", type=int, default=3)
     chosen = parser.parse_args()
+    rows = [
+        "| recipe | measure | mean | per seed | baseline, same split | minutes |",
+        "|---|---|---|---|---|---|",
+    ]
     for recipe in chosen.recipes:
-        scores = [measure(recipe, seed) for seed in range(chosen.seeds)]
-        print(f"{recipe}: mean {statistics.mean(scores):.4f}\n", flush=True)
+        runs = [measure(recipe, seed) for seed in range(chosen.seeds)]
+        scores, minutes = [r["test"] for r in runs], [r["minutes"] for r in runs]
+        rows.append(
+            f"| `{recipe}` | {runs[0]['measure']} | **{statistics.mean(scores):.4f}** "
+            f"| {', '.join(f'{s:.4f}' for s in scores)} "
+            f"| {runs[0]['baseline']['test']:.4f} ({runs[0]['baseline']['name']}) "
+            f"| {statistics.median(minutes):.1f} |"
+        )
+    print("\n" + "\n".join(rows))
 
 
-def measure(recipe: str, seed: int) -> float:
-    """One whole way in a process of its own."""
+def measure(recipe: str, seed: int) -> dict:
+    """One whole way in a process of its own: what it scored and how long it took."""
     with tempfile.TemporaryDirectory() as folder:
         begin, script = time.monotonic(), str(RECIPES / f"{recipe}.py")
         command = [sys.executable, script, "--seed", str(seed), "--run-dir", "run"]
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
         facts = json.loads((Path(folder) / "run" / "metrics.json").read_text())
-        print(
-            f"{recipe}, seed {seed}: {facts['measure']} {facts['test']:.4f}, "
-            f"{facts['baseline']['name']} {facts['baseline']['test']:.4f}, "
-            f"{time.monotonic() - begin:.0f} s",
-            flush=True,
-        )
-        return facts["test"]
+    facts["minutes"] = (time.monotonic() - begin) / 60
+    print(f"{recipe}, seed {seed}: {facts['test']:.4f}, {facts['minutes']:.1f} min", flush=True)
+    return facts
 
 
 if __name__ == "__main__":
