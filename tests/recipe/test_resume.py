@@ -1,6 +1,5 @@
 """A run that is killed, resumed, or that diverges."""
 
-import dataclasses
 import json
 import signal
 
@@ -10,7 +9,7 @@ import pytest
 
 import kcatalog
 from kcatalog.recipe import training
-from kcatalog.recipe.checkpoint import load_state, save_state
+from kcatalog.recipe.checkpoint import Checkpoint, load_state, save_state
 from kcatalog.recipe.errors import RecipeError
 from tests.recipe import tiny
 from tests.recipe.conftest import start
@@ -91,22 +90,21 @@ def test_half_written_files_are_never_read(tmp_path):
     assert np.array_equal(keras.ops.convert_to_numpy(variable), [1, 1])
 
 
-def test_averaged_weights_are_one_more_candidate(call):
-    """A wrapper that averages puts its average in place when training ends."""
-
-    def build(hp, data):
-        model = tiny.build(hp, data)
-        sgd = keras.optimizers.SGD(0.1)
-        averaging = kcatalog.optimizers.StochasticWeightAveraging(sgd, start_step=6)
-        model.compile(averaging, model.loss, metrics=["accuracy"], jit_compile=False)
-        return model
-
-    done = call("train", "--epochs", "3", recipe=dataclasses.replace(tiny.recipe, build=build))
-    assert done.code == 0, done.err
-    facts = json.loads((done.run / "training.json").read_text())
-    with np.load(done.run / "checkpoints" / "last.npz") as last:
-        kept, raw = weights(done.run)[0], last["weights/0"]
-    # the average ties with or beats the last epoch, and is not the last epoch's weights
-    assert facts["averaged_weights"]
-    assert kept.shape == raw.shape
-    assert not np.array_equal(kept, raw)
+@pytest.mark.parametrize(("accuracy", "kept"), [(0.9, "average"), (0.5, "average"), (0.4, "best")])
+def test_averaged_weights_are_one_more_candidate(tmp_path, monkeypatch, accuracy, kept):
+    """What an averaging wrapper leaves at the end is kept if it is as good as the best epoch."""
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    averaging = kcatalog.optimizers.StochasticWeightAveraging("sgd", start_step=1)
+    model.compile(averaging, "mse", metrics=["accuracy"])
+    checkpoint = Checkpoint(tmp_path, "val_accuracy")
+    checkpoint.set_model(model)
+    best = model.get_weights()
+    checkpoint.on_epoch_end(0, {"loss": 1.0, "val_loss": 1.0, "val_accuracy": 0.5})
+    average = [w + 1 for w in best]
+    model.set_weights(average)
+    judged = {"accuracy": accuracy, "loss": 1.0}
+    monkeypatch.setattr(model, "evaluate", lambda *args, **kwargs: judged)
+    checkpoint.keep_best(model, (None, None), 1)
+    assert checkpoint.averaged == (kept == "average")
+    expected = {"average": average, "best": best}[kept]
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), expected, strict=True))
