@@ -196,6 +196,11 @@ class Card:
     exemptions: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
+        if isinstance(self.tags, str):
+            raise ValueError(
+                f"Card: `tags` must be a tuple. Received: tags={self.tags!r} (str). "
+                f"Add a comma: tags=({self.tags!r},)"
+            )
         unknown = sorted(set(self.tags) - set(TAGS))
         if unknown:
             raise ValueError(

@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 import traceback
@@ -24,7 +25,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from kcatalog import card, checks, registry
+from kcatalog import card, checks, registry, source
 
 app = typer.Typer(
     help="The parts bin that Keras 3 does not ship.",
@@ -43,7 +44,7 @@ def main():
     """Entry point: one sentence and exit code 2 where the user can mend it."""
     try:
         app()
-    except (UsageError, LookupError) as e:
+    except (UsageError, LookupError, source.SourceError) as e:
         message = e.args[0] if e.args else str(e)
         Console(stderr=True).print(f"[red]Error:[/] {escape(str(message))}", highlight=False)
         sys.exit(2)
@@ -66,14 +67,18 @@ def list_parts(
     if as_json:
         print(json.dumps([_facts(e) for e in entries], indent=2, ensure_ascii=False))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("Part", "Kind", "What it does", "From"):
-        table.add_column(column, no_wrap=column != "What it does")
-    for e in entries:
-        table.add_row(f"[bold]{e.name}[/]", e.kind, escape(e.summary), e.origin)
-    console.print(table)
+    for shelf in registry.SHELVES:
+        rows = [e for e in entries if e.kind == shelf]
+        if rows:
+            console.print(f"\n[bold]{shelf}[/]")
+            table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+            for e in rows:
+                mark = "" if e.origin == "kcatalog" else "Keras: "
+                table.add_row(f"  {e.name}", f"[dim]{mark}[/]{escape(e.summary)}")
+            console.print(table, highlight=False)
     ours = sum(e.origin == "kcatalog" for e in entries)
-    console.print(f"{ours} of kcatalog, {len(entries) - ours} of Keras.", style="dim")
+    hint = "" if entries else " Leave out a filter to see more."
+    console.print(f"\n{ours} of kcatalog, {len(entries) - ours} of Keras.{hint}", style="dim")
 
 
 @app.command()
@@ -89,6 +94,8 @@ def show(
     say = lambda text="", **style: console.print(escape(text), highlight=False, **style)  # noqa: E731
     say(e.path, style="bold")
     say(e.summary)
+    if e.about and e.origin == "kcatalog":
+        say(f"\n{e.about}")
     if e.card.equation:
         say(f"\n  {e.card.equation}")
     if e.card.paper:
@@ -101,16 +108,21 @@ def show(
         console.print(f"  [bold]{a.name}[/] {escape(default)}", highlight=False)
         rule = f" ({a.rule})" if a.rule and a.rule.split(" in ")[-1] not in a.meaning else ""
         console.print(Padding(escape(a.meaning + rule), (0, 0, 0, 6)), highlight=False)
-    for title in ("Shapes", "Behaviour"):
+    for title in ("Maths", "Shapes", "Behaviour"):
         if title in e.sections:
             say(f"\n{title}", style="bold")
-            say(e.sections[title])
+            console.print(Padding(escape(_unwrapped(e.sections[title])), (0, 0, 0, 2)))
     if e.card.space:
         say("\nSearch space", style="bold")
         for argument, space in e.card.space.items():
             say(f"  {argument}: {space}")
     say("\nExample", style="bold")
     say(e.example_code())
+
+
+def _unwrapped(text: str) -> str:
+    """A section without the line breaks of the source, one line for each statement of its own."""
+    return re.sub(r"(?<![.:;])\n(?=[^\s`])", " ", text)
 
 
 def _facts(e: registry.Entry) -> dict:
@@ -145,10 +157,21 @@ def check(
     debug: Annotated[bool, typer.Option(help="show tracebacks")] = False,
 ):
     """Run the conformance suite on a class: yours (module:Class) or one of the catalog."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     cls = _load(target)
-    from kcatalog.conformance import check_component
+    from kcatalog.conformance import CheckError, check_component
 
-    results = check_component(cls)
+    try:
+        results = check_component(cls)
+    except CheckError as e:
+        raise UsageError(str(e)) from e
+    if registry.card_of(cls) is None:
+        shape = results[0].check.subject.card.example.shape
+        console.print(
+            f"{cls.__name__} bears no card: checked with its default arguments on data of shape "
+            f"{shape}. What only a card can claim is left out.",
+            highlight=False,
+        )
     for r in results:
         expected = " (expected: " + r.check.exemption + ")" if r.check.exemption else ""
         mark = "[green]pass[/]" if r.passed else "[red]FAIL[/]"
@@ -193,10 +216,10 @@ _PACKAGES = (
     ("keras", "everything"),
     ("keras-tuner", "tuning"),
     ("tensorboard", "monitoring"),
-    ("jax", 'the JAX backend: pip install "kcatalog[jax]"'),
-    ("torch", 'the PyTorch backend: pip install "kcatalog[torch]"'),
-    ("scikit-learn", 'offline data: pip install "kcatalog[recipes]"'),
-    ("sktime", 'offline data: pip install "kcatalog[recipes]"'),
+    ("jax", 'the JAX backend: pip install -e ".[jax]"'),
+    ("torch", 'the PyTorch backend: pip install -e ".[torch]"'),
+    ("scikit-learn", 'offline data: pip install -e ".[recipes]"'),
+    ("sktime", 'offline data: pip install -e ".[recipes]"'),
 )
 
 
@@ -222,14 +245,15 @@ def doctor():
     console.print(f"Devices: {', '.join(devices)}", highlight=False)
     kinds = {d.split(":")[0].lower() for d in devices}
     for accelerator, missing in (
-        ("gpu", 'no GPU is visible; with an NVIDIA driver: pip install "kcatalog[gpu]"'),
+        ("gpu", 'no GPU is visible; with an NVIDIA driver: pip install -e ".[gpu]"'),
         (
             "tpu",
             "no TPU is visible; on a Cloud TPU host: pip install jax[tpu], KERAS_BACKEND=jax",
         ),
     ):
         present = accelerator in kinds or (accelerator == "gpu" and "cuda" in kinds)
-        console.print(f"{accelerator.upper()}: {'found' if present else missing}", highlight=False)
+        found = escape("found" if present else missing)
+        console.print(f"{accelerator.upper()}: {found}", highlight=False)
     can_export = importlib.util.find_spec("tensorflow") is not None
     console.print(f"Export to SavedModel: {'ready' if can_export else 'needs tensorflow'}")
     free = shutil.disk_usage(Path.cwd()).free / 2**30

@@ -73,6 +73,7 @@ class Entry:
     path: str
     origin: str
     summary: str
+    about: str
     sections: dict[str, str]
     arguments: tuple[Argument, ...]
     card: Card = field(default_factory=Card)
@@ -81,7 +82,13 @@ class Entry:
     def load(self) -> type:
         """Import the class."""
         module, name = self.path.rsplit(".", 1)
-        return getattr(importlib.import_module(module), name)
+        found = getattr(importlib.import_module(module), name, None)
+        if found is None:
+            place = module.replace(".", "/")
+            raise LookupError(
+                f"{name} is not exported: import it in {place}/__init__.py and add it to __all__."
+            )
+        return found
 
     def example_code(self) -> str:
         """Lines to paste: import and construct the card's example."""
@@ -142,7 +149,7 @@ def describe_class(cls: type) -> Entry:
         found = read_source(file.read_text(encoding="utf-8"), kind_of(cls), file, cls.__name__)
     except (OSError, TypeError):  # defined at a prompt: no source to read
         found = []
-    facts = found[0] if found else Entry(cls.__name__, kind_of(cls), "", "", "", {}, ())
+    facts = found[0] if found else Entry(cls.__name__, kind_of(cls), "", "", "", "", {}, ())
     public = any(e.name == cls.__name__ and e.load() is cls for e in find(origin="kcatalog"))
     path = facts.path if public else f"{cls.__module__}.{cls.__qualname__}"
     return Entry(**{**facts.__dict__, "path": path, "card": card_of(cls) or facts.card})
@@ -176,16 +183,22 @@ def kind_of(cls: type) -> str:
 
 
 def read_source(text: str, kind: str, file: Path, name: str | None = None) -> list[Entry]:
-    """Entries of the `@component` classes in a source text, or of the one class `name`."""
+    """Entries of the `@component` classes in a source text, or of the one class `name`.
+
+    The card of a class asked for by name is left out: whoever asks has the class itself.
+    """
     if name is None and "@component(" not in text:
         return []
-    module, entries = ast.parse(text), []
+    try:
+        module, entries = ast.parse(text), []
+    except SyntaxError as e:
+        raise source.SourceError(f"{file}, line {e.lineno}: {e.msg}") from e
     for node in module.body:
         if isinstance(node, ast.ClassDef) and name in (None, node.name):
-            facts = source.card_facts(node, file)
+            facts = None if name else source.read_card(node, file)
             if facts is not None or name is not None:
                 path = f"kcatalog.{_public_module(kind)}.{node.name}"
-                entries.append(_entry(node, module, kind, path, Card(**(facts or {})), str(file)))
+                entries.append(_entry(node, module, kind, path, facts or Card(), str(file)))
     return entries
 
 
@@ -196,12 +209,14 @@ def _keras_entry(path: str, facts: Card) -> Entry:
 
 def _entry(node, module, kind: str, path: str, facts: Card, file: str = "") -> Entry:
     sections = source.docstring_sections(ast.get_docstring(node) or "")
+    summary, *about = _PARAGRAPH.split(sections.pop("", ""))
     return Entry(
         name=node.name,
         kind=kind,
         path=path,
         origin=path.split(".")[0],
-        summary=" ".join(_PARAGRAPH.split(sections.pop("", ""))[0].split()),
+        summary=" ".join(summary.split()),
+        about="\n\n".join(" ".join(paragraph.split()) for paragraph in about),
         sections=sections,
         arguments=source.arguments(node, module),
         card=facts,

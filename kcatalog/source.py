@@ -39,21 +39,32 @@ def parse(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
-def card_facts(node: ast.ClassDef, file: Path) -> dict | None:
-    """What stands in a class's `@component(...)`, or None if it has none."""
+class SourceError(ValueError):
+    """A part's source cannot be read; the message names the file and the fault."""
+
+
+def read_card(node: ast.ClassDef, file: Path) -> card.Card | None:
+    """What stands in a class's `@component(...)`, or None if it has none.
+
+    Raises:
+        SourceError: the card is not plain data, or breaks a card's own rules.
+    """
     for decorator in node.decorator_list:
         if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith("component"):
             words = {**_CARD_WORDS, "__builtins__": {"dict": dict, "tuple": tuple}}
             try:
-                return {
-                    k.arg: eval(ast.unparse(k.value), words)  # noqa: S307 - our own source, card words only
+                facts = {
+                    k.arg: eval(ast.unparse(k.value), words)  # noqa: S307 - card words only
                     for k in decorator.keywords
                 }
+                return card.Card(**facts)
             except NameError as e:
-                raise ValueError(
-                    f"{node.name}: the card must be written with literals and the words of "
-                    f"kcatalog.card. Received: {e} in {file.name}."
+                raise SourceError(
+                    f"{file}, line {decorator.lineno}, {node.name}: the card must be written "
+                    f"with literals and the words of kcatalog.card. Received: {e}."
                 ) from e
+            except (TypeError, ValueError) as e:
+                raise SourceError(f"{file}, line {decorator.lineno}, {node.name}: {e}") from e
     return None
 
 

@@ -46,7 +46,8 @@ def check_component(cls: type) -> list[Result]:
     Args:
         cls: a Keras layer, loss, metric, regularizer, constraint, initializer, optimizer,
             schedule or callback class, with `@kcatalog.registry.component(...)` or without.
-            Without a card its default arguments must be enough to build it.
+            Without a card its default arguments must be enough to build it, and only what
+            needs no card is checked.
 
     Returns:
         A `Result` for each check. A warning during a check counts as a failure.

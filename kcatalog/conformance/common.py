@@ -29,10 +29,9 @@ def _has_config(s: Subject) -> bool:
 # --- what the part says of itself -------------------------------------------------------
 
 
-@check()
+@check(when=_has_card)
 def card_complete(s: Subject):
     """A card names its source and its idea, and its example shows something."""
-    require(_has_card(s), f"{s.name} bears no card: put @component(...) above the class")
     require(s.card.paper is not None, "the card must name a paper or other source")
     require(s.card.equation, "the card must give the equation")
     for name, value in s.card.example.args.items():

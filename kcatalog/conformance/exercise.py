@@ -3,18 +3,52 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 
 import keras
 import numpy as np
 from keras import ops
 
+from kcatalog.card import Card, Example
 from kcatalog.conformance import backend
-from kcatalog.conformance.subject import Subject
+from kcatalog.conformance.subject import CheckError, Subject
 
 
 def exercise(s: Subject, part) -> dict[str, np.ndarray]:
     """Use the part once as training would; the numbers that came out, by name."""
     return _STEPS[s.kind](s, part)
+
+
+_SCORES = [Example(shape=(5,), targets=t) for t in ("one_hot", "labels", "real")]
+_GUESSES = {
+    "layers": [Example(shape=shape) for shape in ((8, 8, 4), (7, 5), (6,))],
+    "losses": _SCORES,
+    "metrics": _SCORES,
+}
+
+
+def guess_example(s: Subject) -> Subject:
+    """A part without a card, with the first data that its default arguments can be used on.
+
+    Raises:
+        CheckError: it cannot be used on any.
+    """
+    reason = None
+    for example in _GUESSES.get(s.kind, [Example(shape=(4, 3))]):
+        guess = replace(s, card=Card(example=example))
+        try:
+            exercise(guess, guess.make())
+            return guess
+        except Exception as e:  # a part that is not made for such data may raise anything
+            reason = reason or e
+    raise CheckError(
+        f"{s.name} bears no card, and its default arguments cannot be used on the usual shapes "
+        f"({type(reason).__name__}: {reason}). Say what to try it on:\n"
+        "    from kcatalog.card import Example\n"
+        "    from kcatalog.registry import component\n\n"
+        "    @component(example=Example({...arguments...}, shape=(...one sample's shape...)))\n"
+        f"    class {s.name}(...):"
+    )
 
 
 def layer_function(layer, training: bool):

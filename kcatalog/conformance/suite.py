@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from kcatalog import registry
+from kcatalog.conformance.exercise import guess_example
 from kcatalog.conformance.subject import Subject
 
 _CHECKS: list[_Rule] = []
@@ -66,6 +68,8 @@ def check(*kinds: str, tag: str | None = None, when=None, variants: tuple = ()):
 def checks_for(cls: type) -> Iterator[Check]:
     """Every check that applies to a class, registered in the catalog or not."""
     subject = Subject.of(cls)
+    if registry.card_of(cls) is None:
+        subject = guess_example(subject)
     for rule in _CHECKS:
         if (rule.kinds and subject.kind not in rule.kinds) or not rule.when(subject):
             continue
