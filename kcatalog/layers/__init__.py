@@ -1,6 +1,7 @@
 """Custom layers; the path of each is `kcatalog.layers.<Class>`."""
 
 from kcatalog.layers.convolution.squeeze_excite import SqueezeExcite
+from kcatalog.layers.normalization.layer_scale import LayerScale
 from kcatalog.layers.pooling.blur_pooling2d import BlurPooling2D
 from kcatalog.layers.pooling.generalized_mean_pooling2d import GeneralizedMeanPooling2D
 from kcatalog.layers.recurrent.layer_norm_lstm import LayerNormLSTM
@@ -15,6 +16,7 @@ __all__ = [
     "GeneralizedMeanPooling2D",
     "LayerNormLSTM",
     "LayerNormLSTMCell",
+    "LayerScale",
     "SqueezeExcite",
     "StochasticDepth",
     "VariationalDropout",
