@@ -20,6 +20,7 @@ from kcatalog.conformance import (  # noqa: F401 - each module registers its che
     optimizers,
     schedules,
     weights,
+    wrappers,
 )
 from kcatalog.conformance.subject import CheckError
 from kcatalog.conformance.suite import Check, checks_for, verified_tags

@@ -8,7 +8,7 @@ import pytest
 
 SCRIPT = """
 import tensorflow as tf
-from kcatalog.conformance.optimizers import two_cpus
+from kcatalog.conformance.descent import two_cpus
 
 devices = two_cpus()
 import keras, numpy as np

@@ -1,0 +1,98 @@
+"""Short runs of an optimizer on fixed gradients and on a small model."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+from kcatalog.conformance import backend
+from kcatalog.conformance.subject import Subject, close
+
+RATE = 0.05
+
+
+def is_wrapper(s: Subject) -> bool:
+    return "wrapper" in s.tags
+
+
+def make(s: Subject, **settings):
+    """The part with settings that every Keras optimizer takes; a wrapper's go to the inner one."""
+    if is_wrapper(s):
+        return s.make(inner=keras.optimizers.SGD(**{"learning_rate": RATE, **settings}))
+    return s.make(**settings)
+
+
+def gradients(s: Subject, steps: int = 4) -> np.ndarray:
+    return s.rng().normal(size=(steps, 4, 3)).astype("float32")
+
+
+def run(optimizer, gradients, scale: float = 1.0) -> list[np.ndarray]:
+    """A (4, 3) weight after each gradient is applied."""
+    variable, trajectory = keras.Variable(start(), name="w"), []
+    optimizer.build([variable])
+    for g in gradients:
+        apply(optimizer, ops.convert_to_tensor(g * scale), variable)
+        trajectory.append(backend.as_numpy(variable.value))
+    return trajectory
+
+
+def start() -> np.ndarray:
+    return np.linspace(-1, 2, 12, dtype="float32").reshape(4, 3)
+
+
+def apply(optimizer, gradient, variable):
+    """One step; through JAX's stateless path where Keras offers no other."""
+    if backend.NAME == "jax" and isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        state = [v.value for v in optimizer.variables]
+        (new,), state = optimizer.stateless_apply(state, [gradient], [variable.value])
+        variable.assign(new)
+        for v, value in zip(optimizer.variables, state, strict=True):
+            v.assign(value)
+    else:
+        optimizer.apply([gradient], [variable])
+
+
+def data(s: Subject, batches: int = 6):
+    x = s.rng().normal(size=(8 * batches, 5)).astype("float32")
+    y = np.sin(x @ np.ones((5, 2), "float32"))
+    return x, y
+
+
+def model(optimizer, **compile_args):
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential(
+        [keras.Input((5,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(2)]
+    )
+    model.compile(optimizer, "mse", **compile_args)
+    return model
+
+
+def fit(model, data, **args) -> list[np.ndarray]:
+    model.fit(*data, batch_size=8, shuffle=False, verbose=0, **args)
+    return [backend.as_numpy(v.value) for v in model.trainable_variables]
+
+
+def all_close(actual, expected, what: str, **tolerance):
+    for i, (a, b) in enumerate(zip(actual, expected, strict=True)):
+        close(a, b, f"{what}, weight {i}", **tolerance)
+
+
+def two_cpus() -> list[str]:
+    """The names of two logical CPU devices, made on the spot while TensorFlow still lets one."""
+    import tensorflow as tf
+
+    if (
+        tf.config.get_logical_device_configuration(tf.config.list_physical_devices("CPU")[0])
+        is None
+    ):
+        split = [tf.config.LogicalDeviceConfiguration()] * 2
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        try:
+            tf.config.set_logical_device_configuration(cpu, split)
+        except RuntimeError as e:
+            raise RuntimeError(
+                "This check needs two logical CPUs, and TensorFlow has started with one. Call "
+                "kcatalog.conformance.descent.two_cpus() before using TensorFlow."
+            ) from e
+    return [device.name for device in tf.config.list_logical_devices("CPU")[:2]]
