@@ -47,3 +47,8 @@ def test_unknown_tag_is_refused():
 def test_corners_move_one_argument_at_a_time():
     card = Card(space={"a": Choice(1, 2), "b": Choice("x")}, example=Example())
     assert list(card.corners()) == [{"a": 1}, {"a": 2}, {"b": "x"}]
+
+
+def test_a_forgotten_comma_is_named():
+    with pytest.raises(ValueError, match=r"Add a comma: tags=\('masking',\)"):
+        Card(tags="masking")

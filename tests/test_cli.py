@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -86,6 +87,21 @@ USER_CLASS = """
     from keras import ops
 
 
+    class Forgetful(keras.losses.Loss):
+        def __init__(self, margin=1.0, **kwargs):
+            super().__init__(**kwargs)
+            self.margin = margin
+
+        def call(self, y_true, y_pred):
+            return ops.mean(y_pred, axis=-1) * self.margin
+"""
+
+
+UNCARDED = """
+    import keras
+    from keras import ops
+
+
     class Fine(keras.regularizers.Regularizer):
         def __call__(self, w):
             return ops.sum(ops.square(w))
@@ -94,13 +110,9 @@ USER_CLASS = """
             return {}
 
 
-    class Forgetful(keras.losses.Loss):
-        def __init__(self, margin=1.0, **kwargs):
+    class NeedsArguments(keras.layers.Layer):
+        def __init__(self, units, **kwargs):
             super().__init__(**kwargs)
-            self.margin = margin
-
-        def call(self, y_true, y_pred):
-            return ops.mean(y_pred, axis=-1) * self.margin
 """
 
 
@@ -118,8 +130,23 @@ def test_check_finds_the_fault_of_a_users_class(tmp_path):
     assert "would reload with default arguments" in done.stdout
 
 
+def test_check_says_what_a_class_without_a_card_was_tried_on(tmp_path, monkeypatch, run):
+    (tmp_path / "uncarded.py").write_text(textwrap.dedent(UNCARDED))
+    monkeypatch.chdir(tmp_path)
+    code, output = run("check", "uncarded:Fine")
+    assert code == 0, output
+    assert "Fine bears no card: checked with its default arguments" in output
+    code, output = run("check", "uncarded:NeedsArguments")
+    assert code == 2
+    assert "@component(example=Example(" in output
+
+
 def test_doctor_reports(run):
     code, output = run("doctor")
     assert code == 0
     assert "Backend: " in output
     assert "Export to SavedModel: ready" in output
+    pyproject = Path(cli.__file__).parents[1].joinpath("pyproject.toml").read_text()
+    for extra in re.findall(r'install -e "\.\[([a-z]+)\]"', output):
+        assert f"\n{extra} = [" in pyproject
+    assert '-e ".[gpu]"' in output or "GPU: found" in output

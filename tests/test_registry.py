@@ -1,3 +1,4 @@
+import dataclasses
 import pathlib
 
 import keras
@@ -5,6 +6,7 @@ import pytest
 
 from kcatalog import registry
 from kcatalog.card import Choice
+from kcatalog.source import SourceError
 
 SOURCE = '''
 from kcatalog import checks
@@ -86,3 +88,30 @@ def test_example_code_runs():
 def test_kind_of_says_what_is_expected():
     with pytest.raises(TypeError, match="must derive from a Keras layer, loss"):
         registry.kind_of(dict)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (SOURCE.replace("@component(equation", '@component(tags=("shiny",), equation'), "shiny"),
+        (SOURCE.replace("class Twice:", "class Twice"), "line 8: expected ':'"),
+        (SOURCE.replace('"y = 2x"', '"y = 2x", colour="red"'), "colour"),
+    ],
+    ids=["unknown tag", "syntax", "unknown field"],
+)
+def test_a_broken_part_is_named_with_its_file(wrong, message):
+    with pytest.raises(SourceError, match=r"twice\.py, line") as e:
+        registry.read_source(wrong, "layers", pathlib.Path("twice.py"))
+    assert message in str(e.value)
+
+
+def test_a_part_that_is_not_exported_says_where_to_export_it():
+    entry = registry.describe("SqueezeExcite")
+    hidden = dataclasses.replace(entry, name="Hidden", path="kcatalog.layers.Hidden")
+    with pytest.raises(LookupError, match=r"import it in kcatalog/layers/__init__\.py"):
+        hidden.load()
+
+
+def test_inherited_arguments_are_told():
+    entry = registry.describe("GradientCentralization")
+    assert [a.name for a in entry.arguments] == ["inner", "name"]
