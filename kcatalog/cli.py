@@ -10,13 +10,9 @@ import importlib
 import importlib.util
 import json
 import os
-import platform
 import re
-import shutil
 import sys
 import traceback
-from importlib import metadata
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -211,67 +207,13 @@ def _load(target: str) -> type:
 
 # --- doctor -----------------------------------------------------------------------------
 
-_PACKAGES = (
-    ("tensorflow", "training, export"),
-    ("keras", "everything"),
-    ("keras-tuner", "tuning"),
-    ("tensorboard", "monitoring"),
-    ("jax", 'the JAX backend: pip install -e ".[jax]"'),
-    ("torch", 'the PyTorch backend: pip install -e ".[torch]"'),
-    ("scikit-learn", 'offline data: pip install -e ".[recipes]"'),
-    ("sktime", 'offline data: pip install -e ".[recipes]"'),
-)
-
 
 @app.command()
 def doctor():
     """Show versions, backend and devices, and what is missing for GPU, TPU and export."""
-    console.print(f"Python {platform.python_version()}, {platform.platform()}", highlight=False)
-    table = Table(box=None, pad_edge=False)
-    for column in ("Package", "Version", "Needed for"):
-        table.add_column(column)
-    for package, purpose in (("kcatalog", "this"), *_PACKAGES):
-        try:
-            version = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            version = "[yellow]not installed[/]"
-        table.add_row(package, version, escape(purpose))
-    console.print(table)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import keras
+    from kcatalog.doctor import report
 
-    console.print(f"Backend: {keras.backend.backend()} (set KERAS_BACKEND to change it)")
-    devices = _devices(keras.backend.backend())
-    console.print(f"Devices: {', '.join(devices)}", highlight=False)
-    kinds = {d.split(":")[0].lower() for d in devices}
-    for accelerator, missing in (
-        ("gpu", 'no GPU is visible; with an NVIDIA driver: pip install -e ".[gpu]"'),
-        (
-            "tpu",
-            "no TPU is visible; on a Cloud TPU host: pip install jax[tpu], KERAS_BACKEND=jax",
-        ),
-    ):
-        present = accelerator in kinds or (accelerator == "gpu" and "cuda" in kinds)
-        found = escape("found" if present else missing)
-        console.print(f"{accelerator.upper()}: {found}", highlight=False)
-    can_export = importlib.util.find_spec("tensorflow") is not None
-    console.print(f"Export to SavedModel: {'ready' if can_export else 'needs tensorflow'}")
-    free = shutil.disk_usage(Path.cwd()).free / 2**30
-    console.print(f"Free disk space here: {free:.0f} GiB", highlight=False)
-
-
-def _devices(backend: str) -> list[str]:
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        return [d.name.removeprefix("/physical_device:") for d in tf.config.list_physical_devices()]
-    if backend == "jax":
-        import jax
-
-        return [f"{d.platform}:{d.id}" for d in jax.devices()]
-    import torch
-
-    return ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    report(console)
 
 
 if __name__ == "__main__":

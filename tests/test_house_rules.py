@@ -21,7 +21,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 KNOWS_BACKENDS = {
     "conformance": "holds the backends against each other",
     "recipe": "chooses devices, exports SavedModels",
-    "cli.py": "doctor reports on the backends",
+    "doctor.py": "reports on the backends",
     "callbacks/probe_gradients.py": "gradients have no counterpart in keras.ops",
     "optimizers/wrappers/replicas.py": "tf.distribute has no counterpart in keras.ops",
 }
@@ -131,6 +131,7 @@ def imports(path):
 
 LAYERS = [  # each may import from those below it, and from its own row
     ("cli",),
+    ("doctor",),
     ("recipe", "conformance"),
     kcatalog.KINDS,
     ("ops",),
