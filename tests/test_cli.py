@@ -116,6 +116,7 @@ UNCARDED = """
 """
 
 
+@pytest.mark.slow
 def test_check_finds_the_fault_of_a_users_class(tmp_path):
     (tmp_path / "mine.py").write_text(textwrap.dedent(USER_CLASS))
     done = subprocess.run(

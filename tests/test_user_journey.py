@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 TRAIN = """
 import keras, numpy as np
 from kcatalog import layers, losses, optimizers
@@ -32,6 +34,7 @@ def run(code, folder):
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_parts_train_save_and_load_in_a_fresh_process(tmp_path):
     run(TRAIN, tmp_path)
     assert run(LOAD, tmp_path) == "Lookahead TripletSemiHard 0.5"

@@ -82,6 +82,7 @@ def test_a_run_directory_of_another_recipe(call):
     assert "trained already" in call("train", "--resume", "--run-dir", "mine").err
 
 
+@pytest.mark.slow
 def test_a_new_run_never_touches_an_old_one(call):
     done = call("train", "--epochs", "1")
     model = (done.run / "model.keras").read_bytes()
@@ -128,6 +129,7 @@ def test_set_overrides_hyperparameters(call):
     }
 
 
+@pytest.mark.slow
 def test_what_a_run_began_with_stays(call, monkeypatch):
     call("tune", "--trials", "1", "--trial-epochs", "1", "--seed", "3")
     refused = call("train", "--seed", "4")

@@ -29,6 +29,7 @@ def test_tuners(call, tuner):
     assert {"units", "optimizer", f"optimizer.{best['optimizer']}.learning_rate"} <= best.keys()
 
 
+@pytest.mark.slow
 def test_the_first_trial_is_the_defaults_and_set_values_stay(call):
     done = call("tune", "--trials", "3", "--trial-epochs", "1", "--set", "optimizer=SGD")
     assert done.code == 0, done.err
@@ -56,6 +57,7 @@ def test_one_build_is_enough_to_know_the_space(tmp_path):
     assert {"optimizer.Adam.learning_rate", "optimizer.SGD.learning_rate"} <= names
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_goes_on(call):
     call("tune", "--trials", "1", "--trial-epochs", "1")
     done = call("tune", "--trials", "2", "--resume")
@@ -79,6 +81,7 @@ def test_the_test_split_is_never_seen(call):
     assert call("train", "--epochs", "1", recipe=recipe).code == 0
 
 
+@pytest.mark.slow
 def test_trials_that_fail_are_told_of(call):
     def fragile(hp, data):
         model = tiny.build(hp, data)

@@ -42,6 +42,7 @@ print("equal")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_reference_is_one_device():
     done = subprocess.run(
