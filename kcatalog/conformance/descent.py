@@ -78,6 +78,16 @@ def all_close(actual, expected, what: str, **tolerance):
         close(a, b, f"{what}, weight {i}", **tolerance)
 
 
+def replicas_agree(s: Subject, **settings):
+    """Require two replicas that share a batch to end with the weights that one device gives."""
+    import tensorflow as tf
+
+    with tf.distribute.MirroredStrategy(two_cpus()).scope():
+        mirrored = model(make(s, **settings))
+    one = model(make(s, **settings))
+    all_close(fit(mirrored, data(s)), fit(one, data(s)), "two replicas and one")
+
+
 def two_cpus() -> list[str]:
     """The names of two logical CPU devices, made on the spot while TensorFlow still lets one."""
     import tensorflow as tf

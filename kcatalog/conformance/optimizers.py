@@ -106,22 +106,10 @@ def stateless_equals_stateful(s: Subject):
         close(weights[0], wanted, "the weight")
 
 
-@check("optimizers", when=lambda s: backend.NAME == "tensorflow", variants=("plain", "clipnorm"))
-def two_replicas_equal_one(s: Subject, setting):
+@check("optimizers", when=lambda s: backend.NAME == "tensorflow")
+def two_replicas_equal_one(s: Subject):
     """Under MirroredStrategy two replicas that share a batch make the step that one makes."""
-    if setting == "clipnorm" and not descent.is_wrapper(s):
-        return  # Keras clips each replica's own gradient
-    settings = {"clipnorm": 0.02} if setting == "clipnorm" else {}
-    import tensorflow as tf
-
-    with tf.distribute.MirroredStrategy(descent.two_cpus()).scope():
-        model = descent.model(descent.make(s, **settings))
-    two = descent.fit(model, descent.data(s))
-    descent.all_close(
-        two,
-        descent.fit(descent.model(descent.make(s, **settings)), descent.data(s)),
-        "two replicas and one",
-    )
+    descent.replicas_agree(s)
 
 
 # --- Keras's settings take effect -------------------------------------------------------

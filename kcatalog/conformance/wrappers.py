@@ -46,6 +46,12 @@ def clips(s: Subject, how):
     require(size > 0, "no step is taken at all")
 
 
+@check("optimizers", tag="wrapper", when=lambda s: backend.NAME == "tensorflow")
+def two_replicas_clip_as_one(s: Subject):
+    """Clipping acts on the summed gradient, where Keras alone clips each replica's own."""
+    descent.replicas_agree(s, clipnorm=0.02)
+
+
 @check("optimizers", tag="wrapper")
 def averages_like_inner(s: Subject):
     """The inner moving average is kept, and ends in the model."""

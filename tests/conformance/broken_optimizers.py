@@ -48,7 +48,8 @@ class CountsStepsInPython(Wrapper):
 @broken(
     "accumulates_gradients",
     "scales_losses-loss_scale_factor",
-    "two_replicas_equal_one-plain",
+    "two_replicas_equal_one",
+    "two_replicas_clip_as_one",
     **SGD,
 )
 class TransformsTooEarly(Wrapper):
