@@ -20,6 +20,7 @@ TAGS = {
     # losses and metrics
     "in-batch": "a sample's loss depends on the rest of its batch",
     "integer-labels": "targets are class indices of shape (batch,) or (batch, 1)",
+    "one-hot-labels": "one-hot rows as targets mean the same as class indices",
     "logits": "predictions are unbounded scores; the right one rising lowers the loss",
     "embeddings": "predictions are embeddings; rotating all of them changes nothing",
     "streaming": "updating by parts gives the same result as updating at once",
@@ -95,7 +96,7 @@ class Example:
     targets: what a loss or metric compares with: "labels" (class indices), "one_hot",
         "binary" (0/1 of the predictions' shape), "signs" (-1/+1), or "real".
     predictions: what a loss or metric is given: "real" (scores, embeddings) or
-        "probabilities" (positive, summing to 1 over the last axis).
+        "probabilities" (positive, summing to 1 over the last axis), or "cosines" (from -1 to 1).
     classes: number of classes when `targets` is "labels" and the last axis of `shape`
         does not count them (embeddings).
     """

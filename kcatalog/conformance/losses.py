@@ -110,6 +110,9 @@ def _degenerate(s: Subject):
         yield "all predictions zero", y_true, np.zeros_like(y_pred)
         yield "saturated predictions", y_true, 1e4 * np.sign(y_pred)
         yield "tiny predictions", y_true, 1e-20 * y_pred
+    elif s.card.example.predictions == "cosines":
+        yield "all predictions zero", y_true, np.zeros_like(y_pred)
+        yield "parallel and opposite", y_true, np.sign(y_pred)
     else:
         yield "certain predictions", y_true, np.eye(y_pred.shape[-1])[y_pred.argmax(-1)]
 
@@ -153,6 +156,19 @@ def label_forms_equal(s: Subject, form: str):
     y_true, y_pred = s.targets_and_predictions()
     other = y_true[:, None] if form == "column" else y_true.astype(form)
     close(value(s.make(), other, y_pred), value(s.make(), y_true, y_pred), f"labels as {form}")
+
+
+@check("losses", "metrics", tag="one-hot-labels")
+def one_hot_equals_indices(s: Subject):
+    """One-hot rows as targets give what class indices give."""
+    labels, y_pred = s.targets_and_predictions()
+    require(_has_labels(s), 'the card\'s example must have targets="labels"')
+    if s.kind == "metrics":
+        from kcatalog.conformance.metrics import result_of as value
+    else:
+        value = _value
+    one_hot = np.eye(s.card.example.classes or y_pred.shape[-1], dtype="float32")[labels]
+    close(value(s.make(), one_hot, y_pred), value(s.make(), labels, y_pred), "one-hot targets")
 
 
 @check("losses", tag="logits")

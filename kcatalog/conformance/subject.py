@@ -98,6 +98,8 @@ class Subject:
         y_pred = rng.normal(size=(batch, *shape))
         if example.predictions == "probabilities":
             y_pred = np.exp(y_pred) / np.exp(y_pred).sum(-1, keepdims=True)
+        elif example.predictions == "cosines":
+            y_pred = np.tanh(y_pred)
         classes = example.classes or (shape[-1] if shape else 2)
         labels = np.arange(batch) % classes
         y_true = {

@@ -22,3 +22,26 @@ def class_indices(labels, scores, axis=-1):
     if len(labels.shape) < len(scores.shape):
         labels = ops.expand_dims(labels, axis)
     return ops.cast(labels, "int32")
+
+
+def class_distribution(labels, scores, axis=-1, label_smoothing=0.0):
+    """Targets as a distribution over classes, of the shape and dtype of `scores`.
+
+    Class indices `(batch, ...)` or, along `axis`, `(batch, ..., 1)` become one-hot; what already
+    has the shape of `scores` (one-hot rows, or probabilities) stays as it is. Smoothing then
+    moves the part `label_smoothing` to all classes alike.
+
+    >>> [float(p) for p in class_distribution(ops.ones((1,)), ops.ones((1, 2)))[0]]
+    [0.0, 1.0]
+    """
+    labels = ops.convert_to_tensor(labels)
+    if tuple(labels.shape)[1:] == tuple(scores.shape)[1:] and scores.shape[axis] != 1:
+        p = ops.cast(labels, scores.dtype)
+    else:
+        y = class_indices(labels, scores, axis)
+        classes = scores.shape[axis]
+        along = [classes if i == axis % len(scores.shape) else 1 for i in range(len(scores.shape))]
+        p = ops.cast(y == ops.reshape(ops.arange(classes, dtype="int32"), along), scores.dtype)
+    if not label_smoothing:
+        return p
+    return (1 - label_smoothing) * p + label_smoothing / scores.shape[axis]

@@ -431,6 +431,22 @@ class TakesLabelsLiterally(keras.losses.Loss):
         return super().get_config()
 
 
+@broken(
+    "one_hot_equals_indices",
+    example=Example(shape=(5,), targets="labels"),
+    tags=("one-hot-labels",),
+)
+class CountsTargetNumbers(keras.losses.Loss):
+    """Weights a sample by how many numbers its target has."""
+
+    def call(self, y_true, y_pred):
+        numbers = 1 if len(y_true.shape) < 2 else y_true.shape[-1]
+        return numbers * ops.square(y_pred[:, 0])
+
+    def get_config(self):
+        return super().get_config()
+
+
 @broken("rotation_irrelevant", example=Example(shape=(5,)), tags=("embeddings",))
 class LovesItsFirstAxis(keras.losses.Loss):
     """Looks at one coordinate only."""
