@@ -7,6 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.ops.labels import class_indices
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.ops.probabilities import log_probabilities
 from kcatalog.registry import component
 
 
@@ -85,7 +86,7 @@ class SparseCategoricalFocalCrossentropy(keras.losses.Loss):
         self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
 
     def call(self, y_true, y_pred):
-        log_p = self._log_probabilities(at_least_float32(y_pred))
+        log_p = log_probabilities(at_least_float32(y_pred), self.from_logits, self.axis)
         y = class_indices(y_true, log_p, self.axis)
         log_p_y = ops.take_along_axis(log_p, y, axis=self.axis)
         f_y = ops.squeeze(self._alpha(log_p, y) * self._focal(log_p_y), self.axis)
@@ -98,13 +99,6 @@ class SparseCategoricalFocalCrossentropy(keras.losses.Loss):
     def _focal(self, log_p):
         q = ops.maximum(-ops.expm1(log_p), keras.config.epsilon())  # 1 - p; its power is smooth
         return -(q**self.gamma) * log_p
-
-    def _log_probabilities(self, y_pred):
-        if self.from_logits:
-            return ops.log_softmax(y_pred, axis=self.axis)
-        epsilon = keras.config.epsilon()
-        p = y_pred / ops.sum(y_pred, axis=self.axis, keepdims=True)
-        return ops.log(ops.clip(p, epsilon, 1 - epsilon))
 
     def _alpha(self, log_p, y=None):
         """`α` for the classes `y`, or for every class along the axis of classes."""

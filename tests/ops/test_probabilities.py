@@ -1,0 +1,29 @@
+import numpy as np
+import pytest
+from keras import ops
+
+from kcatalog.conformance.backend import as_numpy, value_and_gradients
+from kcatalog.ops.probabilities import log_probabilities
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+def test_reference(rng, axis):
+    s = rng.normal(size=(2, 3, 4)).astype("float32")
+    rows = np.moveaxis(s.astype("float64"), axis, -1)
+    log_p = [[[v - np.log(sum(np.exp(row))) for v in row] for row in rows] for rows in rows]
+    log_p = np.moveaxis(log_p, -1, axis)
+    for y_pred, from_logits in ((s, True), (np.exp(s), False)):
+        found = as_numpy(log_probabilities(ops.convert_to_tensor(y_pred), from_logits, axis))
+        np.testing.assert_allclose(found, log_p, rtol=1e-5, atol=1e-6)
+
+
+def test_saturated_logits_keep_their_gradient():
+    s = np.array([[1e4, -1e4]], "float32")
+    value, (gradient,) = value_and_gradients(lambda s: log_probabilities(s, True)[0, 1], [s])
+    assert value == -2e4
+    np.testing.assert_array_equal(gradient, [[-1, 1]])
+
+
+def test_probabilities_are_kept_off_zero_and_one():
+    found = as_numpy(log_probabilities(ops.convert_to_tensor([[2.0, 0.0]]), False))
+    np.testing.assert_allclose(found, [[np.log1p(-1e-7), np.log(1e-7)]], atol=1e-6, rtol=1e-5)
