@@ -94,9 +94,12 @@ class Example:
     shape: one sample's shape without the batch axis (layers, predictions of losses and
         metrics), or the whole weight's shape (regularizers, constraints, initializers).
     targets: what a loss or metric compares with: "labels" (class indices), "one_hot",
-        "binary" (0/1 of the predictions' shape), "signs" (-1/+1), or "real".
+        "binary" (0/1 of the predictions' shape), "signs" (-1/+1), "boxes", or "real".
     predictions: what a loss or metric is given: "real" (scores, embeddings) or
-        "probabilities" (positive, summing to 1 over the last axis), or "cosines" (from -1 to 1).
+        "probabilities" (positive, summing to 1 over the last axis), "cosines" (from -1 to 1),
+        or "boxes" (four positive numbers that are a box in each of Keras's formats).
+    target_shape: one sample's shape of "labels" (a class for each pixel, say) or of "signs",
+        where it is not that of one label or of the predictions.
     classes: number of classes when `targets` is "labels" and the last axis of `shape`
         does not count them (embeddings).
     """
@@ -105,6 +108,7 @@ class Example:
     shape: tuple[int, ...] | None = None
     targets: str = "real"
     predictions: str = "real"
+    target_shape: tuple[int, ...] | None = None
     classes: int | None = None
 
 

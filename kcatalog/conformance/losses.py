@@ -105,7 +105,8 @@ def _degenerate(s: Subject):
     if _has_labels(s):
         yield "one class only", np.zeros_like(y_true), y_pred
         if s.card.example.classes or y_pred.shape[-1] >= BATCH:
-            yield "all classes different", np.arange(BATCH, dtype="int32"), y_pred
+            each = np.resize(np.arange(BATCH, dtype="int32"), y_true.shape)
+            yield "all classes different", each, y_pred
     if s.card.example.predictions == "real":
         yield "all predictions zero", y_true, np.zeros_like(y_pred)
         yield "saturated predictions", y_true, 1e4 * np.sign(y_pred)
@@ -113,6 +114,12 @@ def _degenerate(s: Subject):
     elif s.card.example.predictions == "cosines":
         yield "all predictions zero", y_true, np.zeros_like(y_pred)
         yield "parallel and opposite", y_true, np.sign(y_pred)
+    elif s.card.example.predictions == "boxes":
+        yield "all predictions right", y_true, y_true
+        yield "boxes without area", y_true, np.zeros_like(y_pred)
+        yield "no area on either side", np.zeros_like(y_true), np.zeros_like(y_pred)
+        yield "boxes far apart", y_true, y_pred + 1e4
+        yield "boxes inside out", y_true, -y_pred
     else:
         yield "certain predictions", y_true, np.eye(y_pred.shape[-1])[y_pred.argmax(-1)]
 
@@ -154,7 +161,7 @@ def label_forms_equal(s: Subject, form: str):
     else:
         value = _value
     y_true, y_pred = s.targets_and_predictions()
-    other = y_true[:, None] if form == "column" else y_true.astype(form)
+    other = y_true[..., None] if form == "column" else y_true.astype(form)
     close(value(s.make(), other, y_pred), value(s.make(), y_true, y_pred), f"labels as {form}")
 
 

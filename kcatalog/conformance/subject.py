@@ -100,13 +100,18 @@ class Subject:
             y_pred = np.exp(y_pred) / np.exp(y_pred).sum(-1, keepdims=True)
         elif example.predictions == "cosines":
             y_pred = np.tanh(y_pred)
+        elif example.predictions == "boxes":
+            y_pred = _boxes(rng, y_pred.shape)
         classes = example.classes or (shape[-1] if shape else 2)
-        labels = np.arange(batch) % classes
+        one_each = (batch, *(example.target_shape or ()))
+        labels = np.resize(np.arange(classes), one_each)
+        signs = y_pred.shape if example.target_shape is None else one_each
         y_true = {
-            "labels": lambda: rng.permutation(labels).astype("int32"),
+            "labels": lambda: rng.permutation(labels.ravel()).reshape(one_each).astype("int32"),
             "one_hot": lambda: np.eye(classes)[rng.permutation(labels)].astype(dtype),
             "binary": lambda: rng.integers(0, 2, y_pred.shape).astype(dtype),
-            "signs": lambda: (2 * rng.integers(0, 2, y_pred.shape) - 1).astype(dtype),
+            "signs": lambda: (2 * rng.integers(0, 2, signs) - 1).astype(dtype),
+            "boxes": lambda: _boxes(rng, y_pred.shape).astype(dtype),
             "real": lambda: rng.normal(size=y_pred.shape).astype(dtype),
         }[example.targets]()
         return y_true, y_pred.astype(dtype)
@@ -119,3 +124,9 @@ class Subject:
             "for instance example=Example({...}, shape=(8, 8, 3))",
         )
         return shape
+
+
+def _boxes(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Boxes that are valid as two corners, and as a corner or a centre with a size."""
+    corner, size = rng.uniform(0.0, 1.0, (*shape[:-1], 2)), rng.uniform(0.3, 1.0, (*shape[:-1], 2))
+    return np.concatenate([corner, corner + size], axis=-1)

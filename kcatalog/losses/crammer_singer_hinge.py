@@ -5,7 +5,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
-from kcatalog.ops.labels import class_indices
+from kcatalog.ops.labels import class_distribution
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.registry import component
 
@@ -19,7 +19,7 @@ from kcatalog.registry import component
         "section 3, equation 3",
     ),
     equation="l = max(0, m + max over j ≠ y of s_j - s_y)",
-    tags=("integer-labels", "logits"),
+    tags=("integer-labels", "one-hot-labels", "logits"),
     space={"margin": Float(0.1, 10.0, log=True)},
     example=Example({"margin": 0.5}, shape=(5,), targets="labels"),
 )
@@ -29,7 +29,7 @@ class CrammerSingerHinge(keras.losses.Loss):
     The support vector machine for many classes. A sample that is right by the margin has no
     gradient at all, so training ends in a model that rests on the hard samples. Scores carry no
     probabilities: take cross-entropy where these are wanted. `keras.losses.CategoricalHinge`
-    takes one-hot targets, fixes the margin at 1, and lets no competitor score below 0.
+    takes one-hot targets only, fixes the margin at 1, and lets no competitor score below 0.
 
     Maths:
         `l = max(0, m + max over j ≠ y of s_j - s_y)`, with `m` = `margin`, `s` = `y_pred` and
@@ -42,7 +42,8 @@ class CrammerSingerHinge(keras.losses.Loss):
         dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
-        `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, whole numbers of any dtype.
+        `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, whole numbers of any dtype,
+        or one-hot `(batch, ..., classes)`.
         `y_pred`: scores `(batch, ..., classes)`. Unreduced: `(batch, ...)`.
 
     Behaviour:
@@ -70,10 +71,9 @@ class CrammerSingerHinge(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         s = at_least_float32(y_pred)
-        y = class_indices(y_true, s)
-        s_y = ops.take_along_axis(s, y, axis=-1)[..., 0]
-        others = ops.arange(ops.shape(s)[-1], dtype="int32") != y
-        s_j = ops.max(ops.where(others, s, -float("inf")), axis=-1)
+        y = class_distribution(y_true, s)
+        s_y = ops.sum(y * s, axis=-1)
+        s_j = ops.max(ops.where(y > 0, -float("inf"), s), axis=-1)
         return ops.relu(self.margin + s_j - s_y)
 
     def get_config(self):

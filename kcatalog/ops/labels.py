@@ -24,6 +24,19 @@ def class_indices(labels, scores, axis=-1):
     return ops.cast(labels, "int32")
 
 
+def is_distribution(labels, scores, axis=-1):
+    """Whether labels name every class along `axis` (one-hot rows), and not the one that is right.
+
+    >>> is_distribution(ops.ones((3, 5)), ops.ones((3, 5)))
+    True
+    >>> is_distribution(ops.ones((3, 1)), ops.ones((3, 5)))
+    False
+    """
+    if len(labels.shape) != len(scores.shape) or scores.shape[axis] == 1:
+        return False
+    return labels.shape[axis] == scores.shape[axis]
+
+
 def class_distribution(labels, scores, axis=-1, label_smoothing=0.0):
     """Targets as a distribution over classes, of the shape and dtype of `scores`.
 
@@ -35,7 +48,7 @@ def class_distribution(labels, scores, axis=-1, label_smoothing=0.0):
     [0.0, 1.0]
     """
     labels = ops.convert_to_tensor(labels)
-    if tuple(labels.shape)[1:] == tuple(scores.shape)[1:] and scores.shape[axis] != 1:
+    if is_distribution(labels, scores, axis):
         p = ops.cast(labels, scores.dtype)
     else:
         y = class_indices(labels, scores, axis)
@@ -45,3 +58,20 @@ def class_distribution(labels, scores, axis=-1, label_smoothing=0.0):
     if not label_smoothing:
         return p
     return (1 - label_smoothing) * p + label_smoothing / scores.shape[axis]
+
+
+def signs(labels, scores):
+    """Labels of two classes, 0/1 or -1/+1, as -1/+1 in the rank and dtype of `scores`.
+
+    Each label is read by itself: Keras's hinges turn 0 into -1 only where the whole batch is 0/1.
+    Labels `(batch, ...)` fit scores `(batch, ..., 1)`, and the other way round.
+
+    >>> [float(y) for y in signs(ops.convert_to_tensor([0, 1, -1]), ops.ones((3,)))]
+    [-1.0, 1.0, -1.0]
+    """
+    y = ops.convert_to_tensor(labels)
+    if len(y.shape) + 1 == len(scores.shape):
+        y = ops.expand_dims(y, -1)
+    elif len(y.shape) == len(scores.shape) + 1:
+        y = ops.squeeze(y, -1)
+    return ops.where(y > 0, ops.ones_like(scores), -ops.ones_like(scores))

@@ -1,7 +1,8 @@
+import keras
 import numpy as np
 
 from kcatalog.conformance.backend import as_numpy
-from kcatalog.ops.labels import class_indices, flat_labels
+from kcatalog.ops.labels import class_indices, flat_labels, is_distribution, signs
 
 
 def test_forms():
@@ -9,3 +10,23 @@ def test_forms():
         np.testing.assert_array_equal(as_numpy(flat_labels(np.array(labels, "float32"))), [2, 0, 1])
         y = as_numpy(class_indices(np.array(labels, "float32"), np.zeros((3, 5))))
         np.testing.assert_array_equal(y, [[2], [0], [1]])
+
+
+def test_signs_read_each_label_by_itself():
+    for labels in ([0, 1, -1], [[0], [1], [-1]]):
+        for scores in (np.zeros((3,), "float32"), np.zeros((3, 1), "float32")):
+            y = as_numpy(signs(np.array(labels, "float32"), scores))
+            np.testing.assert_array_equal(y, np.reshape([-1, 1, -1], scores.shape))
+
+
+def test_one_hot_or_indices():
+    scores = np.zeros((2, 4, 5))
+    for shape, expected in [((2, 4), False), ((2, 4, 1), False), ((2, 4, 5), True)]:
+        assert is_distribution(np.zeros(shape), scores) is expected
+    assert is_distribution(np.zeros((2, 5, 4)), np.zeros((2, 5, 4)), axis=1)
+    assert not is_distribution(np.zeros((2, 1)), np.zeros((2, 1)))  # a single class
+
+
+def test_one_hot_of_an_unknown_length():
+    labels, scores = keras.KerasTensor((None, None, 5)), keras.KerasTensor((None, 4, 5))
+    assert is_distribution(labels, scores)
