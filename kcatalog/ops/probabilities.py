@@ -1,7 +1,9 @@
-"""Log-probabilities of classes, from logits exactly, from probabilities as Keras bounds them."""
+"""Log-probabilities of classes and the cross-entropy of targets in any form with them."""
 
 import keras
 from keras import ops
+
+from kcatalog.ops.labels import class_indices, is_distribution
 
 
 def log_probabilities(y_pred, from_logits, axis=-1):
@@ -20,3 +22,24 @@ def log_probabilities(y_pred, from_logits, axis=-1):
     epsilon = keras.config.epsilon()
     p = y_pred / ops.sum(y_pred, axis=axis, keepdims=True)
     return ops.log(ops.clip(p, epsilon, 1 - epsilon))
+
+
+def crossentropy(y_true, log_p, axis=-1, label_smoothing=0.0):
+    """`-Σ q log p` along `axis`, for targets `q` given as class indices or as distributions.
+
+    Class indices pick their `log p`: there is no one-hot tensor, however many classes. Smoothing
+    moves the part `label_smoothing` of `q` to all classes alike.
+
+    >>> log_p = ops.log(ops.convert_to_tensor([[0.25, 0.75]]))
+    >>> [round(float(crossentropy(y, log_p)[0]), 4) for y in (ops.zeros((1,)), 0.5 + 0 * log_p)]
+    [1.3863, 0.837]
+    """
+    y_true = ops.convert_to_tensor(y_true)
+    if is_distribution(y_true, log_p, axis):
+        loss = -ops.sum(ops.cast(y_true, log_p.dtype) * log_p, axis=axis)
+    else:
+        y = class_indices(y_true, log_p, axis)
+        loss = -ops.squeeze(ops.take_along_axis(log_p, y, axis=axis), axis)
+    if not label_smoothing:
+        return loss
+    return (1 - label_smoothing) * loss - label_smoothing * ops.mean(log_p, axis=axis)

@@ -3,7 +3,7 @@ import pytest
 from keras import ops
 
 from kcatalog.conformance.backend import as_numpy, value_and_gradients
-from kcatalog.ops.probabilities import log_probabilities
+from kcatalog.ops.probabilities import crossentropy, log_probabilities
 
 
 @pytest.mark.parametrize("axis", [1, -1])
@@ -27,3 +27,20 @@ def test_saturated_logits_keep_their_gradient():
 def test_probabilities_are_kept_off_zero_and_one():
     found = as_numpy(log_probabilities(ops.convert_to_tensor([[2.0, 0.0]]), False))
     np.testing.assert_allclose(found, [[np.log1p(-1e-7), np.log(1e-7)]], atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.3])
+def test_reference_crossentropy(rng, axis, label_smoothing):
+    log_p = -rng.exponential(size=(3, 4, 5)).astype("float32")
+    rows = np.moveaxis(log_p, axis, -1)
+    y = rng.integers(0, rows.shape[-1], rows.shape[:-1])
+    expected = np.zeros(y.shape)
+    for place in np.ndindex(y.shape):
+        for c, value in enumerate(rows[place]):
+            q = (1 - label_smoothing) * (c == y[place]) + label_smoothing / rows.shape[-1]
+            expected[place] -= q * value
+    one_hot = np.moveaxis(np.eye(rows.shape[-1])[y], -1, axis)
+    for y_true in (y, np.expand_dims(y, axis), one_hot):
+        found = crossentropy(y_true, ops.convert_to_tensor(log_p), axis, label_smoothing)
+        np.testing.assert_allclose(as_numpy(found), expected, rtol=1e-5)
