@@ -1,7 +1,23 @@
 """Losses; the path of each is `kcatalog.losses.<Class>`."""
 
 from kcatalog.losses.crammer_singer_hinge import CrammerSingerHinge
+from kcatalog.losses.margin_ranking import MarginRanking
+from kcatalog.losses.modified_huber import ModifiedHuber
+from kcatalog.losses.perceptron import Perceptron
+from kcatalog.losses.ramp import Ramp
+from kcatalog.losses.smoothed_hinge import SmoothedHinge
 from kcatalog.losses.sparse_categorical_focal_crossentropy import SparseCategoricalFocalCrossentropy
 from kcatalog.losses.triplet_semi_hard import TripletSemiHard
+from kcatalog.losses.weston_watkins_hinge import WestonWatkinsHinge
 
-__all__ = ["CrammerSingerHinge", "SparseCategoricalFocalCrossentropy", "TripletSemiHard"]
+__all__ = [
+    "CrammerSingerHinge",
+    "MarginRanking",
+    "ModifiedHuber",
+    "Perceptron",
+    "Ramp",
+    "SmoothedHinge",
+    "SparseCategoricalFocalCrossentropy",
+    "TripletSemiHard",
+    "WestonWatkinsHinge",
+]

@@ -1,0 +1,78 @@
+"""A hinge that is cut off: a sample that is hopelessly wrong stops pulling."""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Example, Float, Paper
+from kcatalog.ops.labels import signs
+from kcatalog.ops.precision import at_least_float32
+from kcatalog.ops.samples import mean_over_outputs
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "Trading Convexity for Scalability",
+        "Collobert, Sinz, Weston, Bottou",
+        2006,
+        "https://doi.org/10.1145/1143844.1143870",
+        "section 3, R_s = H_1 - H_s",
+    ),
+    equation="l = max(0, 1 - z) - max(0, t - z); z = y s",
+    space={"truncation": Float(-2.0, 0.0)},
+    example=Example({"truncation": -0.5}, shape=(4,), targets="binary"),
+)
+class Ramp(keras.losses.Loss):
+    """Hinge loss for two classes that no sample can drive beyond a bound.
+
+    For labels that are partly wrong: a sample whose score lies beyond `truncation` on the wrong
+    side has no gradient any more. Not convex: at a bad start most samples lie there and nothing
+    is learned, so begin with `keras.losses.Hinge`, or with a low `truncation`.
+
+    Maths:
+        `l = max(0, 1 - z) - max(0, t - z)` with `z = y s`, `t` = `truncation` (the paper's `s`),
+        `s` = `y_pred` and `y` = `y_true` as -1/+1. That is `1 - z` kept within 0 and `1 - t`.
+
+    Args:
+        truncation: `t`, the `z` at which the loss stops growing, a number in (-inf, 1); the
+            paper tries values from -1 to 0.
+        reduction: How samples are reduced, as in every Keras loss.
+        name: Name of the loss.
+        dtype: Dtype of the loss; None is Keras's default.
+
+    Shapes:
+        `y_true`: 0/1 or -1/+1, as `y_pred`; a last axis of 1 may be left out.
+        `y_pred`: scores `(batch, ..., outputs)` or `(batch,)`. Unreduced: `(batch, ...)`, the mean
+        over the outputs, as in Keras's hinges.
+
+    Behaviour:
+        Each sample on its own: a label above 0 is the positive class, any other the negative.
+        Half precision is computed in float32.
+
+    Example:
+        A sample short of the margin by 0.5, and one so wrong that it counts as 2:
+
+        >>> loss = Ramp(reduction="sum")
+        >>> y_true = keras.ops.convert_to_tensor([1, 0])
+        >>> float(loss(y_true, keras.ops.convert_to_tensor([0.5, 100.0])))
+        2.5
+    """
+
+    def __init__(
+        self,
+        truncation=-1.0,
+        reduction="sum_over_batch_size",
+        name="ramp",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.truncation = checks.number(self, "truncation", truncation, "(-inf, 1)")
+
+    def call(self, y_true, y_pred):
+        s = at_least_float32(y_pred)
+        z = signs(y_true, s) * s
+        return mean_over_outputs(ops.clip(1 - z, 0, 1 - self.truncation))
+
+    def get_config(self):
+        return {**super().get_config(), "truncation": self.truncation}

@@ -1,0 +1,80 @@
+"""A hinge whose corner is rounded, so that its gradient fades instead of stopping dead."""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Example, Float, Paper
+from kcatalog.ops.labels import signs
+from kcatalog.ops.precision import at_least_float32
+from kcatalog.ops.samples import mean_over_outputs
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "Loss Functions for Preference Levels: Regression with Discrete Ordered Labels",
+        "Rennie, Srebro",
+        2005,
+        "https://people.csail.mit.edu/jrennie/papers/ijcai05-preference.pdf",
+        "section 3.2, smooth hinge",
+    ),
+    equation="l = 0 for z ≥ 1, (1 - z)² / 2w for 1 - w < z < 1, else 1 - z - w / 2; z = y s",
+    space={"smoothing": Float(0.1, 2.0)},
+    example=Example({"smoothing": 0.5}, shape=(4,), targets="binary"),
+)
+class SmoothedHinge(keras.losses.Loss):
+    """Hinge loss for two classes with a rounded corner.
+
+    Where `keras.losses.Hinge` has a corner, a piece of a parabola joins the two lines: second-order
+    and momentum methods settle there. Far on the wrong side it grows in proportion, so it
+    forgives outliers more than `keras.losses.SquaredHinge`. Scores carry no probabilities.
+
+    Maths:
+        With `z = y s`: `l = 0` for `z ≥ 1`, `(1 - z)² / 2w` for `1 - w < z < 1`, and
+        `1 - z - w / 2` below; `w` = `smoothing`, `s` = `y_pred`, `y` = `y_true` as -1/+1.
+        The paper's `w` is 1; near 0 this is the plain hinge.
+
+    Args:
+        smoothing: `w`, the width of the rounded corner, in units of the scores,
+            a number in (0, inf).
+        reduction: How samples are reduced, as in every Keras loss.
+        name: Name of the loss.
+        dtype: Dtype of the loss; None is Keras's default.
+
+    Shapes:
+        `y_true`: 0/1 or -1/+1, as `y_pred`; a last axis of 1 may be left out.
+        `y_pred`: scores `(batch, ..., outputs)` or `(batch,)`. Unreduced: `(batch, ...)`, the mean
+        over the outputs, as in Keras's hinges.
+
+    Behaviour:
+        Each sample on its own: a label above 0 is the positive class, any other the negative.
+        Half precision is computed in float32.
+
+    Example:
+        Half the margin is missing, and half of that squared is the loss:
+
+        >>> loss = SmoothedHinge()
+        >>> y_true = keras.ops.convert_to_tensor([1])
+        >>> float(loss(y_true, keras.ops.convert_to_tensor([0.5])))
+        0.125
+    """
+
+    def __init__(
+        self,
+        smoothing=1.0,
+        reduction="sum_over_batch_size",
+        name="smoothed_hinge",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.smoothing = checks.number(self, "smoothing", smoothing, "(0, inf)")
+
+    def call(self, y_true, y_pred):
+        s = at_least_float32(y_pred)
+        u = ops.relu(1 - signs(y_true, s) * s)
+        q = ops.minimum(u, self.smoothing)  # q = u on the parabola, q = w on the line
+        return mean_over_outputs(q * (u - q / 2) / self.smoothing)
+
+    def get_config(self):
+        return {**super().get_config(), "smoothing": self.smoothing}
