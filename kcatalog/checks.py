@@ -82,6 +82,20 @@ def integer(owner, name: str, value, interval: str, *, optional: bool = False):
     return value
 
 
+def numbers_list(owner, name: str, values, interval: str):
+    """A list or tuple of finite real numbers within `interval`, at least one."""
+    rule = f"a list of numbers in {interval}"
+    if not isinstance(values, list | tuple) or not values:
+        fix = f"Write {name}.tolist()." if hasattr(values, "tolist") else ""
+        raise error(owner, name, rule, values, fix)
+    try:
+        for value in values:
+            number(owner, name, value, interval)
+    except ValueError as e:
+        raise error(owner, name, rule, values, f"Replace {value!r}.") from e
+    return values
+
+
 def choice(owner, name: str, value, options: tuple):
     """One of `options`."""
     if not any(value is o or (type(value) is type(o) and value == o) for o in options):

@@ -51,6 +51,19 @@ def test_integer_refuses(bad):
         checks.integer(Owner(), "k", bad, "[1, inf)")
 
 
+@pytest.mark.parametrize("bad", [[], 1.0, "12", [1, 0], [1, "2"], [True], [float("nan")], {1, 2}])
+def test_numbers_list_refuses(bad):
+    assert checks.numbers_list(Owner(), "counts", (1, 2.5), "(0, inf)") == (1, 2.5)
+    rule = "Owner: `counts` must be a list of numbers in \\(0, inf\\)"
+    with pytest.raises(ValueError, match=rule):
+        checks.numbers_list(Owner(), "counts", bad, "(0, inf)")
+
+
+def test_numbers_list_tells_how_to_make_one_of_an_array():
+    with pytest.raises(ValueError, match=r"Write counts.tolist\(\)"):
+        checks.numbers_list(Owner(), "counts", np.array([1, 2]), "(0, inf)")
+
+
 def test_choice_suggests_the_closest():
     with pytest.raises(ValueError, match="Did you mean 'cosine'\\?"):
         checks.choice(Owner(), "distance", "cosin", ("euclidean", "cosine"))

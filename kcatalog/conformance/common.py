@@ -23,7 +23,7 @@ def _has_card(s: Subject) -> bool:
 
 
 def _has_config(s: Subject) -> bool:
-    return s.kind != "callbacks"
+    return s.kind not in ("callbacks", "samplers")
 
 
 # --- what the part says of itself -------------------------------------------------------
@@ -184,6 +184,9 @@ def _bad_values(rule: str) -> list:
     if rule.startswith(("number", "integer")):
         bad += [float("nan"), float("inf"), "1", True, [0.5]]
         bad += Interval(rule.removesuffix(" or None").split(" in ")[1]).outside()
+    if rule.startswith("list of numbers"):
+        outside = Interval(rule.split(" in ")[1]).outside()
+        bad += [1.0, [], ["1"], *([value] for value in (float("nan"), True, *outside))]
     if rule.startswith("integer"):
         bad.append(1.5)
     if "|" in rule:

@@ -5,7 +5,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
-from kcatalog.ops.labels import class_indices
+from kcatalog.ops.labels import class_indices, per_class
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.probabilities import log_probabilities
 from kcatalog.registry import component
@@ -104,14 +104,8 @@ class SparseCategoricalFocalCrossentropy(keras.losses.Loss):
         """`α` for the classes `y`, or for every class along the axis of classes."""
         if not isinstance(self.alpha, list | tuple):
             return self.alpha
-        if len(self.alpha) != log_p.shape[self.axis]:
-            rule = f"a number, or a list of {log_p.shape[self.axis]}, one for each class"
-            raise checks.error(self, "alpha", rule, self.alpha)
-        α = ops.convert_to_tensor(self.alpha, dtype=log_p.dtype)
-        if y is not None:
-            return ops.take(α, y)
-        axis = self.axis % len(log_p.shape)
-        return ops.reshape(α, [-1 if i == axis else 1 for i in range(len(log_p.shape))])
+        α = per_class(self, "alpha", self.alpha, log_p, self.axis)
+        return α if y is None else ops.take(α, y)
 
     def get_config(self):
         return {

@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from kcatalog import checks
+
 
 def flat_labels(labels):
     """Labels of shape `(batch,)` or `(batch, 1)` as `(batch,)`.
@@ -75,3 +77,19 @@ def signs(labels, scores):
     elif len(y.shape) == len(scores.shape) + 1:
         y = ops.squeeze(y, -1)
     return ops.where(y > 0, ops.ones_like(scores), -ops.ones_like(scores))
+
+
+def per_class(owner, name, values, scores, axis=-1):
+    """The list `values`, one number for each class, laid along `axis` to multiply `scores` with.
+
+    Where their number is not that of the classes, the error names `owner` and its argument `name`.
+
+    >>> tuple(per_class("Loss", "counts", [1, 2, 3], ops.ones((5, 3, 4)), axis=1).shape)
+    (3, 1)
+    """
+    classes = scores.shape[axis]
+    if len(values) != classes:
+        rule = f"a list of {classes}, one for each class"
+        raise checks.error(owner, name, rule, values)
+    after = len(scores.shape) - 1 - axis % len(scores.shape)
+    return ops.reshape(ops.convert_to_tensor(values, dtype=scores.dtype), (classes, *[1] * after))

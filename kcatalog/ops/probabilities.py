@@ -24,6 +24,16 @@ def log_probabilities(y_pred, from_logits, axis=-1):
     return ops.log(ops.clip(p, epsilon, 1 - epsilon))
 
 
+def logits(y_pred, from_logits, axis=-1):
+    """Logits as they are; for probabilities their logarithm, which differs by a constant only.
+
+    >>> p = ops.convert_to_tensor([[0.25, 0.75]])
+    >>> [round(float(v), 4) for v in ops.softmax(logits(p, from_logits=False))[0]]
+    [0.25, 0.75]
+    """
+    return y_pred if from_logits else log_probabilities(y_pred, from_logits, axis)
+
+
 def crossentropy(y_true, log_p, axis=-1, label_smoothing=0.0):
     """`-Σ q log p` along `axis`, for targets `q` given as class indices or as distributions.
 

@@ -1,8 +1,9 @@
 import keras
 import numpy as np
+import pytest
 
 from kcatalog.conformance.backend import as_numpy
-from kcatalog.ops.labels import class_indices, flat_labels, is_distribution, signs
+from kcatalog.ops.labels import class_indices, flat_labels, is_distribution, per_class, signs
 
 
 def test_forms():
@@ -30,3 +31,14 @@ def test_one_hot_or_indices():
 def test_one_hot_of_an_unknown_length():
     labels, scores = keras.KerasTensor((None, None, 5)), keras.KerasTensor((None, 4, 5))
     assert is_distribution(labels, scores)
+
+
+def test_one_number_for_each_class_along_an_axis():
+    for axis, shape in [(1, (3, 1)), (-1, (3,)), (-2, (3, 1))]:
+        scores = np.zeros((2, 3, 4) if shape == (3, 1) else (2, 4, 3), "float32")
+        np.testing.assert_array_equal(
+            as_numpy(per_class("Loss", "counts", [1, 2, 3], scores, axis)),
+            np.reshape([1, 2, 3], shape),
+        )
+    with pytest.raises(ValueError, match="Loss: `counts` must be a list of 4, one for each class"):
+        per_class("Loss", "counts", [1, 2, 3], np.zeros((2, 4)))

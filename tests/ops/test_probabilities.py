@@ -3,7 +3,7 @@ import pytest
 from keras import ops
 
 from kcatalog.conformance.backend import as_numpy, value_and_gradients
-from kcatalog.ops.probabilities import crossentropy, log_probabilities
+from kcatalog.ops.probabilities import crossentropy, log_probabilities, logits
 
 
 @pytest.mark.parametrize("axis", [1, -1])
@@ -44,3 +44,10 @@ def test_reference_crossentropy(rng, axis, label_smoothing):
     for y_true in (y, np.expand_dims(y, axis), one_hot):
         found = crossentropy(y_true, ops.convert_to_tensor(log_p), axis, label_smoothing)
         np.testing.assert_allclose(as_numpy(found), expected, rtol=1e-5)
+
+
+def test_logits_of_probabilities_differ_by_a_constant(rng):
+    s = rng.normal(size=(3, 4)).astype("float32")
+    difference = as_numpy(logits(ops.softmax(s), False)) - s
+    np.testing.assert_allclose(difference, difference[:, :1] * np.ones(4), atol=1e-5)
+    assert logits(s, True) is s
