@@ -1,13 +1,12 @@
 """Pull a sample to its own class just harder than the nearest stranger beyond pulls back."""
 
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
-from kcatalog.ops.distances import pairwise_distances
-from kcatalog.ops.labels import flat_labels
-from kcatalog.ops.mining import positive_pairs, same_class, semi_hard_negatives
+from kcatalog.losses.in_batch import InBatchLoss
+from kcatalog.ops.distances import DISTANCES, anchor_distances
+from kcatalog.ops.mining import positive_pairs, same_class, semi_hard_triplets, triplet_sums
 from kcatalog.registry import component
 
 
@@ -24,10 +23,16 @@ from kcatalog.registry import component
     space={
         "margin": Float(0.1, 2.0),
         "distance": Choice("euclidean", "squared_euclidean", "cosine"),
+        "normalize": Choice(False, True),
     },
-    example=Example({"margin": 0.5, "distance": "cosine"}, shape=(8,), targets="labels", classes=3),
+    example=Example(
+        {"margin": 0.5, "distance": "cosine", "normalize": True},
+        shape=(8,),
+        targets="labels",
+        classes=3,
+    ),
 )
-class TripletSemiHard(keras.losses.Loss):
+class TripletSemiHard(InBatchLoss):
     """Triplet loss with semi-hard negatives mined within the batch.
 
     Each ordered anchor-positive pair of the batch is set against one negative: the closest that
@@ -46,6 +51,7 @@ class TripletSemiHard(keras.losses.Loss):
         margin: `m`, in units of the distance, a number in (0, inf). For `"cosine"`, which is 2 at
             most, take less than 1.
         distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine).
+        normalize: True to scale embeddings to length 1 first, as the paper does.
         reduction: How samples are reduced, as in every Keras loss.
         name: Name of the loss.
         dtype: Dtype of the loss; None is Keras's default.
@@ -58,10 +64,10 @@ class TripletSemiHard(keras.losses.Loss):
     Behaviour:
         The mean over the batch is the mean over pairs, zeros included; `sample_weight` weights
         anchors. No pair, or no negative, gives 0 with zero gradient. The choice of negatives has
-        no gradient; equal distances count as not farther. Distances are computed in float32
-        at least. Keras casts labels to the loss's dtype: exact up to 2²⁴ in float32, but
-        only to 256 in bfloat16. Memory is `O(batch²)`, time `O(P batch²)` for at most `P` samples
-        a class. Under `tf.distribute` each replica mines its own part of the batch.
+        no gradient; equal distances count as not farther, equally near negatives share the
+        gradient. Distances are computed in float32 at least. Keras casts labels to the loss's
+        dtype: exact up to 2²⁴ in float32, but only to 256 in bfloat16. Memory is `O(batch²)`.
+        Under data parallelism the batch is that of all replicas.
 
     Example:
         On a line, 0 and 1 are of one class, 3 and 9 of another. Anchor 0 takes the negative 3:
@@ -69,8 +75,8 @@ class TripletSemiHard(keras.losses.Loss):
         farthest, 0: 2 + 6 - 3 = 5; anchor 9 takes 1: 2 + 6 - 8 = 0. The mean is 6 / 4:
 
         >>> loss = TripletSemiHard(margin=2.0)
-        >>> x = keras.ops.convert_to_tensor([[0.0], [1.0], [3.0], [9.0]])
-        >>> float(loss(keras.ops.convert_to_tensor([0, 0, 1, 1]), x))
+        >>> x = ops.convert_to_tensor([[0.0], [1.0], [3.0], [9.0]])
+        >>> float(loss(ops.convert_to_tensor([0, 0, 1, 1]), x))
         1.5
     """
 
@@ -78,32 +84,27 @@ class TripletSemiHard(keras.losses.Loss):
         self,
         margin=1.0,
         distance="euclidean",
+        normalize=False,
         reduction="sum_over_batch_size",
         name="triplet_semi_hard",
         dtype=None,
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
-        self.distance = checks.choice(
-            self, "distance", distance, ("euclidean", "squared_euclidean", "cosine")
-        )
+        self.distance = checks.choice(self, "distance", distance, DISTANCES)
+        self.normalize = checks.boolean(self, "normalize", normalize)
 
-    def call(self, y_true, y_pred):
-        labels = flat_labels(y_true)
-        D_ap = pairwise_distances(y_pred, metric=self.distance)
-        D_an = ops.take_along_axis(D_ap, semi_hard_negatives(D_ap, labels), axis=1)
-
-        has_negative = ops.logical_not(ops.all(same_class(labels), axis=1, keepdims=True))
-        pairs = ops.cast(ops.logical_and(positive_pairs(labels), has_negative), D_ap.dtype)
-        triplets = pairs * ops.relu(self.margin + D_ap - D_an)
-
-        batch = ops.cast(ops.shape(labels)[0], D_ap.dtype)
-        scale = batch / ops.maximum(ops.sum(pairs), 1.0)
-        return scale * ops.sum(triplets, axis=1)
+    def compare(self, labels, x, anchors=None):
+        D = anchor_distances(x, anchors, self.distance, self.normalize)
+        sums, _ = triplet_sums(D, semi_hard_triplets(D, labels, self.margin), self.margin)
+        has_negative = ops.logical_not(ops.all(same_class(labels, anchors), axis=1, keepdims=True))
+        pairs = ops.logical_and(positive_pairs(labels, anchors), has_negative)
+        return sums, ops.sum(ops.cast(pairs, D.dtype), axis=1)
 
     def get_config(self):
         return {
             **super().get_config(),
             "margin": self.margin,
             "distance": self.distance,
+            "normalize": self.normalize,
         }

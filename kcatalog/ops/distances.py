@@ -7,7 +7,7 @@ from kcatalog.ops.precision import at_least_float32
 DISTANCES = ("euclidean", "squared_euclidean", "cosine")
 
 
-def pairwise_distances(x, y=None, metric="euclidean"):
+def pairwise_distances(x, y=None, metric="euclidean", normalize=False):
     """The distance of every row of `x` to every row of `y`, or to every row of `x`.
 
     With `G = x yᵀ`, squared Euclidean distances are `‖xᵢ‖² + ‖yⱼ‖² - 2 Gᵢⱼ`: three reads of a
@@ -21,6 +21,7 @@ def pairwise_distances(x, y=None, metric="euclidean"):
         y: `(m, features)`, or None for `x` itself.
         metric: `"euclidean"`, `"squared_euclidean"`, or `"cosine"`: 1 - cosine of the angle, from 0
             to 2 (a zero row is at 1 from every other).
+        normalize: True to scale rows to length 1 first; makes no difference to the cosine.
 
     Returns:
         `(n, m)`, never negative; float32, or float64 where `x` is. Where a Euclidean distance is
@@ -32,6 +33,8 @@ def pairwise_distances(x, y=None, metric="euclidean"):
     """
     x = at_least_float32(x)
     y = None if y is None else ops.cast(at_least_float32(y), x.dtype)
+    if normalize or metric == "cosine":
+        x, y = unit_rows(x), None if y is None else unit_rows(y)
     if metric == "cosine":
         return _cosine(x, y)
     squared = _squared_euclidean(x, y)
@@ -39,6 +42,29 @@ def pairwise_distances(x, y=None, metric="euclidean"):
         return squared
     apart = squared > 0
     return ops.where(apart, ops.sqrt(ops.where(apart, squared, 1.0)), 0.0)
+
+
+def anchor_distances(x, anchors, metric, normalize=False):
+    """The distance of the first `anchors` rows of `x`, None for all, to every row of `x`.
+
+    >>> tuple(anchor_distances(ops.ones((5, 2)), 3, "euclidean").shape)
+    (3, 5)
+    """
+    if anchors is None:
+        return pairwise_distances(x, metric=metric, normalize=normalize)
+    return pairwise_distances(x[:anchors], x, metric, normalize)
+
+
+def unit_rows(x):
+    """Rows scaled to length 1; a zero row stays zero, and has no gradient.
+
+    >>> [round(float(v), 3) for v in unit_rows(ops.convert_to_tensor([[3.0, 4.0]]))[0]]
+    [0.6, 0.8]
+    """
+    largest = ops.stop_gradient(ops.max(ops.abs(x), axis=-1, keepdims=True))
+    x = x / ops.where(largest > 0, largest, 1.0)  # squares neither overflow nor vanish
+    square = ops.sum(x * x, axis=-1, keepdims=True)
+    return x * ops.rsqrt(ops.where(square > 0, square, 1.0))
 
 
 def _squared_euclidean(x, y):
@@ -55,14 +81,5 @@ def _squared_euclidean(x, y):
 
 
 def _cosine(x, y):
-    x = _unit_rows(x)
-    y = x if y is None else _unit_rows(y)
-    D = ops.relu(1 - ops.matmul(x, ops.transpose(y)))
-    return D * (1 - ops.eye(ops.shape(x)[0], dtype=D.dtype)) if y is x else D
-
-
-def _unit_rows(x):
-    largest = ops.stop_gradient(ops.max(ops.abs(x), axis=1, keepdims=True))
-    x = x / ops.where(largest > 0, largest, 1.0)  # squares neither overflow nor vanish
-    square = ops.sum(x * x, axis=1, keepdims=True)
-    return x * ops.rsqrt(ops.where(square > 0, square, 1.0))
+    D = ops.relu(1 - ops.matmul(x, ops.transpose(x if y is None else y)))
+    return D * (1 - ops.eye(ops.shape(x)[0], dtype=D.dtype)) if y is None else D

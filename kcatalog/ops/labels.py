@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from kcatalog.ops.samples import same_rank
+
 from kcatalog import checks
 
 
@@ -71,11 +73,7 @@ def signs(labels, scores):
     >>> [float(y) for y in signs(ops.convert_to_tensor([0, 1, -1]), ops.ones((3,)))]
     [-1.0, 1.0, -1.0]
     """
-    y = ops.convert_to_tensor(labels)
-    if len(y.shape) + 1 == len(scores.shape):
-        y = ops.expand_dims(y, -1)
-    elif len(y.shape) == len(scores.shape) + 1:
-        y = ops.squeeze(y, -1)
+    y = same_rank(labels, scores)
     return ops.where(y > 0, ops.ones_like(scores), -ops.ones_like(scores))
 
 

@@ -19,3 +19,17 @@ def flat_samples(x):
     (3, 20)
     """
     return ops.reshape(x, (ops.shape(x)[0], -1))
+
+
+def same_rank(targets, predictions):
+    """`targets` with a last axis of 1 added or taken away where that makes the ranks equal.
+
+    >>> tuple(same_rank(ops.ones((3,)), ops.ones((3, 1))).shape)
+    (3, 1)
+    """
+    targets = ops.convert_to_tensor(targets)
+    if len(targets.shape) + 1 == len(predictions.shape):
+        return ops.expand_dims(targets, -1)
+    if len(targets.shape) == len(predictions.shape) + 1:
+        return ops.squeeze(targets, -1)
+    return targets

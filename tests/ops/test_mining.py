@@ -3,37 +3,78 @@ import pytest
 from keras import ops
 
 from kcatalog.conformance.backend import as_numpy, compiled
-from kcatalog.ops import semi_hard_negatives
+from kcatalog.ops import all_triplets, semi_hard_triplets, triplet_sums
 
 
-def reference(D, labels):
-    """The rule as the docstring states it, pair by pair; -1 where there is no triplet."""
-    chosen = np.full(D.shape, -1)
+def triplets(D, labels, a):
+    """Every (positive, negatives) of an anchor."""
+    negatives = [n for n in range(D.shape[1]) if labels[n] != labels[a]]
+    for p in range(D.shape[1]):
+        if p != a and labels[p] == labels[a] and negatives:
+            yield p, negatives
+
+
+def count_all(D, labels, margin):
+    counts = np.zeros(D.shape)
     for a in range(len(D)):
-        negatives = [n for n in range(len(D)) if labels[n] != labels[a]]
-        for p in range(len(D)):
-            if p != a and labels[p] == labels[a] and negatives:
-                farther = [n for n in negatives if D[a, n] > D[a, p]]
-                pick, among = (min, farther) if farther else (max, negatives)
-                chosen[a, p] = pick(among, key=lambda n: D[a, n])
-    return chosen
+        for p, negatives in triplets(D, labels, a):
+            for n in negatives:
+                if D[a, n] < D[a, p] + margin:
+                    counts[a, p] += 1
+                    counts[a, n] -= 1
+    return counts
 
 
+def count_semi_hard(D, labels, margin):
+    counts = np.zeros(D.shape)
+    for a in range(len(D)):
+        for p, negatives in triplets(D, labels, a):
+            farther = [n for n in negatives if D[a, n] > D[a, p]]
+            d_n = min(D[a, n] for n in farther) if farther else max(D[a, n] for n in negatives)
+            ties = [n for n in negatives if D[a, n] == d_n]
+            if d_n < D[a, p] + margin:
+                counts[a, p] += 1
+                counts[a, ties] -= 1 / len(ties)
+    return counts
+
+
+RULES = {"all": (all_triplets, count_all), "semi_hard": (semi_hard_triplets, count_semi_hard)}
+
+
+@pytest.mark.parametrize("rule", list(RULES))
 @pytest.mark.parametrize("distinct", [3, 1000])
 @pytest.mark.parametrize("classes", [1, 2, 7, 30])
-def test_reference(rng, classes, distinct):
+def test_reference(rng, classes, distinct, rule):
     D = rng.integers(0, distinct, (20, 20)).astype("float32")
     labels = rng.integers(-classes, classes, 20)
-    expected = reference(D, labels)
-    function = compiled(semi_hard_negatives)
-    chosen = as_numpy(function(ops.convert_to_tensor(D), ops.convert_to_tensor(labels)))
-    np.testing.assert_array_equal(np.where(expected < 0, -1, chosen), expected)
+    function, reference = RULES[rule]
+    margin = distinct / 4
+    for anchors in (20, 5):  # all samples are anchors, or the first of them
+        counts = compiled(
+            lambda D, y: function(D, y, margin)
+        )(  # noqa: B023
+            ops.convert_to_tensor(D[:anchors]), ops.convert_to_tensor(labels)
+        )
+        expected = reference(D[:anchors], labels, margin)
+        np.testing.assert_allclose(as_numpy(counts), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_sums_are_those_of_the_triplets(rng):
+    D, labels = rng.uniform(size=(9, 9)).astype("float32"), np.arange(9) % 3
+    counts = all_triplets(ops.convert_to_tensor(D), ops.convert_to_tensor(labels), 0.3)
+    sums, triplets_counted = triplet_sums(ops.convert_to_tensor(D), counts, 0.3)
+    each = [
+        [max(0.0, 0.3 + D[a, p] - D[a, n]) for p, ns in triplets(D, labels, a) for n in ns]
+        for a in range(9)
+    ]
+    np.testing.assert_allclose(as_numpy(sums), [sum(e) for e in each], rtol=1e-5)
+    np.testing.assert_allclose(as_numpy(triplets_counted), [sum(np.array(e) > 0) for e in each])
 
 
 def test_float_labels(rng):
     D, labels = rng.uniform(size=(9, 9)).astype("float32"), np.arange(9) % 3
     whole, real = (
-        as_numpy(semi_hard_negatives(ops.convert_to_tensor(D), ops.convert_to_tensor(y)))
+        as_numpy(semi_hard_triplets(ops.convert_to_tensor(D), ops.convert_to_tensor(y), 0.5))
         for y in (labels, labels.astype("float32"))
     )
     np.testing.assert_array_equal(whole, real)

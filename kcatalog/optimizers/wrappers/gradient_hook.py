@@ -18,7 +18,8 @@ from contextlib import contextmanager
 
 import keras
 
-from kcatalog.optimizers.wrappers.replicas import dense, sum_over_replicas
+from kcatalog.ops.replicas import sum_over_replicas
+from kcatalog.optimizers.wrappers.replicas import dense
 
 _running = threading.local()  # tf.distribute runs each replica's `apply` in a thread of its own
 
@@ -63,7 +64,7 @@ class GradientHook:
     def _transform_then_clip(self, gradients):
         runs = self._open()
         if runs:
-            gradients = sum_over_replicas(gradients)
+            gradients = sum_over_replicas(list(gradients))
         for transform, all_gradients, all_variables in runs:
             if transform is not None:
                 variables = _with_gradient(all_gradients, all_variables)

@@ -1,4 +1,4 @@
-"""Summing gradients and assigning variables, on one device or on several replicas.
+"""Assigning variables, on one device or on several replicas.
 
 TensorFlow's `tf.distribute` runs an optimizer once per replica and forbids a plain assignment
 there; JAX traces both sides of a condition and forbids assignments inside it. What wrappers do
@@ -8,15 +8,7 @@ with variables goes through the functions here, so that no wrapper has to know.
 import keras
 from keras import ops
 
-
-def sum_over_replicas(gradients):
-    """The gradients summed over TensorFlow's replicas; JAX and PyTorch have summed them before."""
-    context = _replica_context()
-    if context is None:
-        return gradients
-    import tensorflow as tf
-
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, list(gradients))
+from kcatalog.ops.replicas import replica_context
 
 
 def dense(gradient):
@@ -59,7 +51,7 @@ def assign_when(condition, groups, equation, *args):
             assign(ops.cond(condition, lambda: [tuple(v) for v in values()], lambda: unchanged))
         elif known:  # copies: two variables that share a buffer could not both be donated
             assign([[ops.copy(v) for v in new] for new in values()])
-    elif _replica_context() is not None:
+    elif replica_context() is not None:
         _assign_on_every_replica(condition, groups, equation, args)
     else:
         ops.cond(condition, lambda: assign(values()), lambda: None)
@@ -73,16 +65,6 @@ def _known(condition):
         return bool(condition)
     except jax.errors.TracerBoolConversionError:
         return None
-
-
-def _replica_context():
-    """TensorFlow's replica context if there are several replicas and we are in one of them."""
-    if keras.backend.backend() != "tensorflow":
-        return None
-    import tensorflow as tf
-
-    context = tf.distribute.get_replica_context()
-    return context if context is not None and context.num_replicas_in_sync > 1 else None
 
 
 def _assign_on_every_replica(condition, groups, equation, args):
@@ -104,4 +86,4 @@ def _assign_on_every_replica(condition, groups, equation, args):
 
         return tf.cond(condition, assign, lambda: False)
 
-    tf.distribute.get_replica_context().merge_call(update, args=(condition, *args))
+    tf.distribute.getreplica_context().merge_call(update, args=(condition, *args))

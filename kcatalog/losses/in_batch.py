@@ -1,0 +1,46 @@
+"""What losses share that compare the samples of a batch with each other."""
+
+import keras
+from keras import ops
+
+from kcatalog.ops.labels import flat_labels
+from kcatalog.ops.precision import at_least_float32
+from kcatalog.ops.replicas import own_rows_first, sum_over_replicas
+
+
+class InBatchLoss(keras.losses.Loss):
+    """Base of losses in which each sample, the anchor, is compared with references.
+
+    References are the whole batch, under data parallelism that of all replicas, and what
+    `CrossBatchMemory` remembers. A part implements `compare`; where its samples are not labels
+    and embeddings, also `samples`.
+
+    Anchor `a` contributes a sum `S_a` over `N_a` terms (pairs, triplets). The loss is
+    `Σ S_a / Σ N_a` over the anchors of all replicas. Keras takes the mean over samples, so that
+    `call` gives `S_a · anchors / Σ N_a`: `sample_weight` weights anchors, and no term gives 0.
+    """
+
+    def samples(self, y_true, y_pred):
+        """The batch as a tuple of tensors with one row a sample: labels, embeddings."""
+        return flat_labels(y_true), at_least_float32(y_pred)
+
+    def compare(self, *samples, anchors=None):
+        """The sum over its terms for each anchor, and how many these are.
+
+        Args:
+            *samples: what `samples` gives, for all references.
+            anchors: how many of the first references are anchors; None for all of them.
+
+        Returns:
+            `(anchors,)` sums with gradients, and `(anchors,)` numbers of terms without.
+        """
+        raise NotImplementedError
+
+    def call(self, y_true, y_pred):
+        own = self.samples(y_true, y_pred)
+        every, anchors = own_rows_first(*own)
+        S, N = self.compare(*every, anchors=anchors)
+        ones = ops.ones_like(S)
+        N = ops.cast(ops.stop_gradient(N), S.dtype) * ones
+        anchors, terms = sum_over_replicas([ops.sum(ones), ops.sum(N)])
+        return S * anchors / ops.maximum(terms, 1.0)

@@ -1,0 +1,53 @@
+"""What several replicas hold together: the rows of the global batch, and sums over it.
+
+TensorFlow's `tf.distribute` runs a loss once per replica, on that replica's rows only. JAX under
+`keras.distribution` computes on the global batch in the first place, so that there is nothing to
+gather; PyTorch has no data parallelism in Keras.
+"""
+
+import keras
+from keras import ops
+
+
+def replica_context():
+    """TensorFlow's replica context if there are several replicas and we are in one of them."""
+    if keras.backend.backend() != "tensorflow":
+        return None
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    return context if context is not None and context.num_replicas_in_sync > 1 else None
+
+
+def own_rows_first(*tensors):
+    """Each tensor with the rows of all replicas, this replica's first, and how many are its own.
+
+    Gradients reach the replica that a row came from. On one device the tensors stay as they are
+    and the number is None: all rows are its own.
+
+    >>> (x,), own = own_rows_first(ops.ones((2,)))
+    >>> float(ops.sum(x)), own
+    (2.0, None)
+    """
+    context = replica_context()
+    if context is None:
+        return tensors, None
+    rows = context.all_gather(ops.reshape(ops.shape(tensors[0])[0], (1,)), axis=0)
+    before = ops.arange(ops.shape(rows)[0]) < context.replica_id_in_sync_group
+    start = ops.sum(ops.where(before, rows, 0))
+    every = tuple(ops.roll(context.all_gather(t, axis=0), -start, axis=0) for t in tensors)
+    return every, ops.shape(tensors[0])[0]
+
+
+def sum_over_replicas(x):
+    """A tensor, or a list of them, summed over the replicas; on one device unchanged.
+
+    >>> float(sum_over_replicas(ops.ones(())))
+    1.0
+    """
+    context = replica_context()
+    if context is None:
+        return x
+    import tensorflow as tf
+
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, x)
