@@ -1,5 +1,17 @@
 """Metrics; the path of each is `kcatalog.metrics.<Class>`."""
 
+from kcatalog.metrics.cohen_kappa import CohenKappa
+from kcatalog.metrics.expected_calibration_error import ExpectedCalibrationError
+from kcatalog.metrics.hamming import Hamming
+from kcatalog.metrics.matthews_correlation import MatthewsCorrelation
+from kcatalog.metrics.multi_label_confusion_matrix import MultiLabelConfusionMatrix
 from kcatalog.metrics.recall_at_k import RecallAtK
 
-__all__ = ["RecallAtK"]
+__all__ = [
+    "CohenKappa",
+    "ExpectedCalibrationError",
+    "Hamming",
+    "MatthewsCorrelation",
+    "MultiLabelConfusionMatrix",
+    "RecallAtK",
+]

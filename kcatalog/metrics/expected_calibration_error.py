@@ -1,0 +1,124 @@
+"""Of all that was said with 80% confidence, was 80% right?"""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Example, Int, Paper
+from kcatalog.ops.classification import true_and_predicted
+from kcatalog.ops.weights import weights_like
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "On Calibration of Modern Neural Networks",
+        "Guo, Pleiss, Sun, Weinberger",
+        2017,
+        "https://arxiv.org/abs/1706.04599",
+        "section 2, equations 3 and 5",
+    ),
+    equation="ECE = Σ_m |B_m| / n · |acc(B_m) - conf(B_m)|",
+    tags=("integer-labels", "one-hot-labels", "streaming"),
+    space={"num_bins": Int(10, 20)},
+    example=Example(
+        {"num_bins": 10, "norm": "l2"}, shape=(4,), targets="labels", predictions="probabilities"
+    ),
+)
+class ExpectedCalibrationError(keras.metrics.Metric):
+    """How far a model's confidence is from its accuracy, bin by bin of confidence.
+
+    0 is a model whose confidence can be taken at its word. It says nothing of how good the model
+    is: one that always predicts class frequencies is calibrated. Few samples in many bins
+    overstate it, so compare values of one `num_bins` and one size of set.
+
+    Maths:
+        Samples go to `M` = `num_bins` bins of equal width by their confidence, the probability of
+        the most probable class: `B_m` holds those in `((m - 1)/M, m/M]`. With `w` the share of a
+        bin and `g = |acc - conf|` its gap, `norm="l1"` is `Σ w g` (ECE), `"max"` is the largest
+        `g` (MCE), and `"l2"` is `√(Σ w g²)`.
+
+    Args:
+        num_bins: `M`, an integer in [1, inf). The paper's is 15.
+        norm: `"l1"`, `"l2"` or `"max"`.
+        from_logits: Whether `y_pred` are logits (softmax, or sigmoid for two classes) instead
+            of probabilities.
+        name: Name of the metric.
+        dtype: Dtype of the metric; None is Keras's default.
+
+    Shapes:
+        `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot.
+        `y_pred`: `(batch, ..., classes)`; or `(batch,)` or `(batch, 1)`, the probability `p` of
+        class 1 of two, which means what `(1 - p, p)` means. The result is a scalar.
+
+    Behaviour:
+        Streaming: the state is three sums for each bin. Half precision is computed in float32.
+        With no data the result is 0. Binary scores of some other libraries bin `p` itself and
+        compare it with the share of class 1; here both classes count, as in the paper.
+
+    Example:
+        Said with 0.9, right once and wrong once; said with 0.6 and right: gaps of 0.4 and 0.4.
+
+        >>> metric = ExpectedCalibrationError()
+        >>> y_pred = keras.ops.convert_to_tensor([[0.9, 0.1], [0.1, 0.9], [0.4, 0.6]])
+        >>> round(float(metric([0, 0, 1], y_pred)), 4)
+        0.4
+    """
+
+    def __init__(
+        self,
+        num_bins=15,
+        norm="l1",
+        from_logits=False,
+        name="expected_calibration_error",
+        dtype=None,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        self.num_bins = checks.integer(self, "num_bins", num_bins, "[1, inf)")
+        self.norm = checks.choice(self, "norm", norm, ("l1", "l2", "max"))
+        self.from_logits = checks.boolean(self, "from_logits", from_logits)
+        self._size, self._right, self._confidence = (
+            self.add_variable((num_bins,), "zeros", "float32", name=name)
+            for name in ("size", "right", "confidence")
+        )
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        p = ops.cast(y_pred, "float32")
+        if len(p.shape) < 2 or p.shape[-1] == 1:
+            p = ops.reshape(p, (-1, 1))
+            p = ops.sigmoid(p) if self.from_logits else p
+            p = ops.concatenate([1 - p, p], axis=-1)
+        elif self.from_logits:
+            p = ops.softmax(p, axis=-1)
+        y, y_hat = true_and_predicted(self, y_true, p, p.shape[-1])
+        confidence, right = ops.max(p, axis=-1), ops.cast(y == y_hat, "float32")
+        w = weights_like(sample_weight, y)
+
+        m = ops.cast(ops.ceil(confidence * self.num_bins), "int32") - 1
+        m = ops.reshape(ops.clip(m, 0, self.num_bins - 1), (-1,))
+        for state, values in (
+            (self._size, w),
+            (self._right, w * right),
+            (self._confidence, w * confidence),
+        ):
+            state.assign_add(ops.segment_sum(ops.reshape(values, (-1,)), m, self.num_bins))
+
+    def result(self):
+        size = self._size.value
+        gap = ops.abs(ops.divide_no_nan(self._right.value - self._confidence.value, size))
+        w = ops.divide_no_nan(size, ops.sum(size))
+        if self.norm == "max":
+            error = ops.max(gap)
+        elif self.norm == "l2":
+            error = ops.sqrt(ops.sum(w * gap * gap))
+        else:
+            error = ops.sum(w * gap)
+        return ops.cast(error, self.dtype)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_bins": self.num_bins,
+            "norm": self.norm,
+            "from_logits": self.from_logits,
+        }

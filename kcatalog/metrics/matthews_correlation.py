@@ -1,0 +1,93 @@
+"""How labels and predictions correlate: one number that no class frequency can flatter."""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Example, Paper
+from kcatalog.ops.classification import confusion_matrix, true_and_predicted
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "Comparing two K-category assignments by a K-category correlation coefficient",
+        "Gorodkin",
+        2004,
+        "https://doi.org/10.1016/j.compbiolchem.2004.09.006",
+    ),
+    equation="R = Σ_k (TP_k TN_k - FP_k FN_k) / √(Σ_k a_k (n - a_k) · Σ_k b_k (n - b_k))",
+    tags=("integer-labels", "one-hot-labels", "streaming"),
+    example=Example({"num_classes": 4}, shape=(4,), targets="labels"),
+)
+class MatthewsCorrelation(keras.metrics.Metric):
+    """Matthews correlation coefficient, for two classes or many.
+
+    1 is full agreement, 0 is no relation, and for two classes -1 is full disagreement. It is the
+    correlation of the one-hot labels with the one-hot predictions (phi, for two classes), and is
+    high only if every class is found and little else is taken for it. Take it where classes are
+    unbalanced and all of them matter; `CohenKappa` where classes are grades.
+
+    Maths:
+        `R = Σ_k (TP_k TN_k - FP_k FN_k) / √(Σ_k a_k (n - a_k) · Σ_k b_k (n - b_k))`, with `n`
+        samples, `a_k` of which are of class `k` and `b_k` of which were taken for `k`; `TP_k` to
+        `FN_k` count class `k` against all others. That is Gorodkin's `R_K`, regrouped so
+        that rare classes lose no digits; for two classes it is Matthews' coefficient.
+
+    Args:
+        num_classes: How many classes there are, an integer in [2, inf).
+        threshold: Where a plain number changes from one class to the next, a number in
+            (-inf, inf). 0.5 rounds; take 0 for the logit of two classes. Not used for scores.
+        name: Name of the metric.
+        dtype: Dtype of the metric; None is Keras's default.
+
+    Shapes:
+        `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot.
+        `y_pred`: scores `(batch, ..., num_classes)`, the largest of which counts; or one number
+        for each sample, `(batch,)` or `(batch, 1)`: the probability of class 1 of two, or a class
+        index. The result is a scalar.
+
+    Behaviour:
+        The state is the confusion matrix, so batches add up exactly. Labels outside
+        `[0, num_classes)` are left out. Where labels or predictions are all of one class the
+        result is 0, as in scikit-learn.
+
+    Example:
+        TP = 2, TN = 1, FP = 1, FN = 0: `2 / √(2 · 2 · 1 · 3)`.
+
+        >>> metric = MatthewsCorrelation(num_classes=2)
+        >>> value = metric([0, 0, 1, 1], keras.ops.convert_to_tensor([0.1, 0.7, 0.8, 0.9]))
+        >>> round(float(value), 4)
+        0.5774
+    """
+
+    def __init__(self, num_classes, threshold=0.5, name="matthews_correlation", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        self.num_classes = checks.integer(self, "num_classes", num_classes, "[2, inf)")
+        self.threshold = checks.number(self, "threshold", threshold, "(-inf, inf)")
+        shape = (num_classes, num_classes)
+        self._counts = self.add_variable(shape, "zeros", "float32", name="counts")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y, p = true_and_predicted(self, y_true, y_pred, self.num_classes, self.threshold)
+        self._counts.assign_add(confusion_matrix(y, p, self.num_classes, sample_weight))
+
+    def result(self):
+        C = ops.convert_to_tensor(self._counts)
+        n, a, b, TP = ops.sum(C), ops.sum(C, axis=1), ops.sum(C, axis=0), ops.diagonal(C)
+        FP, FN = b - TP, a - TP
+        TN = n - TP - FP - FN  # counts are whole numbers: a rare class loses nothing here
+
+        def share(count):  # products of counts would overflow
+            return ops.divide_no_nan(count, n)
+
+        together = ops.sum(share(TP) * share(TN) - share(FP) * share(FN))
+        spread = ops.sum(share(a) * share(n - a)) * ops.sum(share(b) * share(n - b))
+        return ops.cast(ops.divide_no_nan(together, ops.sqrt(spread)), self.dtype)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "threshold": self.threshold,
+        }
