@@ -128,5 +128,5 @@ class Subject:
 
 def _boxes(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Boxes that are valid as two corners, and as a corner or a centre with a size."""
-    corner, size = rng.uniform(0.0, 1.0, (*shape[:-1], 2)), rng.uniform(0.3, 1.0, (*shape[:-1], 2))
+    corner, size = rng.uniform(0, 0.5, (*shape[:-1], 2)), rng.uniform(0.1, 0.5, (*shape[:-1], 2))
     return np.concatenate([corner, corner + size], axis=-1)

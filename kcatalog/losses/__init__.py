@@ -1,9 +1,16 @@
 """Losses; the path of each is `kcatalog.losses.<Class>`."""
 
+from kcatalog.losses.asymmetric_crossentropy import AsymmetricCrossentropy
+from kcatalog.losses.c_io_u import CIoU
 from kcatalog.losses.crammer_singer_hinge import CrammerSingerHinge
+from kcatalog.losses.d_io_u import DIoU
+from kcatalog.losses.g_io_u import GIoU
+from kcatalog.losses.ldam import LDAM
+from kcatalog.losses.logit_adjusted_crossentropy import LogitAdjustedCrossentropy
 from kcatalog.losses.margin_ranking import MarginRanking
 from kcatalog.losses.modified_huber import ModifiedHuber
 from kcatalog.losses.perceptron import Perceptron
+from kcatalog.losses.pinball import Pinball
 from kcatalog.losses.poly_crossentropy import PolyCrossentropy
 from kcatalog.losses.ramp import Ramp
 from kcatalog.losses.smoothed_hinge import SmoothedHinge
@@ -13,10 +20,17 @@ from kcatalog.losses.triplet_semi_hard import TripletSemiHard
 from kcatalog.losses.weston_watkins_hinge import WestonWatkinsHinge
 
 __all__ = [
+    "AsymmetricCrossentropy",
+    "CIoU",
     "CrammerSingerHinge",
+    "DIoU",
+    "GIoU",
+    "LDAM",
+    "LogitAdjustedCrossentropy",
     "MarginRanking",
     "ModifiedHuber",
     "Perceptron",
+    "Pinball",
     "PolyCrossentropy",
     "Ramp",
     "SmoothedHinge",

@@ -2,9 +2,8 @@
 
 from keras import ops
 
-from kcatalog.ops.samples import same_rank
-
 from kcatalog import checks
+from kcatalog.ops.samples import same_rank
 
 
 def flat_labels(labels):

@@ -1,0 +1,85 @@
+"""Boxes agree in overlap, in place and in shape."""
+
+import keras
+
+from kcatalog import checks
+from kcatalog.card import Example, Paper
+from kcatalog.ops import boxes
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "Distance-IoU Loss: Faster and Better Learning for Bounding Box Regression",
+        "Zheng, Wang, Liu, Li, Ye, Ren",
+        2020,
+        "https://arxiv.org/abs/1911.08287",
+        "equations 8 to 11",
+    ),
+    equation="l = 1 - IoU + ρ² / c² + α v",
+    example=Example(
+        {"bounding_box_format": "xywh"}, shape=(4,), targets="boxes", predictions="boxes"
+    ),
+    exemptions={
+        "gradient_exact": "the paper holds α constant: this is not the gradient of the value"
+    },
+)
+class CIoU(keras.losses.Loss):
+    """Complete IoU loss of boxes: overlap, distance of the centres and aspect ratio.
+
+    `DIoU` plus a term that makes the aspect ratios equal, which counts the more the better the
+    boxes overlap. The usual choice for detectors. Where shapes mean nothing, `DIoU` is simpler.
+
+    Maths:
+        `l = 1 - IoU + ρ² / c² + α v`, with `v = 4 / π² (arctan(w / h) - arctan(w' / h'))²` of the
+        widths and heights of `y_true` and `y_pred`, `α = v / (1 - IoU + v)`, and the rest as in
+        `DIoU`. `α` is a weight, which training must not lower by itself: the gradient takes
+        it for a constant, as the paper's does. (Keras's `compute_ciou` lets it flow.)
+        Differs from the paper: its gradient of `v` leaves out the factor `1 / (w² + h²)` to keep
+        small boxes from large steps; here it is the true one, whatever the unit of the coordinates.
+
+    Args:
+        bounding_box_format: "xyxy" (left, top, right, bottom), "yxyx", "xywh" (left, top, width,
+            height), "center_xywh" or "center_yxhw", as in `keras.utils.bounding_boxes`.
+        reduction: How boxes are reduced, as in every Keras loss.
+        name: Name of the loss.
+        dtype: Dtype of the loss; None is Keras's default.
+
+    Shapes:
+        `y_true`, `y_pred`: boxes `(batch, ..., 4)`, pairs that belong together. Unreduced:
+        `(batch, ...)`, one value a box.
+
+    Behaviour:
+        Each pair on its own. Half precision is computed in float32. A box without area, or with its
+        corners swapped, has IoU 0, and values and gradients stay finite.
+
+    Example:
+        Same centre, 2 by 1 against 1 by 2, IoU 1/3; the angles are 0.6435 apart:
+
+        >>> loss, tensor = CIoU(), keras.ops.convert_to_tensor
+        >>> y_true, y_pred = tensor([[0.0, 0.5, 2.0, 1.5]]), tensor([[0.5, 0.0, 1.5, 2.0]])
+        >>> round(float(loss(y_true, y_pred)), 4)
+        0.7004
+    """
+
+    def __init__(
+        self,
+        bounding_box_format="xyxy",
+        reduction="sum_over_batch_size",
+        name="ciou",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.bounding_box_format = checks.choice(
+            self,
+            "bounding_box_format",
+            bounding_box_format,
+            ("xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw"),
+        )
+
+    def call(self, y_true, y_pred):
+        a, b = boxes.corners(self, y_true, y_pred, self.bounding_box_format)
+        return 1 - boxes.ciou(a, b)
+
+    def get_config(self):
+        return {**super().get_config(), "bounding_box_format": self.bounding_box_format}

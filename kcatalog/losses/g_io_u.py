@@ -1,0 +1,79 @@
+"""Boxes that miss each other still learn where to go."""
+
+import keras
+
+from kcatalog import checks
+from kcatalog.card import Example, Paper
+from kcatalog.ops import boxes
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "Generalized Intersection over Union: A Metric and a Loss for Bounding Box Regression",
+        "Rezatofighi, Tsoi, Gwak, Sadeghian, Reid, Savarese",
+        2019,
+        "https://arxiv.org/abs/1902.09630",
+        "algorithm 2",
+    ),
+    equation="l = 1 - IoU + (C - U) / C",
+    example=Example(
+        {"bounding_box_format": "xywh"}, shape=(4,), targets="boxes", predictions="boxes"
+    ),
+)
+class GIoU(keras.losses.Loss):
+    """Generalized IoU loss of boxes, between 0 (equal) and 2 (far apart).
+
+    Where boxes do not overlap, 1 - IoU is 1 wherever they are and teaches nothing; the wasted
+    area of the smallest box around both does. Training first grows the prediction until it touches,
+    which takes many steps; `DIoU` moves its centre instead, also where one box is inside the other.
+
+    Maths:
+        `l = 1 - IoU + (C - U) / C`, with `I` and `U` the areas of intersection and union of
+        `y_true` and `y_pred`, `IoU = I / U`, and `C` the area of the smallest box around both.
+
+    Args:
+        bounding_box_format: "xyxy" (left, top, right, bottom), "yxyx", "xywh" (left, top, width,
+            height), "center_xywh" or "center_yxhw", as in `keras.utils.bounding_boxes`.
+        reduction: How boxes are reduced, as in every Keras loss.
+        name: Name of the loss.
+        dtype: Dtype of the loss; None is Keras's default.
+
+    Shapes:
+        `y_true`, `y_pred`: boxes `(batch, ..., 4)`, pairs that belong together. Unreduced:
+        `(batch, ...)`, one value a box.
+
+    Behaviour:
+        Each pair on its own. Half precision is computed in float32. A box without area, or with its
+        corners swapped, has IoU 0, and values and gradients stay finite.
+
+    Example:
+        Unit squares with a gap of one between them; the box around them has area 3:
+
+        >>> loss, tensor = GIoU(), keras.ops.convert_to_tensor
+        >>> y_true, y_pred = tensor([[0.0, 0.0, 1.0, 1.0]]), tensor([[2.0, 0.0, 3.0, 1.0]])
+        >>> round(float(loss(y_true, y_pred)), 4)
+        1.3333
+    """
+
+    def __init__(
+        self,
+        bounding_box_format="xyxy",
+        reduction="sum_over_batch_size",
+        name="giou",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.bounding_box_format = checks.choice(
+            self,
+            "bounding_box_format",
+            bounding_box_format,
+            ("xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw"),
+        )
+
+    def call(self, y_true, y_pred):
+        a, b = boxes.corners(self, y_true, y_pred, self.bounding_box_format)
+        return 1 - boxes.giou(a, b)
+
+    def get_config(self):
+        return {**super().get_config(), "bounding_box_format": self.bounding_box_format}
