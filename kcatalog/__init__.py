@@ -20,6 +20,7 @@ KINDS = (
     "initializers",
     "optimizers",
     "callbacks",
+    "samplers",
 )
 
 

@@ -32,9 +32,12 @@ TAGS = {
     "wrapper": "wraps another optimizer and keeps that one's settings working",
     "averages-weights": "changes which weights the model ends with, not the gradient",
     "transforms-gradients": "changes the gradient before the wrapped optimizer sees it",
-    # schedules and callbacks
+    # schedules, callbacks and samplers
     "schedule": "maps a step to a finite, non-negative learning rate",
     "monitoring": "watches training and leaves the weights as they would be without it",
+    "balanced": "every batch holds equally many samples of each of its classes",
+    "sharded": "the shards of a batch are of one size, disjoint, and together the batch",
+    "resumable": "begun at any epoch, it yields what it would have come to by itself",
 }
 
 

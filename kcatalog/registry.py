@@ -41,7 +41,7 @@ def component(**facts):
         import keras
 
         _CARDS[cls] = Card(**facts)
-        if hasattr(cls, "get_config"):  # callbacks are not serialized
+        if hasattr(cls, "get_config"):  # callbacks and samplers are not serialized
             package = cls.__module__.split(".")[0]
             if package == __package__:  # the same class name may stand under two kinds
                 package = ".".join(cls.__module__.split(".")[:2])
@@ -169,13 +169,14 @@ def kind_of(cls: type) -> str:
         "optimizers": keras.optimizers.Optimizer,
         "schedules": keras.optimizers.schedules.LearningRateSchedule,
         "callbacks": keras.callbacks.Callback,
+        "samplers": keras.utils.PyDataset,
     }
     for kind, base in bases.items():
         if issubclass(cls, base):
             return kind
     raise TypeError(
         f"{cls.__name__} must derive from a Keras layer, loss, metric, regularizer, constraint, "
-        f"initializer, optimizer, schedule or callback. Received: {cls!r}."
+        f"initializer, optimizer, schedule, callback or PyDataset. Received: {cls!r}."
     )
 
 

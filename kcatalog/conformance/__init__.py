@@ -18,6 +18,7 @@ from kcatalog.conformance import (  # noqa: F401 - each module registers its che
     losses,
     metrics,
     optimizers,
+    samplers,
     schedules,
     weights,
     wrappers,
@@ -46,8 +47,8 @@ def check_component(cls: type) -> list[Result]:
 
     Args:
         cls: a Keras layer, loss, metric, regularizer, constraint, initializer, optimizer,
-            schedule or callback class, with `@kcatalog.registry.component(...)` or without.
-            Without a card its default arguments must be enough to build it, and only what
+            schedule, callback or PyDataset class, with `@kcatalog.registry.component(...)` or
+            without. Without a card its default arguments must be enough to build it, and only what
             needs no card is checked.
 
     Returns:

@@ -24,6 +24,7 @@ _GUESSES = {
     "layers": [Example(shape=shape) for shape in ((8, 8, 4), (7, 5), (6,))],
     "losses": _SCORES,
     "metrics": _SCORES,
+    "samplers": [Example({"x": [[float(i)] for i in range(48)], "y": [i % 8 for i in range(48)]})],
 }
 
 
@@ -128,6 +129,11 @@ def _callback_step(s, part):
     return {"loss": history.history["loss"]}
 
 
+def _sampler_step(s, part):
+    x, y = part[0]
+    return {"batch": x, "labels": y}
+
+
 _STEPS = {
     "layers": _layer_step,
     "losses": _loss_step,
@@ -138,4 +144,5 @@ _STEPS = {
     "optimizers": _optimizer_step,
     "schedules": _schedule_step,
     "callbacks": _callback_step,
+    "samplers": _sampler_step,
 }
