@@ -19,7 +19,7 @@ from kcatalog.losses.symmetric_crossentropy import SymmetricCrossentropy
 from kcatalog.losses.triplet_semi_hard import TripletSemiHard
 from kcatalog.losses.weston_watkins_hinge import WestonWatkinsHinge
 
-__all__ = [
+__all__ = [  # noqa: RUF022 (plain order; LDAM is a class, no constant)
     "AsymmetricCrossentropy",
     "CIoU",
     "CrammerSingerHinge",

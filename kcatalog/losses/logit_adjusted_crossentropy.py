@@ -1,0 +1,106 @@
+"""Rare classes get a handicap in training that makes the model right for all classes alike."""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.ops.labels import per_class
+from kcatalog.ops.precision import at_least_float32
+from kcatalog.ops.probabilities import crossentropy, logits
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "Long-tail Learning via Logit Adjustment",
+        "Menon, Jayasumana, Rawat, Jain, Veit, Kumar",
+        2021,
+        "https://arxiv.org/abs/2007.07314",
+        "equation 10",
+    ),
+    equation="l = -log softmax(s + τ log π)_y, π_c = n_c / Σ n",
+    tags=("integer-labels", "one-hot-labels", "logits"),
+    space={"tau": Float(0.0, 2.0), "label_smoothing": Choice(0.0, 0.1)},
+    example=Example(
+        {"counts": [900, 300, 40, 10, 2], "tau": 1.5, "from_logits": True},
+        shape=(5,),
+        targets="labels",
+    ),
+)
+class LogitAdjustedCrossentropy(keras.losses.Loss):
+    """Cross-entropy on logits shifted by the log of each class's frequency.
+
+    For training data with frequent and rare classes where all classes shall count alike. The shift
+    carries what is only frequency, so the model's own logits need not: used without the shift
+    they minimize the balanced error. Unlike class weights, this also works once the training
+    data are fitted perfectly. Not where frequencies in use are those in training.
+
+    Maths:
+        `l = -log softmax(s + τ log π)_y`, with `π_c` = `counts[c]` / their sum, `s` = `y_pred`
+        (for probabilities, their logarithm) and `τ` = `tau`.
+
+    Args:
+        counts: How often each class occurs in training, or its share of it: a list of numbers in
+            (0, inf), one for each class.
+        tau: `τ`, a number in [0, inf); 0 is cross-entropy, 1 the balanced error.
+        from_logits: True where `y_pred` holds logits; more exact than probabilities.
+        label_smoothing: The part of the target spread over all classes, in [0, 1].
+        axis: The axis of classes, an integer in (-inf, inf).
+        reduction: How samples are reduced, as in every Keras loss.
+        name: Name of the loss.
+        dtype: Dtype of the loss; None is Keras's default.
+
+    Shapes:
+        `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot (or any
+        distribution) of the shape of `y_pred`. `y_pred`: `(batch, ..., classes)`.
+        Unreduced: `(batch, ...)`.
+
+    Behaviour:
+        Each sample on its own. Half precision is computed in float32. The shift is in the loss
+        only: a metric such as accuracy sees the model's own outputs, as it should. Probabilities
+        are kept off 0 and 1 as Keras does.
+
+    Example:
+        Equal logits, so that the adjusted probability of a class is its frequency, 1/4:
+
+        >>> loss = LogitAdjustedCrossentropy(counts=[3, 1], from_logits=True)
+        >>> y_true = keras.ops.convert_to_tensor([1])
+        >>> round(float(loss(y_true, keras.ops.zeros((1, 2)))), 4)
+        1.3863
+    """
+
+    def __init__(
+        self,
+        counts,
+        tau=1.0,
+        from_logits=False,
+        label_smoothing=0.0,
+        axis=-1,
+        reduction="sum_over_batch_size",
+        name="logit_adjusted_crossentropy",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.counts = checks.numbers_list(self, "counts", counts, "(0, inf)")
+        self.tau = checks.number(self, "tau", tau, "[0, inf)")
+        self.from_logits = checks.boolean(self, "from_logits", from_logits)
+        self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
+        self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
+
+    def call(self, y_true, y_pred):
+        s = logits(at_least_float32(y_pred), self.from_logits, self.axis)
+        n = per_class(self, "counts", self.counts, s, self.axis)
+        π = n / ops.sum(n)
+        log_p = ops.log_softmax(s + self.tau * ops.log(π), axis=self.axis)
+        return crossentropy(y_true, log_p, self.axis, self.label_smoothing)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "counts": self.counts,
+            "tau": self.tau,
+            "from_logits": self.from_logits,
+            "label_smoothing": self.label_smoothing,
+            "axis": self.axis,
+        }
