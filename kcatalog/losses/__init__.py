@@ -1,7 +1,9 @@
 """Losses; the path of each is `kcatalog.losses.<Class>`."""
 
 from kcatalog.losses.asymmetric_crossentropy import AsymmetricCrossentropy
+from kcatalog.losses.bi_tempered_crossentropy import BiTemperedCrossentropy
 from kcatalog.losses.c_io_u import CIoU
+from kcatalog.losses.class_balanced_crossentropy import ClassBalancedCrossentropy
 from kcatalog.losses.crammer_singer_hinge import CrammerSingerHinge
 from kcatalog.losses.d_io_u import DIoU
 from kcatalog.losses.g_io_u import GIoU
@@ -21,7 +23,9 @@ from kcatalog.losses.weston_watkins_hinge import WestonWatkinsHinge
 
 __all__ = [  # noqa: RUF022 (plain order; LDAM is a class, no constant)
     "AsymmetricCrossentropy",
+    "BiTemperedCrossentropy",
     "CIoU",
+    "ClassBalancedCrossentropy",
     "CrammerSingerHinge",
     "DIoU",
     "GIoU",
