@@ -105,12 +105,12 @@ class Subject:
         classes = example.classes or (shape[-1] if shape else 2)
         one_each = (batch, *(example.target_shape or ()))
         labels = np.resize(np.arange(classes), one_each)
-        signs = y_pred.shape if example.target_shape is None else one_each
+        each = y_pred.shape if example.target_shape is None else one_each
         y_true = {
             "labels": lambda: rng.permutation(labels.ravel()).reshape(one_each).astype("int32"),
             "one_hot": lambda: np.eye(classes)[rng.permutation(labels)].astype(dtype),
-            "binary": lambda: rng.integers(0, 2, y_pred.shape).astype(dtype),
-            "signs": lambda: (2 * rng.integers(0, 2, signs) - 1).astype(dtype),
+            "binary": lambda: rng.integers(0, 2, each).astype(dtype),
+            "signs": lambda: (2 * rng.integers(0, 2, each) - 1).astype(dtype),
             "boxes": lambda: _boxes(rng, y_pred.shape).astype(dtype),
             "real": lambda: rng.normal(size=y_pred.shape).astype(dtype),
         }[example.targets]()
