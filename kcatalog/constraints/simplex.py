@@ -6,6 +6,7 @@ from keras import ops
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.ops.simplex import simplex_projection
 from kcatalog.registry import component
 
 
@@ -63,11 +64,7 @@ class Simplex(keras.constraints.Constraint):
             rule = f"an axis of the weight, which has shape {tuple(w.shape)}"
             raise checks.error(self, "axis", rule, self.axis)
         w = ops.moveaxis(w, self.axis, -1)
-        w = w - ops.max(w, axis=-1, keepdims=True)  # the common part changes nothing but rounding
-        u = ops.flip(ops.sort(w, axis=-1), axis=-1)
-        j = ops.arange(1, w.shape[-1] + 1, dtype=w.dtype)
-        θ = ops.max((ops.cumsum(u, axis=-1) - self.radius) / j, axis=-1, keepdims=True)
-        w = ops.relu(w - θ)
+        w = simplex_projection(w, self.radius)
         return ops.cast(ops.moveaxis(w, -1, self.axis), dtype)
 
     def get_config(self):

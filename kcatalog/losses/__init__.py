@@ -4,9 +4,11 @@ from kcatalog.losses.asymmetric_crossentropy import AsymmetricCrossentropy
 from kcatalog.losses.bi_tempered_crossentropy import BiTemperedCrossentropy
 from kcatalog.losses.c_io_u import CIoU
 from kcatalog.losses.class_balanced_crossentropy import ClassBalancedCrossentropy
+from kcatalog.losses.corn import CORN
 from kcatalog.losses.crammer_singer_hinge import CrammerSingerHinge
 from kcatalog.losses.d_io_u import DIoU
 from kcatalog.losses.g_io_u import GIoU
+from kcatalog.losses.jensen_shannon_consistency import JensenShannonConsistency
 from kcatalog.losses.ldam import LDAM
 from kcatalog.losses.logit_adjusted_crossentropy import LogitAdjustedCrossentropy
 from kcatalog.losses.margin_ranking import MarginRanking
@@ -15,20 +17,26 @@ from kcatalog.losses.perceptron import Perceptron
 from kcatalog.losses.pinball import Pinball
 from kcatalog.losses.poly_crossentropy import PolyCrossentropy
 from kcatalog.losses.ramp import Ramp
+from kcatalog.losses.ranking_softmax import RankingSoftmax
+from kcatalog.losses.sequence_crossentropy import SequenceCrossentropy
 from kcatalog.losses.smoothed_hinge import SmoothedHinge
 from kcatalog.losses.sparse_categorical_focal_crossentropy import SparseCategoricalFocalCrossentropy
+from kcatalog.losses.sparsemax import Sparsemax
 from kcatalog.losses.symmetric_crossentropy import SymmetricCrossentropy
 from kcatalog.losses.triplet_semi_hard import TripletSemiHard
+from kcatalog.losses.weighted_kappa import WeightedKappa
 from kcatalog.losses.weston_watkins_hinge import WestonWatkinsHinge
 
 __all__ = [  # noqa: RUF022 (plain order; LDAM is a class, no constant)
     "AsymmetricCrossentropy",
     "BiTemperedCrossentropy",
     "CIoU",
+    "CORN",
     "ClassBalancedCrossentropy",
     "CrammerSingerHinge",
     "DIoU",
     "GIoU",
+    "JensenShannonConsistency",
     "LDAM",
     "LogitAdjustedCrossentropy",
     "MarginRanking",
@@ -37,9 +45,13 @@ __all__ = [  # noqa: RUF022 (plain order; LDAM is a class, no constant)
     "Pinball",
     "PolyCrossentropy",
     "Ramp",
+    "RankingSoftmax",
+    "SequenceCrossentropy",
     "SmoothedHinge",
     "SparseCategoricalFocalCrossentropy",
+    "Sparsemax",
     "SymmetricCrossentropy",
     "TripletSemiHard",
+    "WeightedKappa",
     "WestonWatkinsHinge",
 ]

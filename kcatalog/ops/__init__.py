@@ -2,11 +2,14 @@
 
 from kcatalog.ops.distances import pairwise_distances
 from kcatalog.ops.mining import all_triplets, semi_hard_triplets, triplet_sums
+from kcatalog.ops.ordinal import corn_probabilities, corn_ranks
 from kcatalog.ops.retrieval import recall_at_k
 from kcatalog.ops.tempered import tempered_log_softmax
 
 __all__ = [
     "all_triplets",
+    "corn_probabilities",
+    "corn_ranks",
     "pairwise_distances",
     "recall_at_k",
     "semi_hard_triplets",

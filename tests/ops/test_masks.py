@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 
 from kcatalog.conformance import backend
-from kcatalog.ops.masks import with_mask
+from kcatalog.ops.masks import weight_each, with_mask
 
 
 class Masked(keras.losses.Loss):
@@ -37,3 +37,10 @@ def test_compiled():
     function = backend.compiled(Masked(), xla=True)
     y = ops.convert_to_tensor(Y_TRUE), ops.convert_to_tensor(Y_PRED)
     assert backend.as_numpy(function(*y)) == 2.5
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 1), (2, 1, 1)])
+def test_a_sample_weighs_on_all_its_values(shape):
+    w = weight_each(np.reshape([1.0, 2.0], shape), np.zeros((2, 3, 5)))
+    np.testing.assert_array_equal(backend.as_numpy(w), [[1, 1, 1], [2, 2, 2]])
+    assert weight_each(None, np.zeros((2, 3, 5))) is None

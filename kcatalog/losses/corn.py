@@ -1,0 +1,75 @@
+"""Climb the ranks: at each one reached, is the next reached too?"""
+
+import keras
+from keras import ops
+
+from kcatalog.card import Example, Paper
+from kcatalog.ops.labels import class_indices
+from kcatalog.ops.precision import at_least_float32
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "Deep Neural Networks for Rank-Consistent Ordinal Regression Based On Conditional "
+        "Probabilities",
+        "Shi, Cao, Raschka",
+        2021,
+        "https://arxiv.org/abs/2111.08851",
+        "section 3",
+    ),
+    equation="L = 1/Σ|S_k| Σ_k Σ over S_k of H([y > k], σ(z_k)),  S_k = {b : y_b ≥ k}",
+    tags=("integer-labels", "in-batch"),
+    example=Example({"name": "ranks"}, shape=(4,), targets="labels", classes=5),
+)
+class CORN(keras.losses.Loss):
+    """Conditional ordinal regression: cross-entropy of "above rank k", given that k is reached.
+
+    For classes that have an order, of which only the order is known (grades, age groups, stages).
+    The model ends in `Dense(ranks - 1)`. Its logits are conditional, so the probabilities
+    of being above each rank, their running product, can only fall: ranks never contradict each
+    other, and the last layer needs no shared weights. Read them off with
+    `kcatalog.ops.corn_ranks(logits)`. Where few ranks have far more samples than the others, upper
+    logits see few of them.
+
+    Maths:
+        `L = 1/Σ_k |S_k| Σ_k Σ over b in S_k of H([y_b > k], σ(z_bk))` for `k = 0 … ranks - 2`,
+        with `S_k` the samples of the batch that reach rank `k` (`y_b ≥ k`), `H` = binary
+        cross-entropy, `y` = `y_true` and `z` = `y_pred`.
+
+    Args:
+        reduction: How samples are reduced, as in every Keras loss.
+        name: Name of the loss.
+        dtype: Dtype of the loss; None is Keras's default.
+
+    Shapes:
+        `y_true`: ranks `(batch, ...)` or `(batch, ..., 1)`, from 0 on, whole numbers of any dtype.
+        `y_pred`: logits `(batch, ..., ranks - 1)`. Unreduced: `(batch, ...)`.
+
+    Behaviour:
+        A sample's value is the sum over the `k` it reaches, its negative log-likelihood, times
+        `B / Σ|S_k|` (`B` samples), so that the mean is the paper's `L`, and `sample_weight`
+        scales a sample's part in it. Half precision is computed in float32. A label that is no
+        rank is not looked for.
+
+    Example:
+        Rank 0 of 3 has one question to answer, rank 1 two, each with the chance 1/2:
+
+        >>> loss = CORN(reduction=None)
+        >>> y_true = keras.ops.convert_to_tensor([0, 1])
+        >>> [round(float(v), 4) for v in loss(y_true, keras.ops.zeros((2, 2)))]
+        [0.4621, 0.9242]
+    """
+
+    def __init__(self, reduction="sum_over_batch_size", name="corn", dtype=None):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true, y_pred):
+        z = at_least_float32(y_pred)
+        y, k = class_indices(y_true, z), ops.arange(z.shape[-1], dtype="int32")
+        S = ops.cast(y >= k, z.dtype)
+        H = ops.softplus(ops.where(y > k, -z, z))
+        return ops.sum(S * H, axis=-1) / ops.mean(ops.sum(S, axis=-1))
+
+    def get_config(self):
+        return super().get_config()

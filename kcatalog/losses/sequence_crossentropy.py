@@ -1,0 +1,121 @@
+"""Cross-entropy of sequences of different lengths: every real step counts once, padding never."""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Choice, Example, Paper
+from kcatalog.ops.labels import class_indices, is_distribution
+from kcatalog.ops.masks import weight_each, with_mask
+from kcatalog.ops.precision import at_least_float32
+from kcatalog.ops.probabilities import crossentropy, log_probabilities
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "A Neural Probabilistic Language Model",
+        "Bengio, Ducharme, Vincent, Jauvin",
+        2003,
+        "https://www.jmlr.org/papers/v3/bengio03a.html",
+        "section 2, the mean log-likelihood of all words",
+    ),
+    equation="L = 1/Σ m_bt Σ m_bt H(q_bt, p_bt)",
+    tags=("integer-labels", "one-hot-labels", "logits"),
+    space={"label_smoothing": Choice(0.0, 0.1)},
+    example=Example(
+        {"from_logits": True, "label_smoothing": 0.1, "ignore_class": -1},
+        shape=(4, 5),
+        targets="labels",
+        target_shape=(4,),
+    ),
+)
+class SequenceCrossentropy(keras.losses.Loss):
+    """Cross-entropy averaged over the steps that are neither masked nor of the ignored class.
+
+    For language models, translation, tagging: whatever predicts a class at each step of padded
+    sequences. Every step weighs alike, so the exponential of the loss is the perplexity, and how
+    much padding a batch has changes nothing. Where every sequence shall weigh alike,
+    give `sample_weight` of one over its length. `keras.losses.SparseCategoricalCrossentropy` has
+    `ignore_class` too, without smoothing and without one-hot targets.
+
+    Maths:
+        `L = Σ_bt m_bt H(q_bt, p_bt) / Σ_bt m_bt` over sequences `b` and steps `t`, with `H` =
+        cross-entropy, `q` = `y_true`, smoothed by `label_smoothing`, `p` = `y_pred`, and `m` = 1
+        for a step that counts, else 0: the Keras mask of the predictions, joined with
+        `y_true` not being `ignore_class`.
+
+    Args:
+        from_logits: True where `y_pred` holds logits; more exact than probabilities.
+        label_smoothing: The part of the target spread over all classes, a number in [0, 1].
+        ignore_class: The class index whose steps do not count, an integer in (-inf, inf), such as 0
+            or -1; None counts all. Among one-hot rows it is that class's; rows of zeros count as
+            ignored too.
+        reduction: How steps are reduced, as in every Keras loss.
+        name: Name of the loss.
+        dtype: Dtype of the loss; None is Keras's default.
+
+    Shapes:
+        `y_true`: class indices `(batch, steps)` or `(batch, steps, 1)`, or one-hot
+        `(batch, steps, classes)`.
+        `y_pred`: `(batch, steps, classes)`; more axes of steps are fine, or none.
+        Unreduced: `(batch, steps)`, with 0 for steps that do not count.
+
+    Behaviour:
+        Each step on its own. A sequence without any step that counts adds nothing; if no step of
+        the batch counts, the loss is 0. A `sample_weight` of `(batch,)` or `(batch, steps)`
+        multiplies, and the sum is still divided by the number of steps that count; with the
+        reduction "mean_with_sample_weight" it is divided by the weights' sum, so that weights of
+        0 and 1 act as a mask. Class indices need no one-hot tensor. Half precision is
+        computed in float32.
+
+    Example:
+        The second sequence has one step. Three steps count, each with `p` = 1/2:
+
+        >>> loss = SequenceCrossentropy(ignore_class=-1)
+        >>> y_true = keras.ops.convert_to_tensor([[0, 1], [1, -1]])
+        >>> y_pred = keras.ops.convert_to_tensor([[[0.5, 0.5]] * 2, [[0.5, 0.5], [0.9, 0.1]]])
+        >>> round(float(loss(y_true, y_pred)), 4)
+        0.6931
+    """
+
+    def __init__(
+        self,
+        from_logits=False,
+        label_smoothing=0.0,
+        ignore_class=None,
+        reduction="sum_over_batch_size",
+        name="sequence_crossentropy",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.from_logits = checks.boolean(self, "from_logits", from_logits)
+        self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
+        self.ignore_class = checks.integer(
+            self, "ignore_class", ignore_class, "(-inf, inf)", optional=True
+        )
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        return super().__call__(y_true, y_pred, weight_each(sample_weight, y_pred))
+
+    def call(self, y_true, y_pred):
+        log_p = log_probabilities(at_least_float32(y_pred), self.from_logits)
+        if self.ignore_class is None:
+            return crossentropy(y_true, log_p, label_smoothing=self.label_smoothing)
+        if is_distribution(y_true, log_p):
+            others = ops.arange(log_p.shape[-1], dtype="int32") != self.ignore_class
+            m = ops.any(ops.logical_and(others, y_true > 0), axis=-1)
+        else:
+            y_true = class_indices(y_true, log_p)
+            m = (y_true != self.ignore_class)[..., 0]
+            y_true = ops.where(m[..., None], y_true, 0)  # any index that exists
+        H = crossentropy(y_true, log_p, label_smoothing=self.label_smoothing)
+        return with_mask(ops.where(m, H, 0.0), m)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "from_logits": self.from_logits,
+            "label_smoothing": self.label_smoothing,
+            "ignore_class": self.ignore_class,
+        }
