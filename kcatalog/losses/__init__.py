@@ -4,15 +4,24 @@ from kcatalog.losses.asymmetric_crossentropy import AsymmetricCrossentropy
 from kcatalog.losses.bi_tempered_crossentropy import BiTemperedCrossentropy
 from kcatalog.losses.c_io_u import CIoU
 from kcatalog.losses.class_balanced_crossentropy import ClassBalancedCrossentropy
+from kcatalog.losses.contrastive import Contrastive
 from kcatalog.losses.corn import CORN
 from kcatalog.losses.crammer_singer_hinge import CrammerSingerHinge
 from kcatalog.losses.d_io_u import DIoU
+from kcatalog.losses.focal_tversky import FocalTversky
 from kcatalog.losses.g_io_u import GIoU
+from kcatalog.losses.generalized_dice import GeneralizedDice
+from kcatalog.losses.jaccard import Jaccard
 from kcatalog.losses.jensen_shannon_consistency import JensenShannonConsistency
 from kcatalog.losses.ldam import LDAM
 from kcatalog.losses.logit_adjusted_crossentropy import LogitAdjustedCrossentropy
+from kcatalog.losses.lovasz_hinge import LovaszHinge
+from kcatalog.losses.lovasz_softmax import LovaszSoftmax
 from kcatalog.losses.margin_ranking import MarginRanking
 from kcatalog.losses.modified_huber import ModifiedHuber
+from kcatalog.losses.multiple_negatives_ranking import MultipleNegativesRanking
+from kcatalog.losses.n_pairs import NPairs
+from kcatalog.losses.nt_xent import NTXent
 from kcatalog.losses.perceptron import Perceptron
 from kcatalog.losses.pinball import Pinball
 from kcatalog.losses.poly_crossentropy import PolyCrossentropy
@@ -22,7 +31,11 @@ from kcatalog.losses.sequence_crossentropy import SequenceCrossentropy
 from kcatalog.losses.smoothed_hinge import SmoothedHinge
 from kcatalog.losses.sparse_categorical_focal_crossentropy import SparseCategoricalFocalCrossentropy
 from kcatalog.losses.sparsemax import Sparsemax
+from kcatalog.losses.supervised_contrastive import SupervisedContrastive
 from kcatalog.losses.symmetric_crossentropy import SymmetricCrossentropy
+from kcatalog.losses.triplet_all import TripletAll
+from kcatalog.losses.triplet_hard import TripletHard
+from kcatalog.losses.triplet_margin import TripletMargin
 from kcatalog.losses.triplet_semi_hard import TripletSemiHard
 from kcatalog.losses.weighted_kappa import WeightedKappa
 from kcatalog.losses.weston_watkins_hinge import WestonWatkinsHinge
@@ -33,14 +46,23 @@ __all__ = [  # noqa: RUF022 (plain order; LDAM is a class, no constant)
     "CIoU",
     "CORN",
     "ClassBalancedCrossentropy",
+    "Contrastive",
     "CrammerSingerHinge",
     "DIoU",
+    "FocalTversky",
     "GIoU",
+    "GeneralizedDice",
+    "Jaccard",
     "JensenShannonConsistency",
     "LDAM",
     "LogitAdjustedCrossentropy",
+    "LovaszHinge",
+    "LovaszSoftmax",
     "MarginRanking",
     "ModifiedHuber",
+    "MultipleNegativesRanking",
+    "NPairs",
+    "NTXent",
     "Perceptron",
     "Pinball",
     "PolyCrossentropy",
@@ -50,7 +72,11 @@ __all__ = [  # noqa: RUF022 (plain order; LDAM is a class, no constant)
     "SmoothedHinge",
     "SparseCategoricalFocalCrossentropy",
     "Sparsemax",
+    "SupervisedContrastive",
     "SymmetricCrossentropy",
+    "TripletAll",
+    "TripletHard",
+    "TripletMargin",
     "TripletSemiHard",
     "WeightedKappa",
     "WestonWatkinsHinge",

@@ -37,11 +37,7 @@ def pairwise_distances(x, y=None, metric="euclidean", normalize=False):
         x, y = unit_rows(x), None if y is None else unit_rows(y)
     if metric == "cosine":
         return _cosine(x, y)
-    squared = _squared_euclidean(x, y)
-    if metric == "squared_euclidean":
-        return squared
-    apart = squared > 0
-    return ops.where(apart, ops.sqrt(ops.where(apart, squared, 1.0)), 0.0)
+    return _root_unless_squared(_squared_euclidean(x, y), metric)
 
 
 def anchor_distances(x, anchors, metric, normalize=False):
@@ -53,6 +49,21 @@ def anchor_distances(x, anchors, metric, normalize=False):
     if anchors is None:
         return pairwise_distances(x, metric=metric, normalize=normalize)
     return pairwise_distances(x[:anchors], x, metric, normalize)
+
+
+def paired_distances(x, y, metric="euclidean", normalize=False):
+    """The distance of each row of `x` to the same row of `y`, over the last axis.
+
+    >>> float(paired_distances([[0.0, 0.0]], [[3.0, 4.0]])[0])
+    5.0
+    """
+    x = at_least_float32(x)
+    y = ops.cast(at_least_float32(y), x.dtype)
+    if normalize or metric == "cosine":
+        x, y = unit_rows(x), unit_rows(y)
+    if metric == "cosine":
+        return ops.relu(1 - ops.sum(x * y, axis=-1))
+    return _root_unless_squared(ops.sum(ops.square(x - y), axis=-1), metric)
 
 
 def unit_rows(x):
@@ -78,6 +89,13 @@ def _squared_euclidean(x, y):
         G = ops.matmul(x, ops.transpose(y))
         xx, yy = ops.sum(x * x, axis=1), ops.sum(y * y, axis=1)
     return ops.relu(xx[:, None] + yy[None, :] - 2 * G)
+
+
+def _root_unless_squared(squared, metric):
+    if metric == "squared_euclidean":
+        return squared
+    apart = squared > 0
+    return ops.where(apart, ops.sqrt(ops.where(apart, squared, 1.0)), 0.0)
 
 
 def _cosine(x, y):

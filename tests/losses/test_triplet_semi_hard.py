@@ -6,15 +6,9 @@ from keras import ops
 from kcatalog import losses
 from kcatalog.conformance.backend import as_numpy, value_and_gradients
 from tests.golden.load import golden
+from tests.losses.triplets import distance
 
 DISTANCES = ["euclidean", "squared_euclidean", "cosine"]
-
-
-def distance(a, b, name):
-    if name == "cosine":
-        return 1 - a @ b / (np.linalg.norm(a) * np.linalg.norm(b))
-    squared = sum((a - b) ** 2)
-    return squared if name == "squared_euclidean" else np.sqrt(squared)
 
 
 def reference(x, labels, margin, name):

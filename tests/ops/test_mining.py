@@ -52,7 +52,7 @@ def test_reference(rng, classes, distinct, rule):
     for anchors in (20, 5):  # all samples are anchors, or the first of them
         counts = compiled(
             lambda D, y: function(D, y, margin)
-        )(  # noqa: B023
+        )(
             ops.convert_to_tensor(D[:anchors]), ops.convert_to_tensor(labels)
         )
         expected = reference(D[:anchors], labels, margin)
