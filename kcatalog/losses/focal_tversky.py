@@ -1,0 +1,116 @@
+"""Weigh missed against invented pixels, and look at the classes that fare worst."""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Example, Float, Paper
+from kcatalog.ops.segmentation import masks_and_probabilities
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "A Novel Focal Tversky Loss Function with Improved Attention U-Net for Lesion Segmentation",
+        "Abraham, Khan",
+        2018,
+        "https://arxiv.org/abs/1810.07842",
+        "equations 3 and 4",
+    ),
+    equation="l = mean over classes of (1 - TI_c)^(1/γ), TI = TP / (TP + α FN + β FP)",
+    tags=("integer-labels", "one-hot-labels", "logits"),
+    space={"alpha": Float(0.3, 0.9), "beta": Float(0.1, 0.7), "gamma": Float(1.0, 3.0)},
+    example=Example(
+        {"alpha": 0.6, "gamma": 2.0, "from_logits": True},
+        shape=(2, 4, 5),
+        targets="labels",
+        target_shape=(2, 4),
+    ),
+)
+class FocalTversky(keras.losses.Loss):
+    """Focal Tversky loss of the masks of an image.
+
+    For lesions and other small objects, where a miss is worse than a false alarm: `alpha` above
+    `beta` buys recall with precision. `gamma` above 1 keeps the gradient of classes that are nearly
+    right from fading. On balanced masks `keras.losses.Dice` does the same with less to tune.
+
+    Maths:
+        `l = mean over c of (1 - TI_c)^(1/γ)`, `TI = (TP + ε) / (TP + α FN + β FP + ε)`, with
+        `TP = Σ r p`, `FN = Σ r (1 - p)` and `FP = Σ (1 - r) p` over the pixels of an image, `r` the
+        masks of `y_true`, `p` = `y_pred` or its softmax, `α` = `alpha`, `β` = `beta`,
+        `γ` = `gamma`, `ε` = `epsilon`. Differs from the paper: the mean over classes, not their
+        sum, and a straight line where `1 - TI` is below 1e-7, for the power's slope is infinite
+        at 0.
+
+    Args:
+        alpha: `α`, the weight of missed pixels, a number in [0, inf). (Keras's `Tversky` gives it
+            the same meaning, though its text says the opposite; pytorch_optimizer swaps it.)
+        beta: `β`, the weight of invented pixels, a number in [0, inf).
+        gamma: `γ`, a number in (0, inf). The exponent is its inverse; 1 is the Tversky loss. The
+            paper's is 4/3, and so is the default.
+        epsilon: `ε` in pixels, a number in (0, inf). With 1, as in the authors' code, an image
+            without the class still learns to leave it out.
+        from_logits: True where `y_pred` holds logits. A single class is a sigmoid's.
+        axis: The axis of classes, an integer in (-inf, inf). (`keras.losses.Tversky` calls the
+            axes that are summed so, and pools the classes unless told not to.)
+        reduction: How samples are reduced, as in every Keras loss.
+        name: Name of the loss.
+        dtype: Dtype of the loss; None is Keras's default.
+
+    Shapes:
+        `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or masks as `y_pred`. With a
+        single class its mask, 0/1.
+        `y_pred`: `(batch, ..., classes)`, the axes between are pixels. Unreduced: `(batch,)`.
+
+    Behaviour:
+        Each image on its own. Half precision is computed in float32. Masks may overlap where
+        `y_pred` holds probabilities.
+
+    Example:
+        One pixel found, one missed, one invented: with ε, 2 / 3 is the index, and 1/3 is left:
+
+        >>> loss, tensor = FocalTversky(gamma=1.0), keras.ops.convert_to_tensor
+        >>> y_true, y_pred = tensor([[[1], [1], [0]]]), tensor([[[1.0], [0.0], [1.0]]])
+        >>> round(float(loss(y_true, y_pred)), 4)
+        0.3333
+    """
+
+    def __init__(
+        self,
+        alpha=0.7,
+        beta=0.3,
+        gamma=1.3333333333333333,
+        epsilon=1.0,
+        from_logits=False,
+        axis=-1,
+        reduction="sum_over_batch_size",
+        name="focal_tversky",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.alpha = checks.number(self, "alpha", alpha, "[0, inf)")
+        self.beta = checks.number(self, "beta", beta, "[0, inf)")
+        self.gamma = checks.number(self, "gamma", gamma, "(0, inf)")
+        self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
+        self.from_logits = checks.boolean(self, "from_logits", from_logits)
+        self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
+
+    def call(self, y_true, y_pred):
+        r, p = masks_and_probabilities(y_true, y_pred, self.from_logits, self.axis)
+        TP = ops.sum(r * p, axis=1)
+        FN = ops.sum(r * (1 - p), axis=1)
+        FP = ops.sum((1 - r) * p, axis=1)
+        missing = self.alpha * FN + self.beta * FP
+        x = missing / (TP + missing + self.epsilon)  # 1 - TI, without cancellation
+        return ops.mean(x * ops.maximum(x, 1e-7) ** (1 / self.gamma - 1), axis=-1)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "alpha": self.alpha,
+            "beta": self.beta,
+            "gamma": self.gamma,
+            "epsilon": self.epsilon,
+            "from_logits": self.from_logits,
+            "axis": self.axis,
+        }

@@ -1,0 +1,107 @@
+"""Dice over all classes at once, each weighed so that small ones count as much as large."""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Example, Float, Paper
+from kcatalog.ops.segmentation import masks_and_probabilities
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "Generalised Dice Overlap as a Deep Learning Loss Function for Highly Unbalanced "
+        "Segmentations",
+        "Sudre, Li, Vercauteren, Ourselin, Cardoso",
+        2017,
+        "https://arxiv.org/abs/1707.03237",
+        "section 2.1, GDL",
+    ),
+    equation="l = 1 - 2 Σ_c w_c Σ r p / Σ_c w_c Σ (r + p), w_c = 1 / (Σ r)²",
+    tags=("integer-labels", "one-hot-labels", "logits"),
+    space={"epsilon": Float(1e-6, 10.0, log=True)},
+    example=Example(
+        {"epsilon": 0.5, "from_logits": True},
+        shape=(2, 4, 5),
+        targets="labels",
+        target_shape=(2, 4),
+    ),
+)
+class GeneralizedDice(keras.losses.Loss):
+    """Generalized Dice loss of the masks of an image.
+
+    For segmentation with classes of very different size. The mean of Dice over classes follows each
+    class's own index, which leaps about for tiny ones; here all share one fraction. The rarest
+    class of an image weighs most, so wrong labels there do the most harm.
+
+    Maths:
+        `l = 1 - (2 Σ_c w_c Σ r p + ε) / (Σ_c w_c Σ (r + p) + ε)` over the pixels of an image, with
+        `w_c = 1 / (Σ r)²`, `r` the masks of `y_true`, `p` = `y_pred` or its softmax, and
+        `ε` = `epsilon`. Differs from the paper: weights are divided by the largest, which alters
+        nothing but the unit of `ε`; a class absent from the image has no finite weight and gets
+        that of the rarest class present.
+
+    Args:
+        epsilon: `ε` in pixels of the rarest class, a number in (0, inf).
+        from_logits: True where `y_pred` holds logits. A single class is a sigmoid's.
+        axis: The axis of classes, an integer in (-inf, inf). (`keras.losses.Dice` calls the axes
+            that are summed so.)
+        reduction: How samples are reduced, as in every Keras loss.
+        name: Name of the loss.
+        dtype: Dtype of the loss; None is Keras's default.
+
+    Shapes:
+        `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or masks as `y_pred`. With a
+        single class its mask, 0/1.
+        `y_pred`: `(batch, ..., classes)`, the axes between are pixels. Unreduced: `(batch,)`.
+
+    Behaviour:
+        Each image on its own: weights are counted in it, where optax's
+        `multiclass_generalized_dice_loss` counts them in the batch. Half precision is computed in
+        float32. Masks may overlap where `y_pred` holds probabilities.
+
+    Example:
+        Class 1 has one pixel of three and weighs 4 times class 0, which loses a pixel to it:
+
+        >>> loss, tensor = GeneralizedDice(epsilon=1e-9), keras.ops.convert_to_tensor
+        >>> y_pred = tensor([[[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]])
+        >>> round(float(loss(tensor([[0, 0, 1]]), y_pred)), 4)  # 1 - 2 (1 + 4) / (3 + 12)
+        0.3333
+    """
+
+    def __init__(
+        self,
+        epsilon=1.0,
+        from_logits=False,
+        axis=-1,
+        reduction="sum_over_batch_size",
+        name="generalized_dice",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
+        self.from_logits = checks.boolean(self, "from_logits", from_logits)
+        self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
+
+    def call(self, y_true, y_pred):
+        r, p = masks_and_probabilities(y_true, y_pred, self.from_logits, self.axis)
+        w = _weights(ops.sum(r, axis=1))
+        wrong = ops.sum(w * ops.sum(r * (1 - p) + p * (1 - r), axis=1), axis=-1)
+        total = ops.sum(w * ops.sum(r + p, axis=1), axis=-1)
+        return wrong / (total + self.epsilon)  # r + p - 2 r p is what is wrong
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "epsilon": self.epsilon,
+            "from_logits": self.from_logits,
+            "axis": self.axis,
+        }
+
+
+def _weights(size):
+    """`1 / size²` over its largest finite value; 1 where a class is absent."""
+    present = size > 0
+    rarest = ops.min(ops.where(present, size, float("inf")), axis=-1, keepdims=True)
+    return ops.where(present, (rarest / ops.where(present, size, 1.0)) ** 2, 1.0)

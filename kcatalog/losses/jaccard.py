@@ -1,0 +1,98 @@
+"""Intersection over union, with probabilities counted as parts of pixels."""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Example, Float, Paper
+from kcatalog.ops.segmentation import masks_and_probabilities
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "Optimizing Intersection-Over-Union in Deep Neural Networks for Image Segmentation",
+        "Rahman, Wang",
+        2016,
+        "https://doi.org/10.1007/978-3-319-50835-1_22",
+        "section 3, approximate IoU and its loss",
+    ),
+    equation="l = mean over classes of 1 - (I_c + ε) / (U_c + ε)",
+    tags=("integer-labels", "one-hot-labels", "logits"),
+    space={"epsilon": Float(1e-6, 10.0, log=True)},
+    example=Example(
+        {"epsilon": 0.5, "from_logits": True},
+        shape=(2, 4, 5),
+        targets="labels",
+        target_shape=(2, 4),
+    ),
+)
+class Jaccard(keras.losses.Loss):
+    """Soft Jaccard loss: 1 - intersection over union of each class in each image.
+
+    For segmentation where objects are small against the background. Ranks as
+    `keras.losses.Dice` does, but charges errors more where overlap is good. Its gradient is
+    weak where a class is all but missed: add cross-entropy at the start. `LovaszSoftmax` is closer
+    to the index of the rounded masks, and dearer.
+
+    Maths:
+        `l = mean over c of 1 - (I_c + ε) / (U_c + ε)`, with `I_c = Σ r p` and
+        `U_c = Σ (r + p - r p)` over the pixels of an image, `r` the masks of `y_true`,
+        `p` = `y_pred` or its softmax, `ε` = `epsilon`. Differs from the paper: several classes,
+        and `ε`.
+
+    Args:
+        epsilon: `ε` in pixels, a number in (0, inf). With 1 an image without the class still learns
+            to leave it out; near 0 any trace of it costs 1 there, without a gradient.
+        from_logits: True where `y_pred` holds logits. A single class is a sigmoid's.
+        axis: The axis of classes, an integer in (-inf, inf). (`keras.losses.Dice` calls the axes
+            that are summed so, and pools the classes unless told not to.)
+        reduction: How samples are reduced, as in every Keras loss.
+        name: Name of the loss.
+        dtype: Dtype of the loss; None is Keras's default.
+
+    Shapes:
+        `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or masks as `y_pred`. With a
+        single class its mask, 0/1.
+        `y_pred`: `(batch, ..., classes)`, the axes between are pixels. Unreduced: `(batch,)`.
+
+    Behaviour:
+        Each image on its own. Half precision is computed in float32. Masks may overlap where
+        `y_pred` holds probabilities.
+
+    Example:
+        One pixel of two is found, so the union is 2 and, with ε, 2 of 3 are right:
+
+        >>> loss, tensor = Jaccard(), keras.ops.convert_to_tensor
+        >>> y_true, y_pred = tensor([[[1.0], [1.0], [0.0]]]), tensor([[[1.0], [0.0], [0.0]]])
+        >>> round(float(loss(y_true, y_pred)), 4)
+        0.3333
+    """
+
+    def __init__(
+        self,
+        epsilon=1.0,
+        from_logits=False,
+        axis=-1,
+        reduction="sum_over_batch_size",
+        name="jaccard",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
+        self.from_logits = checks.boolean(self, "from_logits", from_logits)
+        self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
+
+    def call(self, y_true, y_pred):
+        r, p = masks_and_probabilities(y_true, y_pred, self.from_logits, self.axis)
+        wrong = ops.sum(r * (1 - p) + p * (1 - r), axis=1)  # U - I, without cancellation
+        union = ops.sum(r + p * (1 - r), axis=1)
+        return ops.mean(wrong / (union + self.epsilon), axis=-1)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "epsilon": self.epsilon,
+            "from_logits": self.from_logits,
+            "axis": self.axis,
+        }

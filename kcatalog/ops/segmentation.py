@@ -1,0 +1,31 @@
+"""Masks and probabilities of pictures, sample by sample and class by class."""
+
+from keras import ops
+
+from kcatalog.ops.labels import class_distribution
+from kcatalog.ops.precision import at_least_float32
+
+
+def masks_and_probabilities(y_true, y_pred, from_logits, axis=-1):
+    """Targets and predictions, each as `(batch, pixels, classes)`; any axes between are pixels.
+
+    Class indices become masks. With a single class `y_true` is its mask, and logits are a
+    sigmoid's; with more they are a softmax's.
+
+    >>> r, p = masks_and_probabilities(ops.ones((1, 2)), ops.zeros((1, 2, 4)), True)
+    >>> [float(v) for v in r[0, 1]], float(p[0, 1, 1])
+    ([0.0, 1.0, 0.0, 0.0], 0.25)
+    """
+    p = ops.moveaxis(at_least_float32(y_pred), axis, -1)
+    y = ops.convert_to_tensor(y_true)
+    if len(y.shape) == len(p.shape):
+        y = ops.moveaxis(y, axis, -1)
+    classes = p.shape[-1]
+    if classes == 1:
+        r = ops.reshape(ops.cast(y, p.dtype), ops.shape(p))
+        p = ops.sigmoid(p) if from_logits else p
+    else:
+        r = class_distribution(y, p)
+        p = ops.softmax(p, axis=-1) if from_logits else p
+    rows = (ops.shape(p)[0], -1, classes)
+    return ops.reshape(r, rows), ops.reshape(p, rows)
