@@ -1,0 +1,84 @@
+"""Of all pairs of samples, how many are put in the right order?"""
+
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Choice, Example, Paper
+from kcatalog.metrics.kept_pairs import KeptPairs
+from kcatalog.ops.ranks import different, kendall_pairs
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "The Treatment of Ties in Ranking Problems",
+        "Kendall",
+        1945,
+        "https://doi.org/10.1093/biomet/33.3.239",
+    ),
+    equation="τ_b = (P - Q) / √(pairs that differ in x · pairs that differ in y)",
+    tags=("streaming",),
+    space={"variant": Choice("b", "c")},
+    example=Example({"variant": "c", "capacity": 32}, shape=(1,)),
+)
+class KendallTau(KeptPairs):
+    """Kendall's rank correlation of targets and predictions, exact over an epoch, with ties.
+
+    1 means that every pair of samples is in the right order, -1 that none is, and 0.5 that a pair
+    is right three times as often as wrong: it reads more plainly than `SpearmanCorrelation`, whose
+    values are larger and which minds large displacements more. Take variant c where targets and
+    predictions have few and unequal numbers of different values, such as grades.
+
+    Maths:
+        `P` pairs have the same order in `x` = `y_true` and `y` = `y_pred`, `Q` the opposite one;
+        pairs tied in either count in neither. `τ_b = (P - Q) / √(D_x D_y)`, with `D` the pairs
+        that differ in `x` or in `y`. Stuart's `τ_c = 2 (P - Q) / (n² (m - 1) / m)`, with `n`
+        samples and `m` the smaller number of different values. A pair of weights `v` and `w`
+        counts `v w`: a sample of weight 2 is two samples.
+
+    Args:
+        variant: `"b"` or `"c"`.
+        capacity: How many samples are kept, an integer in [2, inf). Set it to the size of the set
+            or above: later samples are left out.
+        name: Name of the metric.
+        dtype: Dtype of the metric; None is Keras's default.
+
+    Shapes:
+        `y_true`, `y_pred`: one number for each sample, `(batch,)` or `(batch, 1)`. The result is a
+        scalar.
+
+    Behaviour:
+        By batches or at once the result is the same. Pairs in the wrong order are counted by
+        merging sorted halves (Knight 1966): `O(capacity log² capacity)` time, `O(capacity)` state.
+        Values are compared in float32. If all targets or all predictions are equal the result is
+        0, where SciPy gives NaN. TensorFlow Addons counts in histogram bins, whose range must be
+        known before. In training the samples of an epoch come from a model that changes meanwhile:
+        read the validation value. Not for several replicas of `tf.distribute`, each of
+        which would see its own samples.
+
+    Example:
+        Of six pairs one is in the wrong order, `(5 - 1) / 6`:
+
+        >>> metric = KendallTau(capacity=8)
+        >>> print(f"{float(metric([1, 2, 3, 4], [10, 30, 20, 90])):.4f}")
+        0.6667
+    """
+
+    def __init__(self, variant="b", capacity=4096, name="kendall_tau", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        self.variant = checks.choice(self, "variant", variant, ("b", "c"))
+        self.capacity = checks.integer(self, "capacity", capacity, "[2, inf)")
+        self._keep(capacity)
+
+    def result(self):
+        x, y, w = self._kept()
+        P_less_Q, D_x, D_y = kendall_pairs(x, y, w)
+        if self.variant == "b":
+            most = ops.sqrt(D_x) * ops.sqrt(D_y)
+        else:
+            m = ops.minimum(different(x, w), different(y, w))
+            most = ops.square(ops.sum(w)) * (1 - ops.divide_no_nan(1.0, m)) / 2
+        return ops.cast(ops.divide_no_nan(P_less_Q, most), self.dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "variant": self.variant, "capacity": self.capacity}

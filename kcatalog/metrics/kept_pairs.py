@@ -1,0 +1,44 @@
+"""What rank correlations share: they need every value at once, so they keep them."""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.ops.buffer import appended
+from kcatalog.ops.weights import weights_like
+
+
+class KeptPairs(keras.metrics.Metric):
+    """Keeps target, prediction and weight of the first samples: a base for metrics."""
+
+    def _keep(self, capacity):
+        self._count = self.add_variable((), "zeros", "int32", name="count")
+        self._x, self._y, self._w = (
+            self.add_variable((capacity,), "zeros", "float32", name=name)
+            for name in ("targets", "predictions", "weights")
+        )
+
+    def _kept(self):
+        """Targets, predictions and weights, `(capacity,)` each; the largest weight is 1.
+
+        Empty slots have weight 0. Equal weights become exactly 1, so that counts stay whole
+        numbers.
+        """
+        w = ops.divide_no_nan(self._w.value, ops.max(self._w.value))
+        return self._x.value, self._y.value, w
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        x, y = self._numbers("y_true", y_true), self._numbers("y_pred", y_pred)
+        w = weights_like(sample_weight, y)
+        for state, values in ((self._x, x), (self._y, y), (self._w, w)):
+            state.assign(appended(state.value, values, self._count.value))
+        end = self._count.value + ops.shape(y)[0]
+        self._count.assign(ops.minimum(end, self._x.shape[0]))
+
+    def _numbers(self, name, values):
+        values = ops.cast(values, "float32")
+        shape = tuple(values.shape)
+        if len(shape) > 2 or shape[1:] not in ((), (1,)):
+            fix = "Give each output of a model a metric of its own."
+            raise checks.error(self, name, "one number for each sample, (batch,)", shape, fix)
+        return ops.reshape(values, (-1,))

@@ -1,0 +1,75 @@
+"""Do predictions put the samples in the right order?"""
+
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Example, Paper
+from kcatalog.metrics.kept_pairs import KeptPairs
+from kcatalog.ops.ranks import centred_ranks
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "The Proof and Measurement of Association between Two Things",
+        "Spearman",
+        1904,
+        "https://doi.org/10.2307/1412159",
+    ),
+    equation="ρ = Σ w r s / √(Σ w r² · Σ w s²), r and s the centred ranks",
+    tags=("streaming",),
+    example=Example({"capacity": 32}, shape=(1,)),
+)
+class SpearmanCorrelation(KeptPairs):
+    """Spearman's rank correlation of targets and predictions, exact over an epoch, with ties.
+
+    1 means that predictions rise wherever targets do, whatever the scale; -1 that they fall. Take
+    it where order matters and units do not (similarity scores, grades); where values have to be
+    right take an error or `keras.metrics.R2Score`. Ranks need all values at once, so the metric
+    keeps `capacity` of them.
+
+    Maths:
+        `ρ = Σ w r s / √(Σ w r² · Σ w s²)`: Pearson's correlation of the centred ranks `r` of
+        `y_true` and `s` of `y_pred`, where equal values share the mean of their ranks. A weight
+        `w` counts copies: a sample of weight 2 is two samples, in the ranks as well as in the
+        sums.
+
+    Args:
+        capacity: How many samples are kept, an integer in [2, inf). Set it to the size of the set
+            or above: later samples are left out.
+        name: Name of the metric.
+        dtype: Dtype of the metric; None is Keras's default.
+
+    Shapes:
+        `y_true`, `y_pred`: one number for each sample, `(batch,)` or `(batch, 1)`. The result is a
+        scalar.
+
+    Behaviour:
+        By batches or at once the result is the same. The state is `O(capacity)`, the result
+        `O(capacity log capacity)` time. Values are compared in float32. If all targets or all
+        predictions are equal the result is 0, where SciPy gives NaN. TensorFlow Addons ranks by
+        histogram bins, whose range must be known before. In training the samples of an epoch
+        come from a model that changes meanwhile: read the validation value. Not for several
+        replicas of `tf.distribute`, each of which would see its own samples.
+
+    Example:
+        Two neighbours of four changed places, `1 - 6 · 2 / (4 · 15)`:
+
+        >>> metric = SpearmanCorrelation(capacity=8)
+        >>> print(f"{float(metric([1, 2, 3, 4], [10, 30, 20, 90])):.4f}")
+        0.8000
+    """
+
+    def __init__(self, capacity=4096, name="spearman_correlation", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        self.capacity = checks.integer(self, "capacity", capacity, "[2, inf)")
+        self._keep(capacity)
+
+    def result(self):
+        x, y, w = self._kept()
+        r, s = centred_ranks(x, w) / self.capacity, centred_ranks(y, w) / self.capacity
+        spread = ops.sqrt(ops.sum(w * r * r)) * ops.sqrt(ops.sum(w * s * s))
+        return ops.cast(ops.divide_no_nan(ops.sum(w * r * s), spread), self.dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "capacity": self.capacity}
