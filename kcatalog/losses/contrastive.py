@@ -1,0 +1,101 @@
+"""Pull what belongs together to one point, and push the rest apart until it is far enough."""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.ops.distances import DISTANCES, paired_distances
+from kcatalog.ops.labels import flat_labels
+from kcatalog.ops.views import pair
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "Dimensionality Reduction by Learning an Invariant Mapping",
+        "Hadsell, Chopra, LeCun",
+        2006,
+        "http://yann.lecun.com/exdb/publis/pdf/hadsell-chopra-lecun-06.pdf",
+        "equation 4",
+    ),
+    equation="l = y D² + (1 - y) max(0, m - D)²",
+    tags=("embeddings",),
+    space={
+        "margin": Float(0.1, 2.0),
+        "distance": Choice("euclidean", "squared_euclidean", "cosine"),
+        "normalize": Choice(False, True),
+    },
+    example=Example(
+        {"margin": 4.0, "normalize": True}, shape=(2, 5), targets="binary", target_shape=()
+    ),
+)
+class Contrastive(keras.losses.Loss):
+    """Contrastive loss of pairs that are given as pairs: the same, or different.
+
+    For siamese networks on data that come in pairs (signatures, duplicate questions, before and
+    after). Where samples have labels, `InBatchContrastive` makes all pairs of the batch
+    instead, far more for the same forward pass. A pair that is alike is pulled to distance
+    0, which is more than ranking needs: triplet losses ask for less.
+
+    Maths:
+        `l = y D² + (1 - y) max(0, m - D)²`, with `y` = `y_true`, `m` = `margin` and `D` =
+        `distance` of the two embeddings. Differs from the paper: `y` is 1 for the same and 0 for
+        different, as TensorFlow Addons has it, and there is no factor of 1/2.
+
+    Args:
+        margin: `m`, in units of the distance, a number in (0, inf). For `"cosine"`, which is 2 at
+            most, take less than 1.
+        distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine). It is
+            squared once more; the paper's is `"euclidean"`.
+        normalize: True to scale embeddings to length 1 first.
+        reduction: How samples are reduced, as in every Keras loss.
+        name: Name of the loss.
+        dtype: Dtype of the loss; None is Keras's default.
+
+    Shapes:
+        `y_true`: `(batch,)` or `(batch, 1)`: 1 for the same, 0 for different, or in between.
+        `y_pred`: both embeddings of each pair, `(batch, 2, features)`. Unreduced: `(batch,)`.
+
+    Behaviour:
+        Each pair on its own. Half precision is computed in float32. Different samples at one
+        point have no direction to part in: the gradient is 0. `ContrastiveLoss` of TensorFlow
+        Addons is given distances; end the model in `keras.ops.stack([a, b], axis=1)` in their
+        place, the values are the same.
+
+    Example:
+        The pair is 5 apart. As the same it costs 25, as different it is 1 short of the margin:
+
+        >>> loss = Contrastive(margin=6.0, reduction=None)
+        >>> pairs = keras.ops.convert_to_tensor([[[0.0, 0.0], [3.0, 4.0]]] * 2)
+        >>> [float(value) for value in loss(keras.ops.convert_to_tensor([1, 0]), pairs)]
+        [25.0, 1.0]
+    """
+
+    def __init__(
+        self,
+        margin=1.0,
+        distance="euclidean",
+        normalize=False,
+        reduction="sum_over_batch_size",
+        name="contrastive",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.margin = checks.number(self, "margin", margin, "(0, inf)")
+        self.distance = checks.choice(self, "distance", distance, DISTANCES)
+        self.normalize = checks.boolean(self, "normalize", normalize)
+
+    def call(self, y_true, y_pred):
+        a, b = pair(self, y_pred)
+        D = paired_distances(a, b, self.distance, self.normalize)
+        y = ops.cast(flat_labels(y_true), D.dtype)
+        return y * D**2 + (1 - y) * ops.relu(self.margin - D) ** 2
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "margin": self.margin,
+            "distance": self.distance,
+            "normalize": self.normalize,
+        }

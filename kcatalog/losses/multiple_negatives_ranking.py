@@ -1,0 +1,101 @@
+"""Find each sample's own counterpart among those of the whole batch."""
+
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.losses.in_batch import InBatchLoss
+from kcatalog.ops.contrast import similarities
+from kcatalog.ops.probabilities import crossentropy
+from kcatalog.ops.views import two_views
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "Efficient Natural Language Response Suggestion for Smart Reply",
+        "Henderson, Al-Rfou, Strope, Sung, Lukács, Guo, Kumar, Miklos, Kurzweil",
+        2017,
+        "https://arxiv.org/abs/1705.00652",
+        "section 4, multiple negatives",
+    ),
+    equation="L = -mean over i of log(exp(s_ii / τ) / Σ_j exp(s_ij / τ))",
+    tags=("in-batch", "embeddings"),
+    space={"temperature": Float(0.01, 1.0, log=True), "symmetric": Choice(False, True)},
+    example=Example({"temperature": 0.5, "symmetric": True}, shape=(2, 5)),
+)
+class MultipleNegativesRanking(InBatchLoss):
+    """Multiple negatives ranking: everyone else's counterpart is a negative; the loss of CLIP.
+
+    Trains two towers from positive pairs alone: question and answer, query and document, picture
+    and caption. Also known as in-batch negatives, and as InfoNCE. It wants large batches, and
+    pairs that are all different: a second copy of a document counts as a negative to its own
+    query. `SigLIP` asks pair by pair and minds the size of the batch less.
+
+    Maths:
+        `L = -mean over i of log(exp(s_ii / τ) / Σ_j exp(s_ij / τ))`, with `s_ij` the similarity of
+        `a_i` and `b_j`, `a` = `y_true` and `b` = `y_pred`, and `τ` = `temperature`. Symmetric, it
+        is the mean of that and of the same with `a` and `b` exchanged. The paper has inner
+        products and `τ` = 1; `scale` elsewhere is `1 / τ`.
+
+    Args:
+        temperature: `τ`, a number in (0, inf); 0.05 goes with cosines.
+        normalize: True for cosines, False for inner products.
+        symmetric: True to look for `a` given `b` as well, as CLIP does.
+        reduction: How samples are reduced, as in every Keras loss.
+        name: Name of the loss.
+        dtype: Dtype of the loss; None is Keras's default.
+
+    Shapes:
+        `y_true` and `y_pred`: the two views, `(batch, features)` each, `loss(a, b)`. Or
+        `y_pred`: both stacked, `(batch, 2, features)`; `y_true` is then ignored (give `fit` zeros).
+        Unreduced: `(batch,)`.
+
+    Behaviour:
+        Gradients reach both views. A batch of one gives 0. Computed in float32 at least, by
+        log-sum-exp. Memory is `O(batch²)`. Under data parallelism the negatives are those of all
+        replicas.
+
+    Example:
+        Each pair is at cosine 1 and its rivals at 0, so that each loses log(1 + exp(-1)):
+
+        >>> loss = MultipleNegativesRanking(temperature=1.0)
+        >>> a = ops.convert_to_tensor([[1.0, 0.0], [0.0, 1.0]])
+        >>> round(float(loss(a, 2 * a)), 4)
+        0.3133
+    """
+
+    def __init__(
+        self,
+        temperature=0.05,
+        normalize=True,
+        symmetric=False,
+        reduction="sum_over_batch_size",
+        name="multiple_negatives_ranking",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
+        self.normalize = checks.boolean(self, "normalize", normalize)
+        self.symmetric = checks.boolean(self, "symmetric", symmetric)
+
+    def samples(self, y_true, y_pred):
+        return two_views(self, y_true, y_pred)
+
+    def compare(self, a, b, anchors=None):
+        L = self._find(a, b, anchors)
+        if self.symmetric:
+            L = (L + self._find(b, a, anchors)) / 2
+        return L, ops.ones_like(L)
+
+    def _find(self, a, b, anchors):
+        s = similarities(a, b, anchors, self.normalize) / self.temperature
+        return crossentropy(ops.arange(ops.shape(s)[0]), ops.log_softmax(s))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "temperature": self.temperature,
+            "normalize": self.normalize,
+            "symmetric": self.symmetric,
+        }
