@@ -14,6 +14,9 @@ class _Masked(keras.layers.Layer):
         return inputs[1]
 
 
+_masked = _Masked(autocast=False)  # making a layer costs more than calling one
+
+
 def with_mask(values, mask):
     """A loss's unreduced `values`, of which Keras's reductions count those where `mask` is True.
 
@@ -24,7 +27,7 @@ def with_mask(values, mask):
     >>> tuple(values.shape)
     (2, 3)
     """
-    return _Masked(autocast=False)([values, mask])
+    return _masked([values, mask])
 
 
 def weight_each(sample_weight, y_pred):

@@ -44,6 +44,7 @@ def test_a_sample_is_its_log_likelihood(rng):
     np.testing.assert_allclose(each, -np.log(p[np.arange(6), y]) / tasks, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_it_learns_ranks():
     x = np.linspace(-1, 1, 64, dtype="float32")[:, None]
     y = np.digitize(x[:, 0], [-0.5, 0.1, 0.4])

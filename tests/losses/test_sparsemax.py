@@ -27,7 +27,7 @@ def reference(scores, q):
     return values, gradients
 
 
-@pytest.mark.parametrize("classes", [2, 5, 1000])
+@pytest.mark.parametrize("classes", [2, 100])
 def test_reference(rng, classes):
     z, y = rng.normal(size=(8, classes)).astype("float32"), rng.integers(0, classes, 8)
     z[0, y[0]] += 9  # leads by more than 1: no loss
