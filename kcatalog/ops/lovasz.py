@@ -34,9 +34,8 @@ def _shares(errors, truth):
     order = ops.argsort(-errors, axis=-1)
     e = ops.take_along_axis(errors, order, axis=-1)
     r = ops.take_along_axis(truth, order, axis=-1)
-    k = ops.arange(1, errors.shape[-1] + 1, dtype=errors.dtype)
-    G, hit = ops.sum(r, axis=-1, keepdims=True), ops.cumsum(r, axis=-1)
-    left, union = G - hit, G + k - hit  # |G minus M|, |G ∪ M| for the first k
+    G = ops.sum(r, axis=-1, keepdims=True)
+    left, union = G - ops.cumsum(r, axis=-1), G + ops.cumsum(1 - r, axis=-1)  # |G - M|, |G ∪ M|
     slope = ops.where(r > 0, 1 / union, left / (union * ops.maximum(union - 1, 1)))
-    slope = ops.where((G < 0.5) & (k < 1.5), 1.0, slope)  # no true pixel: the first one costs all
+    slope = ops.where((G == 0) & (union == 1), 1.0, slope)  # no true pixel: the worst costs all
     return ops.relu(e) * slope, order

@@ -1,5 +1,7 @@
 """One value a sample, whatever a sample is made of."""
 
+import math
+
 from keras import ops
 
 
@@ -18,7 +20,9 @@ def flat_samples(x):
     >>> tuple(flat_samples(ops.ones((3, 4, 5))).shape)
     (3, 20)
     """
-    return ops.reshape(x, (ops.shape(x)[0], -1))
+    rest = tuple(x.shape)[1:]
+    known = None not in rest
+    return ops.reshape(x, (-1, math.prod(rest)) if known else (ops.shape(x)[0], -1))
 
 
 def same_rank(targets, predictions):

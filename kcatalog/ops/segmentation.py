@@ -1,5 +1,7 @@
 """Masks and probabilities of pictures, sample by sample and class by class."""
 
+import math
+
 from keras import ops
 
 from kcatalog.ops.labels import class_distribution
@@ -27,5 +29,6 @@ def masks_and_probabilities(y_true, y_pred, from_logits, axis=-1):
     else:
         r = class_distribution(y, p)
         p = ops.softmax(p, axis=-1) if from_logits else p
-    rows = (ops.shape(p)[0], -1, classes)
+    pixels = tuple(p.shape)[1:-1]
+    rows = (ops.shape(p)[0], -1, classes) if None in pixels else (-1, math.prod(pixels), classes)
     return ops.reshape(r, rows), ops.reshape(p, rows)

@@ -65,3 +65,14 @@ def test_a_single_class_that_is_absent():
     p, y = np.array([[[0.25], [0.5]]], "float32"), np.zeros((1, 2))
     assert float(losses.LovaszSoftmax("present")(y, p)) == 0
     assert float(losses.LovaszSoftmax("all")(y, p)) == 0.5
+
+
+@pytest.mark.tensorflow
+def test_images_of_any_size(rng):
+    import tensorflow as tf
+
+    loss = losses.LovaszSoftmax(per_image=False, from_logits=True)
+    shapes = [tf.TensorSpec([None] * 3, tf.int32), tf.TensorSpec([None, None, None, 6])]
+    s, _, y = images(rng)
+    of_any_size = tf.function(loss, input_signature=shapes)
+    np.testing.assert_allclose(float(of_any_size(y, s)), float(loss(y, s)), rtol=1e-5)
