@@ -1,5 +1,7 @@
 """Maths that several parts share, on `keras.ops`."""
 
+import keras  # noqa: F401 - here, since it registers the parts, which need what follows whole
+
 from kcatalog.ops.distances import pairwise_distances
 from kcatalog.ops.mining import all_triplets, semi_hard_triplets, triplet_sums
 from kcatalog.ops.ordinal import corn_probabilities, corn_ranks
