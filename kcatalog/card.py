@@ -21,7 +21,7 @@ TAGS = {
     "in-batch": "a sample's loss depends on the rest of its batch",
     "integer-labels": "targets are class indices of shape (batch,) or (batch, 1)",
     "one-hot-labels": "one-hot rows as targets mean the same as class indices",
-    "logits": "predictions are unbounded scores; the right one rising lowers the loss",
+    "logits": "predictions are scores of classes; the right one rising lowers the loss",
     "embeddings": "predictions are embeddings; rotating all of them changes nothing",
     "streaming": "updating by parts gives the same result as updating at once",
     # regularizers, constraints, initializers

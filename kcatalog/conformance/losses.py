@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from kcatalog.conformance import backend
+from kcatalog.conformance.descent import two_cpus
 from kcatalog.conformance.subject import BATCH, Subject, close, finite, require
 from kcatalog.conformance.suite import check
 
@@ -69,6 +70,34 @@ def batch_matters(s: Subject):
     alone = _value(s.make(reduction=None), y_true[:2], y_pred[:2])
     each = _value(s.make(reduction=None), y_true, y_pred)
     require(not np.allclose(alone, each[:2]), "values do not depend on the batch")
+
+
+@check("losses", tag="in-batch", when=lambda s: backend.NAME == "tensorflow")
+def two_replicas_equal_one(s: Subject):
+    """Under MirroredStrategy two replicas give the loss and the gradient of the whole batch."""
+    import tensorflow as tf
+
+    y_true, y_pred = s.targets_and_predictions()
+    loss = s.make()
+    whole, (expected,) = backend.value_and_gradients(lambda p: loss(y_true, p), [y_pred])
+    devices, half = two_cpus(), BATCH // 2
+
+    def step(replica):
+        own = slice(int(replica) * half, int(replica) * half + half)
+        p = tf.constant(y_pred[own])
+        with tf.GradientTape() as tape:
+            tape.watch(p)
+            value = loss(tf.constant(y_true[own]), p)  # Keras divides by the replicas
+        return value, tape.gradient(value, p)
+
+    strategy = tf.distribute.MirroredStrategy(devices)
+    replicas = strategy.experimental_distribute_values_from_function(
+        lambda context: context.replica_id_in_sync_group
+    )
+    value, gradient = strategy.run(step, (replicas,))
+    close(sum(strategy.experimental_local_results(value)), whole, "the loss")
+    rows = np.concatenate([g.numpy() for g in strategy.experimental_local_results(gradient)])
+    close(rows, expected, "the gradient")
 
 
 @check("losses", when=lambda s: backend.COMPILES, variants=("graph", "xla"))
@@ -183,8 +212,12 @@ def right_score_lowers_loss(s: Subject):
     """Raising the score of the right class never raises the loss."""
     y_true, y_pred = s.targets_and_predictions()
     labels = y_true if _has_labels(s) else y_true.argmax(-1)
-    right = np.eye(y_pred.shape[-1], dtype="float32")[labels]
-    each, better = (_value(s.make(reduction=None), y_true, y_pred + d * right) for d in (0.0, 1.0))
+    right = np.eye(s.card.example.classes or y_pred.shape[-1], dtype="float32")[labels]
+    right = right.reshape(*right.shape, *[1] * (y_pred.ndim - right.ndim))  # (..., classes, 1)
+    step = 1.0
+    if s.card.example.predictions == "cosines":  # which it must not leave
+        y_pred, step = y_pred / 2, 0.5
+    each, better = (_value(s.make(reduction=None), y_true, y_pred + d * right) for d in (0.0, step))
     require(np.all(better <= each + 1e-6), "a better score gives a higher loss")
     require(np.any(better < each), "a better score changes nothing")
 

@@ -1,6 +1,8 @@
 """Custom layers; the path of each is `kcatalog.layers.<Class>`."""
 
 from kcatalog.layers.convolution.squeeze_excite import SqueezeExcite
+from kcatalog.layers.core.prototypes import Prototypes
+from kcatalog.layers.metric_learning.cross_batch_memory import CrossBatchMemory
 from kcatalog.layers.normalization.layer_scale import LayerScale
 from kcatalog.layers.pooling.blur_pooling2d import BlurPooling2D
 from kcatalog.layers.pooling.generalized_mean_pooling2d import GeneralizedMeanPooling2D
@@ -12,11 +14,13 @@ from kcatalog.layers.regularization.variational_dropout import VariationalDropou
 
 __all__ = [
     "BlurPooling2D",
+    "CrossBatchMemory",
     "DropBlock2D",
     "GeneralizedMeanPooling2D",
     "LayerNormLSTM",
     "LayerNormLSTMCell",
     "LayerScale",
+    "Prototypes",
     "SqueezeExcite",
     "StochasticDepth",
     "VariationalDropout",
