@@ -1,11 +1,13 @@
 """Losses; the path of each is `kcatalog.losses.<Class>`."""
 
+from kcatalog.losses.arc_face import ArcFace
 from kcatalog.losses.asymmetric_crossentropy import AsymmetricCrossentropy
 from kcatalog.losses.bi_tempered_crossentropy import BiTemperedCrossentropy
 from kcatalog.losses.c_io_u import CIoU
 from kcatalog.losses.class_balanced_crossentropy import ClassBalancedCrossentropy
 from kcatalog.losses.contrastive import Contrastive
 from kcatalog.losses.corn import CORN
+from kcatalog.losses.cos_face import CosFace
 from kcatalog.losses.crammer_singer_hinge import CrammerSingerHinge
 from kcatalog.losses.d_io_u import DIoU
 from kcatalog.losses.focal_tversky import FocalTversky
@@ -21,6 +23,7 @@ from kcatalog.losses.margin_ranking import MarginRanking
 from kcatalog.losses.modified_huber import ModifiedHuber
 from kcatalog.losses.multiple_negatives_ranking import MultipleNegativesRanking
 from kcatalog.losses.n_pairs import NPairs
+from kcatalog.losses.normalized_softmax import NormalizedSoftmax
 from kcatalog.losses.nt_xent import NTXent
 from kcatalog.losses.perceptron import Perceptron
 from kcatalog.losses.pinball import Pinball
@@ -41,12 +44,14 @@ from kcatalog.losses.weighted_kappa import WeightedKappa
 from kcatalog.losses.weston_watkins_hinge import WestonWatkinsHinge
 
 __all__ = [  # noqa: RUF022 (plain order; LDAM is a class, no constant)
+    "ArcFace",
     "AsymmetricCrossentropy",
     "BiTemperedCrossentropy",
     "CIoU",
     "CORN",
     "ClassBalancedCrossentropy",
     "Contrastive",
+    "CosFace",
     "CrammerSingerHinge",
     "DIoU",
     "FocalTversky",
@@ -63,6 +68,7 @@ __all__ = [  # noqa: RUF022 (plain order; LDAM is a class, no constant)
     "MultipleNegativesRanking",
     "NPairs",
     "NTXent",
+    "NormalizedSoftmax",
     "Perceptron",
     "Pinball",
     "PolyCrossentropy",

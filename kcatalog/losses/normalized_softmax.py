@@ -1,0 +1,77 @@
+"""Classify by direction alone, sharply, and the layer before becomes an embedding."""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Example, Float, Paper
+from kcatalog.ops.margins import class_similarities
+from kcatalog.ops.probabilities import crossentropy
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "Classification is a Strong Baseline for Deep Metric Learning",
+        "Zhai, Wu",
+        2019,
+        "https://arxiv.org/abs/1811.12649",
+        "section 3",
+    ),
+    equation="l = -log(exp(s_y / T) / Σ_j exp(s_j / T)),  s_j = cos(x, w_j)",
+    tags=("integer-labels", "one-hot-labels", "logits"),
+    space={"temperature": Float(0.01, 1.0, log=True)},
+    example=Example({"temperature": 0.1}, shape=(6,), targets="labels", predictions="cosines"),
+)
+class NormalizedSoftmax(keras.losses.Loss):
+    """Cross-entropy of cosines over a temperature.
+
+    The plain way to embeddings from class labels, and the one to beat: no pairs, no mining, any
+    batch. `CosFace` and `ArcFace` add a margin. What has weights is a layer and a loss has none:
+    the class vectors are those of `kcatalog.layers.Prototypes`, the model's last layer in
+    training; the layer before it gives the embeddings. Not for labels that are not classes.
+
+    Maths:
+        `l = -log(exp(s_y / T) / Σ_j exp(s_j / T))`, with `s` = `y_pred`, `y` = `y_true` and
+        `T` = `temperature`.
+
+    Args:
+        temperature: `T`, in units of the cosine, a number in (0, inf). Large ones pull less: at 1,
+            with 1000 classes, even a perfect sample has a probability below 1/100.
+        reduction: How samples are reduced, as in every Keras loss.
+        name: Name of the loss.
+        dtype: Dtype of the loss; None is Keras's default.
+
+    Shapes:
+        `y_true`: class indices `(batch,)` or `(batch, 1)`, whole numbers of any dtype, or one-hot
+        `(batch, classes)`. `y_pred`: cosines `(batch, classes)`. Unreduced: `(batch,)`.
+
+    Behaviour:
+        Each sample on its own. Half precision is computed in float32. A label that is no class
+        index is not looked for.
+
+    Example:
+        A difference of log(3) / 2 at a temperature of 1/2 makes 3 to 1: -log(3/4).
+
+        >>> loss = NormalizedSoftmax(temperature=0.5)
+        >>> s = keras.ops.convert_to_tensor([[0.5493, 0.0]])
+        >>> round(float(loss(keras.ops.convert_to_tensor([0]), s)), 4)
+        0.2877
+    """
+
+    def __init__(
+        self,
+        temperature=0.05,
+        reduction="sum_over_batch_size",
+        name="normalized_softmax",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
+
+    def call(self, y_true, y_pred):
+        s = class_similarities(self, y_pred)
+        return crossentropy(y_true, ops.log_softmax(s / self.temperature, axis=-1))
+
+    def get_config(self):
+        return {**super().get_config(), "temperature": self.temperature}
