@@ -2,8 +2,10 @@
 
 from kcatalog.losses.arc_face import ArcFace
 from kcatalog.losses.asymmetric_crossentropy import AsymmetricCrossentropy
+from kcatalog.losses.barlow_twins import BarlowTwins
 from kcatalog.losses.bi_tempered_crossentropy import BiTemperedCrossentropy
 from kcatalog.losses.c_io_u import CIoU
+from kcatalog.losses.center import Center
 from kcatalog.losses.class_balanced_crossentropy import ClassBalancedCrossentropy
 from kcatalog.losses.contrastive import Contrastive
 from kcatalog.losses.corn import CORN
@@ -13,6 +15,7 @@ from kcatalog.losses.d_io_u import DIoU
 from kcatalog.losses.focal_tversky import FocalTversky
 from kcatalog.losses.g_io_u import GIoU
 from kcatalog.losses.generalized_dice import GeneralizedDice
+from kcatalog.losses.in_batch_contrastive import InBatchContrastive
 from kcatalog.losses.jaccard import Jaccard
 from kcatalog.losses.jensen_shannon_consistency import JensenShannonConsistency
 from kcatalog.losses.ldam import LDAM
@@ -23,32 +26,43 @@ from kcatalog.losses.margin_ranking import MarginRanking
 from kcatalog.losses.modified_huber import ModifiedHuber
 from kcatalog.losses.multiple_negatives_ranking import MultipleNegativesRanking
 from kcatalog.losses.n_pairs import NPairs
+from kcatalog.losses.n_pairs_multilabel import NPairsMultilabel
+from kcatalog.losses.negative_cosine import NegativeCosine
 from kcatalog.losses.normalized_softmax import NormalizedSoftmax
 from kcatalog.losses.nt_xent import NTXent
 from kcatalog.losses.perceptron import Perceptron
 from kcatalog.losses.pinball import Pinball
 from kcatalog.losses.poly_crossentropy import PolyCrossentropy
+from kcatalog.losses.proxy_anchor import ProxyAnchor
+from kcatalog.losses.proxy_nca import ProxyNCA
 from kcatalog.losses.ramp import Ramp
 from kcatalog.losses.ranking_softmax import RankingSoftmax
 from kcatalog.losses.sequence_crossentropy import SequenceCrossentropy
+from kcatalog.losses.sig_lip import SigLIP
 from kcatalog.losses.smoothed_hinge import SmoothedHinge
+from kcatalog.losses.soft_triple import SoftTriple
 from kcatalog.losses.sparse_categorical_focal_crossentropy import SparseCategoricalFocalCrossentropy
 from kcatalog.losses.sparsemax import Sparsemax
+from kcatalog.losses.sphere_face import SphereFace
+from kcatalog.losses.sub_center_arc_face import SubCenterArcFace
 from kcatalog.losses.supervised_contrastive import SupervisedContrastive
 from kcatalog.losses.symmetric_crossentropy import SymmetricCrossentropy
 from kcatalog.losses.triplet_all import TripletAll
 from kcatalog.losses.triplet_hard import TripletHard
 from kcatalog.losses.triplet_margin import TripletMargin
 from kcatalog.losses.triplet_semi_hard import TripletSemiHard
+from kcatalog.losses.vic_reg import VICReg
 from kcatalog.losses.weighted_kappa import WeightedKappa
 from kcatalog.losses.weston_watkins_hinge import WestonWatkinsHinge
 
 __all__ = [  # noqa: RUF022 (plain order; LDAM is a class, no constant)
     "ArcFace",
     "AsymmetricCrossentropy",
+    "BarlowTwins",
     "BiTemperedCrossentropy",
     "CIoU",
     "CORN",
+    "Center",
     "ClassBalancedCrossentropy",
     "Contrastive",
     "CosFace",
@@ -57,6 +71,7 @@ __all__ = [  # noqa: RUF022 (plain order; LDAM is a class, no constant)
     "FocalTversky",
     "GIoU",
     "GeneralizedDice",
+    "InBatchContrastive",
     "Jaccard",
     "JensenShannonConsistency",
     "LDAM",
@@ -67,23 +82,32 @@ __all__ = [  # noqa: RUF022 (plain order; LDAM is a class, no constant)
     "ModifiedHuber",
     "MultipleNegativesRanking",
     "NPairs",
+    "NPairsMultilabel",
     "NTXent",
+    "NegativeCosine",
     "NormalizedSoftmax",
     "Perceptron",
     "Pinball",
     "PolyCrossentropy",
+    "ProxyAnchor",
+    "ProxyNCA",
     "Ramp",
     "RankingSoftmax",
     "SequenceCrossentropy",
+    "SigLIP",
     "SmoothedHinge",
+    "SoftTriple",
     "SparseCategoricalFocalCrossentropy",
     "Sparsemax",
+    "SphereFace",
+    "SubCenterArcFace",
     "SupervisedContrastive",
     "SymmetricCrossentropy",
     "TripletAll",
     "TripletHard",
     "TripletMargin",
     "TripletSemiHard",
+    "VICReg",
     "WeightedKappa",
     "WestonWatkinsHinge",
 ]

@@ -81,7 +81,7 @@ class SupervisedContrastive(InBatchLoss):
         positive = positive_pairs(labels, anchors)
         others = ops.logical_or(positive, ops.logical_not(same_class(labels, anchors)))
         log_p = s - log_sum_exp(s, others)
-        return -mean_over(log_p, positive), ops.any(positive, axis=1)
+        return -mean_over(log_p, positive), ops.cast(ops.any(positive, axis=1), s.dtype)
 
     def get_config(self):
         return {**super().get_config(), "temperature": self.temperature}
