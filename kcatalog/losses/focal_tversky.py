@@ -15,7 +15,7 @@ from kcatalog.registry import component
         "Abraham, Khan",
         2018,
         "https://arxiv.org/abs/1810.07842",
-        "equations 3 and 4",
+        "Tversky index and focal Tversky loss",
     ),
     equation="l = mean over classes of (1 - TI_c)^(1/γ), TI = TP / (TP + α FN + β FP)",
     tags=("integer-labels", "one-hot-labels", "logits"),

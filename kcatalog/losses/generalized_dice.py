@@ -16,7 +16,7 @@ from kcatalog.registry import component
         "Sudre, Li, Vercauteren, Ourselin, Cardoso",
         2017,
         "https://arxiv.org/abs/1707.03237",
-        "section 2.1, GDL",
+        "generalised Dice loss (GDL)",
     ),
     equation="l = 1 - 2 Σ_c w_c Σ r p / Σ_c w_c Σ (r + p), w_c = 1 / (Σ r)²",
     tags=("integer-labels", "one-hot-labels", "logits"),

@@ -15,7 +15,7 @@ from kcatalog.registry import component
         "Rahman, Wang",
         2016,
         "https://doi.org/10.1007/978-3-319-50835-1_22",
-        "section 3, approximate IoU and its loss",
+        "approximation of IoU and its loss",
     ),
     equation="l = mean over classes of 1 - (I_c + ε) / (U_c + ε)",
     tags=("integer-labels", "one-hot-labels", "logits"),

@@ -16,7 +16,7 @@ from kcatalog.registry import component
         "Joachims",
         2002,
         "https://www.cs.cornell.edu/people/tj/publications/joachims_02c.pdf",
-        "section 4.2, the slack of optimization problem 1",
+        "ranking SVM, the slack of optimization problem 1",
     ),
     equation="l = max(0, m - y (s_1 - s_2))",
     space={"margin": Float(0.0, 10.0)},

@@ -12,12 +12,12 @@ from kcatalog.registry import component
 
 @component(
     paper=Paper(
-        "Statistical Behavior and Consistency of Classification Methods Based on "
-        "Convex Risk Minimization",
+        "Solving Large Scale Linear Prediction Problems Using Stochastic Gradient Descent "
+        "Algorithms",
         "Zhang",
         2004,
-        "https://doi.org/10.1214/aos/1079120130",
-        "section 2, modified Huber",
+        "https://doi.org/10.1145/1015330.1015332",
+        "modified Huber loss",
     ),
     equation="l = max(0, 1 - z)² for z ≥ -1, else -4 z; z = y s",
     example=Example({"name": "outliers"}, shape=(4,), targets="binary"),

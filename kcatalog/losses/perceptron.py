@@ -15,7 +15,7 @@ from kcatalog.registry import component
         "Collins",
         2002,
         "https://aclanthology.org/W02-1001/",
-        "section 2, figure 1",
+        "the training algorithm",
     ),
     equation="l = max over j of s_j - s_y; for one score l = max(0, -y s)",
     tags=("integer-labels", "one-hot-labels", "logits"),

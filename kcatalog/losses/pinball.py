@@ -16,7 +16,7 @@ from kcatalog.registry import component
         "Koenker, Bassett",
         1978,
         "https://doi.org/10.2307/1913643",
-        "section 3, definition of the θth regression quantile",
+        "definition of the θth regression quantile",
     ),
     equation="l = max(τ (y - q), (τ - 1) (y - q))",
     example=Example({"tau": [0.1, 0.5, 0.9]}, shape=(3,)),

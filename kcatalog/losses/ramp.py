@@ -17,7 +17,7 @@ from kcatalog.registry import component
         "Collobert, Sinz, Weston, Bottou",
         2006,
         "https://doi.org/10.1145/1143844.1143870",
-        "section 3, R_s = H_1 - H_s",
+        "ramp loss, R_s = H_1 - H_s",
     ),
     equation="l = max(0, 1 - z) - max(0, t - z); z = y s",
     space={"truncation": Float(-2.0, 0.0)},

@@ -17,7 +17,7 @@ from kcatalog.registry import component
         "Rennie, Srebro",
         2005,
         "https://people.csail.mit.edu/jrennie/papers/ijcai05-preference.pdf",
-        "section 3.2, smooth hinge",
+        "definition of the smooth hinge",
     ),
     equation="l = 0 for z ≥ 1, (1 - z)² / 2w for 1 - w < z < 1, else 1 - z - w / 2; z = y s",
     space={"smoothing": Float(0.1, 2.0)},

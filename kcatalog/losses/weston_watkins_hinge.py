@@ -16,7 +16,7 @@ from kcatalog.registry import component
         "Weston, Watkins",
         1999,
         "https://www.esann.org/sites/default/files/proceedings/legacy/es1999-461.pdf",
-        "section 3, the slack variables at their optimum",
+        "the slack variables at their optimum",
     ),
     equation="l = sum over j ≠ y of max(0, m + s_j - s_y)",
     tags=("integer-labels", "one-hot-labels", "logits"),
