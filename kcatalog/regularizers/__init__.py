@@ -2,5 +2,10 @@
 
 from kcatalog.regularizers.group_lasso import GroupLasso
 from kcatalog.regularizers.soft_orthogonality import SoftOrthogonality
+from kcatalog.regularizers.sparse_centers import SparseCenters
 
-__all__ = ["GroupLasso", "SoftOrthogonality"]
+__all__ = [
+    "GroupLasso",
+    "SoftOrthogonality",
+    "SparseCenters",
+]
