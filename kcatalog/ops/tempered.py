@@ -5,6 +5,8 @@
 Both are computed from and to `log u`, which neither overflows nor vanishes.
 """
 
+import functools
+
 from keras import ops
 
 # Newton's method below is at float64's end after 10 steps for up to millions of classes, whatever
@@ -37,9 +39,9 @@ def tempered_log_softmax(s, t, axis=-1):
         return ops.log_softmax(s, axis=axis)
     largest = ops.stop_gradient(ops.max(s, axis=axis, keepdims=True))
     a = s - largest  # adding a number to every logit changes nothing
-    fixed, λ = ops.stop_gradient(a), ops.zeros_like(largest)
-    for _ in range(STEPS - 1):
-        λ = _newton(fixed, λ, t, axis)
+    fixed = ops.stop_gradient(a)
+    λ = ops.zeros_like(largest)
+    λ, _ = ops.fori_loop(0, STEPS - 1, _step(t, axis), (λ, fixed))
     λ = _newton(a, ops.stop_gradient(λ), t, axis)
     return _log_exp(a - λ, t)
 
@@ -54,3 +56,9 @@ def _newton(a, λ, t, axis):
     log_S = ops.logsumexp(log_e, axis=axis, keepdims=True)
     escort = ops.sum(ops.exp(t * (log_e - log_S)), axis=axis, keepdims=True)
     return λ + tempered_log(log_S, t) / escort
+
+
+@functools.cache
+def _step(t, axis):
+    """`_newton` in the form of a loop's body; always the same function, so JAX compiles it once."""
+    return lambda _, state: (_newton(state[1], state[0], t, axis), state[1])
