@@ -1,5 +1,6 @@
 """Losses; the path of each is `kcatalog.losses.<Class>`."""
 
+from kcatalog.losses.angular import Angular
 from kcatalog.losses.arc_face import ArcFace
 from kcatalog.losses.asymmetric_crossentropy import AsymmetricCrossentropy
 from kcatalog.losses.barlow_twins import BarlowTwins
@@ -12,21 +13,26 @@ from kcatalog.losses.corn import CORN
 from kcatalog.losses.cos_face import CosFace
 from kcatalog.losses.crammer_singer_hinge import CrammerSingerHinge
 from kcatalog.losses.d_io_u import DIoU
+from kcatalog.losses.distance_weighted_margin import DistanceWeightedMargin
 from kcatalog.losses.focal_tversky import FocalTversky
 from kcatalog.losses.g_io_u import GIoU
 from kcatalog.losses.generalized_dice import GeneralizedDice
+from kcatalog.losses.generalized_lifted_structure import GeneralizedLiftedStructure
 from kcatalog.losses.in_batch_contrastive import InBatchContrastive
 from kcatalog.losses.jaccard import Jaccard
 from kcatalog.losses.jensen_shannon_consistency import JensenShannonConsistency
 from kcatalog.losses.ldam import LDAM
+from kcatalog.losses.lifted_structure import LiftedStructure
 from kcatalog.losses.logit_adjusted_crossentropy import LogitAdjustedCrossentropy
 from kcatalog.losses.lovasz_hinge import LovaszHinge
 from kcatalog.losses.lovasz_softmax import LovaszSoftmax
 from kcatalog.losses.margin_ranking import MarginRanking
 from kcatalog.losses.modified_huber import ModifiedHuber
+from kcatalog.losses.multi_similarity import MultiSimilarity
 from kcatalog.losses.multiple_negatives_ranking import MultipleNegativesRanking
 from kcatalog.losses.n_pairs import NPairs
 from kcatalog.losses.n_pairs_multilabel import NPairsMultilabel
+from kcatalog.losses.nca import NCA
 from kcatalog.losses.negative_cosine import NegativeCosine
 from kcatalog.losses.normalized_softmax import NormalizedSoftmax
 from kcatalog.losses.nt_xent import NTXent
@@ -40,6 +46,7 @@ from kcatalog.losses.ranking_softmax import RankingSoftmax
 from kcatalog.losses.sequence_crossentropy import SequenceCrossentropy
 from kcatalog.losses.sig_lip import SigLIP
 from kcatalog.losses.smoothed_hinge import SmoothedHinge
+from kcatalog.losses.soft_nearest_neighbor import SoftNearestNeighbor
 from kcatalog.losses.soft_triple import SoftTriple
 from kcatalog.losses.sparse_categorical_focal_crossentropy import SparseCategoricalFocalCrossentropy
 from kcatalog.losses.sparsemax import Sparsemax
@@ -56,6 +63,7 @@ from kcatalog.losses.weighted_kappa import WeightedKappa
 from kcatalog.losses.weston_watkins_hinge import WestonWatkinsHinge
 
 __all__ = [  # noqa: RUF022 (plain order; LDAM is a class, no constant)
+    "Angular",
     "ArcFace",
     "AsymmetricCrossentropy",
     "BarlowTwins",
@@ -68,19 +76,24 @@ __all__ = [  # noqa: RUF022 (plain order; LDAM is a class, no constant)
     "CosFace",
     "CrammerSingerHinge",
     "DIoU",
+    "DistanceWeightedMargin",
     "FocalTversky",
     "GIoU",
     "GeneralizedDice",
+    "GeneralizedLiftedStructure",
     "InBatchContrastive",
     "Jaccard",
     "JensenShannonConsistency",
     "LDAM",
+    "LiftedStructure",
     "LogitAdjustedCrossentropy",
     "LovaszHinge",
     "LovaszSoftmax",
     "MarginRanking",
     "ModifiedHuber",
+    "MultiSimilarity",
     "MultipleNegativesRanking",
+    "NCA",
     "NPairs",
     "NPairsMultilabel",
     "NTXent",
@@ -96,6 +109,7 @@ __all__ = [  # noqa: RUF022 (plain order; LDAM is a class, no constant)
     "SequenceCrossentropy",
     "SigLIP",
     "SmoothedHinge",
+    "SoftNearestNeighbor",
     "SoftTriple",
     "SparseCategoricalFocalCrossentropy",
     "Sparsemax",
