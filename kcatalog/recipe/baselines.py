@@ -67,15 +67,22 @@ def n_gram(data: Data, context: int = 4) -> Baseline:
 
 def _score(name: str, model, data: Data) -> Baseline:
     """Fit on training and validation samples, as these models stop at no validation score."""
-    scaler = need("sklearn.preprocessing", "scikit-learn").StandardScaler()
-    x = np.concatenate([_features(data.train[0]), _features(data.validation[0])])
     y = np.concatenate([data.train[1], data.validation[1]])
-    if len(x) > MOST_SAMPLES:
-        chosen = np.random.default_rng(0).choice(len(x), MOST_SAMPLES, replace=False)
-        x, y, name = x[chosen], y[chosen], f"{name} on {MOST_SAMPLES} training samples"
-    model.fit(scaler.fit_transform(x), y)
-    x_test, y_test = data.test
-    return name, float(np.mean(model.predict(scaler.transform(_features(x_test))) == y_test))
+    chosen = slice(None)
+    if len(y) > MOST_SAMPLES:
+        chosen = np.random.default_rng(0).choice(len(y), MOST_SAMPLES, replace=False)
+        name = f"{name} on {MOST_SAMPLES} training samples"
+    x, x_test = scaled_features(data, chosen)
+    model.fit(x, y[chosen])
+    return name, float(np.mean(model.predict(x_test) == data.test[1]))
+
+
+def scaled_features(data: Data, chosen=slice(None)) -> tuple[np.ndarray, np.ndarray]:
+    """Each feature with mean 0 and deviation 1: of the samples known (or those chosen), of the
+    test part."""
+    scaler = need("sklearn.preprocessing", "scikit-learn").StandardScaler()
+    x = np.concatenate([_features(data.train[0]), _features(data.validation[0])])[chosen]
+    return scaler.fit_transform(x), scaler.transform(_features(data.test[0]))
 
 
 def _features(x: np.ndarray) -> np.ndarray:

@@ -5,6 +5,21 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from kcatalog.samplers import MPerClass
+
+
+def batches_of(data, hp, batch_size: int, seed: int) -> Batches | Balanced:
+    """The training part's batches: for an embedding several samples of each of some classes.
+
+    Hyperparameters called "batch_size" and "samples_per_class" are obeyed.
+    """
+    batch_size = hp.values.get("batch_size", batch_size)
+    if data.task != "embedding":
+        return Batches(*data.train, batch_size, seed)
+    samples = hp.values.get("samples_per_class", 4)
+    classes = min(len(np.unique(data.train[1])), max(2, batch_size // samples))
+    return Balanced(*data.train, classes_per_batch=classes, samples_per_class=samples, seed=seed)
+
 
 class Batches(keras.utils.PyDataset):
     """Shuffled batches of equal size.
@@ -24,10 +39,7 @@ class Batches(keras.utils.PyDataset):
         """Shuffle for this epoch."""
         rng = np.random.default_rng((self.seed, epoch))
         self._order = rng.permutation(len(self.x))
-        if keras.backend.backend() == "torch":  # its dropout draws from one global generator
-            import torch
-
-            torch.manual_seed(int(rng.integers(2**63)))
+        _seed_torch(rng)
 
     def __len__(self) -> int:
         return len(self.x) // self.batch_size
@@ -39,6 +51,27 @@ class Batches(keras.utils.PyDataset):
     def shuffling(self) -> keras.callbacks.Callback:
         """The callback that tells the batches which epoch begins."""
         return keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: self.start(epoch))
+
+
+class Balanced(MPerClass):
+    """Batches of several samples of each of some classes, told which epoch begins."""
+
+    shuffling = Batches.shuffling
+
+    def start(self, epoch: int) -> None:
+        """Go to this epoch."""
+        self.epoch = epoch
+        _seed_torch(np.random.default_rng((self.seed, epoch)))
+
+    def on_epoch_end(self) -> None:
+        """Nothing: `start` says which epoch it is."""
+
+
+def _seed_torch(rng: np.random.Generator) -> None:
+    if keras.backend.backend() == "torch":  # its dropout draws from one global generator
+        import torch
+
+        torch.manual_seed(int(rng.integers(2**63)))
 
 
 def evaluation_size(samples: int) -> int:

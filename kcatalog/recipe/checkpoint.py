@@ -11,6 +11,7 @@ import json
 import math
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -72,11 +73,11 @@ class Checkpoint(keras.callbacks.Callback):
         progress = {"history": self.history, "best_epoch": self.best_epoch}
         save_state(self.folder / "last.npz", _state(self.model), progress)
 
-    def keep_best(self, model, validation: tuple, batch_size: int) -> None:
+    def keep_best(self, model, validation_logs: Callable[[], dict]) -> None:
         """Leave the model with its best weights by validation.
 
         An optimizer that averages weights puts the average in place when training ends; the
-        average is then one more candidate.
+        average is then one more candidate, with `validation_logs()` for its scores.
         """
         if self.best_epoch is None:
             raise RecipeError(
@@ -84,10 +85,7 @@ class Checkpoint(keras.callbacks.Callback):
                 "smaller learning rate, or gradient clipping."
             )
         if self.diverged_in is None and self._changed_at_the_end(model):
-            results = model.evaluate(
-                *validation, batch_size=batch_size, verbose=0, return_dict=True
-            )
-            self.averaged = self.is_best({f"val_{k}": v for k, v in results.items()})
+            self.averaged = self.is_best(validation_logs())
         if not self.averaged:
             load_state(self.folder / "best.npz", _weights(model))
 

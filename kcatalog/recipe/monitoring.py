@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kcatalog.callbacks import GradientFlow
-from kcatalog.recipe import pictures
+from kcatalog.recipe import pictures, tasks
 from kcatalog.recipe.batches import evaluation_size
 
 
@@ -40,19 +40,20 @@ class Pictures(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if (epoch + 1) % self.every == 0:
             x, y = self.data.validation
-            logits = self.model.predict(x, batch_size=evaluation_size(len(x)), verbose=0)
-            if np.isfinite(logits).all():
-                write_pictures(self.writer, self.data, (x, y), logits, epoch)
+            outputs = self.model.predict(x, batch_size=evaluation_size(len(x)), verbose=0)
+            if np.isfinite(outputs).all():
+                known = tasks.gallery(self.data, self.model)
+                predicted = tasks.of(self.data).predicted(outputs, *known)
+                write_pictures(self.writer, self.data, (x, y), predicted, epoch)
 
 
-def write_pictures(writer, data, split: tuple, logits: np.ndarray, step: int) -> None:
+def write_pictures(writer, data, split: tuple, predicted: np.ndarray, step: int) -> None:
     """A confusion matrix, and sample predictions where the data can be drawn."""
     import tensorflow as tf
 
     x, y = split
-    predicted = np.argmax(logits, axis=-1)
     images = {"confusion matrix": pictures.confusion_matrix(y, predicted, data.classes)}
-    if data.picture is not None and data.task == "classification":
+    if data.picture is not None and data.task != "next-character":
         shown = pictures.samples(x, y, predicted, data.classes, data.picture)
         images["sample predictions"] = shown
     with tf.device("CPU:0"), writer.as_default():
@@ -62,12 +63,12 @@ def write_pictures(writer, data, split: tuple, logits: np.ndarray, step: int) ->
             tf.summary.text("sample predictions", _next_characters(data, y, predicted), step=step)
 
 
-def write_test(log_dir: Path, data, logits: np.ndarray, scores: dict[str, float]) -> None:
+def write_test(log_dir: Path, data, predicted: np.ndarray, scores: dict[str, float]) -> None:
     """How the test split went: scores and pictures."""
     import tensorflow as tf
 
     writer = _writer(log_dir / "test")
-    write_pictures(writer, data, data.test, logits, step=0)
+    write_pictures(writer, data, data.test, predicted, step=0)
     with tf.device("CPU:0"), writer.as_default():
         for name, value in scores.items():
             tf.summary.scalar(name, value, step=0)
@@ -95,15 +96,15 @@ def trial_callbacks(log_dir: Path, trial) -> list[keras.callbacks.Callback]:
     return [Curves(folder), hparams]
 
 
-def training_callbacks(log_dir: Path, data, epochs: int, steps: int) -> list:
+def training_callbacks(log_dir: Path, data, epochs: int, batches) -> list:
     """Curves, pictures, and the gradient norms of every layer, some thirty times a run."""
-    x, y = data.train
+    probe = batches[0] if data.task == "embedding" else (data.train[0][:32], data.train[1][:32])
     log_dir = log_dir / "training"
-    every = max(1, epochs * steps // 30)
+    every = max(1, epochs * len(batches) // 30)
     return [
         Curves(log_dir),
         Pictures(log_dir, data, epochs),
-        GradientFlow((x[:32], y[:32]), str(log_dir / "gradients"), every_steps=every),
+        GradientFlow(probe, str(log_dir / "gradients"), every_steps=every),
     ]
 
 

@@ -36,10 +36,25 @@ def predict(recipe, files: list[Path], length: int, seed: int) -> None:
             console.print(text, markup=False, highlight=False)
         return
     answers = answer(**{facts["input_name"]: inputs})
+    if facts["task"] == "embedding":
+        console.print(_matches(files, answers["embedding"]))
+        return
     table = Table("file", "label", "probability")
     for file, label, p in zip(files, answers["label"], answers["probabilities"], strict=True):
         table.add_row(str(file), label.decode(), f"{p.max():.3f}")
     console.print(table)
+
+
+def _matches(files: list[Path], embeddings: np.ndarray) -> Table:
+    """Each file, and which of the others is most like it."""
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    cosines = unit @ unit.T - 2 * np.eye(len(files))
+    table = Table("file", "most similar of the others", "cosine")
+    for i, file in enumerate(files):
+        match = int(cosines[i].argmax())
+        other = (str(files[match]), f"{cosines[i, match]:.3f}") if match != i else ("", "")
+        table.add_row(str(file), *other)
+    return table
 
 
 def load(folder: Path):

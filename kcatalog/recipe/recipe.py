@@ -18,17 +18,20 @@ class Recipe:
         build: `build(hp, data)` returns a compiled model. It takes the raw input, an
             `Input(..., name=data.input_name)`, preprocesses it in layers of its own, and ends
             in logits: (batch, classes) for "classification"; (batch, steps, classes) for
-            "next-character", where the model must be causal. What it draws from `hp` is what
-            is tuned (`kcatalog.recipe.tuning`); a hyperparameter called "batch_size" stands
-            in for the argument below. Of the data it must not use `data.test`.
+            "next-character", where the model must be causal; or in embeddings (batch,
+            features) for "embedding". What it draws from `hp` is what is tuned
+            (`kcatalog.recipe.tuning`); a hyperparameter called "batch_size" stands in for the
+            argument below, "samples_per_class" for the 4 of each class that a batch of an
+            "embedding" holds. Of the data it must not use `data.test`.
         baseline: `baseline(data)` returns (what it is, its score on `data.test`): accuracy for
-            "classification", bits per character for "next-character".
+            "classification" and "embedding", bits per character for "next-character".
         epochs: the final training's length; the best epoch by validation is kept.
         trials: how many sets of hyperparameters are tried. The first is the defaults.
         trial_epochs: epochs per trial.
         batch_size: samples per step.
         objective: what trials and epochs are compared by, on the validation split. By default
-            "val_accuracy" (classification) or "val_loss" (next-character).
+            "val_accuracy" (classification), "val_loss" (next-character) or "val_map_at_r"
+            (embedding: how the validation part is found in the training part).
     """
 
     name: str

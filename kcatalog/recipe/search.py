@@ -11,8 +11,8 @@ import keras_tuner
 from rich.console import Console
 from rich.table import Table
 
-from kcatalog.recipe import monitoring
-from kcatalog.recipe.batches import Batches, evaluation_size
+from kcatalog.recipe import monitoring, tasks, warmup
+from kcatalog.recipe.batches import batches_of, evaluation_size
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.tasks import higher_is_better
 
@@ -31,8 +31,7 @@ class Trials(keras_tuner.HyperModel):
         return self._model_of(hp)
 
     def fit(self, hp, model, *args, callbacks: list, **kwargs):
-        batch_size = hp.values.get("batch_size", self._batch_size)
-        batches = Batches(*self._data.train, batch_size, self.seed)
+        batches = batches_of(self._data, hp, self._batch_size, self.seed)
         return model.fit(
             batches,
             validation_data=self._data.validation,
@@ -40,6 +39,8 @@ class Trials(keras_tuner.HyperModel):
             shuffle=False,
             callbacks=[
                 batches.shuffling(),
+                *tasks.validated(self._data),
+                *warmup.callbacks(model),
                 *callbacks,
                 *monitoring.trial_callbacks(self._logs, self.trial),
             ],

@@ -20,13 +20,18 @@ def write(model: keras.Model, facts: dict, folder: Path) -> None:
 
     classification: the recipe's raw input -> scores, probabilities, label.
     next-character: text -> probabilities of the character that comes next.
+    embedding: the recipe's raw input -> embedding.
 
     Args:
         model: a portable model on the TensorFlow backend (see `portable`).
         facts: of the data: task, input_name, classes.
         folder: the SavedModel directory to make.
     """
-    endpoint = {"classification": _classification, "next-character": _next_character}
+    endpoint = {
+        "classification": _classification,
+        "next-character": _next_character,
+        "embedding": _embedding,
+    }
     archive = keras.export.ExportArchive()
     archive.track(model)
     function, signature = endpoint[facts["task"]](model, facts)
@@ -58,11 +63,13 @@ def request(x: np.ndarray, facts: dict) -> np.ndarray:
     return x
 
 
-def expected(logits: np.ndarray, facts: dict) -> dict[str, np.ndarray]:
-    """What the exported model should answer, from the live model's logits."""
+def expected(outputs: np.ndarray, facts: dict) -> dict[str, np.ndarray]:
+    """What the exported model should answer, from the live model's outputs."""
+    if facts["task"] == "embedding":
+        return {"embedding": outputs}
     if facts["task"] == "next-character":
-        return {"probabilities": tasks.probabilities(logits[:, -1])}
-    return {"scores": logits, "probabilities": tasks.probabilities(logits)}
+        return {"probabilities": tasks.probabilities(outputs[:, -1])}
+    return {"scores": outputs, "probabilities": tasks.probabilities(outputs)}
 
 
 def _classification(model, facts: dict):
@@ -77,6 +84,17 @@ def _classification(model, facts: dict):
             "probabilities": tf.nn.softmax(scores),
             "label": tf.gather(classes, tf.argmax(scores, axis=-1)),
         }
+
+    return serve, tf.TensorSpec(entry.shape, entry.dtype, name=facts["input_name"])
+
+
+def _embedding(model, facts: dict):
+    import tensorflow as tf
+
+    entry = model.inputs[0]
+
+    def serve(x):
+        return {"embedding": tf.cast(model(x, training=False), tf.float32)}
 
     return serve, tf.TensorSpec(entry.shape, entry.dtype, name=facts["input_name"])
 

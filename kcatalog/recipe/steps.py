@@ -11,7 +11,18 @@ import keras
 import numpy as np
 from rich.console import Console
 
-from kcatalog.recipe import export, hyperparameters, monitoring, rundir, serving, start, tasks
+from kcatalog.recipe import (
+    baselines,
+    export,
+    hyperparameters,
+    monitoring,
+    neighbours,
+    projector,
+    rundir,
+    serving,
+    start,
+    tasks,
+)
 from kcatalog.recipe.batches import evaluation_size
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.devices import Devices
@@ -110,25 +121,39 @@ class Steps:
         """Score the test split next to a baseline on the same split."""
         task, (x, y) = tasks.of(data), data.test
         model = keras.saving.load_model(run.model, compile=False)
-        logits = model.predict(x, batch_size=evaluation_size(len(x)), verbose=0)
-        logits = logits.astype("float32")
-        score = task.score(y, logits)
+        outputs = model.predict(x, batch_size=evaluation_size(len(x)), verbose=0)
+        outputs, known = outputs.astype("float32"), tasks.gallery(data, model)
+        score, predicted = task.score(y, outputs, *known), task.predicted(outputs, *known)
         name, baseline = self.recipe.baseline(data)
         self.console.print(f"Test {task.measure}: {score:.4f}. Baseline ({name}): {baseline:.4f}.")
         scores = {task.measure: score, f"{task.measure} of the baseline": baseline}
-        monitoring.write_test(run.logs, data, logits, scores)
+        further = self._further(data, outputs) if known else {}
+        monitoring.write_test(run.logs, data, predicted, {**scores, **further})
+        if known:
+            projector.write(run.logs / "test", data, outputs, predicted)
         facts = start.describe(data)
-        answers = serving.expected(logits[:COMPARED], facts)
+        answers = serving.expected(outputs[:COMPARED], facts)
         np.savez(run.samples, request=serving.request(x[:COMPARED], facts), **answers)
         metrics = {
             "measure": task.measure,
             "test": score,
             "baseline": {"name": name, "test": baseline},
+            **({"further": further} if further else {}),
             "test_samples": len(x),
             "device": device,
             "backend": keras.backend.backend(),
         }
         run.write("metrics.json", metrics)
+
+    def _further(self, data: Data, embeddings: np.ndarray) -> dict[str, float]:
+        """How well test samples find each other, by their embeddings and by their features."""
+        ours = neighbours.retrieval(embeddings, data.test[1])
+        raw = neighbours.retrieval(baselines.scaled_features(data)[1], data.test[1])
+        for measure in ours:
+            self.console.print(
+                f"Test {measure}: {ours[measure]:.4f}. By the features: {raw[measure]:.4f}."
+            )
+        return {**ours, **{f"{k} by the features": v for k, v in raw.items()}}
 
     def _export(self, run: Run) -> None:
         if keras.backend.backend() != "tensorflow":

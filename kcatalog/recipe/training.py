@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import keras
 from rich.console import Console
 
-from kcatalog.recipe import monitoring, parts
-from kcatalog.recipe.batches import Batches, evaluation_size
+from kcatalog.recipe import monitoring, parts, tasks, warmup
+from kcatalog.recipe.batches import batches_of, evaluation_size
 from kcatalog.recipe.checkpoint import Checkpoint
 
 
@@ -32,7 +32,7 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
     """
     keras.utils.set_random_seed(plan.seed)
     model = build(hp)
-    batches = Batches(*data.train, hp.values.get("batch_size", plan.batch_size), plan.seed)
+    batches = batches_of(data, hp, plan.batch_size, plan.seed)
     size = evaluation_size(len(data.validation[0]))
     checkpoint = Checkpoint(run.checkpoints, plan.objective)
     start = checkpoint.resume(model)
@@ -47,13 +47,15 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
         shuffle=False,
         callbacks=[
             batches.shuffling(),
+            *tasks.validated(data),
+            *warmup.callbacks(model),
             keras.callbacks.TerminateOnNaN(),
-            *monitoring.training_callbacks(run.logs, data, plan.epochs, len(batches)),
+            *monitoring.training_callbacks(run.logs, data, plan.epochs, batches),
             checkpoint,
         ],
         verbose=1 if console.is_terminal else 2,
     )
-    checkpoint.keep_best(model, data.validation, size)
+    checkpoint.keep_best(model, lambda: tasks.validation_logs(model, data, size))
     if checkpoint.diverged_in is not None:
         console.print(
             f"The loss stopped being a finite number in epoch {checkpoint.diverged_in + 1}; "

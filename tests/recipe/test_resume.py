@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import kcatalog
-from kcatalog.recipe import training
+from kcatalog.recipe import batches
 from kcatalog.recipe.checkpoint import Checkpoint, load_state, save_state
 from kcatalog.recipe.errors import RecipeError
 from tests.recipe import tiny
@@ -46,7 +46,7 @@ def test_killed_and_resumed_equals_uninterrupted(call, tmp_path):
 
 @pytest.mark.filterwarnings("ignore:GradientFlow:RuntimeWarning")
 def test_nan_stops_training_and_keeps_the_best_weights(call, monkeypatch):
-    monkeypatch.setattr(training, "Batches", tiny.Misbehaving)
+    monkeypatch.setattr(batches, "Batches", tiny.Misbehaving)
     monkeypatch.setenv("TINY_NAN", "2")
     done = call("train")
     assert done.code == 0, done.err
@@ -59,7 +59,7 @@ def test_nan_stops_training_and_keeps_the_best_weights(call, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:GradientFlow:RuntimeWarning")
 def test_nan_from_the_start_is_one_sentence(call, monkeypatch):
-    monkeypatch.setattr(training, "Batches", tiny.Misbehaving)
+    monkeypatch.setattr(batches, "Batches", tiny.Misbehaving)
     monkeypatch.setenv("TINY_NAN", "0")
     done = call("train")
     assert done.code == 2
@@ -91,7 +91,7 @@ def test_half_written_files_are_never_read(tmp_path):
 
 
 @pytest.mark.parametrize(("accuracy", "kept"), [(0.9, "average"), (0.5, "average"), (0.4, "best")])
-def test_averaged_weights_are_one_more_candidate(tmp_path, monkeypatch, accuracy, kept):
+def test_averaged_weights_are_one_more_candidate(tmp_path, accuracy, kept):
     """What an averaging wrapper leaves at the end is kept if it is as good as the best epoch."""
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     averaging = kcatalog.optimizers.StochasticWeightAveraging("sgd", start_step=1)
@@ -102,9 +102,8 @@ def test_averaged_weights_are_one_more_candidate(tmp_path, monkeypatch, accuracy
     checkpoint.on_epoch_end(0, {"loss": 1.0, "val_loss": 1.0, "val_accuracy": 0.5})
     average = [w + 1 for w in best]
     model.set_weights(average)
-    judged = {"accuracy": accuracy, "loss": 1.0}
-    monkeypatch.setattr(model, "evaluate", lambda *args, **kwargs: judged)
-    checkpoint.keep_best(model, (None, None), 1)
+    judged = {"val_accuracy": accuracy, "val_loss": 1.0}
+    checkpoint.keep_best(model, lambda: judged)
     assert checkpoint.averaged == (kept == "average")
     expected = {"average": average, "best": best}[kept]
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), expected, strict=True))

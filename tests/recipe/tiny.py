@@ -82,7 +82,7 @@ recipe = Recipe(
 )
 
 if __name__ == "__main__":
-    from kcatalog.recipe import training
+    from kcatalog.recipe import batches
 
-    training.Batches = Misbehaving
+    batches.Batches = Misbehaving
     recipe.main()

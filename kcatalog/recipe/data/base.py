@@ -24,7 +24,7 @@ class Data:
     """A task's samples: `x` as the model receives it, raw, and `y` as class indices.
 
     name: what was asked for: "digits", or a folder's or file's name.
-    task: "classification" or "next-character".
+    task: "classification", "next-character" or "embedding".
     input_name: the name of the model's input: "image", "frames", "waveform", "characters".
     classes: what each label means; for text, the characters.
     picture: makes an (H, W, 3) uint8 image of one sample, where that makes sense.

@@ -1,0 +1,53 @@
+"""Anything with labels, for an embedding: samples of one class belong together."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from kcatalog.recipe.data.base import Data, Source, list_files
+from kcatalog.recipe.data.images import Images
+from kcatalog.recipe.data.speech import Speech
+from kcatalog.recipe.errors import RecipeError
+
+
+class Labelled(Source):
+    """Images or speech, whatever their own sources know, with an embedding as the task.
+
+    Args:
+        images, speech: the sources. A folder with WAV files in it is read as speech.
+        default: the set used without `--data`.
+    """
+
+    wanted = "a folder with one subfolder of images or WAV files per class"
+
+    def __init__(self, images: Images, speech: Speech, default: str = "digits"):
+        self.images, self.speech, self.default = images, speech, default
+
+    def sets(self):
+        known = {**self.images.sets(), **self.speech.sets()}
+        known["vowels"] = known["japanese_vowels"]
+        return {
+            name: lambda seed, load=load: _embedding(load(seed)) for name, load in known.items()
+        }
+
+    def from_path(self, path: Path, seed: int) -> Data:
+        speech = path.is_dir() and list_files(path, (".wav",))
+        return _embedding((self.speech if speech else self.images).from_path(path, seed))
+
+    def read(self, paths: list[Path], facts: dict) -> np.ndarray:
+        source = self.images if facts["input_name"] == "image" else self.speech
+        return source.read(paths, facts)
+
+
+def _embedding(data: Data) -> Data:
+    counts = np.bincount(data.train[1], minlength=len(data.classes))
+    if counts.min() < 2:
+        name = data.classes[int(counts.argmin())]
+        raise RecipeError(
+            f"Class {name!r} in {data.name} must have at least 2 samples to train with, next to "
+            f"those for validation and test. Received: {counts.min()}. Add some, or remove it."
+        )
+    return dataclasses.replace(data, task="embedding")

@@ -1,0 +1,55 @@
+"""A loss to warm up with, before the one a model is meant to be trained with."""
+
+from __future__ import annotations
+
+import keras
+
+
+@keras.saving.register_keras_serializable("kcatalog.recipe")
+class WarmUp(keras.losses.Loss):
+    """One loss for the first epochs, another one from then on.
+
+    Losses that look at the hardest samples only collapse from scratch: while nothing is
+    learned yet, all embeddings falling into one point is the quickest way down. The engine
+    switches at the beginning of an epoch, in a resumed run too.
+
+    Args:
+        first: the loss to begin with.
+        then: the loss after that.
+        epochs: how many epochs the first one lasts.
+    """
+
+    def __init__(self, first, then, epochs, reduction="sum_over_batch_size", name="warm_up"):
+        super().__init__(name=name, reduction=reduction)
+        self.first, self.then, self.epochs = first, then, epochs
+        self._current = first
+
+    def call(self, y_true, y_pred):
+        return self._current.call(y_true, y_pred)
+
+    def get_config(self):
+        parts = {"first": self.first, "then": self.then}
+        serialized = {k: keras.saving.serialize_keras_object(v) for k, v in parts.items()}
+        return {**super().get_config(), **serialized, "epochs": self.epochs}
+
+    @classmethod
+    def from_config(cls, config):
+        parts = {k: keras.saving.deserialize_keras_object(config[k]) for k in ("first", "then")}
+        return cls(**{**config, **parts})
+
+    def switch(self, epoch: int) -> bool:
+        """Take the loss of this epoch. Returns whether that is another one than before."""
+        before, self._current = self._current, self.first if epoch < self.epochs else self.then
+        return before is not self._current
+
+
+class _Switch(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        if self.model.loss.switch(epoch):  # the compiled steps hold the loss before
+            self.model.make_train_function(force=True)
+            self.model.make_test_function(force=True)
+
+
+def callbacks(model) -> list[keras.callbacks.Callback]:
+    """What switches the loss of a model that warms up; nothing for others."""
+    return [_Switch()] if isinstance(model.loss, WarmUp) else []

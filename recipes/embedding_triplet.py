@@ -1,0 +1,125 @@
+"""A network that maps images or utterances to vectors, near each other where they are alike.
+
+Handwritten digits or vowels of nine speakers without a network, or your own folder with one
+subfolder of images or WAV files per class:
+
+    python recipes/embedding_triplet.py
+    python recipes/embedding_triplet.py --data vowels
+    python recipes/embedding_triplet.py --data path/to/folder
+    python recipes/embedding_triplet.py predict one.png other.png third.png
+
+It is judged by the class of the nearest neighbour, as in search or recognition, where classes come
+and go. Losses that look at the hardest samples only (`TripletHard`) collapse from scratch on small
+sets, so they are warmed up with semi-hard triplets.
+"""
+
+import keras
+from keras import layers, ops
+
+import kcatalog
+from kcatalog.recipe import Recipe, baselines, tuning
+from kcatalog.recipe.data import Images, Labelled, Speech
+from kcatalog.recipe.warmup import WarmUp
+
+EPOCHS, BATCH_SIZE = 60, 40
+
+# data: images of one size, padded frames or waveforms; and class indices
+source = Labelled(Images(size=64, channels=3), Speech(rate=16_000, seconds=1.0), default="digits")
+
+
+def build(hp, data):
+    """Convolutions over the image or over time, pooling, and a vector of length one."""
+    encoder = {"image": image, "frames": frames, "waveform": waveform}[data.input_name]
+    inputs, x = encoder(hp, data)
+    x = layers.Dropout(hp.Float("dropout", 0.2, 0.5, default=0.3))(x)
+    x = layers.Dense(hp.Choice("embedding", [16, 32, 64], default=32), dtype="float32")(x)
+    model = keras.Model(inputs, layers.UnitNormalization(dtype="float32")(x))
+    hp.Choice("samples_per_class", [4, 6, 8])  # of each class in a batch
+    model.compile(optimizer(hp, data), loss(hp))
+    return model
+
+
+def image(hp, data):
+    """Stages of two convolutions that halve the image down to about 4 x 4."""
+    inputs = keras.Input(data.input_shape, dtype="uint8", name=data.input_name)
+    x, filters = layers.Rescaling(1 / 255)(inputs), hp.Choice("filters", [32, 64], default=32)
+    x = layers.RandomTranslation(0.1, 0.1, fill_mode="constant")(x)
+    x = layers.RandomRotation(0.03, fill_mode="constant")(x)
+    edge = min(data.input_shape[:2])
+    while True:
+        x = convolution(convolution(x, layers.Conv2D, filters, 3), layers.Conv2D, filters, 3)
+        if edge < 8:
+            break
+        x, edge, filters = layers.MaxPooling2D()(x), edge // 2, min(2 * filters, 256)
+    return inputs, layers.Flatten()(x)
+
+
+def frames(hp, data):
+    """Cepstral coefficients of utterances of any length; frames of zeros are padding."""
+    inputs = keras.Input((None, data.input_shape[-1]), name=data.input_name)
+    real = ops.cast(ops.any(ops.not_equal(inputs, 0), axis=-1, keepdims=True), inputs.dtype)
+    return inputs, over_time(hp, inputs, real)
+
+
+def waveform(hp, data):
+    """Samples, turned to 40 mel bands in decibels, one frame every 16 ms."""
+    inputs = keras.Input(data.input_shape, name=data.input_name)
+    x = layers.MelSpectrogram(
+        fft_length=512, sequence_stride=256, sampling_rate=source.speech.rate, num_mel_bins=40
+    )(inputs)
+    x = layers.Permute((2, 1))(x)
+    return inputs, over_time(hp, x, ops.ones_like(x[..., :1]))
+
+
+def over_time(hp, x, real):
+    """Convolutions over the real frames, and what they found: on average, and at most."""
+    filters = hp.Choice("filters", [64, 96], default=64)
+    x = layers.BatchNormalization(momentum=0.9)(x)
+    x = layers.GaussianNoise(hp.Float("noise", 0.1, 0.5, default=0.3))(x)
+    x = kcatalog.layers.VariationalDropout(0.1)(x)
+    for width, kernel_size in ((1, 5), (2, 5), (1, 3)):
+        x = convolution(x * real, layers.Conv1D, width * filters, kernel_size)
+    mean = ops.sum(x * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
+    return ops.concatenate([mean, ops.max(x * real, axis=1)], axis=-1)
+
+
+def convolution(x, kind, filters, kernel_size):
+    """Convolution, batch normalization, rectifier."""
+    x = kind(filters, kernel_size, padding="same", use_bias=False)(x)
+    return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+
+
+def loss(hp):
+    """Losses that pull samples of a class together and push others away."""
+    margin = hp.Float("margin", 0.2, 0.6, default=0.4)  # embeddings are 2 apart at most
+    losses = [f"kcatalog.losses.Triplet{name}" for name in ("SemiHard", "Hard", "All")]
+    fixed = {"margin": margin, "distance": "euclidean"}
+    chosen = tuning.choose(hp, "loss", losses, fixed)
+    if isinstance(chosen, kcatalog.losses.TripletHard):
+        chosen = WarmUp(kcatalog.losses.TripletSemiHard(margin), chosen, epochs=EPOCHS // 6)
+    return chosen
+
+
+def optimizer(hp, data):
+    """Adam with decoupled weight decay and clipped gradients; the rate falls to nothing."""
+    rate = keras.optimizers.schedules.CosineDecay(
+        hp.Float("learning_rate", 1e-3, 6e-3, sampling="log", default=3e-3),
+        decay_steps=EPOCHS * max(1, len(data.train[0]) // BATCH_SIZE),
+    )
+    fixed = {"learning_rate": rate, "clipnorm": 1.0}
+    return tuning.optimizer(hp, ["keras.optimizers.AdamW", "keras.optimizers.Nadam"], fixed=fixed)
+
+
+recipe = Recipe(
+    "embedding_triplet",
+    source,
+    build,
+    baseline=baselines.nearest_neighbour,
+    epochs=EPOCHS,
+    trials=3,
+    trial_epochs=15,
+    batch_size=BATCH_SIZE,
+)
+
+if __name__ == "__main__":
+    recipe.main()
