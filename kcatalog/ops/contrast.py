@@ -33,7 +33,10 @@ def log_sum_exp(s, where):
     >>> round(float(log_sum_exp(s, s < 9999)[0, 0]), 3)
     1000.693
     """
-    return ops.logsumexp(ops.where(where, s, -1e30), axis=1, keepdims=True)
+    s = ops.where(where, s, -1e30)
+    largest = ops.stop_gradient(ops.max(s, axis=1, keepdims=True))
+    # PyTorch's own gradient, exp(s - result), has few digits left where the result is large
+    return ops.logsumexp(s - largest, axis=1, keepdims=True) + largest
 
 
 def mean_over(values, where):

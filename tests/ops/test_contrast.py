@@ -17,9 +17,12 @@ def test_log_sum_exp_reference(rng, scale):
         np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_log_sum_exp_gradient_is_softmax(rng):
-    s, where = rng.normal(size=(3, 4)).astype("float32"), np.arange(12).reshape(3, 4) >= 4
-    _, (gradient,) = value_and_gradients(lambda s: ops.sum(log_sum_exp(s, where)), [s])
+@pytest.mark.parametrize("offset", [0, 8192])
+def test_log_sum_exp_gradient_is_softmax(rng, offset):
+    s, where = rng.normal(size=(3, 4)), np.arange(12).reshape(3, 4) >= 4
+    shifted = (np.round(64 * s) / 64 + offset).astype("float32")
+    s = shifted - np.float32(offset)
+    _, (gradient,) = value_and_gradients(lambda s: ops.sum(log_sum_exp(s, where)), [shifted])
     assert np.all(gradient[0] == 0)  # of no columns
     np.testing.assert_allclose(
         gradient[1:], np.exp(s[1:]) / np.exp(s[1:]).sum(1, keepdims=True), 1e-5
