@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import numpy as np
 from keras import ops
@@ -80,12 +82,18 @@ def all_close(actual, expected, what: str, **tolerance):
 
 def replicas_agree(s: Subject, **settings):
     """Require two replicas that share a batch to end with the weights that one device gives."""
-    import tensorflow as tf
-
-    with tf.distribute.MirroredStrategy(two_cpus()).scope():
+    with two_replicas().scope():
         mirrored = model(make(s, **settings))
     one = model(make(s, **settings))
     all_close(fit(mirrored, data(s)), fit(one, data(s)), "two replicas and one")
+
+
+@functools.cache
+def two_replicas():
+    """One MirroredStrategy for all checks: a second would reuse the numbers of its collectives."""
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(two_cpus())
 
 
 def two_cpus() -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from kcatalog.conformance import backend
-from kcatalog.conformance.descent import two_cpus
+from kcatalog.conformance.descent import two_replicas
 from kcatalog.conformance.subject import BATCH, Subject, close, finite, require
 from kcatalog.conformance.suite import check
 
@@ -80,7 +80,7 @@ def two_replicas_equal_one(s: Subject):
     y_true, y_pred = s.targets_and_predictions()
     loss = s.make()
     whole, (expected,) = backend.value_and_gradients(lambda p: loss(y_true, p), [y_pred])
-    devices, half = two_cpus(), BATCH // 2
+    half = BATCH // 2
 
     def step(replica):
         own = slice(int(replica) * half, int(replica) * half + half)
@@ -90,7 +90,7 @@ def two_replicas_equal_one(s: Subject):
             value = loss(tf.constant(y_true[own]), p)  # Keras divides by the replicas
         return value, tape.gradient(value, p)
 
-    strategy = tf.distribute.MirroredStrategy(devices)
+    strategy = two_replicas()
     replicas = strategy.experimental_distribute_values_from_function(
         lambda context: context.replica_id_in_sync_group
     )

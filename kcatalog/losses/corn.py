@@ -6,6 +6,7 @@ from keras import ops
 from kcatalog.card import Example, Paper
 from kcatalog.ops.labels import class_indices
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.ops.replicas import mean_over_replicas
 from kcatalog.registry import component
 
 
@@ -69,7 +70,7 @@ class CORN(keras.losses.Loss):
         y, k = class_indices(y_true, z), ops.arange(z.shape[-1], dtype="int32")
         S = ops.cast(y >= k, z.dtype)
         H = ops.softplus(ops.where(y > k, -z, z))
-        return ops.sum(S * H, axis=-1) / ops.mean(ops.sum(S, axis=-1))
+        return ops.sum(S * H, axis=-1) / mean_over_replicas(ops.sum(S, axis=-1))
 
     def get_config(self):
         return super().get_config()

@@ -37,9 +37,11 @@ class InBatchLoss(keras.losses.Loss):
         raise NotImplementedError
 
     def call(self, y_true, y_pred):
-        own = self.samples(y_true, y_pred)
-        every, anchors = own_rows_first(*own)
-        S, N = self.compare(*every, anchors=anchors)
+        every, anchors = own_rows_first(*self.samples(y_true, y_pred))
+        return self.values(*self.compare(*every, anchors=anchors))
+
+    def values(self, S, N):
+        """One value a sample, of which the mean over the replicas' means is `Σ S / Σ N`."""
         ones = ops.ones_like(S)
         N = ops.cast(ops.stop_gradient(N), S.dtype) * ones
         anchors, terms = sum_over_replicas([ops.sum(ones), ops.sum(N)])

@@ -7,6 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.ops.labels import class_distribution
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.ops.replicas import mean_over_replicas
 from kcatalog.registry import component
 
 
@@ -91,9 +92,9 @@ class WeightedKappa(keras.losses.Loss):
         q = class_distribution(y_true, p)
         samples = tuple(range(len(p.shape) - 1))
         N_b = ops.sum(self._costs(q) * p, axis=-1)
-        D_b = ops.sum(self._costs(ops.mean(q, axis=samples, keepdims=True)) * p, axis=-1)
+        D_b = ops.sum(self._costs(mean_over_replicas(q, samples, keepdims=True)) * p, axis=-1)
         # the batch's own quantities are constants to a sample
-        N, D = ops.stop_gradient(ops.mean(N_b)), ops.stop_gradient(ops.mean(D_b))
+        N, D = mean_over_replicas(N_b), mean_over_replicas(D_b)
         possible = D > 0
         D = ops.where(possible, D, 1.0)
         r, ε = ops.where(possible, N / D, 0.0), self.epsilon

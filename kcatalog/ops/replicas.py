@@ -39,6 +39,16 @@ def own_rows_first(*tensors):
     return every, ops.shape(tensors[0])[0]
 
 
+def all_rows(*tensors):
+    """Each tensor with the rows of all replicas, in the same order on every replica.
+
+    >>> float(ops.sum(all_rows(ops.ones((2,)))[0]))
+    2.0
+    """
+    context = replica_context()
+    return tensors if context is None else tuple(context.all_gather(t, axis=0) for t in tensors)
+
+
 def sum_over_replicas(x):
     """A tensor, or a list of them, summed over the replicas; on one device unchanged.
 
@@ -51,3 +61,16 @@ def sum_over_replicas(x):
     import tensorflow as tf
 
     return context.all_reduce(tf.distribute.ReduceOp.SUM, x)
+
+
+def mean_over_replicas(x, axis=None, keepdims=False):
+    """The mean over some axes, the batch's among them, of all replicas' rows; no gradient.
+
+    >>> float(mean_over_replicas(ops.ones((2,))))
+    1.0
+    """
+    x = ops.stop_gradient(x)
+    total = ops.sum(x, axis=axis, keepdims=keepdims)
+    count = ops.sum(ops.ones_like(x), axis=axis, keepdims=keepdims)
+    total, count = sum_over_replicas([total, count])
+    return total / count

@@ -447,6 +447,21 @@ class CountsTargetNumbers(keras.losses.Loss):
         return super().get_config()
 
 
+@broken(
+    "two_replicas_equal_one",
+    example=Example(shape=(5,)),
+    tags=("in-batch",),
+)
+class LooksNoFartherThanItsReplica(keras.losses.Loss):
+    """Compares with the mean of the rows at hand, which are not all under data parallelism."""
+
+    def call(self, y_true, y_pred):
+        return ops.mean(ops.square(y_pred - ops.mean(y_pred, axis=0)), axis=-1)
+
+    def get_config(self):
+        return super().get_config()
+
+
 @broken("rotation_irrelevant", example=Example(shape=(5,)), tags=("embeddings",))
 class LovesItsFirstAxis(keras.losses.Loss):
     """Looks at one coordinate only."""

@@ -86,4 +86,4 @@ def _assign_on_every_replica(condition, groups, equation, args):
 
         return tf.cond(condition, assign, lambda: False)
 
-    tf.distribute.getreplica_context().merge_call(update, args=(condition, *args))
+    tf.distribute.get_replica_context().merge_call(update, args=(condition, *args))
