@@ -1,6 +1,6 @@
 """Scores of the recipes on their offline data, whole way, over several seeds.
 
-    python benchmarks/recipe_scores.py [image_cnn speech_lstm text_gru] [--seeds 3]
+    python benchmarks/recipe_scores.py [image_cnn ... "embedding_triplet --data vowels"] [--seeds 3]
 
 Prints each run as it ends and, last, a table for the README. Takes a few minutes per recipe
 and seed; works in a temporary directory.
@@ -16,11 +16,18 @@ import time
 from pathlib import Path
 
 RECIPES = Path(__file__).parents[1] / "recipes"
+ALL = [
+    "image_cnn",
+    "speech_lstm",
+    "text_gru",
+    "embedding_triplet",
+    "embedding_triplet --data vowels",
+]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("recipes", nargs="*", default=["image_cnn", "speech_lstm", "text_gru"])
+    parser.add_argument("recipes", nargs="*", default=ALL)
     parser.add_argument("--seeds", type=int, default=3)
     chosen = parser.parse_args()
     rows = [
@@ -42,8 +49,9 @@ def main() -> None:
 def measure(recipe: str, seed: int) -> dict:
     """One whole way in a process of its own: what it scored and how long it took."""
     with tempfile.TemporaryDirectory() as folder:
-        begin, script = time.monotonic(), str(RECIPES / f"{recipe}.py")
-        command = [sys.executable, script, "--seed", str(seed), "--run-dir", "run"]
+        name, *options = recipe.split()
+        begin, script = time.monotonic(), str(RECIPES / f"{name}.py")
+        command = [sys.executable, script, *options, "--seed", str(seed), "--run-dir", "run"]
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
         facts = json.loads((Path(folder) / "run" / "metrics.json").read_text())
     facts["minutes"] = (time.monotonic() - begin) / 60

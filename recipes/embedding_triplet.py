@@ -91,9 +91,15 @@ def convolution(x, kind, filters, kernel_size):
 
 def loss(hp):
     """Losses that pull samples of a class together and push others away."""
-    margin = hp.Float("margin", 0.2, 0.6, default=0.4)  # embeddings are 2 apart at most
-    losses = [f"kcatalog.losses.Triplet{name}" for name in ("SemiHard", "Hard", "All")]
-    fixed = {"margin": margin, "distance": "euclidean"}
+    margin = hp.Float("margin", 0.2, 0.6, default=0.4)  # of triplets, 2 apart at most
+    losses = [
+        "kcatalog.losses.TripletSemiHard",
+        "kcatalog.losses.TripletHard",
+        "kcatalog.losses.TripletAll",
+        "kcatalog.losses.SupervisedContrastive",
+        "kcatalog.losses.MultiSimilarity",
+    ]
+    fixed = {"margin": margin, "distance": "euclidean", "normalize": False}
     chosen = tuning.choose(hp, "loss", losses, fixed)
     if isinstance(chosen, kcatalog.losses.TripletHard):
         chosen = WarmUp(kcatalog.losses.TripletSemiHard(margin), chosen, epochs=EPOCHS // 6)

@@ -29,6 +29,7 @@ def data(name):
             return rng.integers(97, 99, (n, 6)).astype("int32"), rng.integers(0, 2, (n, 6))
         x = {
             "image_cnn": lambda: rng.integers(0, 255, (n, 8, 8, 1), "uint8"),
+            "embedding_triplet": lambda: rng.integers(0, 255, (n, 8, 8, 1), "uint8"),
             "colour images": lambda: rng.integers(0, 255, (n, 32, 32, 3), "uint8"),
             "speech_lstm": lambda: rng.normal(size=(n, 9, 3)).astype("float32"),
             "waveforms": lambda: rng.normal(size=(n, 4000)).astype("float32"),
@@ -36,8 +37,9 @@ def data(name):
         return x, np.arange(n, dtype="int32") % 2
 
     inputs = {"text_gru": "characters", "speech_lstm": "frames", "waveforms": "waveform"}
-    task = "next-character" if name == "text_gru" else "classification"
+    task = {"text_gru": "next-character", "embedding_triplet": "embedding"}
     parts = part(8), part(4), part(4)  # fewer than a batch
+    task = task.get(name, "classification")
     return Data(name, task, inputs.get(name, "image"), *parts, ("a", "b"))
 
 
@@ -56,6 +58,12 @@ CHOICES = {
         {"layers": 2, "optimizer": "AdamW"},
         {"wrapper": "AdaptiveGradientClipping"},
     ],
+    "embedding_triplet": [
+        {"loss": "TripletHard", "embedding": 64},
+        {"loss": "TripletAll", "optimizer": "Nadam"},
+        {"loss": "SupervisedContrastive"},
+        {"loss": "MultiSimilarity"},
+    ],
 }
 CASES = [
     ("image_cnn", "image_cnn", {}),
@@ -63,6 +71,9 @@ CASES = [
     ("speech_lstm", "speech_lstm", {}),
     ("speech_lstm", "waveforms", {}),
     ("text_gru", "text_gru", {}),
+    ("embedding_triplet", "embedding_triplet", {}),
+    ("embedding_triplet", "speech_lstm", {}),
+    ("embedding_triplet", "waveforms", {}),
     *((name, name, values) for name, choices in CHOICES.items() for values in choices),
 ]
 
@@ -80,8 +91,9 @@ def test_every_choice_builds_and_takes_a_step(name, kind, values):
     loss = model.train_on_batch(x, y)
     assert np.isfinite(np.ravel(loss)).all()
     assert any(not np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
-    logits = model.predict(x[:2], verbose=0)
-    assert logits.shape == ((2, 6, 2) if name == "text_gru" else (2, 2))
+    outputs = model.predict(x[:2], verbose=0)
+    features = values.get("embedding", 32) if name == "embedding_triplet" else 2
+    assert outputs.shape == ((2, 6, 2) if name == "text_gru" else (2, features))
 
 
 @pytest.mark.parametrize("name", CHOICES)
@@ -95,9 +107,10 @@ def test_a_saved_model_is_the_same_model(name, tmp_path):
     np.testing.assert_allclose(loaded.predict(x, verbose=0), expected, atol=1e-5)
 
 
-def test_padding_does_not_change_what_an_utterance_is():
+@pytest.mark.parametrize("name", ["speech_lstm", "embedding_triplet"])
+def test_padding_does_not_change_what_an_utterance_is(name):
     some = data("speech_lstm")
-    model = script("speech_lstm").build(keras_tuner.HyperParameters(), some)
+    model = script(name).build(keras_tuner.HyperParameters(), some)
     x = some.test[0]
     padded = np.pad(x, ((0, 0), (0, 5), (0, 0)))
     expected = model.predict(x, verbose=0)
