@@ -94,7 +94,8 @@ class LiftedStructure(InBatchLoss):
         # the other end of a pair brings its negatives, so that all rows are needed
         D = pairwise_distances(x, metric=self.distance, normalize=self.normalize)
         R = log_sum_exp(self.margin - D, ops.logical_not(same_class(labels)))
-        J = D[:anchors] + _log_add(R[:anchors], ops.transpose(R))
+        R_i, R_j = R[:anchors], ops.transpose(R)
+        J = D[:anchors] + R_i + ops.softplus(R_j - R_i)  # log(exp(R_i) + exp(R_j))
         pairs = ops.cast(positive_pairs(labels, anchors), D.dtype)
         return ops.sum(pairs * ops.square(ops.relu(J)) / 2, axis=1), ops.sum(pairs, axis=1)
 
@@ -105,9 +106,3 @@ class LiftedStructure(InBatchLoss):
             "distance": self.distance,
             "normalize": self.normalize,
         }
-
-
-def _log_add(a, b):
-    """`log(exp(a) + exp(b))`; unlike `ops.logaddexp` with the true gradient also where they tie."""
-    largest = ops.stop_gradient(ops.maximum(a, b))
-    return largest + ops.log(ops.exp(a - largest) + ops.exp(b - largest))
