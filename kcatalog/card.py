@@ -100,7 +100,8 @@ class Example:
         "binary" (0/1 of the predictions' shape), "signs" (-1/+1), "boxes", or "real".
     predictions: what a loss or metric is given: "real" (scores, embeddings) or
         "probabilities" (positive, summing to 1 over the last axis), "cosines" (from -1 to 1),
-        or "boxes" (four positive numbers that are a box in each of Keras's formats).
+        "boxes" (four positive numbers that are a box in each of Keras's formats), or "tokens"
+        (ids from 0 to below `classes`).
     target_shape: one sample's shape of "labels" (a class for each pixel, say), of "signs" or of
         "binary", where it is not that of one label or of the predictions.
     classes: number of classes when `targets` is "labels" and the last axis of `shape`

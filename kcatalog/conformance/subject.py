@@ -103,6 +103,8 @@ class Subject:
         elif example.predictions == "boxes":
             y_pred = _boxes(rng, y_pred.shape)
         classes = example.classes or (shape[-1] if shape else 2)
+        if example.predictions == "tokens":
+            y_pred = rng.integers(0, classes, y_pred.shape)
         one_each = (batch, *(example.target_shape or ()))
         labels = np.resize(np.arange(classes), one_each)
         each = y_pred.shape if example.target_shape is None else one_each
