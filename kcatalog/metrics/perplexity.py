@@ -1,0 +1,94 @@
+"""Among how many equally likely tokens does the model hesitate?"""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Example, Paper
+from kcatalog.ops.probabilities import log_probabilities
+from kcatalog.ops.weights import weights_like
+from kcatalog.registry import component
+
+LARGEST_EXPONENT = 88.0  # e^89 is no float32
+
+
+@component(
+    paper=Paper(
+        "Perplexity—a measure of the difficulty of speech recognition tasks",
+        "Jelinek, Mercer, Bahl, Baker",
+        1977,
+        "https://doi.org/10.1121/1.2016299",
+    ),
+    equation="PP = exp(-Σ w log p(y) / Σ w)",
+    tags=("streaming",),
+    example=Example(
+        {"from_logits": True, "mask_token_id": 0}, shape=(5, 7), targets="labels", target_shape=(5,)
+    ),
+)
+class Perplexity(keras.metrics.Metric):
+    """Perplexity of a language model: the exponential of its mean cross-entropy per token.
+
+    1 is a model that is always certain and right; the size of the vocabulary is one that knows
+    nothing. It depends on what a token is: compare models of one vocabulary only.
+
+    Maths:
+        `PP = exp(-Σ w log p(y) / Σ w)` over all tokens `y` of all batches, with the predicted
+        probability `p` and weights `w`. Tokens equal to `mask_token_id` have weight 0.
+
+    Args:
+        from_logits: Whether `y_pred` are logits instead of probabilities.
+        mask_token_id: Id of padding in `y_true`, an integer in (-inf, inf); None counts every
+            token.
+        name: Name of the metric.
+        dtype: Dtype of the metric; None is Keras's default.
+
+    Shapes:
+        `y_true`: token ids `(batch, length)`. `y_pred`: `(batch, length, vocabulary)`. The result
+        is a scalar.
+
+    Behaviour:
+        Streaming: sums over tokens, so that batches of any padding add up; keras-hub averages the
+        batches' means, which weights tokens of short batches more. Half precision is computed
+        in float32. Probabilities are bounded by Keras's epsilon, as in Keras's cross-entropies. The
+        result is e^88 at most, and 0 where no token counts.
+
+    Example:
+        One token was given 1/2, the other 1/8: as if each had been one of four.
+
+        >>> metric = Perplexity()
+        >>> p = keras.ops.convert_to_tensor([[[0.5, 0.25, 0.25], [0.125, 0.375, 0.5]]])
+        >>> print(f"{float(metric([[0, 0]], p)):.4f}")
+        4.0000
+    """
+
+    def __init__(self, from_logits=False, mask_token_id=None, name="perplexity", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        self.from_logits = checks.boolean(self, "from_logits", from_logits)
+        self.mask_token_id = checks.integer(
+            self, "mask_token_id", mask_token_id, "(-inf, inf)", optional=True
+        )
+        self._total = self.add_variable((), "zeros", "float32", name="total")
+        self._tokens = self.add_variable((), "zeros", "float32", name="tokens")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        log_p = log_probabilities(ops.cast(y_pred, "float32"), self.from_logits)
+        y = ops.reshape(ops.cast(y_true, "int32"), ops.shape(log_p)[:-1])
+        w = weights_like(sample_weight, y)
+        if self.mask_token_id is not None:
+            w = ops.where(y == self.mask_token_id, 0.0, w)
+        y = ops.clip(y, 0, log_p.shape[-1] - 1)  # padding may be no token at all, such as -1
+        log_p = ops.take_along_axis(log_p, y[..., None], axis=-1)[..., 0]
+        self._total.assign_add(ops.sum(w * log_p))
+        self._tokens.assign_add(ops.sum(w))
+
+    def result(self):
+        H = -ops.divide_no_nan(self._total.value, self._tokens.value)
+        PP = ops.exp(ops.minimum(H, LARGEST_EXPONENT))
+        return ops.cast(ops.where(self._tokens.value > 0, PP, 0.0), self.dtype)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "from_logits": self.from_logits,
+            "mask_token_id": self.mask_token_id,
+        }

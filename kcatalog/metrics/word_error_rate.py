@@ -1,0 +1,87 @@
+"""Wrong words per word that was said."""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Example, Paper
+from kcatalog.ops.text import edit_distance
+from kcatalog.ops.tokens import tokens_and_lengths
+from kcatalog.ops.weights import weights_like
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "From WER and RIL to MER and WIL: improved evaluation measures for connected speech "
+        "recognition",
+        "Morris, Maier, Green",
+        2004,
+        "https://doi.org/10.21437/Interspeech.2004-668",
+    ),
+    equation="WER = (substitutions + deletions + insertions) / words of the references",
+    tags=("streaming",),
+    example=Example(
+        {"mask_token_id": 0},
+        shape=(8,),
+        targets="labels",
+        target_shape=(8,),
+        predictions="tokens",
+        classes=4,
+    ),
+)
+class WordErrorRate(keras.metrics.Metric):
+    """Word error rate of recognised speech or handwriting.
+
+    0 is best; above 1 where more words were put in than said. It is `EditDistance` over words,
+    normalized by the whole set: long sentences count more than short ones. Words are compared as
+    they are, so take care of case and punctuation first.
+
+    Maths:
+        `WER = Σ w D / Σ w N`, with `D` the fewest substitutions, deletions and insertions of words
+        that make the reference of the prediction, `N` the reference's words, and weights `w`.
+
+    Args:
+        mask_token_id: Id of padding, left out wherever it stands, an integer in (-inf, inf);
+            None counts every token.
+        name: Name of the metric.
+        dtype: Dtype of the metric; None is Keras's default.
+
+    Shapes:
+        `y_true`: word ids `(batch, length)`. `y_pred`: word ids `(batch, length)`, or scores
+        `(batch, length, vocabulary)` of which the largest counts. The lengths may differ. Outside
+        compiled functions both may be lists of strings, cut at white space, or of lists of words.
+        The result is a scalar.
+
+    Behaviour:
+        Streaming. What a model predicts after the end of its sentence is for the caller to mask.
+        With no words in any reference the result is 0.
+
+    Example:
+        One word of four is wrong and one is left out:
+
+        >>> metric = WordErrorRate()
+        >>> float(metric(["the cat sat down"], ["a cat sat"]))
+        0.5
+    """
+
+    def __init__(self, mask_token_id=None, name="word_error_rate", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        self.mask_token_id = checks.integer(
+            self, "mask_token_id", mask_token_id, "(-inf, inf)", optional=True
+        )
+        self._edits = self.add_variable((), "zeros", "float32", name="edits")
+        self._words = self.add_variable((), "zeros", "float32", name="words")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        r, n_r, p, n_p = tokens_and_lengths(self, y_true, y_pred, self.mask_token_id)
+        D = edit_distance(p, n_p, r[:, 0], n_r[:, 0])
+        w = weights_like(sample_weight, D)
+        self._edits.assign_add(ops.sum(w * ops.cast(D, "float32")))
+        self._words.assign_add(ops.sum(w * ops.cast(n_r[:, 0], "float32")))
+
+    def result(self):
+        return ops.cast(ops.divide_no_nan(self._edits.value, self._words.value), self.dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "mask_token_id": self.mask_token_id}
