@@ -5,7 +5,7 @@ import keras  # noqa: F401 - here, since it registers the parts, which need what
 from kcatalog.ops.distances import pairwise_distances
 from kcatalog.ops.mining import all_triplets, semi_hard_triplets, triplet_sums
 from kcatalog.ops.ordinal import corn_probabilities, corn_ranks
-from kcatalog.ops.retrieval import recall_at_k
+from kcatalog.ops.retrieval import recall_at_k, retrieval_scores
 from kcatalog.ops.tempered import tempered_log_softmax
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "corn_ranks",
     "pairwise_distances",
     "recall_at_k",
+    "retrieval_scores",
     "semi_hard_triplets",
     "tempered_log_softmax",
     "triplet_sums",

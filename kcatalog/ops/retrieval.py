@@ -1,9 +1,19 @@
-"""Does a sample find its own class among its nearest neighbours? Exact, in pieces that fit."""
+"""How well do samples find their own class among their nearest neighbours? Exact, in pieces.
 
+Of all neighbours of a query two lists matter: the distances of its friends, which are of its class,
+and those of strangers. The `j`-th nearest friend has rank `r_j = j + strangers that are not
+farther`; of equally far neighbours strangers come first, so that a model which maps
+everything to one point finds nobody. Every score is a function of these ranks.
+"""
+
+import numpy as np
 from keras import ops
 
+from kcatalog import checks
 from kcatalog.ops.distances import pairwise_distances
 from kcatalog.ops.labels import flat_labels
+
+INF = float("inf")
 
 
 def k_nearest(D, k):
@@ -14,7 +24,8 @@ def k_nearest(D, k):
     """
     if k == 1:
         return ops.min(D, axis=1, keepdims=True)
-    D = ops.pad(D, ((0, 0), (0, k)), constant_values=float("inf"))
+    if D.shape[1] is None or D.shape[1] < k:
+        D = ops.pad(D, ((0, 0), (0, k)), constant_values=INF)
     return -ops.top_k(-D, k)[0]
 
 
@@ -23,9 +34,158 @@ def friends_and_strangers(D, same, others):
 
     `same`, `others`: boolean, of the shape of `D`: same label, and not the row's own sample.
     """
-    friends = ops.where(ops.logical_and(same, others), D, float("inf"))
-    strangers = ops.where(ops.logical_and(ops.logical_not(same), others), D, float("inf"))
+    friends = ops.where(ops.logical_and(same, others), D, INF)
+    strangers = ops.where(ops.logical_and(ops.logical_not(same), others), D, INF)
     return friends, strangers
+
+
+def not_greater(values, rows):
+    """For each of `values` how many numbers in the same row of `rows` are not greater, int32.
+
+    A binary search in every row at once; `rows` rise from left to right.
+
+    >>> D = ops.convert_to_tensor([[1.0, 2.0, 2.0, 5.0]])
+    >>> ops.convert_to_numpy(not_greater(ops.convert_to_tensor([[0.0, 2.0]]), D)).tolist()
+    [[0, 3]]
+    """
+    size = rows.shape[1]
+    count = ops.zeros_like(values, dtype="int32")
+    for power in reversed(range(size.bit_length())):
+        more = count + 2**power
+        last = ops.take_along_axis(rows, ops.minimum(more, size) - 1, axis=1)
+        count = ops.where(ops.logical_and(more <= size, last <= values), more, count)
+    return count
+
+
+def friends_ranks(friends, strangers):
+    """The rank of each friend among all neighbours, `(queries, friends)` in rising order.
+
+    Args:
+        friends: distances, rising, infinite where there are no more.
+        strangers: the same. Ranks up to the length of this list are exact, beyond it they
+            are only known to lie beyond.
+
+    Returns:
+        float32; infinite where there is no friend.
+
+    >>> ops.convert_to_numpy(friends_ranks([[0.1, 0.5]], [[0.2, 0.5]])).tolist()
+    [[1.0, 4.0]]
+    """
+    friends, strangers = ops.convert_to_tensor(friends), ops.convert_to_tensor(strangers)
+    j = ops.arange(1, friends.shape[1] + 1, dtype="float32")
+    r = j + ops.cast(not_greater(friends, strangers), "float32")
+    return ops.where(friends < INF, r, INF)
+
+
+# --- scores of each query, from the ranks `r` of its friends ----------------------------
+
+
+def found_at_k(r, k):
+    """Recall@k of metric learning: 1 where a friend is among the `k` nearest neighbours."""
+    return ops.cast(r[:, 0] <= k, "float32")
+
+
+def precision_at_k(r, k):
+    """The share of friends among the `k` nearest neighbours."""
+    return ops.sum(ops.cast(r <= k, "float32"), axis=1) / k
+
+
+def r_precision(r):
+    """The share of friends among the `R` nearest neighbours, for a query that has `R` friends."""
+    R = _friends(r)
+    return ops.divide_no_nan(ops.sum(ops.cast(r <= R, "float32"), axis=1), R[:, 0])
+
+
+def map_at_r(r):
+    """`1/R Σ P(i)` over the ranks `i` up to `R` that hold a friend; `P` is the precision there."""
+    R = _friends(r)
+    j = ops.arange(1, r.shape[1] + 1, dtype="float32")
+    return ops.divide_no_nan(ops.sum(ops.where(r <= R, j / r, 0.0), axis=1), R[:, 0])
+
+
+def reciprocal_rank(r, k):
+    """One over the rank of the nearest friend; 0 if that is beyond `k`."""
+    return ops.where(r[:, 0] <= k, 1 / r[:, 0], 0.0)
+
+
+def ndcg_at_k(r, k):
+    """Discounted gain of friends among the `k` nearest neighbours, over the best there could be."""
+    j = ops.arange(1, r.shape[1] + 1, dtype="float32")
+    best = ops.where(j <= ops.minimum(_friends(r), k), _discount(j), 0.0)
+    gain = ops.sum(ops.where(r <= k, _discount(r), 0.0), axis=1)
+    return ops.divide_no_nan(gain, ops.sum(best, axis=1))
+
+
+def _discount(rank):
+    return 1 / ops.log2(1 + rank)
+
+
+def _friends(r):
+    return ops.sum(ops.cast(r < INF, "float32"), axis=1, keepdims=True)
+
+
+# --- a whole set ------------------------------------------------------------------------
+
+
+def retrieval_scores(
+    x,
+    labels,
+    references=None,
+    reference_labels=None,
+    k=1,
+    distance="cosine",
+    chunk=1024,
+):
+    """How well samples find their own class among their nearest neighbours, all scores in one pass.
+
+    Every sample of `x` is searched for among all others, or among `references`. Exact; `chunk`
+    queries at a time, so memory is a few times `chunk · references` numbers. Samples without
+    another of their class are left out, but for the accuracy. Of equally far neighbours
+    strangers come first, so that a model which maps everything to one point scores 0.
+
+    Args:
+        x: queries, embeddings `(samples, features)`.
+        labels: `(samples,)` or `(samples, 1)`.
+        references: embeddings to search among; None for `x`, each without itself.
+        reference_labels: their labels.
+        k: how many neighbours count.
+        distance: as in `pairwise_distances`.
+        chunk: queries searched for at a time.
+
+    Returns:
+        A dict of numbers from 0 to 1, means over queries; 0 where there is nobody to find:
+        `recall_at_k` (whether the class is among the `k` nearest), `precision_at_k`,
+        `r_precision`, `map_at_r`, `mean_reciprocal_rank`, `ndcg_at_k`, and
+        `nearest_neighbour_accuracy`: of a classifier that answers with the label of the nearest
+        neighbour. That is recall@1, but queries with nobody to find count as wrong.
+
+    >>> x, labels = [[0.0], [1.0], [3.0], [9.0]], [7, 7, 8, 8]
+    >>> round(retrieval_scores(x, labels, distance="euclidean")["mean_reciprocal_rank"], 4)
+    0.8333
+    """
+    total = {}
+    everybody = searched = 0
+    for friends, strangers in _neighbours(x, labels, references, reference_labels, distance, chunk):
+        most = max(k, friends.shape[1])
+        friends = k_nearest(friends, most)
+        r = friends_ranks(friends, k_nearest(strangers, most))
+        before = ops.sum(ops.cast(strangers <= friends[:, :1], "float32"), axis=1)
+        scores = {
+            "recall_at_k": found_at_k(r, k),
+            "precision_at_k": precision_at_k(r, k),
+            "r_precision": r_precision(r),
+            "map_at_r": map_at_r(r),
+            "mean_reciprocal_rank": ops.where(friends[:, 0] < INF, 1 / (1 + before), 0.0),
+            "ndcg_at_k": ndcg_at_k(r, k),
+            "nearest_neighbour_accuracy": found_at_k(r, 1),
+        }
+        for name, score in scores.items():
+            total[name] = total.get(name, 0.0) + float(ops.sum(score))
+        everybody += friends.shape[0]
+        searched += int(ops.sum(ops.cast(friends[:, 0] < INF, "int32")))
+    means = {name: value / max(searched, 1) for name, value in total.items()}
+    means["nearest_neighbour_accuracy"] *= searched / max(everybody, 1)
+    return means
 
 
 def recall_at_k(x, labels, k=1, distance="cosine", chunk=1024):
@@ -37,7 +197,7 @@ def recall_at_k(x, labels, k=1, distance="cosine", chunk=1024):
 
     A sample counts if its nearest friend is nearer than its k-th nearest stranger. Ties count
     against it, so that a model which maps everything to one point scores 0. Samples without
-    another of their class are left out.
+    another of their class are left out. `retrieval_scores` gives this and more.
 
     Args:
         x: embeddings `(samples, features)`.
@@ -52,15 +212,44 @@ def recall_at_k(x, labels, k=1, distance="cosine", chunk=1024):
     >>> recall_at_k([[0.0], [1.0], [3.0], [9.0]], [7, 7, 8, 8], distance="euclidean")
     0.75
     """
-    x, labels = ops.convert_to_tensor(x), flat_labels(labels)
-    samples, found, searched = x.shape[0], 0, 0
-    for start in range(0, samples, chunk):
-        rows = slice(start, min(start + chunk, samples))
-        D = pairwise_distances(x[rows], x, distance)
-        same = ops.equal(labels[rows][:, None], labels[None, :])
-        itself = ops.arange(start, rows.stop)[:, None] == ops.arange(samples)[None, :]
-        friends, strangers = friends_and_strangers(D, same, ops.logical_not(itself))
+    found = searched = 0
+    for friends, strangers in _neighbours(x, labels, None, None, distance, chunk):
         nearest = k_nearest(friends, 1)[:, 0]
         found += int(ops.sum(ops.cast(nearest < k_nearest(strangers, k)[:, -1], "int32")))
-        searched += int(ops.sum(ops.cast(nearest < float("inf"), "int32")))
+        searched += int(ops.sum(ops.cast(nearest < INF, "int32")))
     return found / searched if searched else 0.0
+
+
+def _neighbours(x, labels, references, reference_labels, distance, chunk):
+    """Distances to friends and to strangers, `chunk` queries at a time; infinite where none is.
+
+    There are as many friends as the largest class has members, picked by their places: looking
+    through all distances twice would take twice the time. Strangers are all distances.
+    """
+    if (references is None) != (reference_labels is None):
+        rule = "given with `references`, and not without"
+        raise checks.error("retrieval", "reference_labels", rule, reference_labels)
+    x, labels = ops.convert_to_tensor(x), flat_labels(labels)
+    y = x if references is None else ops.convert_to_tensor(references)
+    y_labels = labels if references is None else flat_labels(reference_labels)
+    query_class, member_class = ops.convert_to_numpy(labels), ops.convert_to_numpy(y_labels)
+    by_class = np.argsort(member_class, kind="stable").astype("int32")
+    first, end = (
+        np.searchsorted(member_class, query_class, side, sorter=by_class).astype("int32")
+        for side in ("left", "right")
+    )
+    largest = max(int(np.max(end - first, initial=0)), 1)
+    for start in range(0, x.shape[0], chunk):
+        rows = slice(start, min(start + chunk, x.shape[0]))
+        D = pairwise_distances(x[rows], y, distance)
+        place = first[rows, None] + np.arange(largest, dtype="int32")
+        there = place < end[rows, None]
+        friend = by_class[np.minimum(place, len(by_class) - 1)]
+        if references is None:
+            there &= friend != np.arange(start, rows.stop)[:, None]
+        D_friends = ops.take_along_axis(D, ops.convert_to_tensor(friend), axis=1)
+        same = ops.equal(labels[rows][:, None], y_labels[None, :])
+        yield (
+            ops.where(ops.convert_to_tensor(there), D_friends, INF),
+            ops.where(same, INF, D),
+        )

@@ -1,10 +1,58 @@
+import math
+
 import numpy as np
 import pytest
 
-from kcatalog.ops import recall_at_k
-from kcatalog.ops.retrieval import k_nearest
+from kcatalog.conformance.backend import as_numpy
+from kcatalog.ops import recall_at_k, retrieval_scores
+from kcatalog.ops.retrieval import friends_ranks, k_nearest
 from tests.golden.load import golden
 from tests.losses.test_triplet_semi_hard import distance
+
+
+def relevances(x, labels, name, references=None, reference_labels=None):
+    """For each query its neighbours from near to far, 1 for a friend, 0 for a stranger.
+
+    Of equally far neighbours strangers come first.
+    """
+    y, y_labels = (x, labels) if references is None else (references, reference_labels)
+    for i in range(len(x)):
+        others = [j for j in range(len(y)) if references is not None or j != i]
+        d = {j: distance(x[i].astype("float64"), y[j].astype("float64"), name) for j in others}
+        others.sort(key=lambda j: (round(d[j], 5), y_labels[j] == labels[i]))
+        yield [int(y_labels[j] == labels[i]) for j in others]
+
+
+def scores_of(relevant, k):
+    """The scores of one query by their definitions over the list of its neighbours."""
+    R = sum(relevant)
+    gains = [rel / math.log2(rank + 1) for rank, rel in enumerate(relevant[:k], 1)]
+    best = [1 / math.log2(rank + 1) for rank in range(1, min(R, k) + 1)]
+    precisions = [sum(relevant[:i]) / i for i in range(1, R + 1)]
+    return {
+        "recall_at_k": float(any(relevant[:k])),
+        "precision_at_k": sum(relevant[:k]) / k,
+        "r_precision": sum(relevant[:R]) / R,
+        "map_at_r": sum(p * rel for p, rel in zip(precisions, relevant, strict=False)) / R,
+        "mean_reciprocal_rank": 1 / (relevant.index(1) + 1),
+        "ndcg_at_k": sum(gains) / sum(best),
+        "nearest_neighbour_accuracy": float(relevant[0]),
+    }
+
+
+def reference_scores(x, labels, k, name, weights=None, **references):
+    """The means over queries with somebody to find."""
+    weights = np.ones(len(x)) if weights is None else weights
+    lists = list(relevances(x, labels, name, **references))
+    searched = [i for i, relevant in enumerate(lists) if any(relevant)]
+    each = {i: scores_of(lists[i], k) for i in searched}
+    total = sum(weights[i] for i in searched)
+    means = {
+        score: sum(weights[i] * each[i][score] for i in searched) / total
+        for score in each[searched[0]]
+    }
+    means["nearest_neighbour_accuracy"] *= total / sum(weights)
+    return means
 
 
 def reference(x, labels, k, name, weights=None):
@@ -43,12 +91,67 @@ def test_golden(name, peers):
         assert recall_at_k(x, labels, k, name) == pytest.approx(np.mean(hits))
 
 
-def test_collapse_scores_nothing():
-    assert recall_at_k(np.ones((6, 3)), [0, 0, 0, 1, 1, 1]) == 0
+@pytest.mark.parametrize(("k", "name"), [(1, "cosine"), (4, "euclidean"), (50, "cosine")])
+def test_reference_of_all_scores(rng, k, name):
+    x, labels = rng.normal(size=(32, 4)).astype("float32"), rng.integers(0, 9, 32)
+    x[20:24] = x[3:7]  # ties
+    expected = reference_scores(x, labels, k, name)
+    for chunk in (16, 1024):
+        assert retrieval_scores(x, labels, None, None, k, name, chunk) == pytest.approx(expected)
+
+
+def test_reference_of_all_scores_in_another_set(rng):
+    x, labels = rng.normal(size=(13, 4)).astype("float32"), rng.integers(0, 9, 13)
+    y, y_labels = rng.normal(size=(20, 4)).astype("float32"), rng.integers(0, 7, 20)
+    expected = reference_scores(x, labels, 4, "cosine", references=y, reference_labels=y_labels)
+    assert retrieval_scores(x, labels, y, y_labels, 4) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("case", ["self", "query"])
+@pytest.mark.parametrize(("name", "peers"), [("cosine", "cosine"), ("euclidean", "l2")])
+def test_golden_of_all_scores(case, name, peers):
+    peer = golden("pml_retrieval")
+    values = dict(zip(peer["score"], peer[f"{case}_{peers}_per_sample"], strict=True))
+    searched = (peer["x"], peer["labels"])
+    if case == "query":
+        searched = (peer["query"], peer["query_labels"], *searched)
+    scores = retrieval_scores(*searched, distance=name)
+    assert scores["recall_at_k"] == pytest.approx(values["precision_at_1"])
+    assert scores["precision_at_k"] == pytest.approx(values["precision_at_1"])
+    assert scores["ndcg_at_k"] == pytest.approx(values["precision_at_1"])
+    assert scores["r_precision"] == pytest.approx(values["r_precision"])
+    assert scores["map_at_r"] == pytest.approx(values["mean_average_precision_at_r"])
+    assert scores["mean_reciprocal_rank"] == pytest.approx(values["mean_reciprocal_rank"])
+
+
+@pytest.mark.parametrize("name", ["cosine", "euclidean"])
+def test_collapse_scores_nothing(rng, name):
+    labels = np.arange(301) % 7
+    for x in (np.ones((301, 3)), np.tile(rng.normal(size=(1, 37)), (301, 1)).astype("float32")):
+        assert recall_at_k(x, labels, distance=name) == 0
+        scores = retrieval_scores(x, labels, k=3, distance=name, chunk=128)
+        assert scores.pop("mean_reciprocal_rank") < 0.01  # behind all strangers
+        assert not any(scores.values())
 
 
 def test_nobody_to_find():
     assert recall_at_k(np.eye(3), [1, 2, 3]) == 0
+    assert not any(retrieval_scores(np.eye(3), [1, 2, 3]).values())
+
+
+def test_references_need_labels():
+    with pytest.raises(ValueError, match="`reference_labels` must be given"):
+        retrieval_scores(np.eye(3), [1, 2, 3], np.eye(3))
+
+
+def test_ranks_count_strangers_that_are_not_farther(rng):
+    friends = np.sort(rng.integers(0, 20, (6, 5)).astype("float32"))
+    strangers = np.sort(rng.integers(0, 20, (6, 7)).astype("float32"))
+    expected = [
+        [j + sum(s <= f for s in there) for j, f in enumerate(row, 1)]
+        for row, there in zip(friends, strangers, strict=True)
+    ]
+    np.testing.assert_array_equal(as_numpy(friends_ranks(friends, strangers)), expected)
 
 
 def test_fewer_than_k():
