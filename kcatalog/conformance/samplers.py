@@ -10,7 +10,7 @@ import numpy as np
 
 from kcatalog.card import build_args
 from kcatalog.conformance import backend
-from kcatalog.conformance.subject import Subject, close, require
+from kcatalog.conformance.subject import CheckError, Subject, close, require
 from kcatalog.conformance.suite import check
 
 EPOCHS = 3
@@ -117,14 +117,28 @@ def trains_in_fit(s: Subject, workers: int):
     """`fit` trains on the batches of one epoch after the other, also with several workers."""
     part = s.make()
     part.workers = workers
-    fitted, by_hand = _model(part), _model(part)
+    fitted = _model(part)
     fitted.fit(part, epochs=EPOCHS, shuffle=False, verbose=0)
-    part = s.make()
-    part.on_epoch_end()  # Keras calls it before the first epoch as well
-    for batch in _batches(part):
-        by_hand.train_on_batch(*(a.astype("float32") for a in batch))
-    for a, b in zip(fitted.weights, by_hand.weights, strict=True):
-        close(backend.as_numpy(a), backend.as_numpy(b), "weights trained by `fit` and by hand")
+    batches = _batches(s.make(), EPOCHS + 1)
+    steps = len(batches) // (EPOCHS + 1)
+    try:  # Keras calls `on_epoch_end` before the first epoch as well
+        close(_weights(fitted), _by_hand(batches[steps:]), "weights trained by `fit` and by hand")
+    except CheckError:  # its workers may have fetched batches before that, which come first
+        if workers == 1:
+            raise
+        by_hand = _by_hand(batches[1 : 1 + EPOCHS * steps])
+        close(_weights(fitted), by_hand, "weights trained by `fit` with workers and by hand")
+
+
+def _by_hand(batches) -> np.ndarray:
+    model = _model(batches)
+    for batch in batches:
+        model.train_on_batch(*(a.astype("float32") for a in batch))
+    return _weights(model)
+
+
+def _weights(model) -> np.ndarray:
+    return np.concatenate([backend.as_numpy(w).ravel() for w in model.weights])
 
 
 def _model(part):
@@ -175,5 +189,4 @@ def resumable(s: Subject):
     whole.fit(s.make(), epochs=EPOCHS + 1, shuffle=False, verbose=0)
     parts.fit(s.make(), epochs=EPOCHS, shuffle=False, verbose=0)
     parts.fit(later, initial_epoch=EPOCHS, epochs=EPOCHS + 1, shuffle=False, verbose=0)
-    for a, b in zip(whole.weights, parts.weights, strict=True):
-        close(backend.as_numpy(a), backend.as_numpy(b), "weights after a resumed `fit`")
+    close(_weights(whole), _weights(parts), "weights after a resumed `fit`")

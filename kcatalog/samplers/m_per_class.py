@@ -27,6 +27,7 @@ from kcatalog.samplers.rounds import Rounds
             "y": [3, 3, 3, 3, 3, 5, 5, 8, 8, 8, 8],
             "classes_per_batch": 2,
             "samples_per_class": 3,
+            "steps_per_epoch": 3,
         }
     ),
 )
@@ -70,9 +71,9 @@ class MPerClass(keras.utils.PyDataset):
         far as needed: none comes up twice more often than another. Each class counts the same,
         so a sample of a small class is seen more often. Any three laps of a class show all its
         samples. Give `fit` `shuffle=False`, or it shuffles the order of batches once more.
-        `on_epoch_end` goes on to the next epoch; as `fit` calls it once before its first epoch
-        too, that trains on epoch `initial_epoch + 1`, in a resumed run as in one that was not
-        interrupted. `workers`, `use_multiprocessing` and `max_queue_size` are Keras's own.
+        `on_epoch_end` goes on to the next epoch. `fit` calls it before its first epoch too, so
+        training begins with epoch `initial_epoch + 1`, resumed or not; `workers`, which are
+        Keras's own, may put what they had fetched of epoch `initial_epoch` before that.
 
     Example:
         One frequent and two rare classes. In 18 batches each comes up 12 times with two samples;
