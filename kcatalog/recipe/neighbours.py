@@ -8,6 +8,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from kcatalog.ops import retrieval_scores
 from kcatalog.recipe.batches import evaluation_size
 from kcatalog.recipe.data import Data
 
@@ -24,43 +25,21 @@ def nearest_labels(embeddings: np.ndarray, known: np.ndarray, labels: np.ndarray
     >>> nearest_labels(np.array([[2.0, 1.0], [-1.0, 1.0]]), known, labels).tolist()
     [7, 8]
     """
-    found = [labels[np.argmax(s, axis=1)] for s in _similarities(embeddings, known)]
-    return np.concatenate(found)
+    known = known / np.maximum(np.linalg.norm(known, axis=1, keepdims=True), 1e-12)
+    pieces = [embeddings[i : i + CHUNK] for i in range(0, len(embeddings), CHUNK)]
+    return np.concatenate([labels[np.argmax(piece @ known.T, axis=1)] for piece in pieces])
 
 
 def retrieval(embeddings: np.ndarray, labels: np.ndarray, gallery: Gallery | None = None) -> dict:
     """Recall@1 and MAP@R of searching for each sample among the others, or in a gallery.
 
-    With `R` samples of a sample's class to be found, its average precision at R is `Σ P(i) / R`
-    over the places i up to R that hold one of them, where `P(i)` is their share of the first i
-    (Musgrave et al. 2020). Samples without another of their class are left out.
-
-    Ties count against a sample, so that mapping all to one point scores 0.
-
     >>> angles = np.deg2rad([0, 10, 40, 22])
     >>> retrieval(np.stack([np.cos(angles), np.sin(angles)], axis=1), np.array([7, 7, 7, 8]))
     {'recall@1': 0.66..., 'MAP@R': 0.41...}
     """
-    known, known_labels = gallery or (embeddings, labels)
-    recalls, precisions, start = [], [], 0
-    for s in _similarities(embeddings, known):
-        y = labels[start : start + len(s), None]
-        relevant = np.sum(known_labels == y, axis=1)
-        if gallery is None:  # nobody finds itself
-            s[np.arange(len(s)), np.arange(start, start + len(s))] = -np.inf
-            relevant -= 1
-        start += len(s)
-        R = max(1, int(relevant.max()))
-        order = np.lexsort((known_labels == y, -s), axis=1)[:, :R]
-        hits = (known_labels[order] == y) & (np.arange(R) < relevant[:, None])
-        precision = np.cumsum(hits, axis=1) / np.arange(1, R + 1)
-        average = np.sum(precision * hits, axis=1) / np.maximum(relevant, 1)
-        recalls.append(hits[relevant > 0, 0])
-        precisions.append(average[relevant > 0])
-    return {
-        "recall@1": float(np.mean(np.concatenate(recalls))),
-        "MAP@R": float(np.mean(np.concatenate(precisions))),
-    }
+    known = gallery or (None, None)
+    scores = retrieval_scores(embeddings, labels, *known, distance="cosine", chunk=CHUNK)
+    return {"recall@1": scores["recall_at_k"], "MAP@R": scores["map_at_r"]}
 
 
 def embed(model, x: np.ndarray) -> np.ndarray:
@@ -96,14 +75,3 @@ class Neighbours(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         logs.update(validation_scores(self.model, self.data))
-
-
-def _similarities(embeddings: np.ndarray, known: np.ndarray):
-    """Cosines of some embeddings at a time with all the known ones."""
-    known = _unit(known).T
-    for start in range(0, len(embeddings), CHUNK):
-        yield _unit(embeddings[start : start + CHUNK]) @ known
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
