@@ -29,11 +29,11 @@ class ArcFace(keras.losses.Loss):
     """Softmax of cosines with an additive margin on the angle.
 
     The usual choice for faces and whatever else is to be recognized in classes that come after
-    training. The margin means the same at every angle, where `CosFace`'s shrinks for angles near
-    0. If training from scratch does not get off the ground, begin with a smaller margin. What has
-    weights is a layer and a loss has none: the class vectors are those of
-    `kcatalog.layers.Prototypes`, the model's last layer in training; the layer before it gives
-    the embeddings. For few, fixed classes plain cross-entropy does.
+    training. The margin is the same at every angle, where `CosFace`'s is wider near 0. If training
+    from scratch does not get off the ground, begin with a smaller margin. What has weights is a
+    layer and a loss has none: the class vectors are those of `kcatalog.layers.Prototypes`, the
+    model's last layer in training; the layer before it gives the embeddings. For few, fixed
+    classes plain cross-entropy does.
 
     Maths:
         `l = -log(exp(s cos(θ_y + m)) / (exp(s cos(θ_y + m)) + Σ_{j ≠ y} exp(s cos θ_j)))`, with
@@ -43,7 +43,8 @@ class ArcFace(keras.losses.Loss):
 
     Args:
         margin_degrees: `m`, a number in [0, 90]. The paper takes 0.5 radians, 28.6 degrees.
-        scale: `s`, a number in (0, inf). Grows with the logarithm of the number of classes.
+        scale: `s`, a number in (0, inf). Should grow with the logarithm of the number of
+            classes.
         reduction: How samples are reduced, as in every Keras loss.
         name: Name of the loss.
         dtype: Dtype of the loss; None is Keras's default.

@@ -40,7 +40,8 @@ class CosFace(keras.losses.Loss):
     Args:
         margin: `m`, in units of the cosine, a number in [0, inf). The paper takes 0.35; with many
             classes in few features less.
-        scale: `s`, a number in (0, inf). Grows with the logarithm of the number of classes.
+        scale: `s`, a number in (0, inf). Should grow with the logarithm of the number of
+            classes.
         reduction: How samples are reduced, as in every Keras loss.
         name: Name of the loss.
         dtype: Dtype of the loss; None is Keras's default.

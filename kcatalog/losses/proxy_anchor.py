@@ -5,7 +5,7 @@ from keras import ops
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.losses.in_batch import InBatchLoss
-from kcatalog.ops.labels import class_distribution
+from kcatalog.ops.labels import flat_labels, is_distribution
 from kcatalog.ops.margins import class_similarities
 from kcatalog.registry import component
 
@@ -81,11 +81,13 @@ class ProxyAnchor(InBatchLoss):
 
     def samples(self, y_true, y_pred):
         s = class_similarities(self, y_pred)
-        return class_distribution(y_true, s), s
+        y = ops.convert_to_tensor(y_true)
+        y = ops.argmax(y, axis=-1) if is_distribution(y, s) else flat_labels(y)
+        return ops.cast(y, s.dtype), s
 
     def compare(self, y, s, anchors=None):
         α, δ = self.scale, self.margin
-        own = y > 0
+        own = y[:, None] == ops.arange(ops.shape(s)[1], dtype=s.dtype)
         pull, has_positive = _shared_log_sum(-α * (s - δ), own, anchors)
         push, _ = _shared_log_sum(α * (s + δ), ops.logical_not(own), anchors)
         present = ops.maximum(ops.sum(ops.cast(has_positive, s.dtype)), 1.0)

@@ -47,7 +47,8 @@ class SubCenterArcFace(keras.losses.Loss):
 
     Args:
         margin_degrees: `m`, a number in [0, 90]. The paper takes 0.5 radians, 28.6 degrees.
-        scale: `s`, a number in (0, inf). Grows with the logarithm of the number of classes.
+        scale: `s`, a number in (0, inf). Should grow with the logarithm of the number of
+            classes.
         reduction: How samples are reduced, as in every Keras loss.
         name: Name of the loss.
         dtype: Dtype of the loss; None is Keras's default.

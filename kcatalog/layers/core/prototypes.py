@@ -26,7 +26,7 @@ class Prototypes(keras.layers.Layer):
     """Learned vectors for each class, and every sample's similarity to them.
 
     The weights of the losses that compare embeddings with classes: `ArcFace`, `Center`'s
-    centres, `ProxyAnchor`'s proxies are all these. What has weights is a layer and a loss has
+    centers, `ProxyAnchor`'s proxies are all these. What has weights is a layer and a loss has
     none, so the vectors train, save, distribute and export as any layer's do. Make it the last
     layer in training and compile with the loss; keep the model up to the layer before for
     embeddings. Scores of a plain linear classifier come from `keras.layers.Dense`.
