@@ -18,6 +18,7 @@ from kcatalog.registry import component
         "Morris, Maier, Green",
         2004,
         "https://doi.org/10.21437/Interspeech.2004-668",
+        "equation 2",
     ),
     equation="WER = (substitutions + deletions + insertions) / words of the references",
     tags=("streaming",),
