@@ -10,6 +10,13 @@ References are the samples that an anchor is compared with; anchors are the firs
 
 from keras import ops
 
+from kcatalog.ops.sorting import count_below, sort_columns
+
+INF = float("inf")
+SMALL = 256  # references up to which walking is always fast enough
+WORTH_SORTING = 1.0  # samples a class from which sorting is faster, in units of log² references
+BLOCK = 256  # anchors sorted at a time, so that they stay in the cache
+
 
 def same_class(labels, anchors=None):
     """`(anchors, references)`: whether two samples have the same label. `labels`: `(references,)`.
@@ -72,7 +79,7 @@ def all_triplets(D, labels, margin):
     def violated(d_p, D_n):
         return ops.cast(D_n < d_p + margin, D.dtype)
 
-    return _walk_positives(D, labels, violated)
+    return _count(D, labels, violated, lambda d, same, pos: _sorted_all(d, same, pos, margin))
 
 
 def semi_hard_triplets(D, labels, margin):
@@ -98,26 +105,37 @@ def semi_hard_triplets(D, labels, margin):
         counts = ops.cast(d_n < d_p + margin, D.dtype)
         return nearest * counts / ops.maximum(ops.sum(nearest, axis=1, keepdims=True), 1.0)
 
-    return _walk_positives(D, labels, chosen)
+    return _count(D, labels, chosen, lambda d, same, pos: _sorted_semi_hard(d, same, pos, margin))
 
 
-INF = float("inf")
+def _count(D, labels, negatives_of, by_sorting):
+    """Counts of triplets by walking positives or, where classes are large, by sorting."""
+    D = ops.stop_gradient(D)
+    same = same_class(labels, ops.shape(D)[0])
+    size = ops.sum(ops.cast(same, "int32"), axis=1)
+    passes = ops.max(ops.where(size < ops.shape(labels)[0], size, 0))  # no negative, no triplet
+
+    def walk():
+        return _walk_positives(D, labels, size, passes, negatives_of)
+
+    if D.shape[1] is not None and D.shape[1] <= SMALL:
+        return walk()
+    # a pass reads the distances a few times, a step of the network likewise: log² steps
+    log = ops.log2(ops.cast(ops.shape(labels)[0], "float32"))
+    few = ops.cast(passes, "float32") <= WORTH_SORTING * ops.square(log)
+    return ops.cond(few, walk, lambda: _by_blocks(D, labels, by_sorting))
 
 
-def _walk_positives(D, labels, negatives_of):
+def _walk_positives(D, labels, size, passes, negatives_of):
     """Counts of triplets, from what `negatives_of(d_p, D_n)` counts for one positive an anchor.
 
     Pass `k` takes every anchor's k-th positive. There are as many passes as the largest class has
     samples, each reads the distances a few times: `O(P batch²)` time for `P` samples a class, and
     `O(batch²)` memory.
     """
-    D = ops.stop_gradient(D)
     anchors, references = ops.shape(D)[0], ops.shape(D)[1]
     place = ops.arange(references, dtype="int32")
-    same = same_class(labels, anchors)
-    D_n = ops.where(same, INF, D)
-    size = ops.sum(ops.cast(same, "int32"), axis=1)
-    passes = ops.max(ops.where(size < references, size, 0))  # no negative, no triplet
+    D_n = ops.where(same_class(labels, anchors), INF, D)
 
     # the k-th member of a's class is by_class[first[a] + k]
     by_class = ops.cast(ops.argsort(labels), "int32")
@@ -134,3 +152,53 @@ def _walk_positives(D, labels, negatives_of):
 
     start = (ops.zeros((), "int32"), ops.zeros_like(D))
     return ops.while_loop(lambda k, counts: k < passes, kth_positives, start)[1]
+
+
+def _by_blocks(D, labels, by_sorting):
+    """`by_sorting(d, same, positive)` for blocks of anchors, each an anchor a column."""
+    anchors, references = ops.shape(D)[0], ops.shape(D)[1]
+    block = min(BLOCK, anchors) if isinstance(anchors, int) else ops.minimum(BLOCK, anchors)
+    place = ops.arange(references, dtype="int32")
+
+    def one_block(start, counts):
+        first = ops.minimum(start, anchors - block)  # the last block overlaps the one before
+        rows = first + ops.arange(block, dtype="int32")
+        d = ops.transpose(ops.take(D, rows, axis=0))
+        same = labels[:, None] == ops.take(labels, rows)[None, :]
+        positive = ops.logical_and(same, place[:, None] != rows[None, :])
+        found = ops.cast(ops.transpose(by_sorting(d, same, positive)), D.dtype)
+        return start + block, ops.scatter_update(counts, rows[:, None], found)
+
+    start = (ops.zeros((), "int32"), ops.zeros_like(D))
+    return ops.while_loop(lambda start, counts: start < anchors, one_block, start)[1]
+
+
+def _sorted_all(d, same, positive, margin):
+    """`all_triplets` for a block: `d`, `same`, `positive` are `(references, anchors)`."""
+    negatives = sort_columns(ops.where(same, INF, d))
+    positives = sort_columns(ops.where(positive, d + margin, INF))
+    size = ops.sum(ops.cast(positive, "int32"), axis=0)
+    violated_by = ops.where(positive, count_below(negatives, d + margin), 0)
+    violates = ops.where(same, 0, size - count_below(positives, d, including=True))
+    return violated_by - violates
+
+
+def _sorted_semi_hard(d, same, positive, margin):
+    """`semi_hard_triplets` for a block: all are `(references, anchors)`."""
+    references = ops.shape(d)[0]
+    d_n = ops.where(same, INF, d)
+    negatives = sort_columns(d_n)
+    farthest = ops.max(ops.where(same, -INF, d), axis=0)
+    last = ops.sum(ops.cast(d_n < farthest, "int32"), axis=0)
+
+    # the chosen negative by its rank; those equally far have one rank, the first's
+    rank = ops.minimum(count_below(negatives, d, including=True), last)
+    chosen = ops.take_along_axis(negatives, rank, axis=0)
+    active = ops.logical_and(positive, chosen < d + margin)
+    choices = sort_columns(ops.where(active, rank, references))
+
+    own = count_below(negatives, d_n)
+    ties = count_below(negatives, d_n, including=True) - own
+    times = count_below(choices, own, including=True) - count_below(choices, own)
+    share = ops.cast(times, d.dtype) / ops.cast(ops.maximum(ties, 1), d.dtype)
+    return ops.cast(active, d.dtype) - ops.where(same, 0.0, share)

@@ -3,7 +3,7 @@ import pytest
 from keras import ops
 
 from kcatalog.conformance.backend import as_numpy, compiled
-from kcatalog.ops import all_triplets, semi_hard_triplets, triplet_sums
+from kcatalog.ops import all_triplets, mining, semi_hard_triplets, triplet_sums
 
 
 def triplets(D, labels, a):
@@ -50,13 +50,29 @@ def test_reference(rng, classes, distinct, rule):
     function, reference = RULES[rule]
     margin = distinct / 4
     for anchors in (20, 5):  # all samples are anchors, or the first of them
-        counts = compiled(
-            lambda D, y: function(D, y, margin)
-        )(
+        counts = compiled(lambda D, y: function(D, y, margin))(
             ops.convert_to_tensor(D[:anchors]), ops.convert_to_tensor(labels)
         )
         expected = reference(D[:anchors], labels, margin)
         np.testing.assert_allclose(as_numpy(counts), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", list(RULES))
+@pytest.mark.parametrize("distinct", [5, 10**6])
+def test_sorting_counts_as_walking_does(rng, rule, distinct, monkeypatch):
+    """Large classes are sorted: blocks of anchors, the last overlapping, ties and all."""
+    D = ops.convert_to_tensor(rng.integers(0, distinct, (37, 50)).astype("float32"))
+    labels = ops.convert_to_tensor(rng.integers(0, 2, 50).astype("int32"))
+    function, _ = RULES[rule]
+
+    def counts(small):
+        monkeypatch.setattr(mining, "SMALL", small)
+        return as_numpy(compiled(lambda D, y: function(D, y, distinct / 4))(D, labels))
+
+    walked = counts(small=50)
+    monkeypatch.setattr(mining, "WORTH_SORTING", 0.1)
+    monkeypatch.setattr(mining, "BLOCK", 16)
+    np.testing.assert_allclose(counts(small=0), walked, rtol=1e-5, atol=1e-5)
 
 
 def test_sums_are_those_of_the_triplets(rng):
