@@ -15,7 +15,7 @@ def through_prototypes(loss, y, x, w, **settings):
     return value_and_gradients(lambda x, w: loss(y, layer.stateless_call([w], [], x)[0]), [x, w])
 
 
-def agrees_with_peer(name, loss, embeddings="x"):
+def check_golden(name, loss, embeddings="x"):
     """Value and both gradients are pytorch-metric-learning's, for the same vectors."""
     peer = golden("pml_prototypes")
     x, x_gradient = peer[embeddings], peer[f"{name}_x"]

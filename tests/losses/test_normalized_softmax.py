@@ -4,7 +4,7 @@ import pytest
 
 from kcatalog import losses
 from kcatalog.conformance.backend import as_numpy
-from tests.losses.prototypes import agrees_with_peer, softmax_loss, some_cosines
+from tests.losses.prototypes import check_golden, softmax_loss, some_cosines
 
 
 @pytest.mark.parametrize("temperature", [0.05, 1])
@@ -19,7 +19,7 @@ def test_reference(rng, temperature):
 
 
 def test_golden():
-    agrees_with_peer("normalized_softmax", losses.NormalizedSoftmax(temperature=0.2))
+    check_golden("normalized_softmax", losses.NormalizedSoftmax(temperature=0.2))
 
 
 def test_equals_keras_on_logits(rng):
@@ -31,7 +31,5 @@ def test_equals_keras_on_logits(rng):
 
 
 def test_several_vectors_a_class_need_a_loss_that_pools():
-    with pytest.raises(
-        ValueError, match=r"`y_pred` must be \(batch, classes\).*\(2, 3, 4\).*per"
-    ):
+    with pytest.raises(ValueError, match=r"`y_pred` must be \(batch, classes\).*\(2, 3, 4\).*per"):
         losses.NormalizedSoftmax()(np.array([0, 1]), np.ones((2, 3, 4), "float32"))
