@@ -12,6 +12,7 @@ from keras import ops
 from kcatalog import checks
 from kcatalog.ops.distances import pairwise_distances
 from kcatalog.ops.labels import flat_labels
+from kcatalog.ops.sorting import count_below
 
 INF = float("inf")
 
@@ -39,24 +40,6 @@ def friends_and_strangers(D, same, others):
     return friends, strangers
 
 
-def not_greater(values, rows):
-    """For each of `values` how many numbers in the same row of `rows` are not greater, int32.
-
-    A binary search in every row at once; `rows` rise from left to right.
-
-    >>> D = ops.convert_to_tensor([[1.0, 2.0, 2.0, 5.0]])
-    >>> ops.convert_to_numpy(not_greater(ops.convert_to_tensor([[0.0, 2.0]]), D)).tolist()
-    [[0, 3]]
-    """
-    size = rows.shape[1]
-    count = ops.zeros_like(values, dtype="int32")
-    for power in reversed(range(size.bit_length())):
-        more = count + 2**power
-        last = ops.take_along_axis(rows, ops.minimum(more, size) - 1, axis=1)
-        count = ops.where(ops.logical_and(more <= size, last <= values), more, count)
-    return count
-
-
 def friends_ranks(friends, strangers):
     """The rank of each friend among all neighbours, `(queries, friends)` in rising order.
 
@@ -73,7 +56,8 @@ def friends_ranks(friends, strangers):
     """
     friends, strangers = ops.convert_to_tensor(friends), ops.convert_to_tensor(strangers)
     j = ops.arange(1, friends.shape[1] + 1, dtype="float32")
-    r = j + ops.cast(not_greater(friends, strangers), "float32")
+    nearer = count_below(ops.transpose(strangers), ops.transpose(friends), including=True)
+    r = j + ops.cast(ops.transpose(nearer), "float32")
     return ops.where(friends < INF, r, INF)
 
 
@@ -111,12 +95,13 @@ def reciprocal_rank(r, k):
 def ndcg_at_k(r, k):
     """Discounted gain of friends among the `k` nearest neighbours, over the best there could be."""
     j = ops.arange(1, r.shape[1] + 1, dtype="float32")
-    best = ops.where(j <= ops.minimum(_friends(r), k), _discount(j), 0.0)
-    gain = ops.sum(ops.where(r <= k, _discount(r), 0.0), axis=1)
+    best = ops.where(j <= ops.minimum(_friends(r), k), discount(j), 0.0)
+    gain = ops.sum(ops.where(r <= k, discount(r), 0.0), axis=1)
     return ops.divide_no_nan(gain, ops.sum(best, axis=1))
 
 
-def _discount(rank):
+def discount(rank):
+    """What a place further down is worth: `1 / log2(1 + rank)`, 1 for the first."""
     return 1 / ops.log2(1 + rank)
 
 

@@ -1,20 +1,11 @@
 import keras
-import numpy as np
 import pytest
 from keras import ops
 
 from kcatalog import metrics
-from kcatalog.conformance.backend import as_numpy
 from tests.golden.load import golden
+from tests.metrics.retrieval import collapsed, streamed
 from tests.ops.test_retrieval import reference
-
-
-def update(metric, x, labels, weights=None, batch=8):
-    for start in range(0, len(x), batch):
-        rows = slice(start, start + batch)
-        w = None if weights is None else weights[rows]
-        metric.update_state(labels[rows], ops.convert_to_tensor(x[rows]), sample_weight=w)
-    return float(as_numpy(metric.result()))
 
 
 @pytest.mark.parametrize("k", [1, 3, 50])
@@ -24,7 +15,7 @@ def test_reference(rng, k, batch):
     weights = rng.uniform(size=31).astype("float32")
     for w in (None, weights):
         metric = metrics.RecallAtK(k, distance="euclidean", capacity=40)
-        value = update(metric, x, labels, w, batch)
+        value = streamed(metric, x, labels, w, batch)
         assert value == pytest.approx(reference(x, labels, k, "euclidean", w), abs=1e-6)
 
 
@@ -33,19 +24,18 @@ def test_golden(name, peers):
     peer = golden("pml_retrieval")
     scores = dict(zip(peer["score"], peer[f"self_{peers}_per_sample"], strict=True))
     metric = metrics.RecallAtK(1, distance=name, capacity=24)
-    assert update(metric, peer["x"], peer["labels"]) == pytest.approx(scores["precision_at_1"])
+    assert streamed(metric, peer["x"], peer["labels"]) == pytest.approx(scores["precision_at_1"])
 
 
 def test_beyond_capacity_the_first_samples_count(rng):
     x, labels = rng.normal(size=(30, 4)).astype("float32"), rng.integers(0, 4, 30)
     metric = metrics.RecallAtK(2, capacity=19)
     expected = reference(x[:19], labels[:19], 2, "cosine")
-    assert update(metric, x, labels) == pytest.approx(expected)
+    assert streamed(metric, x, labels) == pytest.approx(expected)
 
 
 def test_collapse_scores_nothing():
-    metric = metrics.RecallAtK(capacity=8)
-    assert update(metric, np.ones((8, 3), "float32"), np.arange(8) // 4) == 0
+    assert collapsed(metrics.RecallAtK(capacity=32)) == 0
 
 
 def test_in_fit_and_evaluate(rng):

@@ -1,0 +1,139 @@
+"""How near are samples of one class in a batch, how far apart those of different classes?"""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.card import Choice, Example, Paper
+from kcatalog.ops.distances import pairwise_distances
+from kcatalog.ops.labels import flat_labels
+from kcatalog.ops.mining import positive_pairs, same_class
+from kcatalog.ops.weights import weights_like
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "Understanding Contrastive Representation Learning through Alignment and Uniformity on "
+        "the Hypersphere",
+        "Wang, Isola",
+        2020,
+        "https://arxiv.org/abs/2005.10242",
+        "section 4.1",
+    ),
+    equation="mean, min or max of D(i, j) over pairs of one class, of two classes, or the gap",
+    tags=("integer-labels", "embeddings"),
+    space={
+        "pairs": Choice("positive", "negative", "gap"),
+        "aggregate": Choice("mean", "min", "max"),
+    },
+    example=Example(
+        {"pairs": "gap", "aggregate": "min", "distance": "euclidean"},
+        shape=(8,),
+        targets="labels",
+        classes=3,
+    ),
+)
+class EmbeddingDistance(keras.metrics.Metric):
+    """Distances of positive or negative pairs within a batch, or the gap between them.
+
+    To watch metric learning while it trains, at the cost of one product of the batch with itself.
+    Positive pairs that come to 0 together with negative ones are a collapse, which the loss
+    may not show; a gap that stands still is a loss without gradient. It says how an embedding
+    looks, not how well it retrieves: for that take `MAPAtR` or `RecallAtK`. The mean of
+    positive pairs in squared Euclidean distance, for embeddings of length 1, is the paper's
+    alignment.
+
+    Maths:
+        `D⁺` are the distances of pairs of two samples of the same class, `D⁻` of different classes.
+        `pairs="positive"` takes `mean`, `min` or `max` of `D⁺`, `pairs="negative"` of `D⁻`, and
+        `pairs="gap"` that of all differences `D⁻ - D⁺`: `mean D⁻ - mean D⁺`, `min D⁻ - max D⁺`
+        (above 0: the classes are apart), `max D⁻ - min D⁺`.
+
+    Args:
+        pairs: `"positive"` (same class), `"negative"` (different classes) or `"gap"`.
+        aggregate: `"mean"`, `"min"` or `"max"`.
+        distance: `"cosine"`, `"euclidean"` or `"squared_euclidean"`.
+        name: Name of the metric.
+        dtype: Dtype of the metric; None is Keras's default.
+
+    Shapes:
+        `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
+        `y_pred`: embeddings `(batch, features)`. The result is a scalar.
+
+    Behaviour:
+        Only samples of the same batch are compared. The mean is over all pairs so far, a pair
+        weighing the product of its samples' weights. An extreme is that of each batch, among
+        samples of a weight above 0, and the result their mean over batches that have such
+        pairs: it depends on the batch size. Without pairs the result is 0. TensorFlow
+        Similarity's `avg_pos` is the mean over each sample's farthest friend, and its
+        values are those of the last batch; its gap has no sign.
+
+    Example:
+        On a line, 0 and 1 are of one class, 3 and 9 of another; the nearest strangers are 2 apart,
+        the farthest friends 6:
+
+        >>> metric = EmbeddingDistance("gap", "min", distance="euclidean")
+        >>> float(metric([7, 7, 8, 8], [[0.0], [1.0], [3.0], [9.0]]))
+        -4.0
+    """
+
+    def __init__(
+        self,
+        pairs="positive",
+        aggregate="mean",
+        distance="cosine",
+        name="embedding_distance",
+        dtype=None,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        self.pairs = checks.choice(self, "pairs", pairs, ("positive", "negative", "gap"))
+        self.aggregate = checks.choice(self, "aggregate", aggregate, ("mean", "min", "max"))
+        self.distance = checks.choice(
+            self, "distance", distance, ("cosine", "euclidean", "squared_euclidean")
+        )
+        # of each kind of pair: the sum of what was seen, and its weight
+        self._positive = self.add_variable((2,), "zeros", "float32", name="positive")
+        self._negative = self.add_variable((2,), "zeros", "float32", name="negative")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        x, labels = ops.cast(y_pred, "float32"), flat_labels(y_true)
+        D = pairwise_distances(x, metric=self.distance)
+        w = weights_like(sample_weight, labels)
+        w = w[:, None] * w[None, :]
+        gap = {"mean": "mean", "min": "max", "max": "min"}[self.aggregate]
+        of_positive = gap if self.pairs == "gap" else self.aggregate
+        positive = ops.where(positive_pairs(labels), w, 0.0)
+        negative = ops.where(same_class(labels), 0.0, w)
+        self._positive.assign_add(_aggregated(D, positive, of_positive))
+        self._negative.assign_add(_aggregated(D, negative, self.aggregate))
+
+    def result(self):
+        (positive, some), (negative, others) = (
+            (ops.divide_no_nan(state[0], state[1]), state[1] > 0)
+            for state in (self._positive.value, self._negative.value)
+        )
+        both = ops.logical_and(some, others)
+        gap = ops.where(both, negative - positive, 0.0)
+        value = {"positive": positive, "negative": negative, "gap": gap}[self.pairs]
+        return ops.cast(value, self.dtype)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "pairs": self.pairs,
+            "aggregate": self.aggregate,
+            "distance": self.distance,
+        }
+
+
+def _aggregated(D, w, aggregate):
+    """What a batch adds to the sum and to its weight: all pairs, or one extreme if there is one."""
+    if aggregate == "mean":
+        return ops.stack([ops.sum(w * D), ops.sum(w)])
+    there = ops.any(w > 0)
+    if aggregate == "min":
+        extreme = ops.min(ops.where(w > 0, D, float("inf")))
+    else:
+        extreme = ops.max(ops.where(w > 0, D, 0.0))
+    return ops.stack([ops.where(there, extreme, 0.0), ops.cast(there, "float32")])

@@ -1,0 +1,95 @@
+"""Are the nearest neighbours of a sample's own class, and the very nearest above all?"""
+
+from kcatalog import checks
+from kcatalog.card import Choice, Example, Paper
+from kcatalog.metrics.neighbours import Neighbours
+from kcatalog.ops.retrieval import map_at_r
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "A Metric Learning Reality Check",
+        "Musgrave, Belongie, Lim",
+        2020,
+        "https://arxiv.org/abs/2003.08505",
+        "section 3.2",
+    ),
+    equation="mean over samples of 1/R Σ over friends of rank r ≤ R of precision@r",
+    tags=("integer-labels", "embeddings", "streaming"),
+    space={"distance": Choice("cosine", "euclidean")},
+    example=Example(
+        {"max_neighbours": 5, "distance": "euclidean", "capacity": 32},
+        shape=(8,),
+        targets="labels",
+        classes=3,
+    ),
+)
+class MAPAtR(Neighbours):
+    """MAP@R: mean average precision at `R`, as many neighbours as a sample has friends.
+
+    The score to compare embeddings by: 1 only if every sample has all its friends (others of its
+    class) as its nearest neighbours, and lower the earlier a stranger stands among them, where
+    recall@k is soon at its end and hides the difference. Every sample of the epoch is searched
+    for among all others; for sets too large to be kept, and classes of any size,
+    `kcatalog.ops.retrieval_scores` does it in chunks.
+
+    Maths:
+        `Σ w_i AP_i / Σ w_i` over samples that have a friend, with `AP_i = 1/R_i Σ j / r_ij` over
+        the friends `j` with `r_ij ≤ R_i`; `R_i` is the number of friends of `i`, `r_ij` the rank
+        of the `j`-th nearest of them among all others by `distance`, `w` the sample weights.
+        `j / r_ij` is the precision at that rank. Of equally near neighbours strangers come
+        first.
+
+    Args:
+        max_neighbours: How many neighbours are looked at, an integer in [1, inf). Give at least the
+            size of the largest class, less one; for queries with more friends `R` is
+            `max_neighbours`: they are scored on their nearest neighbours only.
+        distance: `"cosine"`, `"euclidean"` or `"squared_euclidean"`.
+        capacity: How many samples are kept, an integer in [1, inf). Set it to the size of the set
+            or above: later samples are left out.
+        name: Name of the metric.
+        dtype: Dtype of the metric; None is Keras's default.
+
+    Shapes:
+        `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
+        `y_pred`: embeddings `(batch, features)`. The result is a scalar.
+
+    Behaviour:
+        By batches or at once the result is the same: each pair is compared once, when the later
+        of its two samples arrives, at `O(batch · capacity)` time; the state is `O(capacity ·
+        (features + max_neighbours))`. Weights weight what is searched for; a sample of weight 0 is
+        still found by others. In training the samples of an epoch come from a model that
+        changes meanwhile: read the validation value. Not for several replicas of
+        `tf.distribute`, each of which would see its own samples.
+
+    Example:
+        On a line, 0, 1 and 3 are of one class. 0 and 1 have a stranger in second place, `AP = 1/2`;
+        3 has it in first, `AP = 1/4`. The stranger, 2.2, has nobody to find:
+
+        >>> metric = MAPAtR(distance="euclidean")
+        >>> round(float(metric([7, 7, 7, 8], [[0.0], [1.0], [3.0], [2.2]])), 4)
+        0.4167
+    """
+
+    def __init__(
+        self, max_neighbours=100, distance="cosine", capacity=4096, name="map_at_r", dtype=None
+    ):
+        super().__init__(name=name, dtype=dtype)
+        self.max_neighbours = checks.integer(self, "max_neighbours", max_neighbours, "[1, inf)")
+        self.distance = checks.choice(
+            self, "distance", distance, ("cosine", "euclidean", "squared_euclidean")
+        )
+        self.capacity = checks.integer(self, "capacity", capacity, "[1, inf)")
+        self._keep(capacity, friends=max_neighbours, strangers=max_neighbours)
+
+    def _scores(self, r):
+        return map_at_r(r)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "max_neighbours": self.max_neighbours,
+            "distance": self.distance,
+            "capacity": self.capacity,
+        }

@@ -1,0 +1,73 @@
+"""What retrieval metrics share: how near each sample's friends and strangers are, as they come."""
+
+import keras
+from keras import ops
+
+from kcatalog.ops.buffer import appended
+from kcatalog.ops.distances import pairwise_distances
+from kcatalog.ops.labels import flat_labels
+from kcatalog.ops.retrieval import friends_and_strangers, friends_ranks, k_nearest
+from kcatalog.ops.weights import weights_like
+
+INF = float("inf")
+
+
+class Neighbours(keras.metrics.Metric):
+    """Keeps the first samples and the distances to their nearest neighbours: a base for metrics.
+
+    Friends are samples of the same class, strangers those of others. A metric says by `_keep` how
+    many of both it needs, and by `_scores(r)` what the ranks of a query's friends are worth.
+    Keras asks for the result after every batch, so what is kept are sorted distances,
+    which a batch updates: each pair is compared once, when the later of its two samples arrives.
+    """
+
+    def _keep(self, capacity, friends, strangers):
+        far = keras.initializers.Constant(INF)
+        self._count = self.add_variable((), "zeros", "int32", name="count")
+        self._labels = self.add_variable((capacity,), "zeros", "int32", name="labels")
+        self._weights = self.add_variable((capacity,), "zeros", "float32", name="weights")
+        self._friends = self.add_variable((capacity, friends), far, "float32", name="friends")
+        self._strangers = self.add_variable((capacity, strangers), far, "float32", name="strangers")
+        self._embeddings = None
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        x, labels = ops.cast(y_pred, "float32"), ops.cast(flat_labels(y_true), "int32")
+        weights = weights_like(sample_weight, labels)
+        capacity = self._labels.shape[0]
+        if self._embeddings is None:
+            shape = (capacity, x.shape[-1])
+            self._embeddings = self.add_variable(shape, "zeros", "float32", name="embeddings")
+
+        count = self._count.value
+        for state, values in (
+            (self._embeddings, x),
+            (self._labels, labels),
+            (self._weights, weights),
+        ):
+            state.assign(appended(state.value, values, count))
+
+        # every slot against the batch; then the batch against the slots filled before it
+        D = pairwise_distances(self._embeddings.value, x, self.distance)
+        same = ops.equal(self._labels.value[:, None], labels[None, :])
+        slot, end = ops.arange(capacity, dtype="int32")[:, None], count + ops.shape(x)[0]
+        place = ops.arange(ops.shape(x)[0], dtype="int32") + count
+        others = ops.logical_and(ops.logical_and(slot < end, place < capacity), slot != place)
+        for state, d in zip(
+            (self._friends, self._strangers), friends_and_strangers(D, same, others), strict=True
+        ):
+            k = state.shape[1]
+            earlier = k_nearest(ops.transpose(ops.where(slot < count, d, INF)), k)
+            earlier = appended(ops.full((capacity, k), INF), earlier, count)
+            state.assign(k_nearest(ops.concatenate([state.value, d, earlier], axis=1), k))
+        self._count.assign(ops.minimum(end, capacity))
+
+    def result(self):
+        r = friends_ranks(self._friends.value, self._strangers.value)
+        w = ops.where(r[:, 0] < INF, self._weights.value, 0.0)
+        mean = ops.divide_no_nan(ops.sum(w * self._scores(r)), ops.sum(w))
+        return ops.cast(mean, self.dtype)
+
+    def reset_state(self):
+        for variable in self.variables:
+            start = INF if variable is self._friends or variable is self._strangers else 0
+            variable.assign(ops.full(variable.shape, start, dtype=variable.dtype))

@@ -1,0 +1,89 @@
+"""How many of the nearest neighbours are of a sample's own class?"""
+
+from kcatalog import checks
+from kcatalog.card import Choice, Example, Paper
+from kcatalog.metrics.neighbours import Neighbours
+from kcatalog.ops.retrieval import precision_at_k
+from kcatalog.registry import component
+
+
+@component(
+    paper=Paper(
+        "Introduction to Information Retrieval",
+        "Manning, Raghavan, Schütze",
+        2008,
+        "https://nlp.stanford.edu/IR-book/",
+        "section 8.4",
+    ),
+    equation="mean over samples of |friends among the k nearest| / k",
+    tags=("integer-labels", "embeddings", "streaming"),
+    space={"distance": Choice("cosine", "euclidean")},
+    example=Example(
+        {"k": 2, "distance": "euclidean", "capacity": 32},
+        shape=(8,),
+        targets="labels",
+        classes=3,
+    ),
+)
+class PrecisionAtK(Neighbours):
+    """Precision@k: the share of a sample's own class among its k nearest neighbours.
+
+    What a user sees on the first page: how many of `k` answers are right. Its best value depends on
+    the classes: a sample with fewer than `k` friends (others of its class) cannot reach
+    1. Where that matters take `RPrecision`. With `k=1` it is `RecallAtK`. Every sample of the
+    epoch is searched for among all others; for sets too large to be kept
+    `kcatalog.ops.retrieval_scores` does it in chunks.
+
+    Maths:
+        `P = Σ w_i |{j: r_ij ≤ k}| / k / Σ w_i` over samples that have a friend, with `r_ij` the
+        rank of the `j`-th nearest friend of `i` among all others by `distance`, and `w` the sample
+        weights. Of equally near neighbours strangers come first.
+
+    Args:
+        k: How many neighbours count, an integer in [1, inf).
+        distance: `"cosine"`, `"euclidean"` or `"squared_euclidean"`.
+        capacity: How many samples are kept, an integer in [1, inf). Set it to the size of the set
+            or above: later samples are left out.
+        name: Name of the metric.
+        dtype: Dtype of the metric; None is Keras's default.
+
+    Shapes:
+        `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
+        `y_pred`: embeddings `(batch, features)`. The result is a scalar.
+
+    Behaviour:
+        By batches or at once the result is the same: each pair is compared once, when the later
+        of its two samples arrives, at `O(batch · capacity)` time; the state is `O(capacity ·
+        (features + k))`. Weights weight what is searched for; a sample of weight 0 is
+        still found by others. In training the samples of an epoch come from a model that
+        changes meanwhile: read the validation value. Not for several replicas of
+        `tf.distribute`, each of which would see its own samples.
+
+    Example:
+        On a line, 0 and 1 are of one class, 3 and 9 of another. Each has one friend; only that of 3
+        is not among its two nearest:
+
+        >>> metric = PrecisionAtK(k=2, distance="euclidean")
+        >>> float(metric([7, 7, 8, 8], [[0.0], [1.0], [3.0], [9.0]]))
+        0.375
+    """
+
+    def __init__(self, k=10, distance="cosine", capacity=4096, name="precision_at_k", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        self.k = checks.integer(self, "k", k, "[1, inf)")
+        self.distance = checks.choice(
+            self, "distance", distance, ("cosine", "euclidean", "squared_euclidean")
+        )
+        self.capacity = checks.integer(self, "capacity", capacity, "[1, inf)")
+        self._keep(capacity, friends=k, strangers=k)
+
+    def _scores(self, r):
+        return precision_at_k(r, self.k)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "k": self.k,
+            "distance": self.distance,
+            "capacity": self.capacity,
+        }
