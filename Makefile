@@ -3,11 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 comma := ,
+PEERS := benchmarks/.peers
+PEER_PYTHON ?= python3.11
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 PYTEST = $(BIN)/python -m pytest -n 2 --dist worksteal -q
 
-.PHONY: help demo test test-fast test-jax test-torch lint readme bench clean
+.PHONY: help demo test test-fast test-jax test-torch lint readme bench bench-peers clean
 
 help:  ## list targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -38,8 +40,20 @@ lint: $(VENV)/installed-dev-recipes  ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+bench: $(VENV)/installed-bench bench-peers  ## triplet losses beside TensorFlow Addons and pytorch-metric-learning
+	$(BIN)/python benchmarks/metric_learning.py
+
+bench-peers: $(PEERS)/tfa/installed $(PEERS)/torch/installed  ## the environments in which the peers are measured
+
+# Old releases, which no environment of ours could hold beside Keras 3.
+$(PEERS)/%/installed: benchmarks/peers/%.txt
+	@$(PEER_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "the peers need Python 3.11; this is " + sys.version.split()[0] + ". Set PEER_PYTHON.")'
+	$(PEER_PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 readme: $(VENV)/installed-dev-recipes  ## write the generated parts of the README anew
 	$(BIN)/python docs/build_readme.py
 
 clean:  ## remove the environment and everything that runs left behind
-	rm -rf $(VENV) runs .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) runs .pytest_cache .ruff_cache
