@@ -15,6 +15,7 @@ def _cases():
         for check in checks:
             reason = check.exemption
             marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
+            marks += [pytest.mark.slow] if check.slow else []
             yield pytest.param(check, id=check.id, marks=marks)
 
 

@@ -10,6 +10,7 @@ from keras import ops
 
 NAME = keras.backend.backend()
 COMPILES = NAME in ("tensorflow", "jax")
+MODES = ("graph", "xla") if NAME == "tensorflow" else ("xla",)  # JAX compiles by XLA alone
 
 
 def compiled(fn, xla: bool = False):
@@ -23,6 +24,26 @@ def compiled(fn, xla: bool = False):
 
         return jax.jit(fn)
     return fn
+
+
+def compiled_value_and_gradient(fn, array, xla: bool = False):
+    """`value_and_gradients` of a function of one tensor, compiled as a whole."""
+    if NAME == "tensorflow":
+        import tensorflow as tf
+
+        @tf.function(jit_compile=xla)
+        def step(x):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                value = fn(x)
+            return value, tape.gradient(value, x)
+
+    else:
+        import jax
+
+        step = jax.jit(jax.value_and_grad(fn))
+    value, gradient = step(ops.convert_to_tensor(array))
+    return as_numpy(value), as_numpy(ops.convert_to_tensor(gradient))
 
 
 def value_and_gradients(fn, arrays):

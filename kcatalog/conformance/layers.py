@@ -69,7 +69,7 @@ def shape_preserved(s: Subject):
     require(_run(_layer(s), s.inputs()).shape == shape, "the output's shape is not the input's")
 
 
-@check("layers", when=lambda s: backend.COMPILES, variants=("graph", "xla"))
+@check("layers", when=lambda s: backend.COMPILES, variants=backend.MODES, slow=True)
 def compiled_equals_eager(s: Subject, mode: str):
     """Compiled, with XLA or without, inference gives what eager execution gives."""
     layer, x = _layer(s), s.inputs()
@@ -77,7 +77,7 @@ def compiled_equals_eager(s: Subject, mode: str):
     close(backend.as_numpy(function(ops.convert_to_tensor(x))), _run(layer, x), mode)
 
 
-@check("layers", when=lambda s: backend.COMPILES)
+@check("layers", when=lambda s: backend.COMPILES, slow=True)
 def compiled_training_runs(s: Subject):
     """A training step compiles with XLA and moves the weights to finite values."""
     core, x = _model(s, _layer(s)), s.inputs()
@@ -250,7 +250,7 @@ def keras_file_equal(s: Subject):
     close(_run(again, x), _run(model, x), "after saving and loading", 1e-6, 1e-6)
 
 
-@check("layers", when=lambda s: backend.NAME == "tensorflow")
+@check("layers", when=lambda s: backend.NAME == "tensorflow", slow=True)
 def saved_model_equal(s: Subject):
     """Exported as a SavedModel and served without Keras, it gives equal outputs."""
     import tensorflow as tf

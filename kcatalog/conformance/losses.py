@@ -72,7 +72,7 @@ def batch_matters(s: Subject):
     require(not np.allclose(alone, each[:2]), "values do not depend on the batch")
 
 
-@check("losses", tag="in-batch", when=lambda s: backend.NAME == "tensorflow")
+@check("losses", tag="in-batch", when=lambda s: backend.NAME == "tensorflow", slow=True)
 def two_replicas_equal_one(s: Subject):
     """Under MirroredStrategy two replicas give the loss and the gradient of the whole batch."""
     import tensorflow as tf
@@ -100,17 +100,18 @@ def two_replicas_equal_one(s: Subject):
     close(rows, expected, "the gradient")
 
 
-@check("losses", when=lambda s: backend.COMPILES, variants=("graph", "xla"))
+@check("losses", when=lambda s: backend.COMPILES, variants=backend.MODES, slow=True)
 def compiled_equals_eager(s: Subject, mode: str):
     """Compiled, with XLA or without, value and gradient are what they are eagerly."""
     y_true, y_pred = s.targets_and_predictions()
     loss = s.make()
-    function = backend.compiled(loss, xla=mode == "xla")
-    tensors = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
-    close(backend.as_numpy(function(*tensors)), _value(loss, y_true, y_pred), mode)
-    _, (eager,) = backend.value_and_gradients(lambda p: loss(tensors[0], p), [y_pred])
-    _, (graph,) = backend.value_and_gradients(lambda p: function(tensors[0], p), [y_pred])
-    close(graph, eager, f"gradient, {mode}")
+    y_true = ops.convert_to_tensor(y_true)
+    eager, (slope,) = backend.value_and_gradients(lambda p: loss(y_true, p), [y_pred])
+    value, gradient = backend.compiled_value_and_gradient(
+        lambda p: loss(y_true, p), y_pred, xla=mode == "xla"
+    )
+    close(value, eager, mode)
+    close(gradient, slope, f"gradient, {mode}")
 
 
 @check("losses")
@@ -167,7 +168,7 @@ def degenerate_input(s: Subject, dtype: str):
         finite(gradient, f"the gradient for {what}")
 
 
-@check("losses", when=_shaped)
+@check("losses", when=_shaped, slow=True)
 def training_in_a_model(s: Subject):
     """Compiled into a model, two steps of `fit` give finite losses."""
     y_true, y_pred = s.targets_and_predictions()

@@ -61,7 +61,7 @@ def _no_loss(y_true, y_pred):
     return 0.0 * ops.mean(y_pred)
 
 
-@check("metrics", when=lambda s: backend.COMPILES, variants=("graph", "xla"))
+@check("metrics", when=lambda s: backend.COMPILES, variants=backend.MODES, slow=True)
 def evaluation_in_a_model(s: Subject, mode: str):
     """In a compiled model's `evaluate` the metric gives what it gives on its own."""
     y_true, y_pred = s.targets_and_predictions()

@@ -18,6 +18,7 @@ class _Rule:
     kinds: tuple[str, ...]
     when: Callable[[Subject], bool]
     variants: tuple
+    slow: bool
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Check:
     subject: Subject
     function: Callable
     args: tuple = ()
+    slow: bool = False
 
     @property
     def id(self) -> str:
@@ -44,7 +46,9 @@ class Check:
         self.function(self.subject, *self.args)
 
 
-def check(*kinds: str, tag: str | None = None, when=None, variants: tuple = ()):
+def check(
+    *kinds: str, tag: str | None = None, when=None, variants: tuple = (), slow: bool = False
+):
     """Decorator: makes a function `(subject)` or `(subject, variant)` a check of these kinds.
 
     Args:
@@ -52,6 +56,7 @@ def check(*kinds: str, tag: str | None = None, when=None, variants: tuple = ()):
         tag: the claim it verifies; it is generated for parts that make the claim.
         when: a further condition on the subject.
         variants: run once for each, as a second argument.
+        slow: it compiles or trains a model, which `make test-fast` leaves out.
     """
 
     def register(function):
@@ -59,7 +64,7 @@ def check(*kinds: str, tag: str | None = None, when=None, variants: tuple = ()):
             return (tag is None or tag in subject.tags) and (when is None or when(subject))
 
         function.tag = tag
-        _CHECKS.append(_Rule(function, kinds, applies, variants))
+        _CHECKS.append(_Rule(function, kinds, applies, variants, slow))
         return function
 
     return register
@@ -75,9 +80,11 @@ def checks_for(cls: type) -> Iterator[Check]:
             continue
         if rule.variants:
             for v in rule.variants:
-                yield Check(f"{rule.function.__name__}-{v}", subject, rule.function, (v,))
+                yield Check(
+                    f"{rule.function.__name__}-{v}", subject, rule.function, (v,), rule.slow
+                )
         else:
-            yield Check(rule.function.__name__, subject, rule.function)
+            yield Check(rule.function.__name__, subject, rule.function, slow=rule.slow)
 
 
 def verified_tags() -> set[str]:
