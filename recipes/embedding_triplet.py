@@ -18,6 +18,7 @@ from keras import layers, ops
 
 import kcatalog
 from kcatalog.recipe import Recipe, baselines, tuning
+from kcatalog.recipe.batches import steps_per_epoch
 from kcatalog.recipe.data import Images, Labelled, Speech
 from kcatalog.recipe.warmup import WarmUp
 
@@ -31,7 +32,7 @@ def build(hp, data):
     """Convolutions over the image or over time, pooling, and a vector of length one."""
     encoder = {"image": image, "frames": frames, "waveform": waveform}[data.input_name]
     inputs, x = encoder(hp, data)
-    x = layers.Dropout(hp.Float("dropout", 0.2, 0.5, default=0.3))(x)
+    x = layers.Dropout(hp.Float("dropout", 0.1, 0.3, default=0.2))(x)
     x = layers.Dense(hp.Choice("embedding", [16, 32, 64], default=32), dtype="float32")(x)
     model = keras.Model(inputs, layers.UnitNormalization(dtype="float32")(x))
     hp.Choice("samples_per_class", [4, 6, 8])  # of each class in a batch
@@ -75,8 +76,8 @@ def over_time(hp, x, real):
     """Convolutions over the real frames, and what they found: on average, and at most."""
     filters = hp.Choice("filters", [64, 96], default=64)
     x = layers.BatchNormalization(momentum=0.9)(x)
-    x = layers.GaussianNoise(hp.Float("noise", 0.1, 0.5, default=0.3))(x)
-    x = kcatalog.layers.VariationalDropout(0.1)(x)
+    x = layers.GaussianNoise(hp.Float("noise", 0.1, 0.3, default=0.2))(x)
+    x = kcatalog.layers.VariationalDropout(0.05)(x)
     for width, kernel_size in ((1, 5), (2, 5), (1, 3)):
         x = convolution(x * real, layers.Conv1D, width * filters, kernel_size)
     mean = ops.sum(x * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
@@ -107,12 +108,12 @@ def loss(hp):
 
 
 def optimizer(hp, data):
-    """Adam with decoupled weight decay and clipped gradients; the rate falls to nothing."""
+    """Adam's family with clipped gradients; the rate falls to nothing; weights are averaged."""
     rate = keras.optimizers.schedules.CosineDecay(
         hp.Float("learning_rate", 1e-3, 6e-3, sampling="log", default=3e-3),
-        decay_steps=EPOCHS * max(1, len(data.train[0]) // BATCH_SIZE),
+        decay_steps=EPOCHS * steps_per_epoch(data, BATCH_SIZE),
     )
-    fixed = {"learning_rate": rate, "clipnorm": 1.0}
+    fixed = {"learning_rate": rate, "clipnorm": 1.0, "use_ema": True, "ema_momentum": 0.97}
     return tuning.optimizer(hp, ["keras.optimizers.AdamW", "keras.optimizers.Nadam"], fixed=fixed)
 
 

@@ -7,6 +7,8 @@ import numpy as np
 
 from kcatalog.samplers import MPerClass
 
+FEWEST_STEPS = 30
+
 
 def batches_of(data, hp, batch_size: int, seed: int) -> Batches | Balanced:
     """The training part's batches: for an embedding several samples of each of some classes.
@@ -18,7 +20,21 @@ def batches_of(data, hp, batch_size: int, seed: int) -> Batches | Balanced:
         return Batches(*data.train, batch_size, seed)
     samples = hp.values.get("samples_per_class", 4)
     classes = min(len(np.unique(data.train[1])), max(2, batch_size // samples))
-    return Balanced(*data.train, classes_per_batch=classes, samples_per_class=samples, seed=seed)
+    return Balanced(
+        *data.train,
+        classes_per_batch=classes,
+        samples_per_class=samples,
+        steps_per_epoch=steps_per_epoch(data, batch_size),
+        seed=seed,
+    )
+
+
+def steps_per_epoch(data, batch_size: int) -> int:
+    """Batches an epoch. For an embedding that is 30 at least: there are many more pairs than
+    samples, and epochs of a few steps would spend their time on looking at the validation part.
+    """
+    steps = max(1, len(data.train[0]) // batch_size)
+    return max(FEWEST_STEPS, steps) if data.task == "embedding" else steps
 
 
 class Batches(keras.utils.PyDataset):

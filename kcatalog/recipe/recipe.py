@@ -30,7 +30,7 @@ class Recipe:
         trial_epochs: epochs per trial.
         batch_size: samples per step.
         objective: what trials and epochs are compared by, on the validation split. By default
-            "val_accuracy" (classification), "val_loss" (next-character) or "val_map_at_r"
+            "val_accuracy" (classification), "val_loss" (next-character) or "val_recall_at_1"
             (embedding: how the validation part is found in the training part).
     """
 

@@ -75,7 +75,7 @@ TASKS = {
         "accuracy of the nearest neighbour",
         True,
         accuracy_of_nearest,
-        "val_map_at_r",
+        "val_recall_at_1",
         neighbours.nearest_labels,
     ),
 }
