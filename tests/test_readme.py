@@ -4,7 +4,10 @@ import importlib.util
 import re
 from pathlib import Path
 
+import keras
 import pytest
+
+import kcatalog
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,3 +44,14 @@ def test_named_targets_exist():
     targets = set(re.findall(r"\bmake ([a-z-]+)", TEXT)) - {"a"}
     assert {"demo", "test"} <= targets
     assert all(re.search(rf"^{t}:", makefile, re.MULTILINE) for t in targets)
+
+
+def test_table_of_other_libraries_names_what_exists():
+    text = (ROOT / "docs" / "coming_from.md").read_text(encoding="utf-8")
+    right = [line.split("|")[2] for line in text.splitlines() if line.startswith("| `")]
+    named = re.findall(
+        r"`(keras\.)?(losses|metrics|layers|samplers|optimizers|ops)\.(\w+)", str(right)
+    )
+    assert len(named) > 60
+    for library, module, name in named:
+        assert hasattr(getattr(keras if library else kcatalog, module), name), name
