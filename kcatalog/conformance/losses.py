@@ -168,6 +168,42 @@ def degenerate_input(s: Subject, dtype: str):
         finite(gradient, f"the gradient for {what}")
 
 
+def _counts_classes(s: Subject) -> bool:
+    lists = any(isinstance(value, list | tuple) for value in s.card.example.args.values())
+    return "logits" in s.tags and len(s.card.example.shape) == 1 and not lists
+
+
+@check("losses", when=_counts_classes)
+def ten_thousand_classes(s: Subject):
+    """With 10,000 classes value and gradient stay finite, and a right class still counts."""
+    loss, rng = s.make(), s.rng()
+    y_pred = rng.uniform(-1, 1, (BATCH, 10_000)).astype("float32")
+    if s.card.example.predictions == "probabilities":
+        y_pred = (y_pred + 1) / (y_pred + 1).sum(-1, keepdims=True)
+    labels = np.arange(BATCH, dtype="int32") * 1999
+    y_true = labels if _has_labels(s) else np.eye(10_000, dtype="float32")[labels]
+    value, (gradient,) = backend.value_and_gradients(lambda p: loss(y_true, p), [y_pred])
+    finite(value, "the loss")
+    finite(gradient, "the gradient")
+    right = np.take_along_axis(gradient, labels[:, None], axis=1)
+    require(np.any(right != 0), "no right class has a gradient among 10,000")
+
+
+def _compares_embeddings(s: Subject) -> bool:
+    claims = {"in-batch", "integer-labels", "embeddings"} <= set(s.tags)
+    return claims and len(s.card.example.shape) == 1
+
+
+@check("losses", when=_compares_embeddings)
+def nothing_to_compare_is_zero(s: Subject):
+    """A batch of one sample has no pair: the loss is 0, and so is its gradient."""
+    y_true, y_pred = s.targets_and_predictions()
+    loss = s.make()
+    value, (gradient,) = backend.value_and_gradients(lambda p: loss(y_true[:1], p), [y_pred[:1]])
+    require(value == 0, f"the loss of a batch of one is {value:.3g}, not 0")
+    require(not np.any(gradient), "a batch of one has a gradient")
+
+
 @check("losses", when=_shaped, slow=True)
 def training_in_a_model(s: Subject):
     """Compiled into a model, two steps of `fit` give finite losses."""

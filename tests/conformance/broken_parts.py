@@ -448,6 +448,36 @@ class CountsTargetNumbers(keras.losses.Loss):
 
 
 @broken(
+    "ten_thousand_classes",
+    example=Example(shape=(5,), targets="labels"),
+    tags=("logits",),
+)
+class DrownsAmongManyClasses(keras.losses.Loss):
+    """Multiplies probabilities where logarithms belong: with many classes nothing is left."""
+
+    def call(self, y_true, y_pred):
+        return ops.prod(ops.softmax(y_pred, axis=-1), axis=-1)
+
+    def get_config(self):
+        return super().get_config()
+
+
+@broken(
+    "nothing_to_compare_is_zero",
+    example=Example(shape=(5,), targets="labels", classes=3),
+    tags=("in-batch", "integer-labels", "embeddings"),
+)
+class ComparesWithItself(keras.losses.Loss):
+    """Counts a sample among its own neighbours, and shortens it."""
+
+    def call(self, y_true, y_pred):
+        return ops.sum(ops.square(y_pred), axis=-1)
+
+    def get_config(self):
+        return super().get_config()
+
+
+@broken(
     "two_replicas_equal_one",
     example=Example(shape=(5,)),
     tags=("in-batch",),
