@@ -30,8 +30,8 @@ class Recipe:
         trial_epochs: epochs per trial.
         batch_size: samples per step.
         objective: what trials and epochs are compared by, on the validation split. By default
-            "val_accuracy" (classification), "val_loss" (next-character) or "val_recall_at_1"
-            (embedding: how the validation part is found in the training part).
+            "val_accuracy" (classification), "val_loss" (next-character) or "val_margin"
+            (embedding: how clearly a sample's own class is nearest, `kcatalog.recipe.neighbours`).
     """
 
     name: str

@@ -75,7 +75,7 @@ TASKS = {
         "accuracy of the nearest neighbour",
         True,
         accuracy_of_nearest,
-        "val_recall_at_1",
+        "val_margin",
         neighbours.nearest_labels,
     ),
 }

@@ -209,7 +209,7 @@ def test_run_is_judged_by_nearest_neighbours(run):
         "recall@1", "MAP@R", "recall@1 by the features", "MAP@R by the features",
     }  # fmt: skip
     training = json.loads((run / "training.json").read_text())
-    assert {"val_map_at_r", "val_recall_at_1"} <= set(training["history"][0])
+    assert {"val_margin", "val_map_at_r", "val_recall_at_1"} <= set(training["history"][0])
 
 
 @pytest.mark.tensorflow
@@ -235,7 +235,7 @@ def test_prediction_names_the_most_similar_file():
 def test_tuning(call):
     done = call("tune", "--set", "samples_per_class=5", recipe=recipe)
     assert done.code == 0, done.err
-    assert "Trial 2 of 2: val_recall_at_1" in done.out
+    assert "Trial 2 of 2: val_margin" in done.out
 
 
 # --- the projector ----------------------------------------------------------------------
