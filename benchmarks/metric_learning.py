@@ -49,10 +49,10 @@ BACKENDS = {"jax": "kcatalog, JAX", "torch": "kcatalog, PyTorch"}
 LACKS = {(TFA, "batch-all")}
 DIFFERS = {(PML, "semi-hard")}  # its miner keeps all semi-hard triplets, not the nearest of each
 
-PATIENCE = 5.0  # seconds of measuring, after which a contestant takes no further turn
-SLOW = 20.0  # seconds of a first call that then is the measurement, compilation and all
+PATIENCE = 3.0  # seconds of measuring, after which a contestant takes no further turn
+SLOW = 10.0  # seconds of a first call that then is the measurement, compilation and all
 
-console = Console()
+console = Console(width=max(100, Console().width))
 
 
 class Contestant:
@@ -68,6 +68,7 @@ class Contestant:
             "CUDA_VISIBLE_DEVICES": "",
             "JAX_PLATFORMS": "cpu",
             "TF_CPP_MIN_LOG_LEVEL": "3",
+            "OMP_WAIT_POLICY": "passive",  # spinning makes PyTorch crawl on a busy machine
         }
         self.name = name
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the process
@@ -140,7 +141,8 @@ def measure_all(contestants, cases, batches, rounds, limits) -> list[dict]:
         for batch, samples, case in settings:
             classes = max(2, batch // 8) if samples == "few" else 10
             setting = {"case": case, "samples": samples, "batch": batch, "classes": classes}
-            progress.update(task, description=f"{case}, {SAMPLES[samples]}, batch {batch}")
+            title, begin = f"batch {batch}, {case}, {SAMPLES[samples]}", time.monotonic()
+            progress.update(task, description=title)
             able = [c for c in contestants if (c.name, case) not in LACKS]
             chosen = [c for c in able if (c.name, samples, case) not in too_slow]
             measured = measure(chosen, setting | limits, rounds)
@@ -151,6 +153,7 @@ def measure_all(contestants, cases, batches, rounds, limits) -> list[dict]:
                     too_slow.add((c.name, samples, case))
             warn_of_disagreement(setting, measured)
             progress.advance(task)
+            console.print(f"{title}: {time.monotonic() - begin:.0f} s", style="dim")
     return rows
 
 
@@ -300,7 +303,7 @@ def main(
     peers: Annotated[bool, typer.Option(help="measure the peers too")] = True,
     tfa_python: Annotated[Path, typer.Option(help="has TensorFlow Addons")] = TFA_PYTHON,
     pml_python: Annotated[Path, typer.Option(help="has pytorch-metric-learning")] = PML_PYTHON,
-    timeout: Annotated[int, typer.Option(help="seconds a step may take")] = 60,
+    timeout: Annotated[int, typer.Option(help="seconds a step may take")] = 40,
     memory: Annotated[float, typer.Option(help="GiB a contestant may take; 0: what is free")] = 0,
     out: Annotated[Path | None, typer.Option(help="folder for JSON and plot")] = None,
     redraw: Annotated[bool, typer.Option("--redraw", help="print and plot the saved run")] = False,
