@@ -8,10 +8,11 @@ subfolder of images or WAV files per class:
     python recipes/embedding_triplet.py --data path/to/folder
     python recipes/embedding_triplet.py predict one.png other.png third.png
 
-It is judged by the class of the nearest neighbour, as in search or recognition, where classes come
-and go. Losses that look at the hardest samples only (`TripletHard`) collapse from scratch on small
-sets, so they are warmed up with semi-hard triplets.
+It is judged by the class of the nearest neighbour. Losses that look at the hardest samples only
+(`TripletHard`) collapse from scratch on small sets, so they are warmed up with semi-hard triplets.
 """
+
+import math
 
 import keras
 from keras import layers, ops
@@ -30,8 +31,8 @@ source = Labelled(Images(size=64, channels=3), Speech(rate=16_000, seconds=1.0),
 
 def build(hp, data):
     """Convolutions over the image or over time, pooling, and a vector of length one."""
-    encoder = {"image": image, "frames": frames, "waveform": waveform}[data.input_name]
-    inputs, x = encoder(hp, data)
+    encoders = {"image": image, "frames": frames, "waveform": waveform}
+    inputs, x = encoders[data.input_name](hp, data)
     x = layers.Dropout(hp.Float("dropout", 0.1, 0.3, default=0.2))(x)
     x = layers.Dense(hp.Choice("embedding", [16, 32, 64], default=32), dtype="float32")(x)
     model = keras.Model(inputs, layers.UnitNormalization(dtype="float32")(x))
@@ -46,20 +47,17 @@ def image(hp, data):
     x, filters = layers.Rescaling(1 / 255)(inputs), hp.Choice("filters", [32, 64], default=32)
     x = layers.RandomTranslation(0.1, 0.1, fill_mode="constant")(x)
     x = layers.RandomRotation(0.03, fill_mode="constant")(x)
-    edge = min(data.input_shape[:2])
-    while True:
-        x = convolution(convolution(x, layers.Conv2D, filters, 3), layers.Conv2D, filters, 3)
-        if edge < 8:
-            break
-        x, edge, filters = layers.MaxPooling2D()(x), edge // 2, min(2 * filters, 256)
+    for stage in range(max(2, round(math.log2(min(data.input_shape[:2]))) - 1)):
+        x = layers.MaxPooling2D()(x) if stage else x
+        for _ in range(2):
+            x = convolution(x, layers.Conv2D, min(2**stage * filters, 256), 3)
     return inputs, layers.Flatten()(x)
 
 
 def frames(hp, data):
-    """Cepstral coefficients of utterances of any length; frames of zeros are padding."""
+    """Cepstral coefficients of utterances of any length."""
     inputs = keras.Input((None, data.input_shape[-1]), name=data.input_name)
-    real = ops.cast(ops.any(ops.not_equal(inputs, 0), axis=-1, keepdims=True), inputs.dtype)
-    return inputs, over_time(hp, inputs, real)
+    return inputs, over_time(hp, inputs)
 
 
 def waveform(hp, data):
@@ -68,12 +66,12 @@ def waveform(hp, data):
     x = layers.MelSpectrogram(
         fft_length=512, sequence_stride=256, sampling_rate=source.speech.rate, num_mel_bins=40
     )(inputs)
-    x = layers.Permute((2, 1))(x)
-    return inputs, over_time(hp, x, ops.ones_like(x[..., :1]))
+    return inputs, over_time(hp, layers.Permute((2, 1))(x))
 
 
-def over_time(hp, x, real):
-    """Convolutions over the real frames, and what they found: on average, and at most."""
+def over_time(hp, x):
+    """Convolutions over frames, and what they found: on average, and at most. Zeros are padding."""
+    real = ops.cast(ops.any(ops.not_equal(x, 0), axis=-1, keepdims=True), x.dtype)
     filters = hp.Choice("filters", [64, 96], default=64)
     x = layers.BatchNormalization(momentum=0.9)(x)
     x = layers.GaussianNoise(hp.Float("noise", 0.1, 0.3, default=0.2))(x)
@@ -93,28 +91,23 @@ def convolution(x, kind, filters, kernel_size):
 def loss(hp):
     """Losses that pull samples of a class together and push others away."""
     margin = hp.Float("margin", 0.2, 0.6, default=0.4)  # of triplets, 2 apart at most
-    losses = [
-        "kcatalog.losses.TripletSemiHard",
-        "kcatalog.losses.TripletHard",
-        "kcatalog.losses.TripletAll",
-        "kcatalog.losses.SupervisedContrastive",
-        "kcatalog.losses.MultiSimilarity",
-    ]
+    triplets = ["TripletSemiHard", "TripletHard", "TripletAll"]
+    losses = [*triplets, "SupervisedContrastive", "MultiSimilarity"]
     fixed = {"margin": margin, "distance": "euclidean", "normalize": False}
-    chosen = tuning.choose(hp, "loss", losses, fixed)
+    chosen = tuning.choose(hp, "loss", [f"kcatalog.losses.{name}" for name in losses], fixed)
     if isinstance(chosen, kcatalog.losses.TripletHard):
         chosen = WarmUp(kcatalog.losses.TripletSemiHard(margin), chosen, epochs=EPOCHS // 6)
     return chosen
 
 
 def optimizer(hp, data):
-    """Adam's family with clipped gradients; the rate falls to nothing; weights are averaged."""
+    """Adam's family with clipped gradients; the learning rate falls to nothing."""
     rate = keras.optimizers.schedules.CosineDecay(
         hp.Float("learning_rate", 1e-3, 6e-3, sampling="log", default=3e-3),
         decay_steps=EPOCHS * steps_per_epoch(data, BATCH_SIZE),
     )
-    fixed = {"learning_rate": rate, "clipnorm": 1.0, "use_ema": True, "ema_momentum": 0.97}
-    return tuning.optimizer(hp, ["keras.optimizers.AdamW", "keras.optimizers.Nadam"], fixed=fixed)
+    optimizers = ["keras.optimizers.AdamW", "keras.optimizers.Nadam"]
+    return tuning.optimizer(hp, optimizers, fixed={"learning_rate": rate, "clipnorm": 1.0})
 
 
 recipe = Recipe(
@@ -123,7 +116,6 @@ recipe = Recipe(
     build,
     baseline=baselines.nearest_neighbour,
     epochs=EPOCHS,
-    trials=3,
     trial_epochs=15,
     batch_size=BATCH_SIZE,
 )
