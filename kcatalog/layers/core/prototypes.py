@@ -16,7 +16,7 @@ from kcatalog.registry import component
         "Wang, Xiang, Cheng, Yuille",
         2017,
         "https://arxiv.org/abs/1704.06369",
-        "section 3.3",
+        "normalization of features and of class weights",
     ),
     equation="s_jk = cos(x, w_jk),  w_j1 to w_jK learned for class j",
     space={"per_class": Int(1, 10)},
@@ -112,7 +112,10 @@ class Prototypes(keras.layers.Layer):
             x, w = (ops.cast(unit_rows(v), self.compute_dtype) for v in (x, w))
             s = ops.matmul(x, ops.transpose(w))
         else:
-            s = ops.cast(-pairwise_distances(x, w, "squared_euclidean"), self.compute_dtype)
+            # w first: distances are computed from the mean of the first, and that of the batch
+            # would leave no digits to a sample beside one far away
+            D = ops.transpose(pairwise_distances(w, x, "squared_euclidean"))
+            s = ops.cast(-D, self.compute_dtype)
         return ops.reshape(s, (-1, *self._scores))
 
     def compute_output_shape(self, input_shape):

@@ -41,6 +41,16 @@ def test_the_nearest_vector_scores_highest(rng):
         np.testing.assert_array_equal(as_numpy(layer(x)).argmax(-1), np.arange(9))
 
 
+@pytest.mark.parametrize("similarity", ["cosine", "squared_euclidean"])
+@pytest.mark.parametrize("beside", [1e6, np.nan])
+def test_what_stands_beside_a_sample_does_not_matter(rng, similarity, beside):
+    x = rng.normal(size=(4, 6)).astype("float32")
+    layer = layers.Prototypes(3, similarity=similarity)
+    alone = as_numpy(layer(x[:3]))
+    x[3] = beside
+    np.testing.assert_allclose(as_numpy(layer(x))[:3], alone, rtol=1e-5, atol=1e-6)
+
+
 def test_length_does_not_matter_to_cosines(rng):
     x, w = rng.normal(size=(4, 6)).astype("float32"), rng.normal(size=(3, 6))
     layer = layers.Prototypes(3)
