@@ -60,7 +60,7 @@ class SoftNearestNeighbor(InBatchLoss):
 
     Behaviour:
         The mean is over samples with another of their class; the others give 0 without a gradient.
-        Differs from the paper: the temperature is fixed; it is trained there. differs from
+        Differs from the paper: the temperature is fixed; it is trained there. Differs from
         tensorflow-similarity: the mean there includes zeros of samples without a friend, and
         `1e-9` inside the logarithm ends the loss, and the gradient, near 20.7. Float32 at least,
         `O(batch²)` memory. Under data parallelism the batch is that of all replicas.

@@ -88,11 +88,9 @@ class TripletMargin(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         if len(y_pred.shape) != 3 or y_pred.shape[1] != 3:
-            raise ValueError(
-                "TripletMargin: `y_pred` must have shape (batch, 3, features): anchor, positive, "
-                f"negative. Received: shape {tuple(y_pred.shape)}. Stack the three embeddings "
-                "with keras.ops.stack([a, p, n], axis=1)."
-            )
+            rule = "of shape (batch, 3, features)"
+            fix = "For example: keras.ops.stack([anchor, positive, negative], axis=1)."
+            raise checks.error(self, "y_pred", rule, tuple(y_pred.shape), fix)
         a, p, n = y_pred[:, 0], y_pred[:, 1], y_pred[:, 2]
         D_an = self._distance(a, n)
         if self.swap:

@@ -33,7 +33,7 @@ def with_mask(values, mask):
 def weight_each(sample_weight, y_pred):
     """A sample's weight as one for each of its values: `(batch,)` becomes `y_pred.shape[:-1]`.
 
-    Where values have a mask, Keras would lay `(batch,)` along their last axis: an error, or the
+    Keras would lay `(batch,)` along the last axis of `(batch, steps)` values: an error, or the
     wrong weights without one where there are as many steps as samples.
 
     >>> tuple(weight_each([1.0, 2.0], ops.ones((2, 3, 5))).shape)

@@ -30,5 +30,5 @@ def test_golden_torch(swap):
 
 
 def test_two_of_three_is_an_error():
-    with pytest.raises(ValueError, match=r"TripletMargin: `y_pred` must have shape .*\(4, 2, 8\)"):
+    with pytest.raises(ValueError, match=r"TripletMargin: `y_pred` must be of shape .*\(4, 2, 8\)"):
         losses.TripletMargin()(ops.zeros((4,)), ops.zeros((4, 2, 8)))
