@@ -65,10 +65,7 @@ class GIoU(keras.losses.Loss):
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.bounding_box_format = checks.choice(
-            self,
-            "bounding_box_format",
-            bounding_box_format,
-            ("xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw"),
+            self, "bounding_box_format", bounding_box_format, boxes.FORMATS
         )
 
     def call(self, y_true, y_pred):

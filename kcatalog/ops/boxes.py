@@ -7,6 +7,7 @@ from keras import ops
 from kcatalog import checks
 from kcatalog.ops.precision import at_least_float32
 
+FORMATS = ("xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw")
 _NOTHING = 1e-18  # lengths and areas below it count as 0: their squares would underflow
 
 
