@@ -18,7 +18,7 @@ from kcatalog.registry import component
         "Wang, Zhou, Wen, Liu, Lin",
         2017,
         "https://arxiv.org/abs/1708.01682",
-        "section 3.3, equation 8",
+        "the loss of a batch",
     ),
     equation="l = mean over (a, p) of log(1 + Σ_n exp(4 t (a + p)·n - 2 (1 + t) a·p)),  t = tan² α",
     tags=("in-batch", "integer-labels", "embeddings"),

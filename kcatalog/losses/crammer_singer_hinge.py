@@ -16,7 +16,7 @@ from kcatalog.registry import component
         "Crammer, Singer",
         2001,
         "https://www.jmlr.org/papers/v2/crammer01a.html",
-        "section 3, equation 3",
+        "the bound on the empirical error",
     ),
     equation="l = max(0, m + max over j ≠ y of s_j - s_y)",
     tags=("integer-labels", "one-hot-labels", "logits"),

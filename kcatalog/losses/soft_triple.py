@@ -15,7 +15,7 @@ from kcatalog.registry import component
         "Qian, Shang, Sun, Hu, Li, Jin",
         2019,
         "https://arxiv.org/abs/1909.05235",
-        "section 3.2",
+        "the loss with several centers",
     ),
     equation="l = -log softmax(λ (S_y - δ), λ S_j),  S_j = Σ_k softmax_k(s_jk / γ) s_jk",
     tags=("integer-labels", "one-hot-labels", "logits"),

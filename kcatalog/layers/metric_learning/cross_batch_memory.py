@@ -18,7 +18,7 @@ from kcatalog.registry import component
         "Wang, Zhang, Huang, Scott",
         2020,
         "https://arxiv.org/abs/1912.06798",
-        "section 3.2, algorithm 1",
+        "algorithm 1",
     ),
     equation="L = loss of the batch's anchors against references = batch ∪ memory",
     tags=("identity-at-inference", "shape-preserving"),
