@@ -99,7 +99,7 @@ class ClassBalancedCrossentropy(keras.losses.Loss):
         w = w / ops.mean(w)
         y = class_distribution(y_true, log_p, self.axis)
         w_y = ops.sum(w * y, axis=self.axis)
-        return w_y * crossentropy(y, log_p, self.axis, self.label_smoothing)
+        return w_y * crossentropy(y_true, log_p, self.axis, self.label_smoothing)
 
     def get_config(self):
         return {

@@ -102,7 +102,7 @@ class LDAM(keras.losses.Loss):
         Δ = self.max_margin * (ops.min(n) / n) ** 0.25
         e_y = class_distribution(y_true, s, self.axis)
         log_p = ops.log_softmax(self.scale * (s - Δ * e_y), axis=self.axis)
-        return crossentropy(e_y, log_p, self.axis, self.label_smoothing)
+        return crossentropy(y_true, log_p, self.axis, self.label_smoothing)
 
     def get_config(self):
         return {

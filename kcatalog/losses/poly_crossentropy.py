@@ -7,7 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.ops.labels import class_distribution
 from kcatalog.ops.precision import at_least_float32
-from kcatalog.ops.probabilities import log_probabilities
+from kcatalog.ops.probabilities import crossentropy, log_probabilities
 from kcatalog.registry import component
 
 
@@ -84,7 +84,8 @@ class PolyCrossentropy(keras.losses.Loss):
     def call(self, y_true, y_pred):
         log_p = log_probabilities(at_least_float32(y_pred), self.from_logits, self.axis)
         q = class_distribution(y_true, log_p, self.axis, self.label_smoothing)
-        return ops.sum(q * (-log_p - self.epsilon * ops.expm1(log_p)), axis=self.axis)
+        H = crossentropy(y_true, log_p, self.axis, self.label_smoothing)
+        return H - self.epsilon * ops.sum(q * ops.expm1(log_p), axis=self.axis)
 
     def get_config(self):
         return {

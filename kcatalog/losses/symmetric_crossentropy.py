@@ -9,7 +9,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.ops.labels import class_distribution
 from kcatalog.ops.precision import at_least_float32
-from kcatalog.ops.probabilities import log_probabilities
+from kcatalog.ops.probabilities import crossentropy, log_probabilities
 from kcatalog.registry import component
 
 
@@ -100,8 +100,8 @@ class SymmetricCrossentropy(keras.losses.Loss):
         q = class_distribution(y_true, log_p, self.axis, self.label_smoothing)
         tiny = math.exp(max(self.log_zero, -80.0))  # a float32 above 0
         log_q = ops.where(q > tiny, ops.log(ops.maximum(q, tiny)), self.log_zero)
-        each = self.alpha * q * log_p + self.beta * ops.exp(log_p) * log_q
-        return -ops.sum(each, axis=self.axis)
+        H = crossentropy(y_true, log_p, self.axis, self.label_smoothing)
+        return self.alpha * H - self.beta * ops.sum(ops.exp(log_p) * log_q, axis=self.axis)
 
     def get_config(self):
         return {
