@@ -1,7 +1,5 @@
 """Learn from the clean image, and answer its augmented versions alike."""
 
-import math
-
 import keras
 from keras import ops
 
@@ -88,7 +86,8 @@ class JensenShannonConsistency(keras.losses.Loss):
             fix = "Put the views of a sample side by side on axis 1, the clean one first."
             raise checks.error(self, "y_pred", rule, tuple(y_pred.shape), fix)
         log_p = log_probabilities(at_least_float32(y_pred), self.from_logits)
-        log_M = ops.logsumexp(log_p, axis=1, keepdims=True) - math.log(log_p.shape[1])
+        V = ops.cast(ops.shape(log_p)[1], log_p.dtype)
+        log_M = ops.logsumexp(log_p, axis=1, keepdims=True) - ops.log(V)
         KL = ops.sum(ops.exp(log_p) * (log_p - log_M), axis=-1)
         H = crossentropy(y_true, log_p[:, 0], label_smoothing=self.label_smoothing)
         return H + self.alpha * ops.mean(KL, axis=1)

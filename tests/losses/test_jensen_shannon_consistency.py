@@ -67,6 +67,17 @@ def test_one_loss_for_each_pixel(rng):
         np.testing.assert_allclose(each[:, pixel], one, rtol=1e-5)
 
 
+@pytest.mark.tensorflow
+def test_any_number_of_views(rng):
+    import tensorflow as tf
+
+    s, y = rng.normal(size=(4, 3, 5)).astype("float32"), rng.integers(0, 5, 4)
+    loss = Loss(from_logits=True)
+    shapes = [tf.TensorSpec([None], tf.int64), tf.TensorSpec([None, None, 5])]
+    of_any_number = tf.function(loss, input_signature=shapes)
+    np.testing.assert_allclose(as_numpy(of_any_number(y, s)), as_numpy(loss(y, s)), rtol=1e-5)
+
+
 def test_views_are_missing():
     with pytest.raises(ValueError, match="JensenShannonConsistency: `y_pred` must be of shape"):
         Loss()([0, 1], np.ones((2, 5), "float32"))
