@@ -1,11 +1,10 @@
 """Keep every class's embeddings close to the class's center."""
 
 import keras
-from keras import ops
 
 from kcatalog.card import Example, Paper
-from kcatalog.ops.labels import class_distribution
 from kcatalog.ops.margins import class_similarities
+from kcatalog.ops.probabilities import crossentropy
 from kcatalog.registry import component
 
 
@@ -67,8 +66,7 @@ class Center(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         s = class_similarities(self, y_pred)
-        y = class_distribution(y_true, s)
-        return -0.5 * ops.sum(y * s, axis=-1)
+        return 0.5 * crossentropy(y_true, s)  # the cross-entropy of anything is -Σ y s = -s_y
 
     def get_config(self):
         return super().get_config()

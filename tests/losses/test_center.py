@@ -1,6 +1,7 @@
 import numpy as np
 
 from kcatalog import losses
+from kcatalog.conformance.backend import value_and_gradients
 from tests.losses.prototypes import through_prototypes
 
 
@@ -29,3 +30,10 @@ def test_on_its_center_a_sample_loses_nothing(rng):
     assert abs(value) < 1e-6
     for gradient in gradients:
         np.testing.assert_allclose(gradient, 0, atol=1e-6)
+
+
+def test_a_center_beyond_float16_does_not_matter_to_others():
+    s = np.array([[-2.0, -np.inf]], "float32")
+    value, (gradient,) = value_and_gradients(lambda s: losses.Center()(np.array([0]), s), [s])
+    assert value == 1
+    np.testing.assert_array_equal(gradient, [[-0.5, 0]])
