@@ -76,8 +76,8 @@ def all_triplets(D, labels, margin):
     [0, 1, -1, 0]
     """
 
-    def violated(d_p, D_n):
-        return ops.cast(D_n < d_p + margin, D.dtype)
+    def violated(D_n):
+        return lambda d_p: ops.cast(D_n < d_p + margin, D.dtype)
 
     return _count(D, labels, violated, lambda d, same, pos: _sorted_all(d, same, pos, margin))
 
@@ -95,82 +95,89 @@ def semi_hard_triplets(D, labels, margin):
     >>> [int(n) for n in semi_hard_triplets(D, ops.convert_to_tensor([7, 7, 8, 8]), 2.0)[0]]
     [0, 1, 0, -1]
     """
-    anchors = ops.shape(D)[0]
-    farthest = ops.max(ops.where(same_class(labels, anchors), -INF, D), axis=1, keepdims=True)
 
-    def chosen(d_p, D_n):
-        d_n = ops.min(ops.where(D_n > d_p, D_n, INF), axis=1, keepdims=True)
-        d_n = ops.where(d_n < INF, d_n, farthest)
-        nearest = ops.cast(D_n == d_n, D.dtype)
-        counts = ops.cast(d_n < d_p + margin, D.dtype)
-        return nearest * counts / ops.maximum(ops.sum(nearest, axis=1, keepdims=True), 1.0)
+    def chosen(D_n):
+        farthest = ops.max(ops.where(D_n < INF, D_n, -INF), axis=1, keepdims=True)
+
+        def of(d_p):
+            d_n = ops.min(ops.where(D_n > d_p, D_n, INF), axis=1, keepdims=True)
+            d_n = ops.where(d_n < INF, d_n, farthest)
+            nearest = ops.cast(D_n == d_n, D.dtype)
+            counts = ops.cast(d_n < d_p + margin, D.dtype)
+            return nearest * counts / ops.maximum(ops.sum(nearest, axis=1, keepdims=True), 1.0)
+
+        return of
 
     return _count(D, labels, chosen, lambda d, same, pos: _sorted_semi_hard(d, same, pos, margin))
 
 
 def _count(D, labels, negatives_of, by_sorting):
-    """Counts of triplets by walking positives or, where classes are large, by sorting."""
-    D = ops.stop_gradient(D)
-    same = same_class(labels, ops.shape(D)[0])
-    size = ops.sum(ops.cast(same, "int32"), axis=1)
-    passes = ops.max(ops.where(size < ops.shape(labels)[0], size, 0))  # no negative, no triplet
+    """Counts of triplets, block of anchors by block, so that what is at work fits the cache.
 
-    def walk():
-        return _walk_positives(D, labels, size, passes, negatives_of)
-
-    if D.shape[1] is not None and D.shape[1] <= SMALL:
-        return walk()
-    # a pass reads the distances a few times, a step of the network likewise: log² steps
-    log = ops.log2(ops.cast(ops.shape(labels)[0], "float32"))
-    few = ops.cast(passes, "float32") <= WORTH_SORTING * ops.square(log)
-    return ops.cond(few, walk, lambda: _by_blocks(D, labels, by_sorting))
-
-
-def _walk_positives(D, labels, size, passes, negatives_of):
-    """Counts of triplets, from what `negatives_of(d_p, D_n)` counts for one positive an anchor.
-
-    Pass `k` takes every anchor's k-th positive. There are as many passes as the largest class has
-    samples, each reads the distances a few times: `O(P batch²)` time for `P` samples a class, and
-    `O(batch²)` memory.
+    Within a block positives are walked or, where classes are large, distances are sorted.
     """
+    D = ops.stop_gradient(D)
     anchors, references = ops.shape(D)[0], ops.shape(D)[1]
     place = ops.arange(references, dtype="int32")
-    D_n = ops.where(same_class(labels, anchors), INF, D)
-
-    # the k-th member of a's class is by_class[first[a] + k]
     by_class = ops.cast(ops.argsort(labels), "int32")
-    first = ops.sum(ops.cast(labels[None, :] < labels[:anchors, None], "int32"), axis=1)
+    log = ops.log2(ops.cast(references, "float32"))
 
-    def kth_positives(k, counts):
-        p = ops.take(by_class, ops.minimum(first + k, references - 1))
-        there = ops.logical_and(k < size, p != place[:anchors])
-        d_p = ops.take_along_axis(D, p[:, None], axis=1)
-        d_p = ops.where(there[:, None], d_p, -INF)  # farther than nothing: counts nothing
-        negatives = negatives_of(d_p, D_n)
-        n = ops.sum(negatives, axis=1, keepdims=True)
-        return k + 1, counts + ops.where(place[None, :] == p[:, None], n, 0.0) - negatives
+    def count(rows):
+        d, label = ops.take(D, rows, axis=0), ops.take(labels, rows)
+        same = label[:, None] == labels[None, :]
+        positive = ops.logical_and(same, rows[:, None] != place[None, :])
+        size = ops.sum(ops.cast(same, "int32"), axis=1)
+        # the k-th member of an anchor's class is by_class[first + k]
+        first = ops.sum(ops.cast(labels[None, :] < label[:, None], "int32"), axis=1)
 
-    start = (ops.zeros((), "int32"), ops.zeros_like(D))
-    return ops.while_loop(lambda k, counts: k < passes, kth_positives, start)[1]
+        def walk():
+            return _walk_positives(d, same, rows, by_class, first, size, negatives_of)
 
+        def sort():
+            found = by_sorting(*(ops.transpose(x) for x in (d, same, positive)))
+            return ops.cast(ops.transpose(found), d.dtype)
 
-def _by_blocks(D, labels, by_sorting):
-    """`by_sorting(d, same, positive)` for blocks of anchors, each an anchor a column."""
-    anchors, references = ops.shape(D)[0], ops.shape(D)[1]
+        if D.shape[1] is not None and D.shape[1] <= SMALL:
+            return walk()
+        # a pass reads the distances a few times, a step of the network likewise: log² steps
+        most = ops.cast(ops.max(size), "float32")
+        return ops.cond(most <= WORTH_SORTING * ops.square(log), walk, sort)
+
+    if D.shape[0] is not None and D.shape[0] <= BLOCK:
+        return count(place[:anchors])
     block = min(BLOCK, anchors) if isinstance(anchors, int) else ops.minimum(BLOCK, anchors)
-    place = ops.arange(references, dtype="int32")
+    within = ops.arange(block, dtype="int32")
 
     def one_block(start, counts):
         first = ops.minimum(start, anchors - block)  # the last block overlaps the one before
-        rows = first + ops.arange(block, dtype="int32")
-        d = ops.transpose(ops.take(D, rows, axis=0))
-        same = labels[:, None] == ops.take(labels, rows)[None, :]
-        positive = ops.logical_and(same, place[:, None] != rows[None, :])
-        found = ops.cast(ops.transpose(by_sorting(d, same, positive)), D.dtype)
-        return start + block, ops.scatter_update(counts, rows[:, None], found)
+        return start + block, ops.slice_update(counts, (first, 0), count(first + within))
 
     start = (ops.zeros((), "int32"), ops.zeros_like(D))
     return ops.while_loop(lambda start, counts: start < anchors, one_block, start)[1]
+
+
+def _walk_positives(d, same, rows, by_class, first, size, negatives_of):
+    """Counts of triplets, from what `negatives_of(D_n)(d_p)` counts for one positive an anchor.
+
+    Pass `k` takes every anchor's k-th positive. There are as many passes as the largest class has
+    samples, each reads the distances a few times: `O(P batch²)` time for `P` samples a class.
+    """
+    references = ops.shape(d)[1]
+    place = ops.arange(references, dtype="int32")
+    negatives_with = negatives_of(ops.where(same, INF, d))
+    passes = ops.max(ops.where(size < references, size, 0))  # no negative, no triplet
+
+    def kth_positives(k, counts):
+        p = ops.take(by_class, ops.minimum(first + k, references - 1))
+        there = ops.logical_and(k < size, p != rows)
+        d_p = ops.take_along_axis(d, p[:, None], axis=1)
+        d_p = ops.where(there[:, None], d_p, -INF)  # farther than nothing: counts nothing
+        negatives = negatives_with(d_p)
+        n = ops.sum(negatives, axis=1, keepdims=True)
+        return k + 1, counts + ops.where(place[None, :] == p[:, None], n, 0.0) - negatives
+
+    start = (ops.zeros((), "int32"), ops.zeros_like(d))
+    return ops.while_loop(lambda k, counts: k < passes, kth_positives, start)[1]
 
 
 def _sorted_all(d, same, positive, margin):
