@@ -46,9 +46,7 @@ class Check:
         self.function(self.subject, *self.args)
 
 
-def check(
-    *kinds: str, tag: str | None = None, when=None, variants: tuple = (), slow: bool = False
-):
+def check(*kinds: str, tag: str | None = None, when=None, variants: tuple = (), slow: bool = False):
     """Decorator: makes a function `(subject)` or `(subject, variant)` a check of these kinds.
 
     Args:
