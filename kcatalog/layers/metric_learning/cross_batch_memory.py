@@ -141,6 +141,9 @@ class CrossBatchMemory(keras.layers.Layer):
         self._seen.assign(ops.minimum(seen, self.capacity))
         self._steps.assign(self._steps.value + 1)
 
+    def compute_output_shape(self, embeddings_shape, labels_shape=None):
+        return embeddings_shape
+
     def get_config(self):
         return {
             **super().get_config(),
