@@ -64,8 +64,9 @@ class TripletAll(InBatchLoss):
     Behaviour:
         The mean over the batch is the mean over triplets; `sample_weight` weights anchors. No
         triplet gives 0 with zero gradient. `T` has no gradient. Distances are computed in
-        float32 at least. Memory is `O(batch²)`, where listing triplets takes `O(batch³)`.
-        Under data parallelism the batch is that of all replicas.
+        float32 at least. Memory is `O(batch²)`, where listing triplets takes `O(batch³)`; time is
+        `O(P batch²)` for `P` samples a class and `O(batch² log² batch)` at most. Under data
+        parallelism the batch is that of all replicas.
 
     Example:
         On a line, 0 and 1 are of one class, 3 and 9 of another. Violated by: anchor 1 with 0 and 3:
