@@ -44,6 +44,7 @@ def embedding_and_model(name, optimizer=None, dtype=None):
     return embed, model
 
 
+@pytest.mark.slow
 @few_losses
 def test_trains_and_is_saved_and_the_embedding_stands_alone(name, rng, tmp_path):
     x, y = data(rng)

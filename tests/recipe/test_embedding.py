@@ -201,6 +201,7 @@ def run(tmp_path_factory):
     return folder / "runs" / "tiny_embedding" / "1"
 
 
+@pytest.mark.slow
 def test_run_is_judged_by_nearest_neighbours(run):
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["measure"] == "accuracy of the nearest neighbour"
@@ -212,6 +213,7 @@ def test_run_is_judged_by_nearest_neighbours(run):
     assert {"val_margin", "val_map_at_r", "val_recall_at_1"} <= set(training["history"][0])
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_export_gives_embeddings(run):
     import tensorflow as tf
@@ -260,6 +262,7 @@ def board(run):
     return fetch
 
 
+@pytest.mark.slow
 def test_projector_serves_what_was_embedded(run, board):
     assert "test" in json.loads(board("runs"))
     (info,) = json.loads(board("info", run="test"))["embeddings"]
@@ -286,6 +289,7 @@ def test_projector_serves_what_was_embedded(run, board):
         assert center.tolist() == tiny.picture(data.test[0][i])[8, 8].tolist()
 
 
+@pytest.mark.slow
 def test_projector_moves_with_its_folder(run):
     """No file names a place of the machine it was written on."""
     for file in ("projector_config.pbtxt", "checkpoint"):

@@ -44,6 +44,7 @@ def test_centers_that_point_one_way_and_a_single_one_pay_nothing():
         regularizers.SparseCenters()(np.ones((3,), "float32"))
 
 
+@pytest.mark.slow
 def test_it_merges_centers(rng):
     layer = layers.Prototypes(1, 3, regularizer=regularizers.SparseCenters(0.2))
     model = keras.Sequential([keras.Input((4,)), layer])

@@ -91,6 +91,7 @@ def model_of(memory):
     return model, keras.Model(x, embeddings)
 
 
+@pytest.mark.slow
 def test_trains_saves_and_serves_without_labels(rng, tmp_path):
     x, y = rng.normal(size=(24, 3)).astype("float32"), np.arange(24) % 3
     memory = layers.CrossBatchMemory(losses.TripletAll(0.5), capacity=8, warm_up_steps=1)
@@ -109,6 +110,7 @@ def test_trains_saves_and_serves_without_labels(rng, tmp_path):
     np.testing.assert_allclose(embed.predict(x, verbose=0), x @ kernel + bias, 1e-4, 1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_two_replicas_remember_the_same_as_one(rng):
     from kcatalog.conformance.descent import two_replicas
