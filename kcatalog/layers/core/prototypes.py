@@ -95,6 +95,7 @@ class Prototypes(keras.layers.Layer):
             (*self._scores, features),
             self.initializer,
             name="prototypes",
+            autocast=False,  # computed in float32 at least, also under a mixed policy
             regularizer=self.regularizer,
             constraint=self.constraint,
         )
