@@ -65,6 +65,7 @@ def dense_ranks(x):
     >>> ops.convert_to_numpy(dense_ranks([5.0, 9.0, 5.0, 1.0])).tolist()
     [1, 2, 1, 0]
     """
+    x = ops.convert_to_tensor(x)
     order = ops.argsort(x)
     run, _, _ = runs(ops.ones_like(x), ops.take(x, order))
     return ops.take(run, ops.argsort(order))
