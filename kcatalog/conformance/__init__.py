@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from kcatalog.conformance import (  # noqa: F401 - each module registers its checks
     callbacks,
     common,
+    in_batch,
     layers,
     losses,
     metrics,

@@ -7,12 +7,12 @@ import numpy as np
 from keras import ops
 
 from kcatalog.conformance import backend
-from kcatalog.conformance.descent import two_replicas
 from kcatalog.conformance.subject import BATCH, Subject, close, finite, require
 from kcatalog.conformance.suite import check
 
 
-def _value(loss, y_true, y_pred, **kwargs) -> np.ndarray:
+def value_of(loss, y_true, y_pred, **kwargs) -> np.ndarray:
+    """A loss's value as NumPy."""
     tensors = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
     return backend.as_numpy(loss(*tensors, **kwargs))
 
@@ -29,9 +29,9 @@ def _shaped(s: Subject) -> bool:
 def reduction_shapes(s: Subject):
     """Unreduced there is one value a sample; reduced there is one, their mean."""
     y = s.targets_and_predictions()
-    each = _value(s.make(reduction=None), *y)
+    each = value_of(s.make(reduction=None), *y)
     require(each.shape[:1] == (BATCH,), f"unreduced shape {each.shape}, not ({BATCH}, ...)")
-    mean = _value(s.make(), *y)
+    mean = value_of(s.make(), *y)
     require(mean.shape == (), f"reduced shape {mean.shape}, not a scalar")
     close(mean, each.mean(), "mean of the unreduced values")
 
@@ -40,9 +40,9 @@ def reduction_shapes(s: Subject):
 def sample_weight_scales(s: Subject):
     """A sample's weight scales its value; weight zero takes it out."""
     y = s.targets_and_predictions()
-    each = _value(s.make(reduction=None), *y)
+    each = value_of(s.make(reduction=None), *y)
     weights = np.linspace(0.0, 2.0, BATCH).astype("float32")
-    weighted = _value(s.make(reduction=None), *y, sample_weight=weights)
+    weighted = value_of(s.make(reduction=None), *y, sample_weight=weights)
     close(weighted, each * weights.reshape(-1, *[1] * (each.ndim - 1)), "weighted values")
 
 
@@ -51,53 +51,16 @@ def batch_order_irrelevant(s: Subject):
     """Permuting the batch permutes the values and changes nothing else."""
     y_true, y_pred = s.targets_and_predictions()
     order = s.rng().permutation(BATCH)
-    each = _value(s.make(reduction=None), y_true, y_pred)
-    close(_value(s.make(reduction=None), y_true[order], y_pred[order]), each[order], "permuted")
+    each = value_of(s.make(reduction=None), y_true, y_pred)
+    close(value_of(s.make(reduction=None), y_true[order], y_pred[order]), each[order], "permuted")
 
 
 @check("losses", when=lambda s: "in-batch" not in s.tags)
 def samples_independent(s: Subject):
     """A sample's value does not depend on the rest of its batch."""
     y_true, y_pred = s.targets_and_predictions()
-    each = _value(s.make(reduction=None), y_true, y_pred)
-    close(_value(s.make(reduction=None), y_true[:1], y_pred[:1]), each[:1], "one of a batch")
-
-
-@check("losses", tag="in-batch")
-def batch_matters(s: Subject):
-    """A loss that claims to compare samples gives other values in another batch."""
-    y_true, y_pred = s.targets_and_predictions()
-    alone = _value(s.make(reduction=None), y_true[:2], y_pred[:2])
-    each = _value(s.make(reduction=None), y_true, y_pred)
-    require(not np.allclose(alone, each[:2]), "values do not depend on the batch")
-
-
-@check("losses", tag="in-batch", when=lambda s: backend.NAME == "tensorflow", slow=True)
-def two_replicas_equal_one(s: Subject):
-    """Under MirroredStrategy two replicas give the loss and the gradient of the whole batch."""
-    import tensorflow as tf
-
-    y_true, y_pred = s.targets_and_predictions()
-    loss = s.make()
-    whole, (expected,) = backend.value_and_gradients(lambda p: loss(y_true, p), [y_pred])
-    half = BATCH // 2
-
-    def step(replica):
-        own = slice(int(replica) * half, int(replica) * half + half)
-        p = tf.constant(y_pred[own])
-        with tf.GradientTape() as tape:
-            tape.watch(p)
-            value = loss(tf.constant(y_true[own]), p)  # Keras divides by the replicas
-        return value, tape.gradient(value, p)
-
-    strategy = two_replicas()
-    replicas = strategy.experimental_distribute_values_from_function(
-        lambda context: context.replica_id_in_sync_group
-    )
-    value, gradient = strategy.run(step, (replicas,))
-    close(sum(strategy.experimental_local_results(value)), whole, "the loss")
-    rows = np.concatenate([g.numpy() for g in strategy.experimental_local_results(gradient)])
-    close(rows, expected, "the gradient")
+    each = value_of(s.make(reduction=None), y_true, y_pred)
+    close(value_of(s.make(reduction=None), y_true[:1], y_pred[:1]), each[:1], "one of a batch")
 
 
 @check("losses", when=lambda s: backend.COMPILES, variants=backend.MODES, slow=True)
@@ -189,21 +152,6 @@ def ten_thousand_classes(s: Subject):
     require(np.any(right != 0), "no right class has a gradient among 10,000")
 
 
-def _compares_embeddings(s: Subject) -> bool:
-    claims = {"in-batch", "integer-labels", "embeddings"} <= set(s.tags)
-    return claims and len(s.card.example.shape) == 1
-
-
-@check("losses", when=_compares_embeddings)
-def nothing_to_compare_is_zero(s: Subject):
-    """A batch of one sample has no pair: the loss is 0, and so is its gradient."""
-    y_true, y_pred = s.targets_and_predictions()
-    loss = s.make()
-    value, (gradient,) = backend.value_and_gradients(lambda p: loss(y_true[:1], p), [y_pred[:1]])
-    require(value == 0, f"the loss of a batch of one is {value:.3g}, not 0")
-    require(not np.any(gradient), "a batch of one has a gradient")
-
-
 @check("losses", when=_shaped, slow=True)
 def training_in_a_model(s: Subject):
     """Compiled into a model, two steps of `fit` give finite losses."""
@@ -225,7 +173,7 @@ def label_forms_equal(s: Subject, form: str):
     if s.kind == "metrics":
         from kcatalog.conformance.metrics import result_of as value
     else:
-        value = _value
+        value = value_of
     y_true, y_pred = s.targets_and_predictions()
     other = y_true[..., None] if form == "column" else y_true.astype(form)
     close(value(s.make(), other, y_pred), value(s.make(), y_true, y_pred), f"labels as {form}")
@@ -239,7 +187,7 @@ def one_hot_equals_indices(s: Subject):
     if s.kind == "metrics":
         from kcatalog.conformance.metrics import result_of as value
     else:
-        value = _value
+        value = value_of
     one_hot = np.eye(s.card.example.classes or y_pred.shape[-1], dtype="float32")[labels]
     close(value(s.make(), one_hot, y_pred), value(s.make(), labels, y_pred), "one-hot targets")
 
@@ -254,7 +202,9 @@ def right_score_lowers_loss(s: Subject):
     step = 1.0
     if s.card.example.predictions == "cosines":  # which it must not leave
         y_pred, step = y_pred / 2, 0.5
-    each, better = (_value(s.make(reduction=None), y_true, y_pred + d * right) for d in (0.0, step))
+    each, better = (
+        value_of(s.make(reduction=None), y_true, y_pred + d * right) for d in (0.0, step)
+    )
     require(np.all(better <= each + 1e-6), "a better score gives a higher loss")
     require(np.any(better < each), "a better score changes nothing")
 
@@ -265,4 +215,4 @@ def rotation_irrelevant(s: Subject):
     y_true, y_pred = s.targets_and_predictions()
     rotation, _ = np.linalg.qr(s.rng().normal(size=(y_pred.shape[-1],) * 2))
     turned = (y_pred @ rotation).astype("float32")
-    close(_value(s.make(), y_true, turned), _value(s.make(), y_true, y_pred), "rotated", 1e-3)
+    close(value_of(s.make(), y_true, turned), value_of(s.make(), y_true, y_pred), "rotated", 1e-3)
