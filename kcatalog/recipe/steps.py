@@ -17,9 +17,7 @@ from kcatalog.recipe import (
     hyperparameters,
     monitoring,
     neighbours,
-    projector,
     rundir,
-    serving,
     start,
     tasks,
 )
@@ -27,6 +25,8 @@ from kcatalog.recipe.batches import evaluation_size
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.devices import Devices
 from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.export import serving
+from kcatalog.recipe.monitoring import projector
 from kcatalog.recipe.rundir import Run
 from kcatalog.recipe.start import Asked
 from kcatalog.recipe.training import Plan, train

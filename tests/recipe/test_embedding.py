@@ -16,10 +16,11 @@ from PIL import Image
 from scipy.io import wavfile
 
 import kcatalog
-from kcatalog.recipe import Recipe, commands, neighbours, prediction, projector, warmup
+from kcatalog.recipe import Recipe, commands, neighbours, prediction, warmup
 from kcatalog.recipe.batches import Balanced, batches_of
 from kcatalog.recipe.data import Data, Images, Labelled, Speech
 from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.monitoring import projector
 from tests.recipe import tiny
 
 

@@ -9,8 +9,9 @@ import keras
 import numpy as np
 import pytest
 
-from kcatalog.recipe import export, serving, tasks, verify
+from kcatalog.recipe import export, tasks
 from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.export import serving, verify
 
 pytestmark = pytest.mark.tensorflow
 

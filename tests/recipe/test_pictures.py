@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kcatalog.recipe import pictures
+from kcatalog.recipe.monitoring import pictures
 
 
 def darkness(image, row, column, classes):

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from kcatalog.recipe import serving, verify
 from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.export import serving, verify
 from kcatalog.recipe.rundir import write_json
 
 # How far the served numbers may be from the live ones, by precision. GPUs and TPUs multiply

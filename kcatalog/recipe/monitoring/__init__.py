@@ -8,8 +8,9 @@ import keras
 import numpy as np
 
 from kcatalog.callbacks import GradientFlow
-from kcatalog.recipe import pictures, tasks
+from kcatalog.recipe import tasks
 from kcatalog.recipe.batches import evaluation_size
+from kcatalog.recipe.monitoring import pictures
 
 
 class Curves(keras.callbacks.TensorBoard):
