@@ -9,7 +9,7 @@ PEER_PYTHON ?= python3.11
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 PYTEST = $(BIN)/python -m pytest -n 2 --dist worksteal -q
 
-.PHONY: help demo test test-fast test-jax test-torch lint readme bench bench-peers clean
+.PHONY: help demo test test-fast test-soak test-jax test-torch lint readme bench bench-peers clean
 
 help:  ## list targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -28,7 +28,10 @@ test: $(VENV)/installed-dev-recipes lint  ## lint and the whole suite, on Tensor
 	KERAS_BACKEND=tensorflow $(PYTEST)
 
 test-fast: $(VENV)/installed-dev-recipes  ## what takes seconds: everything not marked slow
-	KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow"
+	KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow and not soak"
+
+test-soak: $(VENV)/installed-dev-recipes  ## what repeats a hundred times: kills, hostile requests
+	KERAS_BACKEND=tensorflow $(PYTEST) -m soak
 
 test-jax: $(VENV)/installed-dev-jax-recipes  ## the suite on JAX
 	KERAS_BACKEND=jax $(PYTEST)
