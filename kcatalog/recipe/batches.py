@@ -5,27 +5,36 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from kcatalog.recipe.errors import RecipeError
 from kcatalog.samplers import MPerClass
 
 FEWEST_STEPS = 30
 
 
-def batches_of(data, hp, batch_size: int, seed: int) -> Batches | Balanced:
+Shard = tuple[int, int]  # which host this is, and of how many
+
+
+def batches_of(data, hp, batch_size: int, seed: int, shard: Shard = (0, 1)) -> Batches | Balanced:
     """The training part's batches: for an embedding several samples of each of some classes.
 
-    Hyperparameters called "batch_size" and "samples_per_class" are obeyed.
+    Hyperparameters called "batch_size" and "samples_per_class" are obeyed. `shard` is this
+    host's number and how many there are: each yields its part of every batch, so that together
+    they see the batches that one host alone would see.
     """
     batch_size = hp.values.get("batch_size", batch_size)
     if data.task != "embedding":
-        return Batches(*data.train, batch_size, seed)
+        return Batches(*data.train, batch_size, seed, shard)
     samples = hp.values.get("samples_per_class", 4)
     classes = min(len(np.unique(data.train[1])), max(2, batch_size // samples))
+    _divisible("classes in a batch", classes, shard)
     return Balanced(
         *data.train,
         classes_per_batch=classes,
         samples_per_class=samples,
         steps_per_epoch=steps_per_epoch(data, batch_size),
         seed=seed,
+        shard=shard[0],
+        shards=shard[1],
     )
 
 
@@ -43,12 +52,21 @@ class Batches(keras.utils.PyDataset):
     The order is a function of (seed, epoch), so a resumed run sees the batches that the
     uninterrupted run would have seen. Batches are all of one size, so that a compiled step is
     compiled once: up to `batch_size - 1` samples sit an epoch out, other ones each epoch.
+
+    Args:
+        x, y: the samples and their labels.
+        batch_size: samples in a batch, of all hosts together.
+        seed: same seed, same order.
+        shard: this host's number and how many there are; it gets its part of every batch.
     """
 
-    def __init__(self, x: np.ndarray, y: np.ndarray, batch_size: int, seed: int):
+    def __init__(
+        self, x: np.ndarray, y: np.ndarray, batch_size: int, seed: int, shard: Shard = (0, 1)
+    ):
         super().__init__()
-        self.x, self.y, self.seed = x, y, seed
+        self.x, self.y, self.seed, self.shard = x, y, seed, shard
         self.batch_size = min(batch_size, len(x))
+        _divisible("samples in a batch", self.batch_size, shard)
         self.start(epoch=0)
 
     def start(self, epoch: int) -> None:
@@ -61,7 +79,10 @@ class Batches(keras.utils.PyDataset):
         return len(self.x) // self.batch_size
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        chosen = self._order[index * self.batch_size : (index + 1) * self.batch_size]
+        host, hosts = self.shard
+        part = self.batch_size // hosts
+        first = index * self.batch_size + host * part
+        chosen = self._order[first : first + part]
         return self.x[chosen], self.y[chosen]
 
     def shuffling(self) -> keras.callbacks.Callback:
@@ -81,6 +102,14 @@ class Balanced(MPerClass):
 
     def on_epoch_end(self) -> None:
         """Nothing: `start` says which epoch it is."""
+
+
+def _divisible(what: str, number: int, shard: Shard) -> None:
+    if number % shard[1]:
+        raise RecipeError(
+            f"The {what} must be a multiple of the {shard[1]} hosts that share it. "
+            f"Received: {number}. Set another batch size, or use another number of hosts."
+        )
 
 
 def _seed_torch(rng: np.random.Generator) -> None:
