@@ -141,4 +141,5 @@ def describe(data: Data) -> dict:
         "input_shape": list(data.input_shape),
         "classes": list(data.classes),
         "fingerprint": data.fingerprint,
+        **data.facts,
     }

@@ -3,7 +3,8 @@
 from kcatalog.recipe.data.base import Data, Source
 from kcatalog.recipe.data.images import Images
 from kcatalog.recipe.data.labelled import Labelled
+from kcatalog.recipe.data.series import Series
 from kcatalog.recipe.data.speech import Speech
 from kcatalog.recipe.data.text import Text
 
-__all__ = ["Data", "Images", "Labelled", "Source", "Speech", "Text"]
+__all__ = ["Data", "Images", "Labelled", "Series", "Source", "Speech", "Text"]

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +21,16 @@ Arrays = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A task's samples: `x` as the model receives it, raw, and `y` as class indices.
+    """A task's samples: `x` as the model receives it, raw, and `y` as class indices, or as
+    numbers where numbers are what is forecast.
 
     name: what was asked for: "digits", or a folder's or file's name.
-    task: "classification", "next-character" or "embedding".
-    input_name: the name of the model's input: "image", "frames", "waveform", "characters".
-    classes: what each label means; for text, the characters.
+    task: "classification", "next-character", "embedding" or "forecast".
+    input_name: the name of the model's input: "image", "frames", "waveform", "characters",
+        "history".
+    classes: what each label means; for text, the characters; for a forecast, none.
     picture: makes an (H, W, 3) uint8 image of one sample, where that makes sense.
+    facts: what else recipe, pictures or prediction need to know, such as a waveform's "rate".
     """
 
     name: str
@@ -38,6 +41,7 @@ class Data:
     test: Arrays
     classes: tuple[str, ...]
     picture: Callable[[np.ndarray], np.ndarray] | None = None
+    facts: dict = field(default_factory=dict)
 
     def __post_init__(self):
         for split in ("train", "validation", "test"):
@@ -51,7 +55,7 @@ class Data:
     @functools.cached_property
     def fingerprint(self) -> str:
         """SHA-256 over every sample, every label, the classes and the split."""
-        digest = hashlib.sha256(repr((self.task, self.classes)).encode())
+        digest = hashlib.sha256(repr((self.task, self.classes, self.facts)).encode())
         for array in (*self.train, *self.validation, *self.test):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
@@ -109,7 +113,7 @@ class Source:
 
 
 def check_samples(where: str, x: np.ndarray, y: np.ndarray, classes: tuple[str, ...]):
-    """Every sample has finite features and a label that names a class."""
+    """Every sample has finite features, and a label that names a class or a finite target."""
     if not len(x):
         raise RecipeError(f"{where}: there must be at least one sample. Received: none.")
     if len(x) != len(y):
@@ -117,21 +121,29 @@ def check_samples(where: str, x: np.ndarray, y: np.ndarray, classes: tuple[str, 
             f"{where}: there must be one label per sample. "
             f"Received: {len(x)} samples, {len(y)} labels."
         )
-    if np.issubdtype(x.dtype, np.floating):
-        bad = ~np.isfinite(x).all(axis=tuple(range(1, x.ndim)))
-        if bad.any():
-            first = int(bad.argmax())
-            raise RecipeError(
-                f"{where}: features must be finite numbers. Received: NaN or infinity in "
-                f"{bad.sum()} of {len(x)} samples, the first at index {first}. "
-                "Repair or remove them."
-            )
+    _check_finite(where, "features", x)
+    if np.issubdtype(y.dtype, np.floating):
+        _check_finite(where, "targets", y)
+        return
     wrong = ((y < 0) | (y >= len(classes))).reshape(len(y), -1).any(axis=1)
     if wrong.any():
         first = int(wrong.argmax())
         raise RecipeError(
             f"{where}: labels must be 0 to {len(classes) - 1}, one per class. Received: "
             f"{np.ravel(y[first]).tolist()} at index {first}. Correct the label."
+        )
+
+
+def _check_finite(where: str, what: str, x: np.ndarray) -> None:
+    if not np.issubdtype(x.dtype, np.floating):
+        return
+    bad = ~np.isfinite(x).all(axis=tuple(range(1, x.ndim)))
+    if bad.any():
+        first = int(bad.argmax())
+        raise RecipeError(
+            f"{where}: {what} must be finite numbers. Received: NaN or infinity in "
+            f"{bad.sum()} of {len(x)} samples, the first at index {first}. "
+            "Repair or remove them."
         )
 
 

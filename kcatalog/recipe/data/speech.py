@@ -42,7 +42,8 @@ class Speech(Source):
         rest, test = holdout(x, np.array(labels, "int32"), 0.2, TEST_SEED)
         train, validation = holdout(*rest, 0.1, seed)
         name = path.resolve().name
-        return Data(name, "classification", "waveform", train, validation, test, classes, picture)
+        parts, facts = (train, validation, test), {"rate": self.rate}
+        return Data(name, "classification", "waveform", *parts, classes, picture, facts)
 
     def read(self, paths: list[Path], facts: dict) -> np.ndarray:
         """WAV files; where the model was trained on frames, CSV files with a frame per line."""
