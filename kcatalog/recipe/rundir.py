@@ -4,20 +4,23 @@
     hyperparameters.json  the best ones, once tuned
     tuning/             KerasTuner's trials
     logs/               for TensorBoard
-    checkpoints/        the latest epoch, to resume from, and the best one
+    checkpoints/        the latest epoch, to resume from, and the one before
     model.keras         the trained model
     training.json, metrics.json, samples.npz   how training went, how good the model is
 
-A new run takes the next number: nothing is ever written over.
+A new run takes the next number: nothing is ever written over. Every file is written beside and
+renamed into place, and one process at a time writes (`kcatalog.recipe.disk`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from kcatalog.recipe import disk
 from kcatalog.recipe.errors import RecipeError
 
 
@@ -58,23 +61,22 @@ class Run:
         write_json(self.path / name, facts)
 
 
-def begin(recipe: str, path: Path | None, facts: dict) -> Run:
-    """A new run, in the next numbered directory or in `path`."""
+@contextlib.contextmanager
+def begin(recipe: str, path: Path | None, facts: dict) -> Iterator[Run]:
+    """A new run, in the next numbered directory or in `path`; this process holds it."""
     facts = {"recipe": recipe, **facts}
-    try:
-        if path is None:
-            path = _next_number(Path("runs") / recipe)
-        else:
-            path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
-                raise RecipeError(
-                    f"--run-dir must be a new or empty directory for a new run. Received: {path}. "
-                    "Add --resume to go on with the run in it, or choose another directory."
-                )
+    if path is None:
+        path = _next_number(Path("runs") / recipe)
+    else:
+        path.mkdir(parents=True, exist_ok=True)
+    with disk.held(path):
+        if not disk.empty(path):
+            raise RecipeError(
+                f"--run-dir must be a new or empty directory for a new run. Received: {path}. "
+                "Add --resume to go on with the run in it, or choose another directory."
+            )
         write_json(path / "run.json", facts)
-    except OSError as e:
-        raise RecipeError(f"Cannot write the run directory: {e}.") from e
-    return Run(path, facts)
+        yield Run(path, facts)
 
 
 def find(recipe: str, path: Path | None) -> Run | None:
@@ -86,7 +88,7 @@ def find(recipe: str, path: Path | None) -> Run | None:
         path = Path("runs") / recipe / str(max(numbers))
     file = path / "run.json"
     if not file.exists():
-        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        if not path.exists() or (path.is_dir() and disk.empty(path)):
             return None
         raise RecipeError(f"{path} must be a run directory. Received: no run.json in it.")
     facts = read_json(file)
@@ -112,10 +114,10 @@ def read_json(file: Path) -> dict:
 
 
 def write_json(file: Path, facts: dict) -> None:
-    """Written beside and renamed into place, so that no reader sees half a file."""
-    beside = file.with_name(f".{file.name}.tmp")
-    beside.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(beside, file)
+    """No reader sees half of it."""
+    with disk.whole(file) as beside:
+        text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+        beside.write_text(text, encoding="utf-8")
 
 
 def _numbers(folder: Path) -> list[int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import keras
 
-from kcatalog.recipe import devices, hyperparameters, rundir
+from kcatalog.recipe import devices, disk, hyperparameters, rundir
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.rundir import Run
@@ -41,8 +41,9 @@ class Asked:
         return {name: value for name, value in values.items() if value is not None}
 
 
-def begin(recipe, asked: Asked) -> tuple[Run, Data]:
-    """A new run. Everything is looked at before anything is written."""
+@contextlib.contextmanager
+def begin(recipe, asked: Asked) -> Iterator[tuple[Run, Data]]:
+    """A new run, held by this process. Everything is looked at before anything is written."""
     settings = {
         "data": None,
         "epochs": recipe.epochs,
@@ -61,44 +62,53 @@ def begin(recipe, asked: Asked) -> tuple[Run, Data]:
         hyperparameters.space(builder(recipe, data, used), overrides)
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     facts = {"command": command, "settings": settings, "data": describe(data)}
-    return rundir.begin(recipe.name, asked.run_dir, facts), data
+    with rundir.begin(recipe.name, asked.run_dir, facts) as run:
+        yield run, data
 
 
-def resume(recipe, asked: Asked) -> tuple[Run, Data]:
+@contextlib.contextmanager
+def resume(recipe, asked: Asked) -> Iterator[tuple[Run, Data]]:
     """The run that stopped, in `--run-dir` or the newest, with its own settings."""
     run = rundir.find(recipe.name, asked.run_dir)
     if run is None:
         place = f" in {asked.run_dir}" if asked.run_dir else ""
         raise RecipeError(f"There is no run of {recipe.name}{place} to resume.")
-    return go_on(recipe, run, asked)
+    with go_on(recipe, run, asked) as (run, data):
+        yield run, data
 
 
-def go_on(recipe, run: Run, asked: Asked) -> tuple[Run, Data]:
-    """An earlier run. More trials may be asked for before it trains, more epochs before it is
-    trained; nothing else may change."""
-    settings = {**run.facts["settings"]}
-    open_to_change = {"trials": not run.checkpoints.exists(), "epochs": not run.model.exists()}
-    for name, value in asked.settings().items():
-        if settings[name] != value and not open_to_change.get(name):
-            option = "--set" if name == "overrides" else f"--{name.replace('_', '-')}"
-            raise RecipeError(
-                f"{option} must be as {run.path} began with: {settings[name]}. "
-                f"Received: {value}. Leave out {option}, or start a new run."
-            )
-        settings[name] = value
-    data = same_data(recipe, run)
-    run = Run(run.path, {**run.facts, "settings": settings})
-    run.write("run.json", run.facts)
-    return run, data
+@contextlib.contextmanager
+def go_on(recipe, run: Run, asked: Asked) -> Iterator[tuple[Run, Data]]:
+    """An earlier run, held by this process. More trials may be asked for before it trains, more
+    epochs before it is trained; nothing else may change."""
+    with disk.held(run.path):
+        run = rundir.find(recipe.name, run.path)  # as it stands now that nobody else writes
+        settings = {**run.facts["settings"]}
+        open_to_change = {"trials": not run.checkpoints.exists(), "epochs": not run.model.exists()}
+        for name, value in asked.settings().items():
+            if settings[name] != value and not open_to_change.get(name):
+                option = "--set" if name == "overrides" else f"--{name.replace('_', '-')}"
+                raise RecipeError(
+                    f"{option} must be as {run.path} began with: {settings[name]}. "
+                    f"Received: {value}. Leave out {option}, or start a new run."
+                )
+            settings[name] = value
+        data = same_data(recipe, run)
+        if settings != run.facts["settings"]:
+            run = Run(run.path, {**run.facts, "settings": settings})
+            run.write("run.json", run.facts)
+        yield run, data
 
 
-def trained(recipe, asked: Asked) -> tuple[Run, Data]:
-    """The run in `--run-dir` or the newest, which must have been trained."""
+@contextlib.contextmanager
+def trained(recipe, asked: Asked) -> Iterator[tuple[Run, Data]]:
+    """The run in `--run-dir` or the newest, which must have been trained; held by this process."""
     run = rundir.find(recipe.name, asked.run_dir)
     if run is None or not run.model.exists():
         place = f" in {asked.run_dir}" if asked.run_dir else ""
         raise RecipeError(f"There is no trained {recipe.name}{place} yet. Run `train` first.")
-    return run, same_data(recipe, run)
+    with disk.held(run.path):
+        yield run, same_data(recipe, run)
 
 
 def same_data(recipe, run: Run) -> Data:

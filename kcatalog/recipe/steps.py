@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -13,6 +15,7 @@ from rich.console import Console
 
 from kcatalog.recipe import (
     baselines,
+    disk,
     export,
     hyperparameters,
     monitoring,
@@ -45,8 +48,7 @@ class Steps:
 
     def everything(self) -> None:
         """The whole way. With --resume, steps that are done are left out."""
-        run, data = self._start()
-        with start.session(run, self.asked) as used:
+        with self._start() as (run, data), start.session(run, self.asked) as used:
             more = self.asked.trials and not run.checkpoints.exists()
             if more or run.read("hyperparameters.json") is None:
                 self._tune(run, data, used)
@@ -56,43 +58,47 @@ class Steps:
         self._export(run)
 
     def tune(self) -> None:
-        run, data = self._start()
-        with start.session(run, self.asked) as used:
+        with self._start() as (run, data), start.session(run, self.asked) as used:
             self._tune(run, data, used)
 
     def train(self) -> None:
         """In the newest run if that is tuned and not yet trained, else in a new one."""
         run = rundir.find(self.recipe.name, self.asked.run_dir)
         waiting = run and run.read("hyperparameters.json") and not run.checkpoints.exists()
-        run, data = self._start(waiting=run if waiting else None)
-        if run.model.exists():
-            raise RecipeError(f"{run.path} is trained already. Leave out --resume for a new run.")
-        with start.session(run, self.asked) as used:
-            self._train(run, data, used)
+        with self._start(waiting=run if waiting else None) as (run, data):
+            if run.model.exists():
+                raise RecipeError(
+                    f"{run.path} is trained already. Leave out --resume for a new run."
+                )
+            with start.session(run, self.asked) as used:
+                self._train(run, data, used)
 
     def evaluate(self) -> None:
-        run, data = start.trained(self.recipe, self.asked)
-        with start.session(run, self.asked) as used:
+        trained = start.trained(self.recipe, self.asked)
+        with trained as (run, data), start.session(run, self.asked) as used:
             self._evaluate(run, data, used.words)
 
     def export(self) -> None:
-        run, data = start.trained(self.recipe, self.asked)
-        if run.read("metrics.json") is None:
-            with start.session(run, self.asked) as used:
-                self._evaluate(run, data, used.words)
+        with start.trained(self.recipe, self.asked) as (run, data):
+            if run.read("metrics.json") is None:
+                with start.session(run, self.asked) as used:
+                    self._evaluate(run, data, used.words)
         self._export(run)
 
     # --- the steps themselves ------------------------------------------------------------
 
-    def _start(self, waiting: Run | None = None) -> tuple[Run, Data]:
+    @contextlib.contextmanager
+    def _start(self, waiting: Run | None = None) -> Iterator[tuple[Run, Data]]:
+        """The run to work in. Nobody else does meanwhile."""
         if self.asked.resume:
-            run, data = start.resume(self.recipe, self.asked)
+            started = start.resume(self.recipe, self.asked)
         elif waiting is not None:
-            run, data = start.go_on(self.recipe, waiting, self.asked)
+            started = start.go_on(self.recipe, waiting, self.asked)
         else:
-            run, data = start.begin(self.recipe, self.asked)
-        self.console.print(f"{self.recipe.name} on {data.name} in {run.path}")
-        return run, data
+            started = start.begin(self.recipe, self.asked)
+        with started as (run, data):
+            self.console.print(f"{self.recipe.name} on {data.name} in {run.path}")
+            yield run, data
 
     def _objective(self, data: Data) -> str:
         return self.recipe.objective or tasks.of(data).objective
@@ -133,7 +139,8 @@ class Steps:
             projector.write(run.logs / "test", data, outputs, predicted)
         facts = start.describe(data)
         answers = serving.expected(outputs[:COMPARED], facts)
-        np.savez(run.samples, request=serving.request(x[:COMPARED], facts), **answers)
+        with disk.whole(run.samples) as beside:
+            np.savez(beside, request=serving.request(x[:COMPARED], facts), **answers)
         metrics = {
             "measure": task.measure,
             "test": score,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import keras
 from rich.console import Console
 
-from kcatalog.recipe import monitoring, parts, tasks, warmup
+from kcatalog.recipe import disk, monitoring, parts, tasks, warmup
 from kcatalog.recipe.batches import batches_of, evaluation_size
 from kcatalog.recipe.checkpoint import Checkpoint
 
@@ -63,10 +62,6 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
             style="yellow",
             highlight=False,
         )
-    used = parts.used_in(model)
-    beside = run.model.with_name(".model.tmp.keras")
-    model.save(beside)
-    os.replace(beside, run.model)
     run.write(
         "training.json",
         {
@@ -74,7 +69,9 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
             "best_epoch": checkpoint.best_epoch + 1,
             "averaged_weights": checkpoint.averaged,
             "diverged_in_epoch": checkpoint.diverged_in and checkpoint.diverged_in + 1,
-            "parts": used,
+            "parts": parts.used_in(model),
             "history": checkpoint.history,
         },
     )
+    with disk.whole(run.model) as beside:  # last: a run with a model counts as trained
+        model.save(beside)

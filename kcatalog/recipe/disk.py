@@ -1,0 +1,98 @@
+"""Files that are whole or not there, and directories that one process at a time writes to."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from kcatalog.recipe.errors import RecipeError
+
+LOCK = ".lock"
+UNFINISHED = ".unfinished-"  # how the names of files begin while they are written
+
+# What is wrong with a disk rather than with a program.
+TROUBLES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+TROUBLES += (errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
+SPELLED_OUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # in libraries' own errors
+
+
+@contextlib.contextmanager
+def whole(file: Path) -> Iterator[Path]:
+    """A path to write to: what is there at the end becomes `file` at once, or not at all.
+
+    It reaches the disk before it gets its name, so that a power cut cannot leave an empty file
+    under a good name either. What a kill leaves behind is written over the next time.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(UNFINISHED + file.name)
+    try:
+        yield beside
+        sync(beside)
+        os.replace(beside, file)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def sync(file: Path) -> None:
+    """Wait until a file's content is on the disk."""
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+@contextlib.contextmanager
+def held(folder: Path, wait: bool = False) -> Iterator[None]:
+    """Only this process writes into `folder` meanwhile; another one is refused, or waits.
+
+    The operating system lets go of the lock when the process ends, however it ends. Processes
+    that this one starts do not hold it. The file that is locked stays: removing it could part
+    two processes that both believe to hold it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has other locks; there nobody is refused
+        yield
+        return
+    with (folder / LOCK).open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except (BlockingIOError, PermissionError) as e:  # which one depends on the system
+            raise RecipeError(
+                f"{folder} is in use by {_holder(lock)}. Wait until that has ended, or choose "
+                "another --run-dir."
+            ) from e
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+        lock.flush()
+        yield
+
+
+def _holder(lock) -> str:
+    """Who holds a lock; it may have taken it so lately that its name is not there yet."""
+    for _ in range(20):
+        lock.seek(0)
+        if name := lock.read():
+            return name
+        time.sleep(0.01)
+    return "another process"
+
+
+def empty(folder: Path) -> bool:
+    """Whether a directory holds nothing but what a run leaves that was killed as it began."""
+    return all(f.name == LOCK or f.name.startswith(UNFINISHED) for f in folder.iterdir())
+
+
+def trouble(e: BaseException) -> str | None:
+    """What is wrong with the disk, in words; None where an error has another reason.
+
+    TensorFlow and HDF5 raise errors of their own for it, in whose text the system's words stand.
+    """
+    if isinstance(e, OSError) and e.errno in TROUBLES:
+        return f"Cannot open or write {e.filename or 'a file'}: {os.strerror(e.errno)}"
+    words = (os.strerror(code) for code in SPELLED_OUT)
+    found = next((w for w in words if w in str(e)), None)
+    return found and f"Cannot write a file: {found}"
