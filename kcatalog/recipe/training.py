@@ -35,6 +35,8 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
     size = evaluation_size(len(data.validation[0]))
     checkpoint = Checkpoint(run.checkpoints, plan.objective)
     start = checkpoint.resume(model)
+    for sentence in checkpoint.damaged:
+        console.print(f"{sentence} Put aside.", style="yellow", highlight=False)
     if start:
         console.print(f"Resuming after epoch {start}.", highlight=False)
     model.fit(

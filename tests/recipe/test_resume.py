@@ -32,7 +32,7 @@ def test_killed_and_resumed_equals_uninterrupted(call, tmp_path):
     assert uninterrupted.code == 0, uninterrupted.err
     assert "in runs/tiny/2" in uninterrupted.out
     first, second = resumed.run, resumed.run.with_name("2")
-    for file in ("best.npz", "last.npz"):
+    for file in ("previous.npz", "last.npz"):
         with (
             np.load(first / "checkpoints" / file) as a,
             np.load(second / "checkpoints" / file) as b,
@@ -84,7 +84,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
 def test_half_written_files_are_never_read(tmp_path):
     file, variable = tmp_path / "last.npz", keras.Variable(np.ones(2))
     save_state(file, {"v": variable}, {"history": []})
-    (tmp_path / ".last.npz.tmp").write_bytes(b"torn by a kill")
+    (tmp_path / ".unfinished-last.npz").write_bytes(b"torn by a kill")
     variable.assign([0, 0])
     assert load_state(file, {"v": variable}) == {"history": []}
     assert np.array_equal(keras.ops.convert_to_numpy(variable), [1, 1])
