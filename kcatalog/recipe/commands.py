@@ -74,6 +74,14 @@ OPTIONS = {
         Annotated[int, typer.Option(min=1, help="For text: characters to write.")],
         200,
     ),
+    "port": (
+        Annotated[int, typer.Option(min=0, max=65535, help="On this machine; 0 takes a free one.")],
+        8501,  # TensorFlow Serving's
+    ),
+    "version": (
+        Annotated[int | None, typer.Option(min=0, help="The exported version. [default: newest]")],
+        None,
+    ),
     "debug": (
         Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")],
         False,
@@ -153,6 +161,15 @@ def _app(recipe) -> typer.Typer:
     files = {"files": (Annotated[list[Path], typer.Argument(help="Your files.")], ...)}
     app.command("predict", help="Run the exported model on your files.")(
         _with_options(predict, ("length", "seed", "debug"), files)
+    )
+
+    def serve(port: int, version: int | None, debug):
+        from kcatalog.recipe import serve
+
+        serve.serve(recipe, port, version)
+
+    app.command("serve", help="Try the exported model out over HTTP, on this machine alone.")(
+        _with_options(serve, ("port", "version", "debug"))
     )
     return app
 

@@ -1,8 +1,11 @@
-"""`predict`: the exported model, in plain TensorFlow, on the user's own files."""
+"""The exported model, in plain TensorFlow, on the user's own files: for `predict` and `serve`."""
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -13,35 +16,104 @@ from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.rundir import read_json
 
 CONTEXT = 256  # characters the model looks back on while it writes
+TOP = 5  # classes named of many
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One exported version of a recipe.
+
+    Args:
+        recipe: whose it is; its source reads files.
+        folder: where it lies, named after its version.
+        facts: what its manifest says of the data.
+    """
+
+    recipe: Any
+    folder: Path
+    facts: dict
+
+    @functools.cached_property
+    def answer(self):
+        """The model, loaded when first asked (`load`)."""
+        return load(self.folder)
+
+    def read(self, files: list[Path]):
+        """Files as the model's input, prepared as its training data were."""
+        return self.recipe.source.read(files, self.facts)
+
+    def outputs(self, inputs) -> dict[str, np.ndarray]:
+        """The model's outputs under their names."""
+        return self.answer(**{self.answer.input.name: inputs})
+
+    def describe(self, outputs: dict[str, np.ndarray]) -> list[dict]:
+        """What outputs say of each sample, in words a reader wants first."""
+        return [self._describe(row) for row in rows(outputs)]
+
+    def go_on(self, prompt: str, length: int, seed: int) -> str:
+        """How the text goes on."""
+        return generate(self.answer, prompt, length, self.facts["classes"], seed)
+
+    def _describe(self, answer: dict[str, np.ndarray]) -> dict:
+        if "label" not in answer:
+            return {name: values.tolist() for name, values in answer.items()}
+        p = answer["probabilities"]
+        most = [int(i) for i in np.argsort(-p, kind="stable")[:TOP]]
+        return {
+            "label": answer["label"].decode(),
+            "probability": float(p.max()),
+            "probabilities": {self.facts["classes"][i]: float(p[i]) for i in most},
+        }
+
+
+def rows(outputs: dict) -> list[dict]:
+    """Outputs by sample instead of by name.
+
+    >>> rows({"label": ["a", "b"], "score": [1, 2]})
+    [{'label': 'a', 'score': 1}, {'label': 'b', 'score': 2}]
+    """
+    return [dict(zip(outputs, row, strict=True)) for row in zip(*outputs.values(), strict=True)]
+
+
+def find(recipe, version: int | None = None) -> Exported:
+    """The newest exported version of a recipe, or another one."""
+    folder = export.newest(recipe.name)
+    if folder is None:
+        raise RecipeError(f"There is no exported {recipe.name} yet. Run `export` first.")
+    if version is not None:
+        folder = folder.with_name(str(version))
+        if not folder.is_dir():
+            there = sorted(int(d.name) for d in folder.parent.iterdir() if d.name.isdigit())
+            raise RecipeError(
+                f"--version must be an exported version of {recipe.name}: "
+                f"{', '.join(map(str, there))}. Received: {version}."
+            )
+    return Exported(recipe, folder, read_json(folder / "manifest.json")["data"])
 
 
 def predict(recipe, files: list[Path], length: int, seed: int) -> None:
     """Print what the newest exported model says of each file, or how it goes on from a text."""
-    folder = export.newest(recipe.name)
-    if folder is None:
-        raise RecipeError(f"There is no exported {recipe.name} yet. Run `export` first.")
     missing = next((f for f in files if not f.exists()), None)
     if missing is not None:
         raise RecipeError(f"{missing} does not exist.")
-    facts = read_json(folder / "manifest.json")["data"]
-    inputs = recipe.source.read(files, facts)
-    answer = load(folder)
+    exported = find(recipe)
+    inputs = exported.read(files)
     console = Console(soft_wrap=True)
-    console.print(f"{folder}", style="dim", highlight=False)
-    if facts["task"] == "next-character":
+    console.print(f"{exported.folder}", style="dim", highlight=False)
+    if exported.facts["task"] == "next-character":
         for file, prompt in zip(files, inputs, strict=True):
             console.rule(str(file), align="left")
-            text = generate(answer, prompt, length, facts["classes"], seed)
+            text = exported.go_on(prompt, length, seed)
             console.print(prompt, end="", markup=False, highlight=False, style="dim")
             console.print(text, markup=False, highlight=False)
         return
-    answers = answer(**{facts["input_name"]: inputs})
-    if facts["task"] == "embedding":
-        console.print(_matches(files, answers["embedding"]))
+    said = exported.describe(exported.outputs(inputs))
+    if exported.facts["task"] == "embedding":
+        console.print(_matches(files, np.array([each["embedding"] for each in said])))
         return
     table = Table("file", "label", "probability")
-    for file, label, p in zip(files, answers["label"], answers["probabilities"], strict=True):
-        table.add_row(str(file), label.decode(), f"{p.max():.3f}")
+    for file, each in zip(files, said, strict=True):
+        table.add_row(str(file), each["label"], f"{each['probability']:.3f}")
     console.print(table)
 
 
@@ -72,6 +144,8 @@ def load(folder: Path):
         return {k: v.numpy() for k, v in signature(**tensors).items()}
 
     answer.model = model  # TensorFlow lets go of a model whose functions alone are held
+    (answer.input,) = signature.structured_input_signature[1].values()
+    answer.outputs = signature.structured_outputs
     return answer
 
 
