@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from kcatalog.recipe import disk, stopping
 from kcatalog.recipe.errors import RecipeError
 
 USAGE_ERROR = 2
@@ -95,7 +96,8 @@ PLACE = ("devices", "run_dir", "debug")
 def run(recipe, arguments: list[str] | None = None) -> int:
     """Run a recipe's command line. Returns the exit code.
 
-    0: done. 1: a bug, or an error nobody foresaw. 2: wrong input, one sentence on stderr.
+    0: done. 1: a bug, or an error nobody foresaw. 2: wrong input, one sentence on stderr. 130, 143:
+    stopped by Ctrl-C or SIGTERM.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
@@ -108,11 +110,13 @@ def run(recipe, arguments: list[str] | None = None) -> int:
         if "--debug" in arguments:
             raise
         return _say(str(e), USAGE_ERROR)
-    except (KeyboardInterrupt, typer.Abort):
-        return _say("Stopped. Add --resume to go on from the last finished epoch.", 130)
+    except stopping.Stopped as e:
+        return _say(str(e), e.code)
     except Exception as e:  # the last resort, so that a user sees a sentence
         if "--debug" in arguments:
             raise
+        if reason := disk.trouble(e):
+            return _say(f"{reason}. What is finished is kept: mend it, and add --resume.", 2)
         first = str(e).strip().splitlines()[:1]
         return _say(f"{type(e).__name__}: {''.join(first)} (--debug shows where)", 1)
     return result if isinstance(result, int) else 0
@@ -179,7 +183,8 @@ def _with_options(function: Callable, names: tuple[str, ...], arguments: dict | 
     takes_context = "context" in inspect.signature(function).parameters
 
     def command(**chosen):
-        return function(**chosen)
+        with stopping.signals():
+            return function(**chosen)
 
     wanted = {"context": (typer.Context, inspect.Parameter.empty)} if takes_context else {}
     wanted |= (arguments or {}) | {name: OPTIONS[name] for name in names}

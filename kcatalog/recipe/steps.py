@@ -22,6 +22,7 @@ from kcatalog.recipe import (
     neighbours,
     rundir,
     start,
+    stopping,
     tasks,
 )
 from kcatalog.recipe.batches import evaluation_size
@@ -55,7 +56,8 @@ class Steps:
             if not run.model.exists():
                 self._train(run, data, used)
             self._evaluate(run, data, used.words)
-        self._export(run)
+        with stopping.goes_on(run.path):
+            self._export(run)
 
     def tune(self) -> None:
         with self._start() as (run, data), start.session(run, self.asked) as used:
@@ -96,7 +98,7 @@ class Steps:
             started = start.go_on(self.recipe, waiting, self.asked)
         else:
             started = start.begin(self.recipe, self.asked)
-        with started as (run, data):
+        with started as (run, data), stopping.goes_on(run.path):
             self.console.print(f"{self.recipe.name} on {data.name} in {run.path}")
             yield run, data
 

@@ -1,0 +1,62 @@
+"""Ctrl-C and SIGTERM: a run stops as a killed one does, and says how to go on."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class Stopped(Exception):  # noqa: N818 - no error
+    """What to tell the user, and the exit code: 128 and the signal's number, as in shells."""
+
+    def __init__(self, sentence: str, code: int):
+        super().__init__(sentence)
+        self.code = code
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which thereby ends what Ctrl-C ends, helper processes included."""
+
+
+@contextlib.contextmanager
+def signals() -> Iterator[None]:
+    """Ctrl-C and SIGTERM inside raise `Stopped`.
+
+    Typer has an answer of its own to `KeyboardInterrupt`, another one from version to version.
+    """
+    try:
+        with _sigterm_interrupts():
+            yield
+    except KeyboardInterrupt as e:
+        number = signal.SIGTERM if isinstance(e, Terminated) else signal.SIGINT
+        how = " ".join(getattr(e, "__notes__", ["Nothing was begun: start it again."]))
+        raise Stopped(f"Stopped. {how}", 128 + number) from e
+
+
+@contextlib.contextmanager
+def goes_on(run: Path) -> Iterator[None]:
+    """What is stopped inside tells how to go on with this run."""
+    try:
+        yield
+    except KeyboardInterrupt as e:
+        e.add_note(f"What is finished is kept. To go on, add: --resume --run-dir {run}")
+        raise
+
+
+@contextlib.contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # only that one is asked
+        yield
+        return
+
+    def interrupt(number, frame):
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
