@@ -35,6 +35,28 @@ OPTIONS = {
         ],
         None,
     ),
+    "folds": (
+        Annotated[
+            int | None,
+            typer.Option(min=2, help="Judge trials by so many folds. [default: one split]"),
+        ],
+        None,
+    ),
+    "keep": (
+        Annotated[int, typer.Option(min=0, help="Of how many trials checkpoints are kept.")],
+        3,
+    ),
+    "isolate": (
+        Annotated[bool, typer.Option("--isolate", help="Each trial in a process of its own.")],
+        False,
+    ),
+    "trial_memory": (
+        Annotated[
+            float | None,
+            typer.Option(min=0.1, metavar="GB", help="End isolated trials that take more."),
+        ],
+        None,
+    ),
     "seed": (
         Annotated[
             int | None,
@@ -89,7 +111,7 @@ OPTIONS = {
     ),
 }
 SETTINGS = ("data", "epochs", "seed", "overrides", "precision")
-TUNING = ("trials", "trial_epochs", "tuner")
+TUNING = ("trials", "trial_epochs", "tuner", "folds", "keep", "isolate", "trial_memory")
 PLACE = ("devices", "run_dir", "debug")
 
 
@@ -156,6 +178,12 @@ def _app(recipe) -> typer.Typer:
             getattr(Steps(recipe, Asked(**chosen)), name)()
 
         app.command(name, help=help_text)(_with_options(step, options))
+
+    def trial(folder: Path, **chosen):
+        Steps(recipe, Asked(**chosen)).trial(folder)
+
+    folder = {"folder": (Annotated[Path, typer.Argument()], ...)}
+    app.command("trial", hidden=True)(_with_options(trial, (*PLACE, "trial_memory"), folder))
 
     def predict(files: Annotated[list[Path], typer.Argument()], length: int, seed, debug):
         from kcatalog.recipe import prediction

@@ -55,6 +55,23 @@ def space(
     return hp
 
 
+def check_epochs(space: keras_tuner.HyperParameters, asked: int | None, tuner: str) -> None:
+    """Where a recipe tunes its epochs, nothing else may say how many."""
+    epochs = next((h for h in space.space if h.name == "epochs"), None)
+    if epochs is None:
+        return
+    if asked:
+        raise RecipeError(
+            "--epochs and --trial-epochs must be left out: this recipe has a hyperparameter "
+            f'"epochs". Received: {asked}. Use --set epochs={asked}.'
+        )
+    if tuner == "hyperband" and not isinstance(epochs, keras_tuner.engine.hyperparameters.Fixed):
+        raise RecipeError(
+            "--tuner hyperband chooses how long trials last, and so does this recipe's "
+            'hyperparameter "epochs". Add --set epochs=NUMBER, or take another tuner.'
+        )
+
+
 def _build(build: Callable, hp, pinned: bool) -> None:
     try:
         build(hp)

@@ -26,6 +26,10 @@ class Asked:
     trials: int | None = None
     trial_epochs: int | None = None
     tuner: str | None = None
+    folds: int | None = None
+    keep: int = 3
+    isolate: bool = False
+    trial_memory: float | None = None
     seed: int | None = None
     overrides: list[str] | None = None
     precision: str | None = None
@@ -36,7 +40,7 @@ class Asked:
 
     def settings(self) -> dict:
         """What shapes a run and was given."""
-        names = ("data", "epochs", "trials", "trial_epochs", "tuner", "seed", "overrides")
+        names = ("data", "epochs", "trials", "trial_epochs", "tuner", "folds", "seed", "overrides")
         values = {name: getattr(self, name) for name in (*names, "precision")}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -50,6 +54,7 @@ def begin(recipe, asked: Asked) -> Iterator[tuple[Run, Data]]:
         "trials": recipe.trials,
         "trial_epochs": recipe.trial_epochs,
         "tuner": "random",
+        "folds": 1,
         "seed": 0,
         "overrides": [],
         "precision": "float32",
@@ -57,9 +62,14 @@ def begin(recipe, asked: Asked) -> Iterator[tuple[Run, Data]]:
     }
     overrides = hyperparameters.parse(settings["overrides"])
     data = recipe.source.load(settings["data"], settings["seed"])
+    if settings["folds"] > 1:
+        from kcatalog.recipe.search import folds
+
+        folds.check(data, settings["folds"])
     run = Run(Path(), {"settings": settings})
     with session(run, asked) as used:
-        hyperparameters.space(builder(recipe, data, used), overrides)
+        space = hyperparameters.space(builder(recipe, data, used), overrides)
+    hyperparameters.check_epochs(space, asked.epochs or asked.trial_epochs, settings["tuner"])
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     facts = {"command": command, "settings": settings, "data": describe(data)}
     with rundir.begin(recipe.name, asked.run_dir, facts) as run:
@@ -83,7 +93,7 @@ def go_on(recipe, run: Run, asked: Asked) -> Iterator[tuple[Run, Data]]:
     epochs before it is trained; nothing else may change."""
     with disk.held(run.path):
         run = rundir.find(recipe.name, run.path)  # as it stands now that nobody else writes
-        settings = {**run.facts["settings"]}
+        settings = {"folds": 1, **run.facts["settings"]}
         open_to_change = {"trials": not run.checkpoints.exists(), "epochs": not run.model.exists()}
         for name, value in asked.settings().items():
             if settings[name] != value and not open_to_change.get(name):

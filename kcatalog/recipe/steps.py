@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -17,6 +18,7 @@ from kcatalog.recipe import (
     baselines,
     disk,
     export,
+    forecasts,
     hyperparameters,
     monitoring,
     neighbours,
@@ -31,6 +33,7 @@ from kcatalog.recipe.devices import Devices
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.export import serving
 from kcatalog.recipe.monitoring import projector
+from kcatalog.recipe.monitoring.pictures import Judged
 from kcatalog.recipe.rundir import Run
 from kcatalog.recipe.start import Asked
 from kcatalog.recipe.training import Plan, train
@@ -87,11 +90,25 @@ class Steps:
                     self._evaluate(run, data, used.words)
         self._export(run)
 
+    def trial(self, folder: Path) -> None:
+        """One trial of a search that runs elsewhere and holds the run (`tune --isolate`)."""
+        from kcatalog.recipe.search import isolation
+
+        run = rundir.find(self.recipe.name, self.asked.run_dir)
+        data = start.same_data(self.recipe, run)
+        with start.session(run, self.asked) as used:
+            training = self._training(run, data, used)
+            isolation.work_on(training, folder, self.asked.trial_memory)
+
     # --- the steps themselves ------------------------------------------------------------
 
     @contextlib.contextmanager
     def _start(self, waiting: Run | None = None) -> Iterator[tuple[Run, Data]]:
         """The run to work in. Nobody else does meanwhile."""
+        if self.asked.isolate or self.asked.trial_memory:
+            from kcatalog.recipe.search import isolation
+
+            isolation.prepare(self.asked.isolate, self.asked.trial_memory)
         if self.asked.resume:
             started = start.resume(self.recipe, self.asked)
         elif waiting is not None:
@@ -106,22 +123,47 @@ class Steps:
         return self.recipe.objective or tasks.of(data).objective
 
     def _tune(self, run: Run, data: Data, used: Devices) -> None:
-        from kcatalog.recipe.search import Budget, Trials, search
+        from kcatalog.recipe.search import Budget, isolation, search
 
         settings, build = run.facts["settings"], start.builder(self.recipe, data, used)
         space = hyperparameters.space(build, hyperparameters.parse(settings["overrides"]))
-        trials = Trials(build, data, settings["seed"], self.recipe.batch_size, run.logs)
-        budget = Budget(settings["tuner"], settings["trials"], settings["trial_epochs"])
-        best = search(trials, space, self._objective(data), budget, run, self.console)
+        budget = Budget(settings["tuner"], settings["trials"], self.asked.keep)
+        training, run_trial = self._training(run, data, used), None
+        if self.asked.isolate:
+            script = inspect.getfile(self.recipe.build)
+            run_trial = isolation.Isolated(
+                script, run.path, self.asked.devices, self.asked.trial_memory
+            )
+        best = search(training, space, budget, run, self.console, run_trial)
         run.write("hyperparameters.json", best)
+
+    def _training(self, run: Run, data: Data, used: Devices):
+        """How the trials of this run are trained."""
+        from kcatalog.recipe.search import Training
+
+        def build(hp, data):
+            return start.builder(self.recipe, data, used)(hp)
+
+        settings = run.facts["settings"]
+        return Training(
+            build,
+            data,
+            self._objective(data),
+            epochs=settings["trial_epochs"],
+            batch_size=self.recipe.batch_size,
+            seed=settings["seed"],
+            logs=run.logs,
+            folds=settings.get("folds", 1),
+        )
 
     def _train(self, run: Run, data: Data, used: Devices) -> None:
         settings, build = run.facts["settings"], start.builder(self.recipe, data, used)
         tuned = run.read("hyperparameters.json")
         hp = hyperparameters.space(build, hyperparameters.parse(settings["overrides"]), tuned)
+        hyperparameters.check_epochs(hp, self.asked.epochs, settings["tuner"])
         run.write("hyperparameters.json", monitoring.active(hp))
-        size = self.recipe.batch_size
-        plan = Plan(self._objective(data), settings["epochs"], size, settings["seed"])
+        epochs, size = hp.values.get("epochs", settings["epochs"]), self.recipe.batch_size
+        plan = Plan(self._objective(data), epochs, size, settings["seed"])
         with used.scope():
             train(build, hp, data, plan, run, self.console)
 
@@ -135,8 +177,9 @@ class Steps:
         name, baseline = self.recipe.baseline(data)
         self.console.print(f"Test {task.measure}: {score:.4f}. Baseline ({name}): {baseline:.4f}.")
         scores = {task.measure: score, f"{task.measure} of the baseline": baseline}
-        further = self._further(data, outputs) if known else {}
-        monitoring.write_test(run.logs, data, predicted, {**scores, **further})
+        further = self._further(data, outputs)
+        judged = Judged(data, data.test, outputs, predicted)
+        monitoring.write_test(run.logs, judged, model, {**scores, **further})
         if known:
             projector.write(run.logs / "test", data, outputs, predicted)
         facts = start.describe(data)
@@ -154,9 +197,17 @@ class Steps:
         }
         run.write("metrics.json", metrics)
 
-    def _further(self, data: Data, embeddings: np.ndarray) -> dict[str, float]:
-        """How well test samples find each other, by their embeddings and by their features."""
-        ours = neighbours.retrieval(embeddings, data.test[1])
+    def _further(self, data: Data, outputs: np.ndarray) -> dict[str, float]:
+        """Of embeddings: how well test samples find each other, by them and by their features.
+        Of forecasts: how much of the truth the band holds, and the like."""
+        if data.task == "forecast":
+            measures = forecasts.further(data, outputs)
+            for measure, value in measures.items():
+                self.console.print(f"Test {measure}: {value:.4g}.")
+            return measures
+        if data.task != "embedding":
+            return {}
+        ours = neighbours.retrieval(outputs, data.test[1])
         raw = neighbours.retrieval(baselines.scaled_features(data)[1], data.test[1])
         for measure in ours:
             self.console.print(

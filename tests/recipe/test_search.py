@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+from pathlib import Path
 
 import keras
 import keras_tuner
@@ -10,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from kcatalog.recipe import search
+from kcatalog.recipe.search import report
 from tests.recipe import tiny
 
 
@@ -41,17 +43,22 @@ def test_the_first_trial_is_the_defaults_and_set_values_stay(call):
     assert len({t["dropout.rate"] for t in (first, *others)}) == 3
 
 
+def training(**changes):
+    facts = {"objective": "val_accuracy", "epochs": 2, "batch_size": 16, "seed": 0}
+    data = tiny.recipe.source.load(None, 0)
+    return search.Training(tiny.build, data, logs=Path("logs"), **{**facts, **changes})
+
+
 def test_one_build_is_enough_to_know_the_space(tmp_path):
     """Else KerasTuner builds a model for every option of every choice, before the first trial."""
     built = []
 
-    def build(hp):
+    def build(hp, data):
         built.append(tiny.build(hp, data))
         return built[-1]
 
-    data = tiny.recipe.source.load(None, 0)
-    trials = search.Trials(build, data, seed=0, batch_size=16, logs=tmp_path)
-    tuner = keras_tuner.RandomSearch(trials, objective="val_accuracy", directory=tmp_path)
+    model = dataclasses.replace(training(), build=build).model
+    tuner = keras_tuner.RandomSearch(model, objective="val_accuracy", directory=tmp_path)
     assert len(built) == 1
     names = {h.name for h in tuner.oracle.get_space().space}
     assert {"optimizer.Adam.learning_rate", "optimizer.SGD.learning_rate"} <= names
@@ -106,7 +113,7 @@ def test_table_is_sorted_best_first():
         return t
 
     for objective, order in (("val_accuracy", ["1", "2", "0"]), ("val_loss", ["0", "2", "1"])):
-        table = search.table([trial(0, 0.1), trial(1, 0.9), trial(2, 0.5)], objective)
+        table = report.table([trial(0, 0.1), trial(1, 0.9), trial(2, 0.5)], objective)
         console = Console(width=100, record=True, file=io.StringIO())
         console.print(table)
         rows = [line for line in console.export_text().splitlines() if "rate=0.123" in line]

@@ -1,0 +1,86 @@
+"""KerasTuner's files, so that a kill at any moment loses nothing of a search.
+
+KerasTuner overwrites `oracle.json` and each `trial.json` in place and one after the other: a kill
+leaves half a file, or files that contradict each other. Here each is written beside and renamed
+into place, the one before is kept, and what a kill has parted is brought together on reload.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from rich.console import Console
+
+from kcatalog.recipe import rundir
+from kcatalog.recipe.errors import RecipeError
+
+ENDED = ("COMPLETED", "FAILED")
+
+
+class Kept:
+    """Mixed into an oracle. Of KerasTuner's private methods it needs those that name its files
+    and write a trial's, which nothing public does."""
+
+    console = Console()
+
+    def save(self) -> None:
+        write(Path(self._get_oracle_fname()), self.get_state())
+
+    def _save_trial(self, trial) -> None:
+        write(Path(self._get_trial_dir(trial.trial_id)) / "trial.json", trial.get_state())
+
+    def reload(self) -> None:
+        folder = Path(self._project_dir)
+        self._mend(folder / "oracle.json", "start_order")
+        for file in folder.glob("trial_*/trial.json"):
+            self._mend(file, "trial_id")
+        super().reload()
+        self._agree()
+
+    def _mend(self, file: Path, key: str) -> None:
+        """Where a file is damaged, put the one before in its place."""
+        before = _before(file)
+        if _sound(file, key):
+            return
+        if not _sound(before, key):
+            raise RecipeError(f"{file} is damaged, and so is {before.name}. Start a new run.")
+        os.replace(file, file.with_suffix(".damaged.json"))
+        shutil.copyfile(before, file)
+        self.console.print(f"{file} is damaged; went on with the one before it.", style="yellow")
+
+    def _agree(self) -> None:
+        """A trial counts as begun, and as ended, if the oracle's own file says so too.
+
+        Any other is run, and goes on from its checkpoint.
+        """
+        missing = [i for i in self.start_order if i not in self.trials]
+        if missing:
+            file = Path(self._project_dir) / f"trial_{missing[0]}" / "trial.json"
+            raise RecipeError(f"{file} is missing. Start a new run.")
+        self.trials = {i: self.trials[i] for i in self.start_order}
+        self.end_order = [i for i in self.end_order if self.trials[i].status in ENDED]
+        waiting = [t for i, t in self.trials.items() if i not in self.end_order]
+        for trial in waiting:
+            trial.status, trial.message = "RUNNING", None
+            trial.metrics = type(trial.metrics)()  # what the killed process reported last
+        self._retry_queue = [t.trial_id for t in reversed(waiting)]  # the last is run first
+
+
+def write(file: Path, state: dict) -> None:
+    """Write a file whole, and keep the one before."""
+    if file.exists():
+        shutil.copyfile(file, _before(file))
+    rundir.write_json(file, state)
+
+
+def _before(file: Path) -> Path:
+    return file.with_suffix(".before.json")
+
+
+def _sound(file: Path, key: str) -> bool:
+    try:
+        return key in rundir.read_json(file)
+    except RecipeError:
+        return False

@@ -1,0 +1,38 @@
+"""Stratified folds: every sample of training and validation part is validated on once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+from kcatalog.recipe.data import Data
+from kcatalog.recipe.errors import RecipeError
+
+
+def check(data: Data, count: int) -> None:
+    """Whether the data can be cut into so many folds."""
+    labels = data.train[1]
+    if data.task not in ("classification", "embedding") or np.ndim(labels) != 1:
+        raise RecipeError(
+            f"--folds must be left out for {data.name}: folds need one label per sample, and the "
+            f"task is {data.task!r}."
+        )
+    counts = np.bincount(np.concatenate([labels, data.validation[1]]))
+    fewest = int(np.argmin(counts))
+    if counts[fewest] < count:
+        raise RecipeError(
+            f"--folds must be at most {counts[fewest]}, as many as class "
+            f"{data.classes[fewest]!r} has samples to train and validate. Received: {count}."
+        )
+
+
+def parts(data: Data, count: int, seed: int) -> Iterator[Data]:
+    """The data once for each fold, which is the validation part; the test part stays."""
+    from sklearn.model_selection import StratifiedKFold
+
+    x, y = (np.concatenate(both, axis=0) for both in zip(data.train, data.validation, strict=True))
+    cut = StratifiedKFold(count, shuffle=True, random_state=seed)
+    for kept, held in cut.split(np.zeros(len(y)), y):
+        yield dataclasses.replace(data, train=(x[kept], y[kept]), validation=(x[held], y[held]))

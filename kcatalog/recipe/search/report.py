@@ -1,0 +1,71 @@
+"""What the terminal shows of a search: a line when a trial ends, and a table of them all."""
+
+from __future__ import annotations
+
+import statistics
+
+from rich.table import Table
+
+from kcatalog.recipe import monitoring
+from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.search.trial import fold_name
+from kcatalog.recipe.tasks import higher_is_better
+
+
+def line(trial, oracle) -> str:
+    """A trial that has just ended."""
+    objective, number = oracle.objective.name, len(oracle.end_order)
+    count = f" of {oracle.max_trials}" if oracle.max_trials else ""
+    if trial.score is None:
+        return f"Trial {number}{count}: failed: {reason(trial)}"
+    return f"Trial {number}{count}: {objective} {score(trial, objective)}"
+
+
+def table(trials: list, objective: str) -> Table:
+    """Trials, best first, with their hyperparameters."""
+    best_first = higher_is_better(objective)
+    scored = [t for t in trials if t.score is not None]
+    scored.sort(key=lambda t: t.score, reverse=best_first)
+    drawn = Table("trial", objective, "best epoch", "hyperparameters", title="Trials")
+    for t in [*scored, *(t for t in trials if t.score is None)]:
+        values = monitoring.active(t.hyperparameters)
+        words = ", ".join(f"{k}={_short(v)}" for k, v in values.items())
+        if t.score is None:
+            drawn.add_row(t.trial_id, "failed", "", f"{words}\n{reason(t)}")
+        else:
+            drawn.add_row(t.trial_id, score(t, objective), str(t.best_step + 1), words)
+    return drawn
+
+
+def score(trial, objective: str) -> str:
+    """A trial's score; of folds their mean and standard deviation."""
+    folds = fold_scores(trial, objective)
+    deviation = f" ± {statistics.stdev(folds):.4f}" if folds else ""
+    return f"{trial.score:.4f}{deviation}"
+
+
+def fold_scores(trial, objective: str) -> list[float]:
+    """Each fold's score in the best epoch; none where there were no folds."""
+    scores, number = [], 1
+    while trial.metrics.exists(name := fold_name(objective, number)):
+        scores.append(trial.metrics.get_last_value(name))
+        number += 1
+    return scores
+
+
+def reason(trial) -> str:
+    """Why a trial failed, in one line."""
+    lines = (trial.message or "no score").strip().splitlines()
+    return lines[-1].removeprefix(f"{RecipeError.__module__}.{RecipeError.__name__}: ")
+
+
+def exhausted(oracle, tuner: str) -> str:
+    """That no set is left."""
+    said = f"All {oracle.sets_tried()} sets of hyperparameters were tried."
+    if tuner == "hyperband":
+        said += " Hyperband needs more to choose among; --tuner random trains each in full."
+    return said
+
+
+def _short(value) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

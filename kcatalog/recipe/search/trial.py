@@ -1,0 +1,153 @@
+"""One trial: a set of hyperparameters, trained and judged on the validation part, or on folds.
+
+After a kill it goes on with the epoch after its last finished one, and ends with the score it
+would have had. So a trial that Hyperband continues is one that was interrupted: it ends as if it
+had been trained in one piece.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import keras_tuner
+import numpy as np
+
+from kcatalog.recipe import monitoring, tasks, warmup
+from kcatalog.recipe.batches import batches_of, evaluation_size
+from kcatalog.recipe.checkpoint import Checkpoint
+from kcatalog.recipe.data import Data
+from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.search import folds
+
+Logs = list[dict[str, float]]  # what each epoch reported
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one trial is to do.
+
+    trial_id: the oracle's name for it.
+    hp: its hyperparameters. What `build` asks for and nobody knew of is added to them.
+    folder: where it keeps its checkpoints.
+    parent: the folder of the trial that it continues.
+    """
+
+    trial_id: str
+    hp: keras_tuner.HyperParameters
+    folder: Path
+    parent: Path | None = None
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+
+@dataclass(frozen=True)
+class Training:
+    """How every trial of a search is trained.
+
+    build: `build(hp, data)` returns a compiled model.
+    epochs: how long, where no hyperparameter "epochs" says otherwise.
+    folds: 1, to judge by the validation part; or into how many folds it and the training part
+        are cut, each of which is the validation part once.
+    """
+
+    build: Callable
+    data: Data
+    objective: str
+    epochs: int
+    batch_size: int
+    seed: int
+    logs: Path
+    folds: int = 1
+
+    def model(self, hp, data: Data | None = None):
+        """A new model: same hyperparameters, same weights."""
+        keras.utils.set_random_seed(self.seed)
+        return self.build(hp, data or self.data)
+
+    def run(self, work: Work) -> list[Logs]:
+        """Train and return what each epoch reported, for each fold."""
+        _continue(work)
+        if self.folds == 1:
+            return [self._fit(work, self.data, self.logs, work.checkpoints)]
+        return [
+            self._fit(work, part, self.logs / f"fold_{i}", work.checkpoints / f"fold_{i}")
+            for i, part in enumerate(folds.parts(self.data, self.folds, self.seed), start=1)
+        ]
+
+    def _fit(self, work: Work, data: Data, logs: Path, folder: Path) -> Logs:
+        keras.utils.clear_session()
+        gc.collect()
+        model = self.model(work.hp, data)
+        checkpoint, epochs = Checkpoint(folder, self.objective), length(work.hp, self.epochs)
+        start = checkpoint.resume(model)
+        if start < epochs:
+            trial = keras_tuner.engine.trial.Trial(work.hp, work.trial_id)
+            batches = batches_of(data, work.hp, self.batch_size, self.seed)
+            model.fit(
+                batches,
+                validation_data=data.validation,
+                validation_batch_size=evaluation_size(len(data.validation[0])),
+                epochs=epochs,
+                initial_epoch=start,
+                shuffle=False,
+                callbacks=[
+                    batches.shuffling(),
+                    *tasks.validated(data),
+                    *warmup.callbacks(model),
+                    *monitoring.trial_callbacks(logs, trial),
+                    checkpoint,
+                ],
+                verbose=0,
+            )
+        return checkpoint.history
+
+
+def length(hp, epochs: int) -> int:
+    """Epochs to train: Hyperband's, or the hyperparameter's, or else `epochs`."""
+    return hp.values.get("tuner/epochs") or hp.values.get("epochs", epochs)
+
+
+def _continue(work: Work) -> None:
+    """Begin where the parent stands, unless this trial has begun already.
+
+    Where the parent left nothing, training starts at the first epoch, which takes longer and
+    ends with the same weights.
+    """
+    if work.checkpoints.exists() or work.parent is None:
+        return
+    parent, beside = work.parent / "checkpoints", work.folder / ".unfinished-checkpoints"
+    if parent.exists():
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.copytree(parent, beside)
+        os.replace(beside, work.checkpoints)
+
+
+def history_of(parts: list[Logs], objective: str) -> keras.callbacks.History:
+    """What the folds reported, in KerasTuner's words: their mean, epoch by epoch.
+
+    So the best epoch is the one that is best for all folds together, and the score is the mean
+    of what the folds reported in it. Each fold's own value is kept beside.
+    """
+    epochs = min(map(len, parts))
+    if not epochs:
+        raise RecipeError("The loss is not a finite number in the first epoch.")
+    history = keras.callbacks.History()
+    for name in set.intersection(*(set(logs) for part in parts for logs in part)):
+        values = [[logs[name] for logs in part[:epochs]] for part in parts]
+        history.history[name] = np.mean(values, axis=0).tolist()
+        if name == objective and len(parts) > 1:
+            history.history |= {fold_name(name, i): v for i, v in enumerate(values, start=1)}
+    return history
+
+
+def fold_name(objective: str, number: int) -> str:
+    """How the score of one fold is called among a trial's metrics."""
+    return f"{objective} of fold {number}"
