@@ -20,6 +20,7 @@ from kcatalog.recipe import (
     export,
     forecasts,
     hyperparameters,
+    keras_file,
     monitoring,
     neighbours,
     rundir,
@@ -170,7 +171,7 @@ class Steps:
     def _evaluate(self, run: Run, data: Data, device: str) -> None:
         """Score the test split next to a baseline on the same split."""
         task, (x, y) = tasks.of(data), data.test
-        model = keras.saving.load_model(run.model, compile=False)
+        model = keras_file.load(run.model)
         outputs = model.predict(x, batch_size=evaluation_size(len(x)), verbose=0)
         outputs, known = outputs.astype("float32"), tasks.gallery(data, model)
         score, predicted = task.score(y, outputs, *known), task.predicted(outputs, *known)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import keras
 from rich.console import Console
 
-from kcatalog.recipe import disk, monitoring, parts, tasks, warmup
+from kcatalog.recipe import keras_file, monitoring, parts, tasks, warmup
 from kcatalog.recipe.batches import batches_of, evaluation_size
 from kcatalog.recipe.checkpoint import Checkpoint
 
@@ -75,5 +75,4 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
             "history": checkpoint.history,
         },
     )
-    with disk.whole(run.model) as beside:  # last: a run with a model counts as trained
-        model.save(beside)
+    keras_file.save(model, run.model)  # last: a run with a model counts as trained

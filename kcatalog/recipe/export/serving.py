@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
-import zipfile
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from kcatalog.recipe import tasks
+from kcatalog.recipe import keras_file, tasks
 
 REPLACEMENT = 0xFFFD  # for bytes that are no UTF-8
 
@@ -45,15 +42,7 @@ def portable(model_file: Path) -> keras.Model:
     Keras's recurrent layers take cuDNN's kernels where a GPU is at hand; a graph with those
     would not run on a CPU. So the file is read as if `use_cudnn=False` had been written.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "portable.keras"
-        with zipfile.ZipFile(model_file) as original, zipfile.ZipFile(copy, "w") as changed:
-            for entry in original.infolist():
-                content = original.read(entry)
-                if entry.filename == "config.json":
-                    content = json.dumps(_without_cudnn(json.loads(content)))
-                changed.writestr(entry.filename, content)
-        return keras.saving.load_model(copy, compile=False)
+    return keras_file.load(model_file, change=_without_cudnn)
 
 
 def request(x: np.ndarray, facts: dict) -> np.ndarray:
