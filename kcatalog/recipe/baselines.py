@@ -8,6 +8,7 @@ import warnings
 
 import numpy as np
 
+from kcatalog.recipe import forecasts
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.data.base import need
 
@@ -63,6 +64,34 @@ def n_gram(data: Data, context: int = 4) -> Baseline:
             p = (followers[h][test[i]] + T * p) / (totals[h] + T)
         bits -= math.log2(p)
     return f"{context + 1}-gram model, Witten-Bell", bits / (len(test) - 1)
+
+
+def ridge(data: Data) -> Baseline:
+    """Mean absolute percentage error of linear forecasts from the same history.
+
+    They forecast what a recipe's model does, differences to the season before, from those in
+    the history; the penalty is the one that does best on the validation part.
+    """
+    regression = need("sklearn.linear_model", "scikit-learn").Ridge
+    season, before = data.facts["season"], forecasts.last_season
+    scale = float(np.std(data.train[1] - before(data, data.train[0]))) or 1.0
+
+    def fit(penalty, *parts):
+        x, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        model = regression(penalty, solver="svd")
+        return model.fit(differences(x), (y - before(data, x)) / scale)
+
+    def error(model, part):
+        x, y = part
+        forecast = before(data, x) + scale * model.predict(differences(x))
+        return forecasts.percentage_error(y, np.repeat(forecast[..., None], 3, axis=-1))
+
+    def differences(x):
+        return (x[:, season:] - x[:, :-season]) / scale
+
+    penalties = [0.1, 1.0, 10.0, 100.0, 1000.0]
+    best = min(penalties, key=lambda p: error(fit(p, data.train), data.validation))
+    return "ridge regression", error(fit(best, data.train, data.validation), data.test)
 
 
 def _score(name: str, model, data: Data) -> Baseline:

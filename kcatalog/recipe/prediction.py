@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from kcatalog.recipe import export
+from kcatalog.recipe import export, forecasts
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.rundir import read_json
 
@@ -111,10 +111,23 @@ def predict(recipe, files: list[Path], length: int, seed: int) -> None:
     if exported.facts["task"] == "embedding":
         console.print(_matches(files, np.array([each["embedding"] for each in said])))
         return
+    if exported.facts["task"] == "forecast":
+        for file, each in zip(files, said, strict=True):
+            console.rule(str(file), align="left")
+            console.print(_steps_ahead(each))
+        return
     table = Table("file", "label", "probability")
     for file, each in zip(files, said, strict=True):
         table.add_row(str(file), each["label"], f"{each['probability']:.3f}")
     console.print(table)
+
+
+def _steps_ahead(said: dict[str, list[float]]) -> Table:
+    """A line for each step ahead: the forecast, and the band it should lie in."""
+    table = Table("step", *forecasts.NAMES)
+    for step, numbers in enumerate(zip(*map(said.get, forecasts.NAMES), strict=True), start=1):
+        table.add_row(str(step), *(f"{number:.6g}" for number in numbers))
+    return table
 
 
 def _matches(files: list[Path], embeddings: np.ndarray) -> Table:

@@ -19,18 +19,20 @@ class Recipe:
             `Input(..., name=data.input_name)`, preprocesses it in layers of its own, and ends
             in logits: (batch, classes) for "classification"; (batch, steps, classes) for
             "next-character", where the model must be causal; or in embeddings (batch,
-            features) for "embedding". What it draws from `hp` is what is tuned
-            (`kcatalog.recipe.tuning`); a hyperparameter called "batch_size" stands in for the
-            argument below, "samples_per_class" for the 4 of each class that a batch of an
-            "embedding" holds. Of the data it must not use `data.test`.
+            features) for "embedding"; or in quantiles (batch, steps ahead, 3), in the units of
+            the data, for "forecast" (`kcatalog.recipe.forecasts`). What it draws from `hp` is
+            what is tuned (`kcatalog.recipe.tuning`); a hyperparameter called "batch_size" stands
+            in for the argument below, "samples_per_class" for the 4 of each class that a batch
+            of an "embedding" holds. Of the data it must not use `data.test`.
         baseline: `baseline(data)` returns (what it is, its score on `data.test`): accuracy for
-            "classification" and "embedding", bits per character for "next-character".
+            "classification" and "embedding", bits per character for "next-character", the mean
+            absolute percentage error for "forecast".
         epochs: the final training's length; the best epoch by validation is kept.
         trials: how many sets of hyperparameters are tried. The first is the defaults.
         trial_epochs: epochs per trial.
         batch_size: samples per step.
         objective: what trials and epochs are compared by, on the validation split. By default
-            "val_accuracy" (classification), "val_loss" (next-character) or "val_margin"
+            "val_accuracy" (classification), "val_loss" (next-character, forecast) or "val_margin"
             (embedding: how clearly a sample's own class is nearest, `kcatalog.recipe.neighbours`).
     """
 

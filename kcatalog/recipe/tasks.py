@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kcatalog import checks
-from kcatalog.recipe import neighbours
+from kcatalog.recipe import forecasts, neighbours
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Task:
     score: (labels, outputs) -> the measure; for embeddings also the gallery that they are
         compared with (`kcatalog.recipe.neighbours`).
     objective: the metric that `fit` reports on the validation split, to choose by.
-    predicted: (outputs), or (embeddings, gallery), -> class indices.
+    predicted: (outputs), or (embeddings, gallery), -> class indices, or the forecast.
     """
 
     measure: str
@@ -77,6 +77,13 @@ TASKS = {
         accuracy_of_nearest,
         "val_margin",
         neighbours.nearest_labels,
+    ),
+    "forecast": Task(
+        "mean absolute percentage error",
+        False,
+        forecasts.percentage_error,
+        "val_loss",
+        forecasts.median,
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -90,21 +91,25 @@ class Series(Source):
             "test": (known, len(values)),
         }
         parts = {k: windows(values, history, self.horizon, *span) for k, span in spans.items()}
-        facts = {"season": season, "column": column}
+        facts = {"season": season, "every": every(test, self.horizon), "column": column}
         return Data(name, "forecast", "history", **parts, classes=(), facts=facts)
 
 
 def windows(values: np.ndarray, history: int, horizon: int, first: int, end: int) -> Arrays:
-    """Each run of `horizon` values in [first, end), and the `history` values before each.
+    """Runs of `horizon` values in [first, end), and the `history` values before each.
 
     >>> x, y = windows(np.arange(6.0), history=2, horizon=2, first=2, end=6)
     >>> x.tolist(), y.tolist()
     ([[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]], [[2.0, 3.0], [3.0, 4.0], [4.0, 5.0]])
     """
     view = np.lib.stride_tricks.sliding_window_view
-    every = -(-(end - first - horizon + 1) // MOST_WINDOWS)
-    both = view(values[first - history : end], history + horizon)[::every]
+    both = view(values[first - history : end], history + horizon)[:: every(end - first, horizon)]
     return both[:, :history], both[:, history:]
+
+
+def every(steps: int, horizon: int) -> int:
+    """Steps from one window to the next in a part of so many steps: 1, or more in a long one."""
+    return max(1, math.ceil((steps - horizon + 1) / MOST_WINDOWS))
 
 
 def find_season(values: np.ndarray) -> int:

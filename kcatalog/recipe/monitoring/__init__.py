@@ -12,6 +12,8 @@ from kcatalog.recipe import tasks
 from kcatalog.recipe.batches import evaluation_size
 from kcatalog.recipe.monitoring import pictures
 
+MOST_PICTURED = 5000  # samples of the validation split that are looked at while training
+
 
 class Curves(keras.callbacks.TensorBoard):
     """Keras's TensorBoard callback, kept from drawing graphs.
@@ -25,7 +27,7 @@ class Curves(keras.callbacks.TensorBoard):
 
 
 class Pictures(keras.callbacks.Callback):
-    """The validation split's confusion matrix and sample predictions, some five times a run."""
+    """The validation split's pictures that are quickly drawn, some five times a run."""
 
     def __init__(self, log_dir: Path, data, epochs: int):
         super().__init__()
@@ -39,37 +41,22 @@ class Pictures(keras.callbacks.Callback):
         self.writer.close()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        if (epoch + 1) % self.every == 0:
-            x, y = self.data.validation
+        if (epoch + 1) % self.every == 0 and self.data.task != "forecast":
+            x, y = (array[:MOST_PICTURED] for array in self.data.validation)
             outputs = self.model.predict(x, batch_size=evaluation_size(len(x)), verbose=0)
             if np.isfinite(outputs).all():
                 known = tasks.gallery(self.data, self.model)
                 predicted = tasks.of(self.data).predicted(outputs, *known)
-                write_pictures(self.writer, self.data, (x, y), predicted, epoch)
+                judged = pictures.Judged(self.data, (x, y), outputs, predicted)
+                pictures.while_training(self.writer, judged, epoch)
 
 
-def write_pictures(writer, data, split: tuple, predicted: np.ndarray, step: int) -> None:
-    """A confusion matrix, and sample predictions where the data can be drawn."""
-    import tensorflow as tf
-
-    x, y = split
-    images = {"confusion matrix": pictures.confusion_matrix(y, predicted, data.classes)}
-    if data.picture is not None and data.task != "next-character":
-        shown = pictures.samples(x, y, predicted, data.classes, data.picture)
-        images["sample predictions"] = shown
-    with tf.device("CPU:0"), writer.as_default():
-        for name, image in images.items():
-            tf.summary.image(name, image[None], step=step)
-        if data.task == "next-character":
-            tf.summary.text("sample predictions", _next_characters(data, y, predicted), step=step)
-
-
-def write_test(log_dir: Path, data, predicted: np.ndarray, scores: dict[str, float]) -> None:
+def write_test(log_dir: Path, judged: pictures.Judged, model, scores: dict[str, float]) -> None:
     """How the test split went: scores and pictures."""
     import tensorflow as tf
 
     writer = _writer(log_dir / "test")
-    write_pictures(writer, data, data.test, predicted, step=0)
+    pictures.at_the_end(writer, judged, model)
     with tf.device("CPU:0"), writer.as_default():
         for name, value in scores.items():
             tf.summary.scalar(name, value, step=0)
@@ -114,14 +101,3 @@ def training_callbacks(log_dir: Path, data, epochs: int, batches) -> list:
 def active(hyperparameters) -> dict:
     """Active hyperparameters by name, without the tuner's own notes."""
     return {k: v for k, v in sorted(hyperparameters.values.items()) if not k.startswith("tuner/")}
-
-
-def _next_characters(data, y: np.ndarray, predicted: np.ndarray, most: int = 8) -> str:
-    """Each line: what stood there, and below it what was expected before each character."""
-    rows = []
-    for truth, guess in zip(y[:most, :60], predicted[:most, :60], strict=True):
-        for title, ids in (("text ", truth), ("guess", guess)):
-            line = "".join(data.classes[i] for i in ids).replace("\n", "⏎")
-            rows.append(f"    {title}: {line}")
-        rows.append("    ")
-    return "\n".join(rows)
