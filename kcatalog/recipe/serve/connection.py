@@ -26,17 +26,18 @@ def protocol(limits: Limits) -> type[H11Protocol]:
     """The class of connections with these limits, as uvicorn wants one."""
 
     class Connection(H11Protocol):
-        clock = None
+        clock, refused = None, False
 
         def connection_made(self, transport):
             super().connection_made(transport)
             if len(self.connections) > limits.connections:
                 self.refuse(503, _FULL, retry_after="1")
+                self.transport.close()
             else:
                 self._wind(limits.head_seconds, self._no_headers)
 
         def data_received(self, data):
-            if self.transport.is_closing():
+            if self.refused or self.transport.is_closing():
                 return
             super().data_received(data)
             waits = self.conn.their_state is h11.IDLE
@@ -51,6 +52,8 @@ def protocol(limits: Limits) -> type[H11Protocol]:
 
         def eof_received(self):
             """The client has ended its side: what it asked for in full is still answered."""
+            if self.refused:
+                return False
             theirs, (rest, _) = self.conn.their_state, self.conn.trailing_data
             if theirs is h11.SEND_BODY or (theirs is h11.IDLE and rest):
                 self.conn.receive_data(b"")
@@ -75,7 +78,8 @@ def protocol(limits: Limits) -> type[H11Protocol]:
             self.refuse(431, _LONG) if hint == 431 else self.refuse(400, _BROKEN)
 
         def refuse(self, status, sentence, **further):
-            """Answer, if nothing has been said yet, and hang up."""
+            """Answer, if nothing has been said yet, and hang up when the client has."""
+            self.refused = True
             if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
                 body = json.dumps({"error": sentence}).encode()
                 headers = {"content-type": "application/json", "connection": "close"}
@@ -84,7 +88,12 @@ def protocol(limits: Limits) -> type[H11Protocol]:
                 response = h11.Response(status_code=status, headers=list(headers.items()))
                 for event in (response, h11.Data(data=body), h11.EndOfMessage()):
                     self.transport.write(self.conn.send(event))
-            self.transport.close()
+            if self.cycle is not None:
+                self.cycle.disconnected = True
+                self.cycle.message_event.set()
+            # Closing while the client still sends would take the answer away from it.
+            self.transport.write_eof()
+            self._wind(limits.linger_seconds, self.transport.abort)
 
         def _wind(self, seconds, then):
             self._stop()

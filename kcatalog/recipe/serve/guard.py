@@ -51,6 +51,8 @@ class Guard:
         if size > self.limits.head or len(headers.raw) > self.limits.headers:
             most = f"{self.limits.headers} headers in {self.limits.head} bytes"
             raise RequestError(431, f"The request must have at most {most}.")
+        if "content-length" in headers and "transfer-encoding" in headers:
+            raise RequestError(400, "The body's length must be said in one way.")
         # A page from elsewhere may call this machine by its own name, or just post to it.
         host, origin = headers.get("host", ""), headers.get("origin")
         if not LOOPBACK.fullmatch(host):

@@ -20,7 +20,8 @@ class Limits:
         pixels: of an image, before it is resized.
         head_seconds, body_seconds: for all of the headers, for all of the body, to arrive.
         answer_seconds: for an answer, waiting included.
-        idle_seconds: that a connection stays open between requests.
+        idle_seconds: that a connection stays open between requests; `linger_seconds` when the
+            client has been told that it ends.
     """
 
     body: int = 8 * 2**20
@@ -38,6 +39,7 @@ class Limits:
     body_seconds: float = 10
     answer_seconds: float = 30
     idle_seconds: int = 5
+    linger_seconds: float = 2
 
     @property
     def exchange_seconds(self) -> float:
