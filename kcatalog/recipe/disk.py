@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +81,24 @@ def _holder(lock) -> str:
             return name
         time.sleep(0.01)
     return "another process"
+
+
+@contextlib.contextmanager
+def workspace(folder: Path) -> Iterator[Path]:
+    """A directory in `folder` to work in, removed at the end.
+
+    What killed processes have left of theirs is removed, too; nobody holds those any more.
+    """
+    for other in folder.glob(UNFINISHED + "*"):
+        if (other / LOCK).exists():
+            with contextlib.suppress(RecipeError), held(other):
+                shutil.rmtree(other)
+    place = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder))
+    try:
+        with held(place):
+            yield place
+    finally:
+        shutil.rmtree(place)
 
 
 def empty(folder: Path) -> bool:
