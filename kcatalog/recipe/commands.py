@@ -79,8 +79,27 @@ OPTIONS = {
         None,
     ),
     "devices": (
-        Annotated[str, typer.Option(help="auto, cpu, gpu or tpu; gpu:2 for two of them.")],
+        Annotated[
+            str, typer.Option(help="auto, cpu, gpu or tpu; gpu:2 for two of them; all of a kind.")
+        ],
         "auto",
+    ),
+    "model_parallel": (
+        Annotated[
+            int, typer.Option(min=1, metavar="N", help="Split weights among N devices (JAX).")
+        ],
+        1,
+    ),
+    "hosts": (
+        Annotated[
+            str | None,
+            typer.Option(metavar="HOST:PORT,...", help="Train on many hosts; or auto (JAX)."),
+        ],
+        None,
+    ),
+    "host_index": (
+        Annotated[int | None, typer.Option(min=0, help="Which of the hosts this is, from 0.")],
+        None,
     ),
     "run_dir": (
         Annotated[
@@ -113,6 +132,7 @@ OPTIONS = {
 SETTINGS = ("data", "epochs", "seed", "overrides", "precision")
 TUNING = ("trials", "trial_epochs", "tuner", "folds", "keep", "isolate", "trial_memory")
 PLACE = ("devices", "run_dir", "debug")
+MANY = ("model_parallel", "hosts", "host_index")
 
 
 def run(recipe, arguments: list[str] | None = None) -> int:
@@ -150,6 +170,7 @@ def _say(sentence: str, code: int) -> int:
 
 
 def _app(recipe) -> typer.Typer:
+    from kcatalog.recipe import hosts
     from kcatalog.recipe.start import Asked
     from kcatalog.recipe.steps import Steps
 
@@ -168,14 +189,16 @@ def _app(recipe) -> typer.Typer:
     app.callback(invoke_without_command=True)(_with_options(everything, names))
     commands = {
         "tune": ("Try hyperparameters, keep the best.", (*SETTINGS, *TUNING, *PLACE, "resume")),
-        "train": ("Train with the best hyperparameters.", (*SETTINGS, *PLACE, "resume")),
+        "train": ("Train with the best hyperparameters.", (*SETTINGS, *PLACE, *MANY, "resume")),
         "evaluate": ("Score the trained model on the test split.", PLACE),
         "export": ("Write a SavedModel, and verify it in a clean process.", PLACE),
     }
     for name, (help_text, options) in commands.items():
 
         def step(name=name, **chosen):
-            getattr(Steps(recipe, Asked(**chosen)), name)()
+            asked = Asked(**chosen)
+            with hosts.together(asked.hosts, asked.host_index) as us:
+                getattr(Steps(recipe, asked, us), name)()
 
         app.command(name, help=help_text)(_with_options(step, options))
 

@@ -34,6 +34,9 @@ class Recipe:
         objective: what trials and epochs are compared by, on the validation split. By default
             "val_accuracy" (classification), "val_loss" (next-character, forecast) or "val_margin"
             (embedding: how clearly a sample's own class is nearest, `kcatalog.recipe.neighbours`).
+        layout: for `--model-parallel`: which weights are split, as a pattern of the weight's path
+            and what each of its axes is split among: "batch", "model" or None. By default
+            kernels and embeddings that are matrices, along their last axis.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Recipe:
     trial_epochs: int = 5
     batch_size: int = 32
     objective: str | None = None
+    layout: dict[str, tuple] | None = None
 
     def main(self) -> None:
         """Run the command line of this recipe."""

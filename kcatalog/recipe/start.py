@@ -6,7 +6,7 @@ import contextlib
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -34,6 +34,9 @@ class Asked:
     overrides: list[str] | None = None
     precision: str | None = None
     devices: str = "auto"
+    model_parallel: int = 1
+    hosts: str | None = None
+    host_index: int | None = None
     run_dir: Path | None = None
     resume: bool = False
     debug: bool = False
@@ -67,7 +70,7 @@ def begin(recipe, asked: Asked) -> Iterator[tuple[Run, Data]]:
 
         folds.check(data, settings["folds"])
     run = Run(Path(), {"settings": settings})
-    with session(run, asked) as used:
+    with _look(recipe, run, asked) as used:
         space = hyperparameters.space(builder(recipe, data, used), overrides)
     hyperparameters.check_epochs(space, asked.epochs or asked.trial_epochs, settings["tuner"])
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
@@ -131,15 +134,30 @@ def same_data(recipe, run: Run) -> Data:
 
 
 @contextlib.contextmanager
-def session(run: Run, asked: Asked) -> Iterator[devices.Devices]:
+def session(recipe, run: Run, asked: Asked, hosts: int = 1) -> Iterator[devices.Devices]:
     """The run's precision, on the devices asked for."""
-    before = keras.config.dtype_policy()
-    with devices.using(asked.devices) as used:
-        keras.config.set_dtype_policy(run.facts["settings"]["precision"])
+    before, precision = keras.config.dtype_policy(), run.facts["settings"]["precision"]
+    with devices.using(asked.devices, hosts, asked.model_parallel, recipe.layout) as used:
+
+        @contextlib.contextmanager
+        def scope():
+            keras.config.set_dtype_policy(precision)  # which a cleared session forgets
+            with used.scope():
+                yield
+
+        keras.config.set_dtype_policy(precision)
         try:
-            yield used
+            yield replace(used, scope=scope)
         finally:
             keras.config.set_dtype_policy(before)
+
+
+def _look(recipe, run: Run, asked: Asked) -> contextlib.AbstractContextManager:
+    """The session in which host 0 looks at the model before the others are there."""
+    if asked.hosts is None:
+        return session(recipe, run, asked)
+    devices.understood(asked.devices, hosts=2)
+    return contextlib.nullcontext(devices.Devices("this host"))
 
 
 def builder(recipe, data: Data, used: devices.Devices) -> Callable:
@@ -147,7 +165,9 @@ def builder(recipe, data: Data, used: devices.Devices) -> Callable:
 
     def build(hp):
         with used.scope():
-            return recipe.build(hp, data)
+            model = recipe.build(hp, data)
+            used.prepare(model)
+            return model
 
     return build
 

@@ -23,16 +23,17 @@ from kcatalog.recipe import (
     keras_file,
     monitoring,
     neighbours,
+    pipeline,
     rundir,
     start,
     stopping,
     tasks,
 )
-from kcatalog.recipe.batches import evaluation_size
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.devices import Devices
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.export import serving
+from kcatalog.recipe.hosts import ALONE, Hosts, meet
 from kcatalog.recipe.monitoring import projector
 from kcatalog.recipe.monitoring.pictures import Judged
 from kcatalog.recipe.rundir import Run
@@ -45,15 +46,15 @@ COMPARED = 64  # test samples on which live and exported model are compared
 class Steps:
     """A recipe, and what the user asked for."""
 
-    def __init__(self, recipe, asked: Asked):
-        self.recipe, self.asked = recipe, asked
-        self.console = Console(soft_wrap=True, highlight=False)
+    def __init__(self, recipe, asked: Asked, hosts: Hosts = ALONE):
+        self.recipe, self.asked, self.hosts = recipe, asked, hosts
+        self.console = Console(soft_wrap=True, highlight=False, quiet=hosts.index > 0)
 
     # --- what the command line calls -----------------------------------------------------
 
     def everything(self) -> None:
         """The whole way. With --resume, steps that are done are left out."""
-        with self._start() as (run, data), start.session(run, self.asked) as used:
+        with self._start() as (run, data), self._session(run) as used:
             more = self.asked.trials and not run.checkpoints.exists()
             if more or run.read("hyperparameters.json") is None:
                 self._tune(run, data, used)
@@ -64,30 +65,26 @@ class Steps:
             self._export(run)
 
     def tune(self) -> None:
-        with self._start() as (run, data), start.session(run, self.asked) as used:
+        with self._start() as (run, data), self._session(run) as used:
             self._tune(run, data, used)
 
     def train(self) -> None:
         """In the newest run if that is tuned and not yet trained, else in a new one."""
-        run = rundir.find(self.recipe.name, self.asked.run_dir)
-        waiting = run and run.read("hyperparameters.json") and not run.checkpoints.exists()
-        with self._start(waiting=run if waiting else None) as (run, data):
-            if run.model.exists():
-                raise RecipeError(
-                    f"{run.path} is trained already. Leave out --resume for a new run."
-                )
-            with start.session(run, self.asked) as used:
-                self._train(run, data, used)
+        with (
+            meet(self.hosts, self._start_to_train(), self._join) as (run, data),
+            self._session(run) as used,
+        ):
+            self._train(run, data, used)
 
     def evaluate(self) -> None:
         trained = start.trained(self.recipe, self.asked)
-        with trained as (run, data), start.session(run, self.asked) as used:
+        with trained as (run, data), self._session(run) as used:
             self._evaluate(run, data, used.words)
 
     def export(self) -> None:
         with start.trained(self.recipe, self.asked) as (run, data):
             if run.read("metrics.json") is None:
-                with start.session(run, self.asked) as used:
+                with self._session(run) as used:
                     self._evaluate(run, data, used.words)
         self._export(run)
 
@@ -97,11 +94,30 @@ class Steps:
 
         run = rundir.find(self.recipe.name, self.asked.run_dir)
         data = start.same_data(self.recipe, run)
-        with start.session(run, self.asked) as used:
+        with self._session(run) as used:
             training = self._training(run, data, used)
             isolation.work_on(training, folder, self.asked.trial_memory)
 
     # --- the steps themselves ------------------------------------------------------------
+
+    def _session(self, run: Run) -> contextlib.AbstractContextManager[Devices]:
+        return start.session(self.recipe, run, self.asked, self.hosts.count)
+
+    @contextlib.contextmanager
+    def _start_to_train(self) -> Iterator[tuple[Run, Data]]:
+        run = rundir.find(self.recipe.name, self.asked.run_dir)
+        waiting = run and run.read("hyperparameters.json") and not run.checkpoints.exists()
+        with self._start(waiting=run if waiting else None) as (run, data):
+            if run.model.exists():
+                raise RecipeError(
+                    f"{run.path} is trained already. Leave out --resume for a new run."
+                )
+            yield run, data
+
+    def _join(self, path: Path) -> tuple[Run, Data]:
+        """The run that host 0 works in."""
+        run = rundir.find(self.recipe.name, path)
+        return run, start.same_data(self.recipe, run)
 
     @contextlib.contextmanager
     def _start(self, waiting: Run | None = None) -> Iterator[tuple[Run, Data]]:
@@ -135,6 +151,7 @@ class Steps:
             run_trial = isolation.Isolated(
                 script, run.path, self.asked.devices, self.asked.trial_memory
             )
+        self.console.print(used.line)
         best = search(training, space, budget, run, self.console, run_trial)
         run.write("hyperparameters.json", best)
 
@@ -164,7 +181,9 @@ class Steps:
         hyperparameters.check_epochs(hp, self.asked.epochs, settings["tuner"])
         run.write("hyperparameters.json", monitoring.active(hp))
         epochs, size = hp.values.get("epochs", settings["epochs"]), self.recipe.batch_size
-        plan = Plan(self._objective(data), epochs, size, settings["seed"])
+        seed, shard = settings["seed"], self.hosts.shard
+        plan = Plan(self._objective(data), epochs, size, seed, shard)
+        self.console.print(used.line)
         with used.scope():
             train(build, hp, data, plan, run, self.console)
 
@@ -172,7 +191,7 @@ class Steps:
         """Score the test split next to a baseline on the same split."""
         task, (x, y) = tasks.of(data), data.test
         model = keras_file.load(run.model)
-        outputs = model.predict(x, batch_size=evaluation_size(len(x)), verbose=0)
+        outputs = pipeline.predict(model, x)
         outputs, known = outputs.astype("float32"), tasks.gallery(data, model)
         score, predicted = task.score(y, outputs, *known), task.predicted(outputs, *known)
         name, baseline = self.recipe.baseline(data)
@@ -209,7 +228,7 @@ class Steps:
         if data.task != "embedding":
             return {}
         ours = neighbours.retrieval(outputs, data.test[1])
-        raw = neighbours.retrieval(baselines.scaled_features(data)[1], data.test[1])
+        raw = neighbours.retrieval(baselines.scaled_features(data), data.test[1])
         for measure in ours:
             self.console.print(
                 f"Test {measure}: {ours[measure]:.4f}. By the features: {raw[measure]:.4f}."

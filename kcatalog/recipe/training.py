@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import keras
 from rich.console import Console
 
-from kcatalog.recipe import keras_file, monitoring, parts, tasks, warmup
-from kcatalog.recipe.batches import batches_of, evaluation_size
+from kcatalog.recipe import keras_file, monitoring, parts, pipeline, tasks, warmup
+from kcatalog.recipe.batches import batches_of
 from kcatalog.recipe.checkpoint import Checkpoint
+from kcatalog.recipe.waiting import Waiting
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Plan:
     epochs: int
     batch_size: int
     seed: int
+    shard: tuple[int, int] = (0, 1)  # this host's number and how many there are
 
 
 def train(build, hp, data, plan: Plan, run, console: Console) -> None:
@@ -31,32 +33,31 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
     """
     keras.utils.set_random_seed(plan.seed)
     model = build(hp)
-    batches = batches_of(data, hp, plan.batch_size, plan.seed)
-    size = evaluation_size(len(data.validation[0]))
+    batches = batches_of(data, hp, plan.batch_size, plan.seed, plan.shard)
+    whole = batches_of(data, hp, plan.batch_size, plan.seed)
     checkpoint = Checkpoint(run.checkpoints, plan.objective)
     start = checkpoint.resume(model)
     for sentence in checkpoint.damaged:
         console.print(f"{sentence} Put aside.", style="yellow", highlight=False)
     if start:
         console.print(f"Resuming after epoch {start}.", highlight=False)
-    model.fit(
+    pipeline.fit(
+        model,
+        data,
         batches,
-        validation_data=data.validation,
-        validation_batch_size=size,
         epochs=plan.epochs,
         initial_epoch=start,
-        shuffle=False,
         callbacks=[
-            batches.shuffling(),
             *tasks.validated(data),
             *warmup.callbacks(model),
             keras.callbacks.TerminateOnNaN(),
-            *monitoring.training_callbacks(run.logs, data, plan.epochs, batches),
+            *monitoring.training_callbacks(run.logs, data, plan.epochs, whole),
             checkpoint,
         ],
-        verbose=1 if console.is_terminal else 2,
+        waiting=Waiting(run.logs / "training" / "pipeline", say),
+        verbose=0 if console.quiet else 1 if console.is_terminal else 2,
     )
-    checkpoint.keep_best(model, lambda: tasks.validation_logs(model, data, size))
+    checkpoint.keep_best(model, lambda: tasks.validation_logs(model, data))
     if checkpoint.diverged_in is not None:
         console.print(
             f"The loss stopped being a finite number in epoch {checkpoint.diverged_in + 1}; "

@@ -30,7 +30,7 @@ OTHER = dataclasses.replace(tiny.recipe, name="other")
             "has no effect by itself. Add --set optimizer=SGD.",
         ),
         (["train", "--devices", "gpu"], "backend finds none."),
-        (["train", "--devices", "tpu:8"], "asks for 8 TPU(s)"),
+        (["train", "--devices", "tpu:8"], "asks for 8 TPUs"),
         (["train", "--devices", "gpus"], "Did you mean 'gpu'?"),
         (["train", "--resume"], "There is no run of tiny to resume."),
         (["evaluate"], "There is no trained tiny yet. Run `train` first."),

@@ -18,8 +18,8 @@ import keras
 import keras_tuner
 import numpy as np
 
-from kcatalog.recipe import monitoring, tasks, warmup
-from kcatalog.recipe.batches import batches_of, evaluation_size
+from kcatalog.recipe import monitoring, pipeline, tasks, warmup
+from kcatalog.recipe.batches import batches_of
 from kcatalog.recipe.checkpoint import Checkpoint
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.errors import RecipeError
@@ -91,15 +91,13 @@ class Training:
         if start < epochs:
             trial = keras_tuner.engine.trial.Trial(work.hp, work.trial_id)
             batches = batches_of(data, work.hp, self.batch_size, self.seed)
-            model.fit(
+            pipeline.fit(
+                model,
+                data,
                 batches,
-                validation_data=data.validation,
-                validation_batch_size=evaluation_size(len(data.validation[0])),
                 epochs=epochs,
                 initial_epoch=start,
-                shuffle=False,
                 callbacks=[
-                    batches.shuffling(),
                     *tasks.validated(data),
                     *warmup.callbacks(model),
                     *monitoring.trial_callbacks(logs, trial),
