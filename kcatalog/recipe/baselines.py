@@ -11,9 +11,11 @@ import numpy as np
 from kcatalog.recipe import forecasts
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.data.base import need
+from kcatalog.recipe.data.files import join, take
 
 Baseline = tuple[str, float]  # what it is, and its score on the test part
 
+PIECE = 1000  # test samples at a time
 MOST_SAMPLES = 5000  # a support-vector machine's time grows with the square of its samples
 
 
@@ -101,22 +103,30 @@ def _score(name: str, model, data: Data) -> Baseline:
     if len(y) > MOST_SAMPLES:
         chosen = np.random.default_rng(0).choice(len(y), MOST_SAMPLES, replace=False)
         name = f"{name} on {MOST_SAMPLES} training samples"
-    x, x_test = scaled_features(data, chosen)
+    scaler, x = _scaled(data, chosen)
     model.fit(x, y[chosen])
-    return name, float(np.mean(model.predict(x_test) == data.test[1]))
+    x, y = data.test
+    pieces = [slice(i, i + PIECE) for i in range(0, len(x), PIECE)]
+    right = [model.predict(scaler.transform(_features(x[p]))) == y[p] for p in pieces]
+    return name, float(np.mean(np.concatenate(right)))
 
 
-def scaled_features(data: Data, chosen=slice(None)) -> tuple[np.ndarray, np.ndarray]:
-    """Each feature with mean 0 and deviation 1: of the samples known (or those chosen), of the
-    test part."""
+def scaled_features(data: Data) -> np.ndarray:
+    """The test part's features, each scaled as has mean 0 and deviation 1 in what was known."""
+    return _scaled(data)[0].transform(_features(data.test[0]))
+
+
+def _scaled(data: Data, chosen=slice(None)) -> tuple:
+    """What scales features to mean 0 and deviation 1; and those of the samples known, or chosen."""
     scaler = need("sklearn.preprocessing", "scikit-learn").StandardScaler()
-    x = np.concatenate([_features(data.train[0]), _features(data.validation[0])])[chosen]
-    return scaler.fit_transform(x), scaler.transform(_features(data.test[0]))
+    x = take(join(data.train[0], data.validation[0]), chosen)
+    return scaler, scaler.fit_transform(_features(x))
 
 
-def _features(x: np.ndarray) -> np.ndarray:
+def _features(x) -> np.ndarray:
     """A row of numbers per sample; a waveform, whose samples mean nothing singly, by its
     spectrum in decibels: mean and deviation over time in 64 bands."""
+    x = np.asarray(x)
     if x.ndim == 2 and x.shape[1] > 1024:
         pieces = x[:, : x.shape[1] // 512 * 512].reshape(len(x), -1, 512) * np.hanning(512)
         power = np.abs(np.fft.rfft(pieces)[..., :256]) ** 2

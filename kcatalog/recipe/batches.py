@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 import numpy as np
 
+from kcatalog.recipe import devices
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.samplers import MPerClass
 
 FEWEST_STEPS = 30
+MOST_BYTES = 2**25  # of samples in a batch for evaluation
 
 
 Shard = tuple[int, int]  # which host this is, and of how many
@@ -26,7 +30,8 @@ def batches_of(data, hp, batch_size: int, seed: int, shard: Shard = (0, 1)) -> B
         return Batches(*data.train, batch_size, seed, shard)
     samples = hp.values.get("samples_per_class", 4)
     classes = min(len(np.unique(data.train[1])), max(2, batch_size // samples))
-    _divisible("classes in a batch", classes, shard)
+    _divisible("classes in a batch", classes, shard[1], "hosts")
+    _divisible("samples in a batch", classes * samples, devices.replicas(), "devices")
     return Balanced(
         *data.train,
         classes_per_batch=classes,
@@ -66,7 +71,8 @@ class Batches(keras.utils.PyDataset):
         super().__init__()
         self.x, self.y, self.seed, self.shard = x, y, seed, shard
         self.batch_size = min(batch_size, len(x))
-        _divisible("samples in a batch", self.batch_size, shard)
+        _divisible("samples in a batch", self.batch_size, shard[1], "hosts")
+        _divisible("samples in a batch", self.batch_size, devices.replicas(), "devices")
         self.start(epoch=0)
 
     def start(self, epoch: int) -> None:
@@ -104,11 +110,11 @@ class Balanced(MPerClass):
         """Nothing: `start` says which epoch it is."""
 
 
-def _divisible(what: str, number: int, shard: Shard) -> None:
-    if number % shard[1]:
+def _divisible(what: str, number: int, parts: int, kind: str) -> None:
+    if number % parts:
         raise RecipeError(
-            f"The {what} must be a multiple of the {shard[1]} hosts that share it. "
-            f"Received: {number}. Set another batch size, or use another number of hosts."
+            f"The {what} must be a multiple of the {parts} {kind} that share it. "
+            f"Received: {number}. Set another batch size, or use another number of {kind}."
         )
 
 
@@ -119,6 +125,23 @@ def _seed_torch(rng: np.random.Generator) -> None:
         torch.manual_seed(int(rng.integers(2**63)))
 
 
-def evaluation_size(samples: int) -> int:
+class InOrder(keras.utils.PyDataset):
+    """All samples once, in their order; the last batch may be smaller."""
+
+    def __init__(self, *arrays):
+        super().__init__()
+        self.x, self._arrays, self.batch_size = arrays[0], arrays, evaluation_size(arrays[0])
+
+    def __len__(self) -> int:
+        return -(-len(self.x) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+        part = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        return tuple(a[part] for a in self._arrays)
+
+
+def evaluation_size(x) -> int:
     """A batch size for evaluation: few batches, bounded memory."""
-    return min(samples, 512)
+    most = MOST_BYTES // (x.dtype.itemsize * math.prod(x.shape[1:]))
+    size = max(1, min(len(x), 512, most))
+    return size - size % devices.replicas() or size  # Keras splits the first batch evenly

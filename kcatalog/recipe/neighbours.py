@@ -9,8 +9,9 @@ import keras
 import numpy as np
 
 from kcatalog.ops import retrieval_scores
-from kcatalog.recipe.batches import evaluation_size
+from kcatalog.recipe import pipeline
 from kcatalog.recipe.data import Data
+from kcatalog.recipe.data.files import join, take
 
 CHUNK = 1024  # samples searched for at a time
 MOST_REFERENCES = 5000  # of the training part, each epoch; the test part is compared with all
@@ -42,14 +43,14 @@ def retrieval(embeddings: np.ndarray, labels: np.ndarray, gallery: Gallery | Non
     return {"recall@1": scores["recall_at_k"], "MAP@R": scores["map_at_r"]}
 
 
-def embed(model, x: np.ndarray) -> np.ndarray:
+def embed(model, x) -> np.ndarray:
     """A model's embeddings."""
-    return model.predict(x, batch_size=evaluation_size(len(x)), verbose=0).astype("float32")
+    return pipeline.predict(model, x).astype("float32")
 
 
 def gallery(model, data: Data) -> Gallery:
     """What a test sample is compared with: everything that was known before."""
-    x = np.concatenate([data.train[0], data.validation[0]])
+    x = join(data.train[0], data.validation[0])
     return embed(model, x), np.concatenate([data.train[1], data.validation[1]])
 
 
@@ -63,7 +64,7 @@ def validation_scores(model, data: Data) -> dict[str, float]:
     x, y = data.train
     if len(x) > MOST_REFERENCES:
         chosen = np.random.default_rng(0).choice(len(x), MOST_REFERENCES, replace=False)
-        x, y = x[chosen], y[chosen]
+        x, y = take(x, chosen), y[chosen]
     known, found = embed(model, x), embed(model, data.validation[0])
     if not (np.isfinite(known).all() and np.isfinite(found).all()):
         return dict.fromkeys(("val_margin", "val_map_at_r", "val_recall_at_1"), float("nan"))

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kcatalog import checks
-from kcatalog.recipe import forecasts, neighbours
+from kcatalog.recipe import forecasts, neighbours, pipeline
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,9 @@ def validated(data) -> list[keras.callbacks.Callback]:
     return [neighbours.Neighbours(data)] if data.task == "embedding" else []
 
 
-def validation_logs(model, data, batch_size: int) -> dict[str, float]:
+def validation_logs(model, data) -> dict[str, float]:
     """What the logs of an epoch would say of the validation split, for a model as it stands."""
-    results = model.evaluate(*data.validation, batch_size=batch_size, verbose=0, return_dict=True)
+    results = pipeline.evaluate(model, *data.validation)
     logs = {f"val_{k}": v for k, v in results.items()}
     for callback in validated(data):
         callback.set_model(model)

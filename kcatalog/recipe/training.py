@@ -31,6 +31,10 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
     same as without the interruption: the state after an epoch is all that the next one depends
     on, next to the seed.
     """
+
+    def say(sentence: str) -> None:
+        console.print(sentence, style="yellow", highlight=False)
+
     keras.utils.set_random_seed(plan.seed)
     model = build(hp)
     batches = batches_of(data, hp, plan.batch_size, plan.seed, plan.shard)
@@ -38,7 +42,7 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
     checkpoint = Checkpoint(run.checkpoints, plan.objective)
     start = checkpoint.resume(model)
     for sentence in checkpoint.damaged:
-        console.print(f"{sentence} Put aside.", style="yellow", highlight=False)
+        say(f"{sentence} Put aside.")
     if start:
         console.print(f"Resuming after epoch {start}.", highlight=False)
     pipeline.fit(
@@ -59,11 +63,9 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
     )
     checkpoint.keep_best(model, lambda: tasks.validation_logs(model, data))
     if checkpoint.diverged_in is not None:
-        console.print(
+        say(
             f"The loss stopped being a finite number in epoch {checkpoint.diverged_in + 1}; "
-            f"kept the weights of epoch {checkpoint.best_epoch + 1}.",
-            style="yellow",
-            highlight=False,
+            f"kept the weights of epoch {checkpoint.best_epoch + 1}."
         )
     run.write(
         "training.json",

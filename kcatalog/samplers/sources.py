@@ -29,7 +29,7 @@ def samples(owner, x, count: int):
     """Arrays with `count` rows, in a dict or a tuple where the model has several inputs."""
 
     x = np.asarray(x) if isinstance(x, list) else x
-    x = keras.tree.map_structure(lambda a: a if isinstance(a, ImageFiles) else np.asarray(a), x)
+    x = keras.tree.map_structure(lambda a: a if isinstance(a, OnDisk) else np.asarray(a), x)
     for a in keras.tree.flatten(x):
         if getattr(a, "dtype", "") == "object" or not getattr(a, "ndim", 1):
             raise checks.error(owner, "x", "an array, or a dict or tuple of arrays", a)
@@ -50,7 +50,11 @@ def by_class(owner, y: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
     return values, np.split(order, np.cumsum(counts)[:-1])
 
 
-class ImageFiles:
+class OnDisk:
+    """Samples that are read when they are asked for: `x[indices]` is a batch of them."""
+
+
+class ImageFiles(OnDisk):
     """Images that are read when they are asked for: `files[indices]` is a batch of them."""
 
     def __init__(self, files: list[Path], image_size: tuple[int, int], color_mode: str):

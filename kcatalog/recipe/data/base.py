@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from kcatalog import checks
+from kcatalog.recipe.data.files import Files, take
 from kcatalog.recipe.errors import RecipeError
 
 TEST_SEED = 0  # draws the held-out part, whatever the run's seed is, so that scores compare
@@ -22,7 +23,7 @@ Arrays = tuple[np.ndarray, np.ndarray]
 @dataclass(frozen=True, eq=False)
 class Data:
     """A task's samples: `x` as the model receives it, raw, and `y` as class indices, or as
-    numbers where numbers are what is forecast.
+    numbers where numbers are what is forecast. `x` is an array, or `Files` that stay on disk.
 
     name: what was asked for: "digits", or a folder's or file's name.
     task: "classification", "next-character", "embedding" or "forecast".
@@ -47,10 +48,21 @@ class Data:
         for split in ("train", "validation", "test"):
             check_samples(f"{self.name}, {split} part", *getattr(self, split), self.classes)
 
+    def __deepcopy__(self, memo) -> Data:
+        """Itself: data do not change. The tuner copies callbacks, some of which hold data."""
+        return self
+
     @property
     def input_shape(self) -> tuple[int, ...]:
         """One sample's shape."""
         return self.train[0].shape[1:]
+
+    def keep(self, folder: Path, budget: int) -> None:
+        """Decode each file once: keep the samples in memory where all of them take at most
+        `budget` bytes, else in a file in `folder` that goes when the process does."""
+        parts = (self.train[0], self.validation[0], self.test[0])
+        for shelf in {x.shelf for x in parts if isinstance(x, Files)}:
+            shelf.keep(folder, budget)
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -58,7 +70,9 @@ class Data:
         digest = hashlib.sha256(repr((self.task, self.classes, self.facts)).encode())
         for array in (*self.train, *self.validation, *self.test):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
+            files = isinstance(array, Files)
+            for piece in array.digests() if files else [np.ascontiguousarray(array).data]:
+                digest.update(piece)
         return digest.hexdigest()
 
 
@@ -163,7 +177,7 @@ def holdout(
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Samples split with `stratified_split`: the rest, and the part held out."""
     kept, held = stratified_split(y, fraction, seed)
-    return (x[kept], y[kept]), (x[held], y[held])
+    return (take(x, kept), y[kept]), (take(x, held), y[held])
 
 
 def files_by_class(folder: Path, suffixes: tuple[str, ...]) -> tuple[list[Path], list[int], tuple]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from kcatalog.recipe.data.base import (
     holdout,
     need,
 )
+from kcatalog.recipe.data.files import Files, Shelf, in_parallel
 from kcatalog.recipe.errors import RecipeError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
@@ -53,8 +55,9 @@ class Images(Source):
 
     def from_path(self, path: Path, seed: int) -> Data:
         files, labels, classes = files_by_class(path, SUFFIXES)
+        in_parallel(check_image, files)
         shape = (self.size, self.size, self.channels)
-        x = np.stack([read_image(file, shape) for file in files])
+        x = Files(Shelf(files, read_image, shape, "uint8", {"shape": shape}))
         rest, test = holdout(x, np.array(labels, "int32"), 0.2, TEST_SEED)
         return self._data(path.resolve().name, rest, test, classes, seed)
 
@@ -92,13 +95,27 @@ def read_image(file: Path, shape: tuple[int, int, int]) -> np.ndarray:
     image_module = need("PIL.Image", "pillow")
     ops = need("PIL.ImageOps", "pillow")
     height, width, channels = shape
+    with _opened(file) as image:
+        image = ops.exif_transpose(image)
+        if image.mode.startswith("I"):  # 16 bits a pixel; conversion would clip them
+            image = image_module.fromarray((np.asarray(image) // 256).astype("uint8"))
+        image = image.convert("L" if channels == 1 else "RGB").resize((width, height))
+        return np.asarray(image, "uint8").reshape(shape)
+
+
+def check_image(file: Path) -> None:
+    """An image's header alone, which is read in no time."""
+    with _opened(file):
+        pass
+
+
+@contextlib.contextmanager
+def _opened(file: Path):
+    """A file as Pillow's image; what is wrong with it in one sentence."""
+    image_module = need("PIL.Image", "pillow")
     try:
         with image_module.open(file) as image:
-            image = ops.exif_transpose(image)
-            if image.mode.startswith("I"):  # 16 bits a pixel; conversion would clip them
-                image = image_module.fromarray((np.asarray(image) // 256).astype("uint8"))
-            image = image.convert("L" if channels == 1 else "RGB").resize((width, height))
-            return np.asarray(image, "uint8").reshape(shape)
+            yield image
     except (OSError, ValueError, SyntaxError, image_module.DecompressionBombError) as e:
         raise RecipeError(
             f"{file} must be an image that Pillow can read. Received: {e}. Repair or remove it."

@@ -16,6 +16,7 @@ from kcatalog.recipe.data.base import (
     holdout,
     need,
 )
+from kcatalog.recipe.data.files import Files, Shelf, in_parallel
 from kcatalog.recipe.errors import RecipeError
 
 
@@ -38,7 +39,9 @@ class Speech(Source):
 
     def from_path(self, path: Path, seed: int) -> Data:
         files, labels, classes = files_by_class(path, (".wav",))
-        x = np.stack([self._waveform(file) for file in files])
+        in_parallel(read_wav, files)
+        how = {"rate": self.rate, "seconds": self.seconds}
+        x = Files(Shelf(files, waveform, (round(self.rate * self.seconds),), "float32", how))
         rest, test = holdout(x, np.array(labels, "int32"), 0.2, TEST_SEED)
         train, validation = holdout(*rest, 0.1, seed)
         name = path.resolve().name
@@ -48,7 +51,7 @@ class Speech(Source):
     def read(self, paths: list[Path], facts: dict) -> np.ndarray:
         """WAV files; where the model was trained on frames, CSV files with a frame per line."""
         if facts["input_name"] == "waveform":
-            return np.stack([self._waveform(Path(path)) for path in paths])
+            return np.stack([waveform(Path(path), self.rate, self.seconds) for path in paths])
         return pad([read_frames(Path(path), facts["input_shape"][-1]) for path in paths])
 
     def _japanese_vowels(self, seed: int) -> Data:
@@ -69,25 +72,26 @@ class Speech(Source):
             picture=picture,
         )
 
-    def _waveform(self, file: Path) -> np.ndarray:
-        """A WAV file as one channel at our rate and length."""
-        waveform, rate = read_wav(file)
-        if rate != self.rate:
-            divisor = math.gcd(rate, self.rate)
-            resample = need("scipy.signal", "scipy").resample_poly
-            waveform = resample(waveform, self.rate // divisor, rate // divisor)
-        length = round(self.rate * self.seconds)
-        waveform = waveform[:length].astype("float32")
-        return np.pad(waveform, (0, length - len(waveform)))
+
+def waveform(file: Path, rate: int, seconds: float) -> np.ndarray:
+    """A WAV file as one channel at this rate, cut or padded with silence to this length."""
+    samples, its_rate = read_wav(file)
+    if its_rate != rate:
+        divisor = math.gcd(its_rate, rate)
+        resample = need("scipy.signal", "scipy").resample_poly
+        samples = resample(samples, rate // divisor, its_rate // divisor)
+    length = round(rate * seconds)
+    samples = samples[:length].astype("float32")
+    return np.pad(samples, (0, length - len(samples)))
 
 
 def read_wav(file: Path) -> tuple[np.ndarray, int]:
     """A WAV file's samples, -1 to 1, channels averaged; and its rate."""
     wavfile = need("scipy.io.wavfile", "scipy")
     try:
-        with warnings.catch_warnings():  # chunks that hold no sound, such as tags
-            warnings.simplefilter("ignore", wavfile.WavFileWarning)
-            rate, samples = wavfile.read(file)
+        # chunks that hold no sound, such as tags; for good, as threads share these filters
+        warnings.simplefilter("ignore", wavfile.WavFileWarning)
+        rate, samples = wavfile.read(file)
     except (OSError, ValueError, EOFError) as e:
         raise RecipeError(
             f"{file} must be a WAV file (PCM or float). Received: {e}. Repair or remove it."

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from kcatalog.callbacks import GradientFlow
-from kcatalog.recipe import tasks
-from kcatalog.recipe.batches import evaluation_size
+from kcatalog.recipe import pipeline, tasks
+from kcatalog.recipe.data.files import take
 from kcatalog.recipe.monitoring import pictures
 
 MOST_PICTURED = 5000  # samples of the validation split that are looked at while training
@@ -42,8 +42,9 @@ class Pictures(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if (epoch + 1) % self.every == 0 and self.data.task != "forecast":
-            x, y = (array[:MOST_PICTURED] for array in self.data.validation)
-            outputs = self.model.predict(x, batch_size=evaluation_size(len(x)), verbose=0)
+            x, y = self.data.validation
+            x, y = take(x, np.arange(min(len(x), MOST_PICTURED))), y[:MOST_PICTURED]
+            outputs = pipeline.predict(self.model, x)
             if np.isfinite(outputs).all():
                 known = tasks.gallery(self.data, self.model)
                 predicted = tasks.of(self.data).predicted(outputs, *known)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from kcatalog.recipe.data import Data
+from kcatalog.recipe.data.files import join, take
 from kcatalog.recipe.errors import RecipeError
 
 
@@ -32,7 +33,9 @@ def parts(data: Data, count: int, seed: int) -> Iterator[Data]:
     """The data once for each fold, which is the validation part; the test part stays."""
     from sklearn.model_selection import StratifiedKFold
 
-    x, y = (np.concatenate(both, axis=0) for both in zip(data.train, data.validation, strict=True))
+    x = join(data.train[0], data.validation[0])
+    y = np.concatenate([data.train[1], data.validation[1]])
     cut = StratifiedKFold(count, shuffle=True, random_state=seed)
     for kept, held in cut.split(np.zeros(len(y)), y):
-        yield dataclasses.replace(data, train=(x[kept], y[kept]), validation=(x[held], y[held]))
+        train, validation = (take(x, kept), y[kept]), (take(x, held), y[held])
+        yield dataclasses.replace(data, train=train, validation=validation)

@@ -1,0 +1,136 @@
+"""Samples that stay on disk and are decoded when they are asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from kcatalog.recipe.data.cache import cache
+from kcatalog.recipe.errors import RecipeError
+from kcatalog.samplers.sources import OnDisk
+
+
+class Shelf:
+    """Files of one kind, each one a sample; what was decoded may be kept.
+
+    Args:
+        paths: the files.
+        read: `read(path, **how)` decodes a file into an array of `shape` and `dtype`, always the
+            same one, or raises a RecipeError that names it.
+        shape, dtype: a sample's.
+        how: what else decides what a sample looks like, such as a sampling rate.
+    """
+
+    def __init__(self, paths: list[Path], read: Callable, shape: tuple, dtype, how: dict):
+        self.paths, self.shape, self.dtype = paths, tuple(shape), np.dtype(dtype)
+        self.how, self._read = how, read
+        self._states = [_state(path) for path in paths]
+        self._cache = None
+
+    def keep(self, folder: Path, budget: int) -> None:
+        """Keep what is decoded: in memory up to `budget` bytes, else in a file in `folder`."""
+        self._cache = cache(len(self.paths), self.shape, self.dtype, folder, budget)
+
+    def sample(self, place: int) -> np.ndarray:
+        """A file's sample. The file must be as it was found at first, kept or not."""
+        path = self.paths[place]
+        if _state(path) != self._states[place]:
+            raise RecipeError(
+                f"{path} must stay as it was when the run began. It has changed since "
+                f"({self._states[place][0]} bytes then). Put it back, or start a new run."
+            )
+        kept = self._cache and self._cache.get(place)
+        if kept is not None:
+            return kept
+        sample = self._read(path, **self.how)
+        if self._cache:
+            self._cache.keep(place, sample)
+        return sample
+
+
+class Files(OnDisk):
+    """Samples on disk, used like an array: shape, dtype, length, and indexing, which decodes.
+
+    Args:
+        shelf: where the samples stand.
+        places: which of them, and in what order; all by default.
+    """
+
+    def __init__(self, shelf: Shelf, places: np.ndarray | None = None):
+        self.shelf = shelf
+        self.places = np.arange(len(shelf.paths)) if places is None else places
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.places), *self.shelf.shape)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.shelf.dtype
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index) -> np.ndarray:
+        places = self.places[index]
+        if not np.ndim(places):
+            return self.shelf.sample(places)
+        samples = np.empty((len(places), *self.shelf.shape), self.dtype)
+        for i, place in enumerate(places):
+            samples[i] = self.shelf.sample(place)
+        return samples
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return self[:] if dtype is None else self[:].astype(dtype)
+
+    def digests(self) -> Iterator[bytes]:
+        """What decides the samples, without decoding: how files are read, and each one's hash."""
+        yield repr(sorted(self.shelf.how.items())).encode()
+        yield from in_parallel(_digest, (self.shelf.paths[place] for place in self.places))
+
+
+def take(x, places: np.ndarray):
+    """Some samples of an array, or of files, which stay on disk."""
+    return Files(x.shelf, x.places[places]) if isinstance(x, Files) else x[places]
+
+
+def join(first, second):
+    """Two arrays, or two parts of the same files, one behind the other."""
+    if isinstance(first, Files):
+        return Files(first.shelf, np.concatenate([first.places, second.places]))
+    return np.concatenate([first, second])
+
+
+def in_parallel(function: Callable, items: Iterable) -> list:
+    """A function of each item, in order; the first error of an item is raised."""
+    with ThreadPoolExecutor() as pool:
+        try:
+            return list(pool.map(function, items))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """What changes when a file does; (-1, -1) where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return -1, -1
+    return found.st_size, found.st_mtime_ns
+
+
+def _digest(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except OSError as e:
+        raise RecipeError(f"{path} cannot be read: {e.strerror}.") from e

@@ -1,0 +1,126 @@
+"""How samples reach a model: from memory, or decoded in parallel ahead of the step that needs them.
+
+Every batch is found by its number (`kcatalog.recipe.batches`), so `tf.data` may fetch many at once
+and still hand them over in order: what a run learns does not depend on how many threads read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+
+from kcatalog.recipe import devices
+from kcatalog.recipe.batches import InOrder, evaluation_size
+from kcatalog.recipe.data.files import Files
+from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.waiting import Waiting
+
+
+def fit(model, data, batches, callbacks: list, waiting: Waiting | None = None, **how):
+    """Keras's `fit` on these batches, with the validation part of `data`.
+
+    Args:
+        model: a compiled model.
+        data: what it learns from.
+        batches: of the training part (`batches_of`).
+        callbacks: further ones.
+        waiting: measures how long steps wait for their batch.
+        how: further arguments of Keras's `fit`.
+    """
+    (x, y), size = data.validation, evaluation_size(data.validation[0])
+    with _errors() as errors:
+        if isinstance(x, Files):
+            validation = {"validation_data": stream(InOrder(x, y), errors)}
+        else:
+            validation = {"validation_data": (x, y), "validation_batch_size": size}
+        return model.fit(
+            feed(batches, errors, waiting),
+            shuffle=False,
+            callbacks=[
+                *devices.feeding(len(x), size),
+                batches.shuffling(),
+                *callbacks,
+                *([waiting] if waiting else []),
+            ],
+            **validation,
+            **how,
+        )
+
+
+def predict(model, x) -> np.ndarray:
+    """What a model makes of samples, wherever they are."""
+    if not isinstance(x, Files):
+        return model.predict(x, batch_size=evaluation_size(x), verbose=0)
+    with _errors() as errors:
+        return model.predict(stream(InOrder(x), errors), verbose=0)
+
+
+def evaluate(model, x, y) -> dict[str, float]:
+    """A model's loss and metrics on samples, wherever they are."""
+    if not isinstance(x, Files):
+        size = evaluation_size(x)
+        return model.evaluate(x, y, batch_size=size, verbose=0, return_dict=True)
+    with _errors() as errors:
+        return model.evaluate(stream(InOrder(x, y), errors), verbose=0, return_dict=True)
+
+
+def feed(batches, errors: list, waiting: Waiting | None = None):
+    """What `fit` takes: `tf.data` for files, and on TensorFlow, where it is the fastest for arrays
+    too. Elsewhere arrays need no detour through it."""
+    if isinstance(batches.x, Files) or keras.backend.backend() == "tensorflow":
+        dataset = stream(batches, errors)
+        return waiting.measure(dataset) if waiting else dataset
+    return batches
+
+
+def stream(batches, errors: list):
+    """A `tf.data.Dataset` of batches, fetched in parallel and ahead of time, in their order.
+
+    Args:
+        batches: a `PyDataset`; the threads call its `__getitem__`.
+        errors: gets what is raised there, since TensorFlow hands on no more than its text.
+    """
+    tf = tensorflow()
+    smaller = isinstance(batches, InOrder)  # the last one may be
+    specs = [((None if smaller else len(a), *a.shape[1:]), a.dtype) for a in batches[0]]
+
+    def fetch(step):
+        try:
+            return batches[int(step)]
+        except RecipeError as e:
+            errors.append(e)
+            raise
+
+    def batch(step):
+        arrays = tf.numpy_function(fetch, [step], [dtype for _, dtype in specs])
+        return tuple(tf.ensure_shape(a, shape) for a, (shape, _) in zip(arrays, specs, strict=True))
+
+    with tf.device("CPU:0"):
+        steps = tf.data.Dataset.range(len(batches))
+        fetched = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return fetched.prefetch(tf.data.AUTOTUNE)
+
+
+def tensorflow():
+    """TensorFlow; where it only feeds another backend, without the GPU, which that one needs."""
+    import tensorflow as tf
+
+    if keras.backend.backend() != "tensorflow":
+        with contextlib.suppress(RuntimeError):  # it has started, and has what it has
+            tf.config.set_visible_devices([], "GPU")
+    return tf
+
+
+@contextlib.contextmanager
+def _errors() -> Iterator[list[RecipeError]]:
+    """Errors out of TensorFlow's threads: raised as what they were there."""
+    errors: list[RecipeError] = []
+    try:
+        yield errors
+    except Exception as e:
+        if errors:
+            raise errors[0] from e
+        raise
