@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from kcatalog.recipe import export, forecasts
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.rundir import read_json
 
-CONTEXT = 256  # characters the model looks back on while it writes
+CONTEXT = 256  # characters that a model without a state looks back on while it writes
+AFTER = "next_"  # how the names of states begin that come out of a step
 TOP = 5  # classes named of many
 
 
@@ -143,29 +145,71 @@ def _matches(files: list[Path], embeddings: np.ndarray) -> Table:
 
 
 def load(folder: Path):
-    """The exported model as a function from arrays to arrays."""
+    """The exported model as a function from arrays to arrays.
+
+    Its `input` and `outputs` say what it takes and gives; `step` is the same for a model that
+    hands out its state, else None.
+    """
     import tensorflow as tf
 
     try:
         model = tf.saved_model.load(str(folder))
     except (OSError, tf.errors.OpError) as e:
         raise RecipeError(f"{folder} is damaged: {e}. Export again.") from e
-    signature = model.signatures["serving_default"]
 
-    def answer(**inputs) -> dict[str, np.ndarray]:
-        tensors = {k: tf.constant(v) for k, v in inputs.items()}
-        return {k: v.numpy() for k, v in signature(**tensors).items()}
+    def function(signature):
+        def answer(**inputs) -> dict[str, np.ndarray]:
+            tensors = {k: tf.constant(v) for k, v in inputs.items()}
+            return {k: v.numpy() for k, v in signature(**tensors).items()}
 
+        return answer
+
+    signature, step = model.signatures["serving_default"], model.signatures.get("step")
+    answer = function(signature)
     answer.model = model  # TensorFlow lets go of a model whose functions alone are held
     (answer.input,) = signature.structured_input_signature[1].values()
-    answer.outputs = signature.structured_outputs
+    answer.outputs, answer.step = signature.structured_outputs, None
+    if step is not None:
+        answer.step = function(step)
+        taken = step.structured_input_signature[1]
+        answer.step.beginning = {
+            name: np.zeros((1, *spec.shape[1:]), spec.dtype.as_numpy_dtype)
+            for name, spec in taken.items()
+            if name != answer.input.name
+        }
     return answer
 
 
 def generate(answer, prompt: str, length: int, classes: list[str], seed: int) -> str:
     """`length` characters, each drawn from the model's probabilities."""
-    rng, text = np.random.default_rng(seed), prompt
+    rng, read_on, written = np.random.default_rng(seed), _reader(answer), ""
     for _ in range(length):
-        p = answer(text=[text[-CONTEXT:]])["probabilities"][0].astype("float64")
-        text += classes[rng.choice(len(classes), p=p / p.sum())]
-    return text[len(prompt) :]
+        p = read_on(written[-1] if written else prompt).astype("float64")
+        written += classes[rng.choice(len(classes), p=p / p.sum())]
+    return written
+
+
+def _reader(answer) -> Callable[[str], np.ndarray]:
+    """A function of the next piece of a text: the probabilities of what follows it.
+
+    A model that hands out its state reads each character once; any other one reads the last of
+    them anew each time.
+    """
+    if (step := getattr(answer, "step", None)) is None:
+        text = ""
+
+        def read_on(piece):
+            nonlocal text
+            text = (text + piece)[-CONTEXT:]
+            return answer(text=[text])["probabilities"][0]
+
+        return read_on
+    states = step.beginning
+
+    def read_on(piece):
+        nonlocal states
+        outputs = step(text=[piece], **states)
+        states = {name: outputs[AFTER + name] for name in states}
+        return outputs["probabilities"][0]
+
+    return read_on

@@ -144,11 +144,12 @@ class Client:
 
 
 def main(name: str, limits: str) -> None:
-    from kcatalog.recipe import serve
+    from kcatalog.recipe import serve, stopping
     from kcatalog.recipe.serve.limits import Limits
 
     export(name)
-    serve.serve(recipe(name), port=0, limits=Limits(**json.loads(limits)))
+    with stopping.signals():
+        serve.serve(recipe(name), port=0, limits=Limits(**json.loads(limits)))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ answers, metadata, page   what clients get to see
 
 from __future__ import annotations
 
-import signal
 import socket
 
 from rich.console import Console
@@ -24,7 +23,7 @@ HOST = "127.0.0.1"  # nobody else's: what is served here has no password
 
 
 def serve(recipe, port: int, version: int | None = None, limits: Limits | None = None):
-    """Serve an exported version until SIGINT or SIGTERM.
+    """Serve an exported version until Ctrl-C or SIGTERM.
 
     Args:
         recipe: whose export.
@@ -43,8 +42,6 @@ def serve(recipe, port: int, version: int | None = None, limits: Limits | None =
             'Install it with: pip install "kcatalog[serve]"'
         ) from e
     exported = prediction.find(recipe, version)
-    # uvicorn ends at SIGTERM and then passes it on: here it ends what SIGINT ends.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(soft_wrap=True, highlight=False)
     try:
         with _listening(port) as listening:
@@ -70,10 +67,8 @@ def serve(recipe, port: int, version: int | None = None, limits: Limits | None =
                 markup=False,
             )
             uvicorn.Server(config).run(sockets=[listening])
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # uvicorn ends in order, and then hands the signal on
         console.print("Stopped.")
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _listening(port: int) -> socket.socket:

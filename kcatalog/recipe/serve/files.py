@@ -24,7 +24,7 @@ _OF_INPUT = {
     "image": ("image/png", "image/jpeg"),
     "waveform": ("audio/wav", "audio/wave", "audio/x-wav"),
     "frames": ("text/csv",),
-    "series": ("text/csv",),
+    "history": ("text/csv",),
     "characters": ("text/plain",),
 }
 

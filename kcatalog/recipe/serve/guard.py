@@ -33,7 +33,7 @@ class Guard:
         headers = Headers(scope=scope)
         try:
             body = await self._body(headers, receive)
-            self._look_at(headers)
+            self._look_at(headers, scope["http_version"])
         except ClientDisconnect:
             return
         except RequestError as e:
@@ -46,7 +46,9 @@ class Guard:
 
         await self.app(scope, receive_whole, send)
 
-    def _look_at(self, headers: Headers) -> None:
+    def _look_at(self, headers: Headers, version: str) -> None:
+        if version not in ("1.0", "1.1"):
+            raise RequestError(400, "The request must be HTTP/1.1.", CLOSE)
         size = sum(len(name) + len(value) + 4 for name, value in headers.raw)
         if size > self.limits.head or len(headers.raw) > self.limits.headers:
             most = f"{self.limits.headers} headers in {self.limits.head} bytes"

@@ -1,0 +1,328 @@
+"""`serve`: real servers, asked over real connections."""
+
+import concurrent.futures
+import io
+import json
+import re
+import signal
+import socket
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.recipe import hostile, served, tiny
+from tests.recipe.hostile import Case, posted, request
+from tests.recipe.served import Client
+
+pytestmark = pytest.mark.tensorflow
+
+# What takes too long on purpose takes a second here.
+QUICK = {"head_seconds": 1, "body_seconds": 1, "linger_seconds": 1, "idle_seconds": 1}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A small model of images, whose time-outs are short."""
+    command = [served.__file__, "picture", json.dumps(QUICK)]
+    with served.running(command, tmp_path_factory.mktemp("picture")) as server:
+        yield server
+        server.process.send_signal(signal.SIGINT)
+        rest, _ = server.process.communicate(timeout=30)
+        assert (server.process.returncode, rest) == (0, "Stopped.\n")
+        assert "Traceback" not in server.errors.read_text()
+
+
+@pytest.fixture(scope="module")
+def tiny_server(whole_way, tmp_path_factory):
+    """`python tiny.py serve`, where the whole way has exported."""
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "saved_models").symlink_to(whole_way.folder / "saved_models")
+    with served.running([tiny.__file__, "serve", "--port", 0], folder) as server:
+        yield server
+        server.process.send_signal(signal.SIGTERM)
+        rest, _ = server.process.communicate(timeout=30)
+        assert (server.process.returncode, rest) == (0, "Stopped.\n")
+
+
+@pytest.fixture
+def ask(server):
+    return asking(server)
+
+
+def asking(server):
+    def ask(raw: bytes, *right: int, ends=False):
+        """The answer's status, and its body, read as JSON."""
+        client = Client(server.port)
+        status, headers, body = client.ask(Case("asked", raw, right or (200,), ends))
+        client.close()
+        if headers.get("content-type") == "application/json":
+            body = json.loads(body)
+        return status, headers, body
+
+    return ask
+
+
+def check(case, status, headers, body):
+    """The answer is one of those that are right, in JSON, and gives nothing away."""
+    assert status in case.right, (case.name, case.raw[:300], status, body[:300])
+    if status >= 400:
+        assert headers["content-type"] == "application/json", case
+        sentence = json.loads(body)["error"]
+        assert len(sentence) > 10, case
+        assert sentence.endswith("."), (case, sentence)
+        assert not re.search(r"(^|[ '\"(])/\w|Traceback|\.py|object at", sentence), sentence
+
+
+# --- the endpoints ----------------------------------------------------------------------
+
+
+def test_says_where_it_serves_and_how_to_ask(tiny_server):
+    assert "Serving saved_models/tiny/1 at http://127.0.0.1:" in tiny_server.said
+    assert "curl -H 'Content-Type: " in tiny_server.said
+
+
+def test_the_real_exports_file_and_instances(tiny_server):
+    ask = asking(tiny_server)
+    _, _, said = ask(posted(b"2.0 0.1", "/predict", content_type="text/plain; charset=utf-8"))
+    assert said["label"] == "right"
+    assert said["probability"] == max(said["probabilities"].values()) > 0.5
+    assert list(said["probabilities"]) == ["right", "left"]
+    samples = [[2.0, 0.1], [-2, 0.1]]
+    _, _, answer = ask(
+        posted(json.dumps({"instances": samples}).encode(), "/v1/models/tiny:predict")
+    )
+    rows = answer["predictions"]
+    assert [row["label"] for row in rows] == ["right", "left"]
+    assert rows[0]["probabilities"][1] == pytest.approx(said["probability"], abs=1e-6)
+    assert set(rows[0]) == {"label", "probabilities", "scores"}
+
+
+def test_status_and_metadata_in_tensorflow_servings_words(tiny_server):
+    ask = asking(tiny_server)
+    _, _, status = ask(request(path="/v1/models/tiny"))
+    assert status["model_version_status"][0]["state"] == "AVAILABLE"
+    assert status["model_version_status"][0]["version"] == "1"
+    _, _, described = ask(request(path="/v1/models/tiny/versions/1/metadata"))
+    assert described["model_spec"] == {"name": "tiny", "signature_name": "", "version": "1"}
+    signature = described["metadata"]["signature_def"]["signature_def"]["serving_default"]
+    assert signature["inputs"]["point"]["dtype"] == "DT_FLOAT"
+    sizes = [d["size"] for d in signature["inputs"]["point"]["tensor_shape"]["dim"]]
+    assert sizes == ["-1", "2"]
+    assert set(signature["outputs"]) == {"label", "probabilities", "scores"}
+    assert described["metadata"]["data"]["classes"] == ["left", "right"]
+
+
+@pytest.mark.parametrize(
+    "instance", [[1e39, 0], [3.4e38, 3.4e38], ["1", 2], [True, 2], [1, 2, 3], [None, 1], 5, "ab"]
+)
+def test_what_a_float_model_does_not_take(tiny_server, instance):
+    body = json.dumps({"instances": [instance]}).encode()
+    status, _, answer = asking(tiny_server)(posted(body, "/v1/models/tiny:predict"), 400)
+    assert status in ((200, 400) if instance == [3.4e38, 3.4e38] else (400,)), answer
+
+
+def test_a_file_that_the_source_cannot_read(tiny_server):
+    raw = posted(b"one two", "/predict", content_type="text/plain")
+    status, _, answer = asking(tiny_server)(raw, 400)
+    assert status == 400
+    assert answer["error"] == "The body could not be read as text/plain."
+
+
+def test_the_image_is_read_as_predict_reads_it(ask):
+    pixels = np.zeros((8, 8), "uint8")
+    pixels[3] = 100
+    file = io.BytesIO()
+    Image.fromarray(pixels).resize((32, 32), 0).save(file, "png")
+    _, _, said = ask(posted(file.getvalue(), "/predict", content_type="image/png"))
+    assert said["label"] == "d"
+    assert len(said["probabilities"]) == 5
+    _, _, answer = ask(posted(json.dumps({"instances": pixels[None, ..., None].tolist()}).encode()))
+    assert answer["predictions"][0]["label"] == "d"
+
+
+def test_many_instances_are_answered_in_order(ask):
+    pixels = np.zeros((100, 8, 8, 1), "uint8")
+    rows = np.arange(100) % 8
+    pixels[np.arange(100), rows] = 50
+    _, _, answer = ask(posted(json.dumps({"instances": pixels.tolist()}).encode()))
+    assert [p["label"] for p in answer["predictions"]] == ["abcdefgh"[row] for row in rows]
+
+
+def test_the_page_runs_its_own_script_alone(ask):
+    _, headers, page = ask(request(path="/"))
+    policy = headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "access-control-allow-origin" not in headers
+    assert not re.findall(rb"(?:src|href)=\"(?!/v1/)", page)
+    assert b'accept="image/png, image/jpeg"' in page
+
+
+# --- who asks, how much, how slowly -----------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_kind_of_request(server, seed):
+    client = Client(server.port)
+    for case in hostile.every_kind(seed):
+        check(case, *client.ask(case))
+    client.close()
+
+
+def test_three_hundred_requests_on_four_connections(server):
+    def some(seed):
+        client = Client(server.port)
+        for case in hostile.cases(seed, 75):
+            check(case, *client.ask(case))
+        client.close()
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(some, range(10, 14)))
+
+
+def test_listens_on_the_loopback_interface_alone(server):
+    others = {a[4][0] for a in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
+    for address in {*others, "127.0.0.2"} - {"127.0.0.1"}:
+        with pytest.raises(OSError):
+            socket.create_connection((address, server.port), timeout=5)
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost:8501", "127.0.0.1:1", "[::1]:80"])
+def test_hosts_of_this_machine(ask, host):
+    assert ask(request(host=host))[0] == 200
+
+
+def test_a_page_of_its_own_may_ask(ask):
+    assert ask(request(host="localhost:8501", origin="http://localhost:8501"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b"GET /health HT", 408),
+        (request()[:-2], 408),
+        (posted(b"", content_length="10"), 408),
+        (posted(b"{", content_length="10"), 408),
+        (posted(b"", content_length=None, transfer_encoding="chunked") + b"5\r\nhel", 408),
+        (posted(b"", content_length=str(2**40)), 413),
+    ],
+    ids=["torn line", "torn headers", "no body", "torn body", "torn chunk", "a lie"],
+)
+def test_slow_clients_are_told(ask, raw, status):
+    code, headers, answer = ask(raw, status)
+    assert code == status, answer
+    assert headers["connection"] == "close"
+
+
+def test_a_client_that_says_nothing_is_hung_up_on(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as silent:
+        assert silent.recv(1) == b""
+
+
+def test_a_client_that_trickles_headers_is_hung_up_on(server):
+    """Each byte in time, all of them too late."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=0.05) as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx: ")
+        answer = b""
+        for _ in range(600):
+            try:
+                answer = slow.recv(1000)
+                break
+            except TimeoutError:
+                slow.sendall(b"a")
+        assert answer.startswith(b"HTTP/1.1 408")
+
+
+def test_a_connection_serves_many_requests_and_pipelines(server):
+    client = Client(server.port)
+    for _ in range(5):
+        assert client.ask(Case("page", request(), (200,)))[0] == 200
+        assert client.socket is not None
+    client.socket.sendall(3 * request())
+    got = b""
+    while got.count(b'{"status":"ok"}') < 3:
+        got += client.socket.recv(1000)
+    client.close()
+
+
+def test_too_many_connections(server):
+    """The next one is turned away, and welcome again when one has gone."""
+    silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(70)]
+    client = Client(server.port)
+    status, headers, body = client.ask(Case("one more", request(), (503,)))
+    for s in silent:
+        s.close()
+    client.close()
+    assert status == 503
+    assert headers["retry-after"] == "1"
+    assert json.loads(body)["error"]
+    for _ in range(1000):
+        status, _, _ = client.ask(Case("again", request(), (200,)))
+        if status == 200:
+            break
+        client.close()
+    assert status == 200
+    client.close()
+
+
+# --- the command line -------------------------------------------------------------------
+
+
+def test_a_port_in_use(whole_way, call, monkeypatch, server):
+    monkeypatch.chdir(whole_way.folder)
+    done = call("serve", "--port", server.port)
+    assert done.code == 2
+    assert f"--port must be free. Received: {server.port}" in done.err
+
+
+def test_a_version_that_is_not_there(whole_way, call, monkeypatch):
+    monkeypatch.chdir(whole_way.folder)
+    done = call("serve", "--version", 99)
+    assert done.code == 2
+    assert "--version must be an exported version of tiny: 1" in done.err
+
+
+def test_nothing_exported(call):
+    done = call("serve")
+    assert done.code == 2
+    assert done.err == "There is no exported tiny yet. Run `export` first.\n"
+
+
+def test_without_the_libraries(call, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    done = call("serve")
+    assert done.code == 2
+    assert 'pip install "kcatalog[serve]"' in done.err
+
+
+# --- soak -------------------------------------------------------------------------------
+
+
+@pytest.mark.soak
+def test_ten_thousand_requests_leave_it_as_it_was(tmp_path):
+    """Flat memory, every answer right, nothing in the log."""
+    memory = {}
+    with (
+        served.running([served.__file__, "picture", "{}"], tmp_path) as server,
+        concurrent.futures.ThreadPoolExecutor(4) as pool,
+    ):
+
+        def some(seed):
+            client = Client(server.port)
+            for case in hostile.cases(seed, 125):
+                check(case, *client.ask(case))
+            client.close()
+
+        for done in range(500, 10_001, 500):
+            list(pool.map(some, range(done, done + 4)))
+            memory[done] = server.memory
+        print(f"resident memory, kB: {memory}")
+        assert memory[10_000] < 1.05 * memory[2_000], memory
+        assert server.process.poll() is None
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=30) == 0
+        assert "Traceback" not in server.errors.read_text()
+        assert "Error" not in server.errors.read_text()
