@@ -11,6 +11,7 @@ import pytest
 
 from kcatalog.recipe import commands
 from tests.recipe import tiny
+from tests.recipe.faults import Forks
 
 ROOT = Path(__file__).parents[2]
 BACKEND = keras.backend.backend()
@@ -64,3 +65,10 @@ def whole_way(tmp_path_factory):
     done = start(folder=tmp_path_factory.mktemp("whole_way"))
     assert done.code == 0, done.err
     return done
+
+
+@pytest.fixture(scope="session")
+def forks():
+    """Commands in forked processes, which can be killed in any moment."""
+    with Forks(BACKEND) as forks:
+        yield forks

@@ -1,0 +1,196 @@
+"""A process that is killed at any moment loses nothing: what follows ends with the same bits."""
+
+import io
+import itertools
+import json
+import random
+import shutil
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+from kcatalog.recipe import checkpoint
+from kcatalog.recipe.errors import RecipeError
+from tests.recipe.conftest import start
+
+TRAIN = ("train", "--epochs", "3", "--run-dir", "run")
+TUNE = ("tune", "--trials", "2", "--trial-epochs", "1", "--run-dir", "run")
+EXPORT = ("export", "--run-dir", "run")
+
+few_or_many = pytest.mark.parametrize(
+    "kills", [pytest.param(3, marks=pytest.mark.slow), pytest.param(50, marks=pytest.mark.soak)]
+)
+
+
+def trained(folder):
+    """A run's weights and their names, its model's configuration and its history."""
+    found = {"history": json.loads((folder / "run" / "training.json").read_text())}
+    with zipfile.ZipFile(folder / "run" / "model.keras") as archive:
+        found["config"] = archive.read("config.json")
+        with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
+            arrays = {}
+            weights.visititems(
+                lambda name, o: arrays.update({name: o[()]}) if isinstance(o, h5py.Dataset) else 0
+            )
+    assert len(arrays) > 4
+    return found | {k: v.tobytes() for k, v in arrays.items()}
+
+
+def tuned(folder):
+    """The best hyperparameters, and every trial with its values and its score."""
+    found = {"best": json.loads((folder / "run" / "hyperparameters.json").read_text())}
+    for file in sorted((folder / "run" / "tuning").glob("trial_*/trial.json")):
+        trial = json.loads(file.read_text())
+        values = trial["hyperparameters"]["values"]
+        found[trial["trial_id"]] = (values, trial["score"], trial["best_step"], trial["status"])
+    assert len(found) == 3
+    return found
+
+
+def exported(forks, folder):
+    """What the newest version answers. Every other version is whole as well."""
+    versions = [d for d in (folder / "saved_models" / "tiny").iterdir() if d.name.isdigit()]
+    assert versions
+    for version in versions:
+        assert {"saved_model.pb", "manifest.json", "variables"} <= set(names(version))
+    assert forks(folder=folder, task="answer").code == 0
+    with np.load(folder / "answers.npz") as answers:
+        return {k: answers[k].tobytes() for k in answers.files}
+
+
+def names(folder):
+    return [f.name for f in folder.iterdir()]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(forks, tmp_path_factory):
+    """Runs that nothing happened to: command -> how it ended, and where."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    ended = {TRAIN: forks(*TRAIN, folder=folder / "trained")}
+    ended[TUNE] = forks(*TUNE, folder=folder / "tuned")
+    for done in ended.values():
+        assert done.code == 0, done.out
+    return ended, folder
+
+
+@pytest.fixture(scope="module")
+def uninterrupted_export(forks, uninterrupted):
+    folder = uninterrupted[1] / "trained"
+    done = forks("evaluate", "--run-dir", "run", folder=folder)
+    assert done.code == 0, done.out
+    done = forks(*EXPORT, folder=folder)
+    assert done.code == 0, done.out
+    return done, folder, exported(forks, folder)
+
+
+def moments(done, kills, seed):
+    """Random moments of a command, spread over all of it: every other one in time, the others
+    in the middle of an operation on a file. More than are asked for, as some come too late."""
+    rng = random.Random(seed)
+    for number in itertools.count():
+        share = (number % kills + rng.random()) / kills
+        if number % 2:
+            yield {"at": 1 + int(share * done.operations)}
+        else:
+            yield {"after": share * done.seconds}
+
+
+def to_the_end(forks, command, folder):
+    """Go on, or begin again where nothing had begun."""
+    done = forks(*command, "--resume", folder=folder)
+    if done.code == 2 and "There is no run of tiny in run to resume." in done.out:
+        done = forks(*command, folder=folder)
+    assert done.code == 0, done.out
+
+
+def test_a_fork_is_as_good_as_a_fresh_process(uninterrupted, tmp_path):
+    fresh = start(*TRAIN, folder=tmp_path)
+    assert fresh.code == 0, fresh.err
+    assert trained(tmp_path) == trained(uninterrupted[1] / "trained")
+
+
+@few_or_many
+@pytest.mark.parametrize(("command", "result"), [(TRAIN, trained), (TUNE, tuned)])
+def test_killed_at_random(forks, uninterrupted, tmp_path, kills, command, result):
+    ended, folder = uninterrupted
+    expected = result(folder / {TRAIN: "trained", TUNE: "tuned"}[command])
+    killed = 0
+    for number, moment in enumerate(moments(ended[command], kills, command[0])):
+        folder = tmp_path / str(number)
+        killed += forks(*command, folder=folder, **moment).killed
+        if not (folder / "run" / "model.keras").exists():
+            to_the_end(forks, command, folder)
+        assert result(folder) == expected, moment
+        shutil.rmtree(folder)
+        if killed == kills:
+            return
+
+
+@few_or_many
+def test_killed_while_a_checkpoint_is_written(forks, uninterrupted, tmp_path, kills):
+    expected = trained(uninterrupted[1] / "trained")
+    below = "run/checkpoints"
+    operations = forks(*TRAIN, folder=tmp_path / "whole", below=below).operations
+    assert operations > 60
+    for number in range(kills):
+        folder, at = tmp_path / str(number), 1 + int((number + 0.5) / kills * operations)
+        assert forks(*TRAIN, folder=folder, below=below, at=at).killed
+        to_the_end(forks, TRAIN, folder)
+        assert trained(folder) == expected, at
+        shutil.rmtree(folder)
+
+
+def test_killed_at_every_operation_of_a_checkpoint(forks, tmp_path):
+    """One of the two files is always whole, and never older than the last that was written."""
+    operations = forks(folder=tmp_path / "0", task="write_checkpoints").operations
+    assert operations > 40
+    for at in range(1, operations + 1):
+        folder = tmp_path / str(at)
+        assert forks(folder=folder, task="write_checkpoints", at=at).killed
+        written = folder / "written"
+        finished = int(written.read_text() or -1) if written.exists() else -1
+        found = []
+        for name in ("last.npz", "previous.npz"):
+            if (folder / name).exists():
+                arrays, progress = checkpoint.read(folder / name)  # never torn
+                assert all((a == progress["number"]).all() for a in arrays.values())
+                found.append(progress["number"])
+        assert max(found, default=-1) >= finished, at
+
+
+@few_or_many
+@pytest.mark.tensorflow
+def test_export_killed_at_random(forks, uninterrupted_export, kills):
+    done, folder, expected = uninterrupted_export
+    killed = 0
+    for moment in moments(done, kills, "export"):
+        before = set(names(folder / "saved_models" / "tiny"))
+        killed += forks(*EXPORT, folder=folder, **moment).killed
+        again = forks(*EXPORT, folder=folder)
+        assert again.code == 0, again.out
+        assert exported(forks, folder) == expected
+        kept = set(names(folder / "saved_models" / "tiny"))
+        assert before <= kept
+        assert all(name.isdigit() for name in kept), "what the kill left is cleaned"
+        if killed == kills:
+            return
+
+
+def test_killed_twice_in_one_run(forks, uninterrupted, tmp_path):
+    expected = trained(uninterrupted[1] / "trained")
+    done = uninterrupted[0][TRAIN]
+    assert forks(*TRAIN, folder=tmp_path, at=done.operations // 2).killed
+    assert forks(*TRAIN, "--resume", folder=tmp_path, at=20).killed
+    to_the_end(forks, TRAIN, tmp_path)
+    assert trained(tmp_path) == expected
+
+
+def test_a_torn_checkpoint_under_a_good_name_would_be_found(tmp_path):
+    """What the tests above look for can be found."""
+    file = tmp_path / "last.npz"
+    checkpoint.write(file, {"a": np.ones(100)}, {})
+    file.write_bytes(file.read_bytes()[:500])
+    with pytest.raises(RecipeError, match="is damaged"):
+        checkpoint.read(file)
