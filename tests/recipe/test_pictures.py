@@ -1,9 +1,30 @@
-"""Drawings for TensorBoard."""
+"""Drawings for TensorBoard: what is drawn, and where."""
 
+import copy
+
+import keras
 import numpy as np
 import pytest
 
-from kcatalog.recipe.monitoring import pictures
+from kcatalog.metrics import ExpectedCalibrationError
+from kcatalog.recipe import forecasts
+from kcatalog.recipe.data import Data
+from kcatalog.recipe.monitoring import Pictures, pictures
+from kcatalog.recipe.monitoring.pictures import (
+    attention,
+    calibration,
+    canvas,
+    forecast,
+    mistakes,
+    precision_recall,
+    spectrogram,
+)
+from kcatalog.recipe.monitoring.pictures.confusion import confusion_matrix
+from kcatalog.recipe.monitoring.pictures.lettering import readable
+from kcatalog.recipe.monitoring.pictures.samples import samples
+from kcatalog.recipe.tasks import probabilities
+
+RNG = np.random.default_rng(0)
 
 
 def darkness(image, row, column, classes):
@@ -14,19 +35,58 @@ def darkness(image, row, column, classes):
     return (255 - image[y, x, 0]) / (255 - 20)
 
 
+def near(image, color, tolerance=12):
+    """Where an image has a color, given as matplotlib writes it."""
+    rgb = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)])
+    return (np.abs(image.astype(int) - rgb) <= tolerance).all(axis=-1)
+
+
+# --- confusion matrix ---------------------------------------------------------------------
+
+
 def test_a_row_is_a_true_class():
     labels, predicted = np.array([0, 0, 0, 0, 1]), np.array([0, 0, 0, 1, 1])
-    image = pictures.confusion_matrix(labels, predicted, ("a", "b"))
+    image = confusion_matrix(labels, predicted, ("a", "b"))
     assert image.dtype == np.uint8
     assert image.ndim == 3
     shares = [[darkness(image, r, c, 2) for c in range(2)] for r in range(2)]
     assert np.allclose(shares, [[0.75, 0.25], [0, 1]], atol=0.01)
 
 
-def test_many_classes_are_cut_to_the_most_frequent():
+def test_a_class_that_is_absent_has_an_empty_row():
+    image = confusion_matrix(np.array([0, 2]), np.array([0, 1]), ("a", "b", "c"))
+    shares = [[darkness(image, r, c, 3) for c in range(3)] for r in range(3)]
+    assert np.allclose(shares, [[1, 0, 0], [0, 0, 0], [0, 1, 0]], atol=0.01)
+
+
+def test_of_many_classes_the_most_confused_are_shown():
     labels = np.arange(200) % 100
-    image = pictures.confusion_matrix(labels, labels, tuple(map(chr, range(32, 132))))
+    predicted = np.where(labels >= 98, 197 - labels, labels)  # 98 and 99 for each other
+    image = confusion_matrix(labels, predicted, [str(n) for n in range(100)])
     assert image.shape[0] < 32 * 22 + 100
+    shares = [[darkness(image, r, c, 32) for c in range(32)] for r in range(32)]
+    expected = np.eye(32)[[*range(30), 31, 30]]
+    assert np.allclose(shares, expected, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "name", ["\n", " ", "", "字", "a very long class name indeed", "a$b$", "\x00"]
+)
+def test_any_class_name_can_be_drawn(name):
+    image = confusion_matrix(np.array([0, 1]), np.array([0, 0]), (name, "b"))
+    assert min(image.shape[:2]) > 2 * 180
+    titled = spectrogram.frames(np.ones((1, 2, 2)), [readable(name, 0)])
+    assert titled.ndim == 3
+
+
+def test_names_that_cannot_be_drawn_are_told_apart():
+    assert readable("字", 3) == "#3"
+    assert readable("字 a", 3) == "? a"
+    assert readable("кошка", 3) == "кошка"
+    assert readable("??", 3) == "??"
+
+
+# --- samples and mistakes -----------------------------------------------------------------
 
 
 def test_samples_show_mistakes_first():
@@ -40,14 +100,333 @@ def test_samples_show_mistakes_first():
         return np.zeros((8, 8, 3), "uint8")
 
     x[17] = 5
-    image = pictures.samples(x, labels, predicted, ("yes", "no"), picture)
+    image = samples(x, labels, predicted, ("yes", "no"), picture)
     assert shown[0][0] == 5
     assert len(shown) == 16
     red = image[..., 0].astype(int) - image[..., 1]
     assert (red > 50).any()  # the caption of the mistake
 
 
-@pytest.mark.parametrize("name", ["\n", " ", "字", "a very long class name indeed"])
-def test_any_class_name_can_be_drawn(name):
-    image = pictures.confusion_matrix(np.array([0, 1]), np.array([0, 0]), (name, "b"))
-    assert min(image.shape[:2]) > 2 * 180
+def grey(sample):
+    return np.full((10, 10, 3), int(sample), "uint8")
+
+
+def test_the_worst_mistake_comes_first():
+    """The order of grey squares is that of the cross-entropy of wrong answers."""
+    x, labels = np.array([10, 20, 30, 40]), np.array([0, 0, 0, 0])
+    p = np.array([[0.4, 0.6], [0.9, 0.1], [0.01, 0.99], [0.2, 0.8]])
+    image = mistakes.mistakes(x, labels, p, ("a", "b"), grey)
+    width = image.shape[1] // 4
+    assert [image[8, width * n + 8, 0] for n in range(4)] == [30, 40, 10, 255]
+    table = mistakes.table(labels, p, ("a", "b")).splitlines()[2:]
+    assert table == ["| 2 | a | 0.01 | b | 0.99 |", "| 3 | a | 0.2 | b | 0.80 |",
+                     "| 0 | a | 0.4 | b | 0.60 |"]  # fmt: skip
+
+
+def test_without_mistakes_there_is_a_word_and_no_picture():
+    p, labels = np.array([[0.9, 0.1]]), np.array([0])
+    assert mistakes.mistakes(np.zeros(1), labels, p, ("a", "b"), grey) is None
+    assert mistakes.table(labels, p, ("a", "b")) == "None: all 1 are right."
+
+
+def test_names_do_not_break_the_table():
+    table = mistakes.table(np.array([0]), np.array([[0.1, 0.9]]), ("a|b", "字\n<b>"))
+    row = table.splitlines()[2]
+    assert row.count("|") == 6
+    assert "字" in row
+    assert "<" not in row
+
+
+def test_the_least_expected_characters_stand_with_what_came_before():
+    labels = np.array([[0, 1, 2]])
+    p = np.array([[[0.9, 0.05, 0.05], [0.9, 0.05, 0.05], [0.05, 0.05, 0.9]]])
+    row = mistakes.character_table(labels, p, "abc").splitlines()[2]
+    assert row == "| a | b | 0.05 | a | 0.90 |"
+
+
+# --- calibration, precision and recall ----------------------------------------------------
+
+
+def test_the_diagrams_bins_are_those_of_the_metric():
+    labels, p = RNG.integers(0, 5, 300), RNG.dirichlet(np.ones(5), 300).astype("float32")
+    found = calibration.reliability(labels, p)
+    w = found.size / found.size.sum()
+    assert found.size.sum() == 300
+    assert np.isclose(found.error, (w * np.abs(found.accuracy - found.confidence)).sum(), atol=1e-6)
+    assert np.isclose(found.error, float(ExpectedCalibrationError()(labels, p)), atol=1e-6)
+
+
+def test_bars_are_as_high_as_answers_are_right():
+    """All answers in one bin, three of four right: one bar, up to three quarters."""
+    labels, p = np.array([0, 0, 0, 1]), np.tile([0.9, 0.1], (4, 1))
+    image = calibration.calibration_curve(labels, p)
+    blue = near(image, canvas.MODEL)[: image.shape[0] * 3 // 4]
+    one, other = (calibration.calibration_curve(y, p) for y in (labels * 0, labels * 0 + 1))
+    full = near(one, canvas.MODEL)[: image.shape[0] * 3 // 4]
+    column = np.flatnonzero(full.sum(axis=0) > 200)  # the bar
+    assert 10 < len(column) < image.shape[1] / 10
+    heights = [near(i, canvas.MODEL)[: image.shape[0] * 3 // 4, column].sum() for i in (image, one)]
+    assert np.isclose(heights[0] / heights[1], 0.75, atol=0.05)
+    assert not near(other, canvas.MODEL)[: image.shape[0] * 3 // 4, column].any()
+    assert blue[:, column].any()
+
+
+def test_precision_and_recall_can_be_read_by_tensorboards_plugin(tmp_path):
+    import tensorflow as tf
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.pr_curve import metadata
+
+    labels = np.array([0, 0, 2, 2])  # nothing of class 1
+    p = np.array([[0.9, 0.0, 0.1], [0.4, 0.0, 0.6], [0.3, 0.0, 0.7], [0.8, 0.0, 0.2]])
+    with tf.summary.create_file_writer(str(tmp_path)).as_default():
+        precision_recall.write(labels, p, ("a", "b", "c"), step=3)
+    events = EventAccumulator(str(tmp_path)).Reload()
+    tags = events.PluginTagToContent(metadata.PLUGIN_NAME)
+    assert set(tags) == {"precision-recall/0 a/pr_curves", "precision-recall/2 c/pr_curves"}
+    (event,) = events.Tensors("precision-recall/0 a/pr_curves")
+    assert event.step == 3
+    curve = tf.make_ndarray(event.tensor_proto)
+    half = curve[:, 100]  # at a threshold of 0.5: 0.9 (right) and 0.8 (wrong) are said to be "a"
+    true_positives, false_positives, true_negatives, false_negatives, precision, recall = half
+    assert (true_positives, false_positives, true_negatives, false_negatives) == (1, 1, 1, 1)
+    assert (precision, recall) == (0.5, 0.5)
+
+
+# --- sound --------------------------------------------------------------------------------
+
+
+def test_a_tone_stands_at_its_frequency():
+    tone = np.sin(2 * np.pi * 1000 * np.arange(8000) / 8000)
+    f, t, level = spectrogram.decibels(tone, 8000)
+    assert (f[0], f[-1]) == (0, 4000)
+    assert t[-1] < 1
+    assert (f[level.argmax(axis=0)] == 1000).all()
+    assert level.max() == 0
+    quarter = np.where(np.arange(8000) < 4000, 0.5 * tone, tone)  # -6 dB
+    assert np.isclose(spectrogram.decibels(quarter, 8000)[2][:, 10].max(), -6.02, atol=0.05)
+
+
+def test_the_tones_line_is_drawn_where_it_is_heard():
+    tone = np.sin(2 * np.pi * 1000 * np.arange(8000) / 8000)
+    image = spectrogram.spectrograms(tone[None], 8000, ["tone"])
+    rows, columns = np.nonzero(near(image, "#440154"))  # silence, all over the axes
+    inside = image[rows.min() : rows.max(), columns.min() : columns.max()]
+    inside = inside[:, : int(0.6 * inside.shape[1])]  # without the bar of colors
+    line = np.flatnonzero((inside.astype(int).sum(axis=-1) > 400).mean(axis=1) > 0.9)
+    assert np.isclose(1 - line.mean() / len(inside), 0.25, atol=0.03)  # 1000 of 4000 Hz
+
+
+@pytest.mark.parametrize("waveform", [np.zeros(8000), np.ones(3), np.zeros(1)], ids=len)
+def test_silence_and_clicks_are_drawn_too(waveform):
+    image = spectrogram.spectrograms(np.stack([waveform] * 5), 8000, ["silence"] * 5)
+    assert image.shape[0] > 400  # two rows
+
+
+def test_frames_leave_out_padding():
+    frames = np.zeros((1, 10, 2))
+    frames[0, :5] = 1
+    image = spectrogram.frames(frames, ["a"])
+    full = spectrogram.frames(frames[:, :5], ["a"])
+    assert np.array_equal(image, full)
+
+
+# --- attention ----------------------------------------------------------------------------
+
+
+@keras.saving.register_keras_serializable("tests")
+class Block(keras.layers.Layer):
+    """Attention inside a layer of one's own, in a list."""
+
+    def __init__(self):
+        super().__init__(name="block")
+        self.supports_masking = True
+        self.inner = [keras.layers.MultiHeadAttention(2, 4, name="deep")]
+
+    def call(self, x):
+        return self.inner[0](x, x, use_causal_mask=True)
+
+
+def attentive():
+    inputs = keras.Input((6, 4))
+    x = keras.layers.Masking()(inputs)
+    x = keras.layers.Attention(name="dot")([x, x])
+    x = keras.layers.AdditiveAttention(name="additive")([x, x])
+    y = keras.layers.GroupQueryAttention(4, 4, 2, name="grouped")(inputs, inputs)
+    return keras.Model(inputs, Block()(x) + y)
+
+
+def test_every_attention_layer_is_asked_and_the_model_stays_as_it_was():
+    model, x = attentive(), RNG.normal(size=(3, 6, 4)).astype("float32")
+    x[0, 4:] = 0  # padding
+    before = keras.ops.convert_to_numpy(model(x))
+    found = attention.scores(model, x)
+    shapes = {name: [call.shape for call in calls] for name, calls in found.items()}
+    assert shapes == {
+        "dot": [(3, 1, 6, 6)],
+        "additive": [(3, 1, 6, 6)],
+        "grouped": [(3, 4, 6, 6)],
+        "block/deep": [(3, 2, 6, 6)],
+    }
+    for calls in found.values():
+        assert np.allclose(calls[0][1:].sum(axis=-1), 1, atol=1e-5)
+    assert np.allclose(found["dot"][0][0, :, :4, 4:], 0, atol=1e-5)  # nobody looks at padding
+    assert np.allclose(found["block/deep"][0][1][:, *np.triu_indices(6, 1)], 0)  # nor ahead
+    assert np.array_equal(keras.ops.convert_to_numpy(model(x)), before)
+    assert "call" not in vars(model.get_layer("dot"))
+
+
+def test_scores_are_those_that_the_layer_itself_returns():
+    layer, x = keras.layers.MultiHeadAttention(2, 4), RNG.normal(size=(2, 5, 4)).astype("float32")
+    inputs = keras.Input((5, 4))
+    model = keras.Model(inputs, layer(inputs, inputs))
+    _, expected = layer(x, x, return_attention_scores=True)
+    ((found,),) = attention.scores(model, x).values()
+    assert np.allclose(found, keras.ops.convert_to_numpy(expected), atol=1e-6)
+
+
+def test_a_model_without_attention_is_not_even_asked():
+    assert attention.scores(keras.Sequential([keras.layers.Dense(1)]), np.zeros((1, 2))) == {}
+
+
+def test_a_head_is_drawn_as_it_looks():
+    """Two heads: one looks at itself, one at the first; bright is where."""
+    heads = np.stack([np.eye(4), np.eye(1, 4).repeat(4, axis=0)])
+    image = attention.maps(heads, ["a", "$b", "字", " "], "layer")
+    rows, columns = np.nonzero(near(image, "#440154"))
+    top, bottom = rows.min(), rows.max()
+    gap = np.flatnonzero(np.diff(np.unique(columns)) > 20)
+    columns = np.split(np.unique(columns), gap + 1)
+    # the corner of each head is bright, so that a head's square begins left of what is dark
+    for head, dark in zip(heads, columns, strict=False):
+        right = dark.max() + 1
+        cell = (bottom - top + 1) / 4
+        for i, j in np.ndindex(4, 4):
+            y, x = int(top + (i + 0.5) * cell), int(right - (3.5 - j) * cell)
+            if head is heads[1]:
+                assert (image[y, x, 0] > 150) == (head[i, j] == 1)
+
+
+# --- forecasts ----------------------------------------------------------------------------
+
+
+def series(test=12, horizon=4, history=6, every=1):
+    """Of task "forecast": 0, 1, 2, ... with a season of 2 steps."""
+    values = np.arange(60.0, dtype="float32")
+    both = np.lib.stride_tricks.sliding_window_view(values, history + horizon)[::every]
+    part = (both[:, :history], both[:, history:])
+    parts = (part, part, tuple(a[: test // every] for a in part))
+    facts = {"season": 2, "every": every}
+    return Data("ramp", "forecast", "history", *parts, (), facts=facts)
+
+
+def outputs(data, low, middle, high):
+    return data.test[1][..., None] + np.array([low, middle, high], "float32")
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_the_band_lies_around_the_median(every):
+    data = series(every=every)
+    narrow = forecast.over_time(data, outputs(data, -1, 0, 1))
+    wide = forecast.over_time(data, outputs(data, -9, 0, 9))
+    shades = [near(image, "#c4d0e2", 6) for image in (narrow, wide)]
+    assert shades[1].sum() > 3 * shades[0].sum() > 0
+    line = near(narrow, canvas.TRUTH, 30)
+    assert line.any()
+
+
+def test_coverage_and_errors_are_counted():
+    data = series()
+    assert forecasts.coverage(data.test[1], outputs(data, 1, 2, 3)) == 0
+    assert forecasts.coverage(data.test[1], outputs(data, -1, 0, 1)) == 100
+    assert forecasts.percentage_error(data.test[1], outputs(data, 0, 0, 0)) == 0
+    further = forecasts.further(data, outputs(data, -1, -1, 1))
+    assert further["mean absolute error"] == 1
+    before = forecasts.last_season(data, data.test[0])
+    assert np.array_equal(data.test[1] - before, np.tile([2, 2, 4, 4], (12, 1)))
+
+
+def test_errors_by_step_ahead_rise_where_they_do():
+    """Right at first, wrong at the end: the curve climbs from bottom left to top right."""
+    data = series()
+    wrong = outputs(data, 0, 0, 0) + np.arange(4)[:, None]
+    image = forecast.by_horizon(data, wrong)[: 600 // 2 - 40]
+    rows, columns = np.nonzero(near(image, canvas.MODEL, 30))
+    left, right = rows[columns < columns.min() + 8].mean(), rows[columns > columns.max() - 8].mean()
+    assert left > right + 100
+
+
+# --- which and when -----------------------------------------------------------------------
+
+
+def judged(task="classification", input_name="frames", bad=None, **facts):
+    x, y = RNG.normal(size=(12, 6, 4)).astype("float32"), np.arange(12, dtype="int32") % 2
+    logits = RNG.normal(size=(12, 2))
+    if input_name == "waveform":
+        x = x.reshape(12, -1)
+    if task == "next-character":
+        y, logits = np.tile(y, (12, 1)), RNG.normal(size=(12, 12, 2))
+    data = Data("some", task, input_name, (x, y), (x, y), (x, y), ("a", "b"), None, facts)
+    if bad is not None:
+        logits[0] = bad
+    return pictures.Judged(data, (x, y), logits, logits.argmax(axis=-1))
+
+
+def written(folder, some, model=None):
+    import tensorflow as tf
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    writer = tf.summary.create_file_writer(str(folder))
+    if model is None:
+        pictures.while_training(writer, some, step=1)
+    else:
+        pictures.at_the_end(writer, some, model)
+    writer.close()
+    return set(EventAccumulator(str(folder)).Reload().Tags()["tensors"])
+
+
+CURVES = {"precision-recall/0 a/pr_curves", "precision-recall/1 b/pr_curves"}
+CHEAP = {"confusion matrix", "worst mistakes"} | CURVES
+ATTENTION = {f"attention/{n}/sample {i}" for n in ("dot", "additive", "grouped", "block/deep")
+             for i in range(3)}  # fmt: skip
+
+
+def test_what_is_drawn_while_training_and_at_the_end(tmp_path):
+    assert written(tmp_path / "cheap", judged()) == CHEAP
+    every = written(tmp_path / "all", judged(), attentive())
+    assert every == CHEAP | {"calibration", "frames"} | ATTENTION
+    plain = keras.Sequential([keras.layers.Dense(2)])
+    sound = written(tmp_path / "sound", judged(input_name="waveform", rate=16), plain)
+    assert sound == CHEAP | {"calibration", "spectrograms"}
+    text = written(tmp_path / "text", judged("next-character", "characters"), plain)
+    assert text == {"confusion matrix", "sample predictions", "worst mistakes", "calibration"}
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_nothing_is_drawn_of_what_is_not_a_number(tmp_path, bad):
+    assert written(tmp_path, judged(bad=bad), attentive()) == set()
+
+
+def test_without_matplotlib_the_rest_is_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(canvas, "available", lambda: False)
+    with pytest.warns(UserWarning, match=r"matplotlib is not installed.*kcatalog\[recipes\]"):
+        assert written(tmp_path, judged(), attentive()) == CHEAP
+
+
+def test_pictures_can_be_copied_as_the_tuner_copies_callbacks(tmp_path):
+    """The copy draws; what is large, the data, is shared."""
+    data = judged().data
+    callback = copy.deepcopy(Pictures(tmp_path, data, epochs=5))
+    assert callback.data is data
+    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2)])
+    model(data.train[0])
+    callback.set_model(model)
+    callback.on_train_begin()
+    callback.on_epoch_end(0)
+    callback.on_train_end()
+    assert list((tmp_path / "validation").iterdir())
+
+
+def test_probabilities_are_those_of_logits():
+    some = judged()
+    assert np.allclose(some.probabilities, probabilities(some.outputs))
+    assert judged("embedding").probabilities is None

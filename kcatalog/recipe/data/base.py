@@ -52,6 +52,10 @@ class Data:
         """Itself: data do not change. The tuner copies callbacks, some of which hold data."""
         return self
 
+    def __deepcopy__(self, memo) -> Data:
+        """Itself: data do not change. The tuner copies callbacks, some of which hold data."""
+        return self
+
     @property
     def input_shape(self) -> tuple[int, ...]:
         """One sample's shape."""

@@ -24,12 +24,11 @@ def over_time(data, outputs: np.ndarray) -> np.ndarray:
     drawn = canvas.figure(14, 4.5)
     axes = drawn.subplots()
     (history,) = axes.plot(np.arange(-len(past), 0), past, color="gray", linewidth=1)
-    for i in chosen:
-        steps = i * every + np.arange(horizon)
-        low, middle, high = np.moveaxis(outputs[i], -1, 0)
+    places = chosen[:, None] * every + np.arange(horizon)
+    for steps, (low, middle, high) in zip(places, outputs[chosen].swapaxes(1, 2), strict=True):
         band = axes.fill_between(steps, low, high, color=canvas.MODEL, alpha=0.25, linewidth=0)
         (forecast,) = axes.plot(steps, middle, color=canvas.MODEL, linewidth=1.2)
-        (truth,) = axes.plot(steps, y[i], color=canvas.TRUTH, linewidth=0.8)
+    (truth,) = axes.plot(np.ravel(places), np.ravel(y[chosen]), color=canvas.TRUTH, linewidth=0.8)
     held = forecasts.coverage(y, outputs)
     axes.set_title(
         f"{canvas.plain(data.name)}, {horizon} steps ahead: {held:.1f} % of the truth lie in "
@@ -53,7 +52,7 @@ def by_horizon(data, outputs: np.ndarray) -> np.ndarray:
     size.plot(steps, np.abs(residuals).mean(axis=0), ".-", color=canvas.MODEL, label="forecast")
     size.plot(steps, before, ".-", color=canvas.OTHER, label="last season")
     size.set(ylabel="mean absolute error", ylim=(0, None))
-    size.legend()
+    size.legend(loc="lower right")
     for far, shade in ((5, 0.2), (25, 0.4)):
         low, high = np.percentile(residuals, (far, 100 - far), axis=0)
         spread.fill_between(steps, low, high, color=canvas.MODEL, alpha=shade, linewidth=0)

@@ -55,11 +55,7 @@ def table(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str])
             f"| {i} | {cell(classes[y])} | {probabilities[i, y]:.2g} "
             f"| {cell(classes[p])} | {probabilities[i, p]:.2f} |"
         )
-    if not rows:
-        return f"None: all {len(labels)} are right."
-    return "\n".join(
-        ["| sample | true | its p | predicted | its p |", "|---|---|---|---|---|", *rows]
-    )
+    return "\n".join(rows) if rows[2:] else f"None: all {len(labels)} are right."
 
 
 def character_table(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> str:

@@ -33,13 +33,13 @@ def spectrograms(waveforms: np.ndarray, rate: float, titles: Sequence[str]) -> n
             level,
             origin="lower",
             aspect="auto",
-            extent=(t[0] - half, t[-1] + half, 0, f[-1]),
+            extent=(t[0] - half, t[-1] + half, 0, rate / 2),
             vmin=-RANGE,
             vmax=0,
         )
         axes.set_title(canvas.plain(title), fontsize=9)
         axes.set(xlabel="s", ylabel="Hz")
-    drawn.colorbar(image, ax=places, label="dB below the loudest")
+    drawn.colorbar(image, ax=places, label="dB, the loudest at 0")
     return canvas.pixels(drawn)
 
 
