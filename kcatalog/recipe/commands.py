@@ -101,6 +101,15 @@ OPTIONS = {
         Annotated[int | None, typer.Option(min=0, help="Which of the hosts this is, from 0.")],
         None,
     ),
+    "cache_memory": (
+        Annotated[
+            float,
+            typer.Option(
+                min=0, metavar="GB", help="Memory for decoded files; more of them go to disk."
+            ),
+        ],
+        1.0,
+    ),
     "run_dir": (
         Annotated[
             Path | None,
@@ -131,7 +140,7 @@ OPTIONS = {
 }
 SETTINGS = ("data", "epochs", "seed", "overrides", "precision")
 TUNING = ("trials", "trial_epochs", "tuner", "folds", "keep", "isolate", "trial_memory")
-PLACE = ("devices", "run_dir", "debug")
+PLACE = ("devices", "cache_memory", "run_dir", "debug")
 MANY = ("model_parallel", "hosts", "host_index")
 
 

@@ -29,6 +29,7 @@ class Asked:
     folds: int | None = None
     keep: int = 3
     isolate: bool = False
+    cache_memory: float = 1.0
     trial_memory: float | None = None
     seed: int | None = None
     overrides: list[str] | None = None
@@ -76,6 +77,7 @@ def begin(recipe, asked: Asked) -> Iterator[tuple[Run, Data]]:
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     facts = {"command": command, "settings": settings, "data": describe(data)}
     with rundir.begin(recipe.name, asked.run_dir, facts) as run:
+        data.keep(run.path, asked.cache_memory)
         yield run, data
 
 
@@ -106,7 +108,7 @@ def go_on(recipe, run: Run, asked: Asked) -> Iterator[tuple[Run, Data]]:
                     f"Received: {value}. Leave out {option}, or start a new run."
                 )
             settings[name] = value
-        data = same_data(recipe, run)
+        data = same_data(recipe, run, asked)
         if settings != run.facts["settings"]:
             run = Run(run.path, {**run.facts, "settings": settings})
             run.write("run.json", run.facts)
@@ -121,15 +123,16 @@ def trained(recipe, asked: Asked) -> Iterator[tuple[Run, Data]]:
         place = f" in {asked.run_dir}" if asked.run_dir else ""
         raise RecipeError(f"There is no trained {recipe.name}{place} yet. Run `train` first.")
     with disk.held(run.path):
-        yield run, same_data(recipe, run)
+        yield run, same_data(recipe, run, asked)
 
 
-def same_data(recipe, run: Run) -> Data:
+def same_data(recipe, run: Run, asked: Asked) -> Data:
     """The data the run began with."""
     settings = run.facts["settings"]
     data = recipe.source.load(settings["data"], settings["seed"])
     if data.fingerprint != run.facts["data"]["fingerprint"]:
         raise RecipeError(f"{data.name} has changed since {run.path} began. Start a new run.")
+    data.keep(run.path, asked.cache_memory)
     return data
 
 

@@ -93,7 +93,7 @@ class Steps:
         from kcatalog.recipe.search import isolation
 
         run = rundir.find(self.recipe.name, self.asked.run_dir)
-        data = start.same_data(self.recipe, run)
+        data = start.same_data(self.recipe, run, self.asked)
         with self._session(run) as used:
             training = self._training(run, data, used)
             isolation.work_on(training, folder, self.asked.trial_memory)
@@ -117,7 +117,7 @@ class Steps:
     def _join(self, path: Path) -> tuple[Run, Data]:
         """The run that host 0 works in."""
         run = rundir.find(self.recipe.name, path)
-        return run, start.same_data(self.recipe, run)
+        return run, start.same_data(self.recipe, run, self.asked)
 
     @contextlib.contextmanager
     def _start(self, waiting: Run | None = None) -> Iterator[tuple[Run, Data]]:
@@ -149,7 +149,11 @@ class Steps:
         if self.asked.isolate:
             script = inspect.getfile(self.recipe.build)
             run_trial = isolation.Isolated(
-                script, run.path, self.asked.devices, self.asked.trial_memory
+                script,
+                run.path,
+                self.asked.devices,
+                self.asked.trial_memory,
+                self.asked.cache_memory,
             )
         self.console.print(used.line)
         best = search(training, space, budget, run, self.console, run_trial)

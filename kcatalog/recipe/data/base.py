@@ -52,21 +52,17 @@ class Data:
         """Itself: data do not change. The tuner copies callbacks, some of which hold data."""
         return self
 
-    def __deepcopy__(self, memo) -> Data:
-        """Itself: data do not change. The tuner copies callbacks, some of which hold data."""
-        return self
-
     @property
     def input_shape(self) -> tuple[int, ...]:
         """One sample's shape."""
         return self.train[0].shape[1:]
 
-    def keep(self, folder: Path, budget: int) -> None:
+    def keep(self, folder: Path, memory: float) -> None:
         """Decode each file once: keep the samples in memory where all of them take at most
-        `budget` bytes, else in a file in `folder` that goes when the process does."""
+        `memory` GB, else in a file in `folder` that goes when the process does."""
         parts = (self.train[0], self.validation[0], self.test[0])
         for shelf in {x.shelf for x in parts if isinstance(x, Files)}:
-            shelf.keep(folder, budget)
+            shelf.keep(folder, int(memory * 1024**3))
 
     @functools.cached_property
     def fingerprint(self) -> str:

@@ -35,12 +35,14 @@ class Isolated:
     run: the run directory.
     devices: as on the command line.
     memory: GB that a trial may take, or None.
+    cache_memory: GB of decoded files that it may hold in memory.
     """
 
     script: str
     run: Path
     devices: str
     memory: float | None = None
+    cache_memory: float = 1.0
 
     def __call__(self, work: Work) -> list[Logs]:
         result, errors = work.folder / "result.json", work.folder / "stderr.txt"
@@ -61,6 +63,7 @@ class Isolated:
     def _start(self, folder: Path, errors: Path) -> int:
         command = [sys.executable, self.script, "trial", str(folder), "--run-dir", str(self.run)]
         command += ["--devices", self.devices, "--debug"]
+        command += ["--cache-memory", str(self.cache_memory)]
         if self.memory:
             command += ["--trial-memory", str(self.memory)]
         with (
