@@ -136,6 +136,8 @@ def meet(hosts: Hosts, lead: contextlib.AbstractContextManager, follow: Callable
         except Exception as e:
             error = e
         _all_or_none(entered is not None, error)
+        keras.utils.clear_session()  # host 0 has built a model; from here on all do the same
+        keras.utils.set_random_seed(0)
         yield entered
 
 
@@ -164,6 +166,7 @@ def _beside(message: str, scratch: Path, follow: Callable) -> tuple:
         if source.exists():
             copy = shutil.copytree if source.is_dir() else shutil.copy
             copy(source, scratch / name)
+    print(f"This host trains along in {path}. Host 0 tells how it goes.", flush=True)
     return Run(scratch, run.facts), data
 
 
