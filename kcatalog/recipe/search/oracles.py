@@ -6,14 +6,16 @@ twice, and end only when the trials are used up or no set is left.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
+import warnings
 from collections.abc import Callable, Iterator
 
 import keras_tuner
 import numpy as np
 
-from kcatalog.recipe.search.files import Kept
+from kcatalog.recipe.search.files import ENDED, Kept
 
 NEVER = 2**31  # as a limit; as a seed, one that no user can ask for
 FROM = "tuner/trial_id"  # Hyperband's note on the trial that this one continues
@@ -73,9 +75,13 @@ class Bayesian(_Lasting, keras_tuner.oracles.BayesianOptimizationOracle):
     """Sets that a model of the scores expects much of. A set that was tried is drawn anew."""
 
     def populate_space(self, trial_id):
+        from sklearn.exceptions import ConvergenceWarning
+
         # KerasTuner does not save this state: a resumed search would go another way
         self._random_state = np.random.RandomState((self.seed + len(self.trials)) % 2**32)
-        found = super().populate_space(trial_id)
+        with warnings.catch_warnings():  # of a model of few scores, which the user cannot help
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            found = super().populate_space(trial_id)
         if found["values"] and self._duplicate(found["values"]):
             found["values"] = self._random_values()
             found["status"] = "RUNNING" if found["values"] else "STOPPED"
@@ -90,15 +96,44 @@ class Hyperband(_Lasting, keras_tuner.oracles.HyperbandOracle):
         self.max_trials = max_trials
 
     def populate_space(self, trial_id):
-        found = super(_Lasting, self).populate_space(trial_id)
+        with self._failed_come_last():
+            found = super(_Lasting, self).populate_space(trial_id)
         if not self.start_order:
             notes = {k: v for k, v in found["values"].items() if k.startswith("tuner/")}
             found["values"] = self.defaults() | notes
         return found
 
+    @contextlib.contextmanager
+    def _failed_come_last(self) -> Iterator[None]:
+        """KerasTuner waits for as many scores as a round has trials: a few that failed would
+        keep all others from going on."""
+        failed = [t for t in self.trials.values() if t.status == "FAILED"]
+        worst = float("-inf" if self.objective.direction == "max" else "inf")
+        for trial in failed:
+            trial.status, trial.score = "COMPLETED", worst
+        try:
+            yield
+        finally:
+            for trial in failed:
+                trial.status, trial.score = "FAILED", None
+
     def in_use(self) -> set[str]:
-        rounds = itertools.chain(*(bracket["rounds"] for bracket in self._brackets))
-        return {entry["id"] for entry in itertools.chain(*rounds)}
+        running = {t.trial_id for t in self.ongoing_trials.values()}
+        found = set()
+        for bracket in self._brackets:
+            ids = {entry["id"] for entries in bracket["rounds"] for entry in entries}
+            if bracket is self._brackets[-1] or ids & running:  # too many failed in the others
+                found |= self._may_go_on(bracket)
+        return found
+
+    def _may_go_on(self, bracket: dict) -> set[str]:
+        """Of each round that is not over, those that have not gone on yet."""
+        number, found = bracket["bracket_num"], set()
+        for i, (these, goers) in enumerate(itertools.pairwise(bracket["rounds"]), start=1):
+            begun = [e for e in goers if self.trials[e["id"]].status in ENDED]
+            if len(begun) < self._get_size(number, i):
+                found |= {e["id"] for e in these} - {e["past_id"] for e in begun}
+        return {i for i in found if self.trials[i].status != "FAILED"}
 
     def set_state(self, state):
         super().set_state(state)

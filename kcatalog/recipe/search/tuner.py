@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import keras_tuner
+from keras_tuner.src import config  # nothing public has this switch
 from rich.console import Console
 
 from kcatalog.recipe import disk, rundir
@@ -20,6 +21,7 @@ from kcatalog.recipe.search.files import ENDED
 from kcatalog.recipe.search.oracles import FROM
 from kcatalog.recipe.search.trial import Logs, Training, Work, history_of
 
+config.DEBUG = False  # or each failed trial's traceback would be printed; trial.json holds it
 HOPELESS = 10  # a search whose first so many trials fail will not succeed
 
 

@@ -1,0 +1,309 @@
+"""Which sets are tried: defaults first, none twice, all of them, and the same after a kill."""
+
+import dataclasses
+import io
+import json
+import types
+
+import keras
+import keras_tuner
+import pytest
+from rich.console import Console
+
+from kcatalog.recipe import search, tuning
+from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.search import files, oracles, trial
+
+TUNERS = ("random", "bayesian", "hyperband")
+
+
+def model():
+    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+
+
+def six(hp, data):
+    """A space of six sets."""
+    hp.Choice("units", [2, 4, 8], default=4)
+    hp.Boolean("bias")
+    return model()
+
+
+def endless(hp, data):
+    hp.Float("rate", 0.1, 1.0, default=0.3)
+    return model()
+
+
+def parts(hp, data):
+    """Loss, optimizer, wrapper, regularizer, batch size and epochs."""
+    losses = ["keras.losses.SparseCategoricalCrossentropy", "kcatalog.losses.CrammerSingerHinge"]
+    tuning.choose(hp, "loss", losses, fixed={"from_logits": True})
+    wrappers = [None, "kcatalog.optimizers.Lookahead"]
+    tuning.optimizer(hp, ["keras.optimizers.Adam", "keras.optimizers.SGD"], wrappers)
+    tuning.choose(hp, "regularizer", [None, "keras.regularizers.L1", "keras.regularizers.L2"])
+    hp.Choice("batch_size", [16, 32])
+    if data != "hyperband":
+        hp.Int("epochs", 1, 3)
+    return model()
+
+
+def score(hp):
+    """A score without training."""
+    text = json.dumps(sorted(hp.values.items()))
+    return sum(text.encode()) % 97 / 97
+
+
+@dataclasses.dataclass
+class Searched:
+    """What a search left: its trials' values and scores in order, and what it said."""
+
+    trials: list
+    said: str
+    oracle: object
+
+    @property
+    def facts(self):
+        return [(t.trial_id, t.hyperparameters.values, t.score, t.status) for t in self.trials]
+
+    @property
+    def values(self):
+        return [t.hyperparameters.values for t in self.trials]
+
+
+def run(folder, build=endless, tuner="random", trials=5, keep=3, seed=0, run_trial=None):
+    """A search in `folder`, which goes on with what is there."""
+    training = search.Training(build, tuner, "val_accuracy", 9, 16, seed, folder / "logs")
+    space, console = keras_tuner.HyperParameters(), Console(file=io.StringIO(), width=200)
+    build(space, tuner)
+    place = types.SimpleNamespace(tuning=folder / "tuning")
+    made = search.tuner_of(
+        training,
+        space,
+        search.Budget(tuner, trials, keep),
+        place,
+        console,
+        run_trial or (lambda work: [[{"val_accuracy": score(work.hp)}]]),
+    )
+    try:
+        made.search()
+        search.conclude(made.oracle, search.Budget(tuner, trials, keep), console)
+    finally:
+        said = console.file.getvalue()
+    return Searched(list(made.oracle.trials.values()), said, made.oracle)
+
+
+@pytest.fixture(autouse=True)
+def _few_starts(monkeypatch):
+    """The Gaussian process needs no more to find its way in one dimension."""
+    made = oracles.Bayesian._make_gpr
+
+    def quick(self):
+        return made(self).set_params(n_restarts_optimizer=1)
+
+    monkeypatch.setattr(oracles.Bayesian, "_make_gpr", quick)
+
+
+@pytest.mark.parametrize("tuner", TUNERS)
+def test_defaults_first_and_every_set_once(tmp_path, tuner):
+    done = run(tmp_path, six, tuner, trials=50)
+    sets = [(v["units"], v["bias"]) for v in done.values if oracles.FROM not in v]
+    assert sets[0] == (4, False)
+    assert sorted(sets) == [(u, b) for u in (2, 4, 8) for b in (False, True)]
+    assert "All 6 sets of hyperparameters were tried." in done.said
+    assert ("--tuner random" in done.said) == (tuner == "hyperband")
+    assert "were tried" in run(tmp_path, six, tuner, trials=60).said
+
+
+def test_a_search_that_ends_by_its_trials_does_not_say_that_it_tried_all(tmp_path):
+    assert "were tried" not in run(tmp_path, six, trials=5).said
+
+
+@pytest.mark.parametrize("tuner", TUNERS)
+def test_more_trials_later_are_the_trials_of_a_longer_search(tmp_path, tuner):
+    for trials in (1, 4, 6):
+        raised = run(tmp_path / "raised", tuner=tuner, trials=trials)
+        assert len(raised.trials) == trials
+    assert raised.facts == run(tmp_path / "at once", tuner=tuner, trials=6).facts
+
+
+def test_same_seed_same_trials(tmp_path):
+    """KerasTuner takes a seed of 0 for none at all."""
+    first, second, other = (
+        run(tmp_path / str(i), trials=3, seed=seed).values for i, seed in enumerate((0, 0, 1))
+    )
+    assert first == second != other
+
+
+@pytest.mark.parametrize("tuner", TUNERS)
+def test_only_what_is_chosen_has_values(tmp_path, tuner):
+    done = run(tmp_path, parts, tuner, trials=12)
+    for values in done.values:
+        named = {k for k in values if not k.startswith("tuner/")}
+        chosen = {"loss", "optimizer", "wrapper", "regularizer", "batch_size"}
+        chosen |= {"epochs"} - ({"epochs"} if tuner == "hyperband" else set())
+        for name in named - chosen:
+            kind, part, _ = name.split(".")
+            assert values[kind] == part, name
+        assert chosen <= named
+        if values["regularizer"] != "none":
+            assert any(name.startswith("regularizer.") for name in named)
+    for name in ("loss", "optimizer", "wrapper", "regularizer"):
+        assert len({v[name] for v in done.values}) > 1
+
+
+class Killed(BaseException):
+    """Nothing of Python runs after a kill, so nothing may catch this."""
+
+
+def kill_at(monkeypatch, number, before):
+    """End the search at its n-th write of a file: before it, or after it."""
+    real, count = files.write, iter(range(10_000))
+
+    def write(file, state):
+        last = next(count) == number
+        if last and before:
+            raise Killed
+        real(file, state)
+        if last:
+            raise Killed
+
+    monkeypatch.setattr(files, "write", write)
+    return lambda: monkeypatch.setattr(files, "write", real)
+
+
+def killed_at_writes(folder, tuner, trials, every, monkeypatch):
+    """Kill a search at its writes, one search each, and compare what it becomes when resumed."""
+    whole = run(folder / "whole", tuner=tuner, trials=trials).facts
+    for number in range(0, 1000, every):
+        place, before = folder / str(number), number % 2 == 0
+        again = kill_at(monkeypatch, number // 2, before)
+        try:
+            run(place, tuner=tuner, trials=trials)
+        except Killed:
+            again()
+        else:
+            again()
+            return number // 2  # more than there are
+        assert run(place, tuner=tuner, trials=trials).facts == whole, number
+    raise AssertionError("It never came to its end.")
+
+
+@pytest.mark.parametrize(("tuner", "trials", "every"), [("random", 2, 1), ("bayesian", 5, 9)])
+def test_killed_at_any_write_it_ends_as_if_it_had_not_been(
+    tmp_path, tuner, trials, every, monkeypatch
+):
+    assert killed_at_writes(tmp_path, tuner, trials, every, monkeypatch) >= 5 * trials
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("tuner", TUNERS)
+def test_killed_at_every_write_of_a_long_search(tmp_path, tuner, monkeypatch):
+    assert killed_at_writes(tmp_path, tuner, 16, 1, monkeypatch) >= 16 * 5
+
+
+@pytest.mark.parametrize("name", ["oracle.json", "trial_2/trial.json", "trial_4/trial.json"])
+@pytest.mark.parametrize("content", ["", "{", "{}", '{"trial_id": '])
+def test_a_damaged_file_is_named_and_the_one_before_it_used(tmp_path, name, content):
+    whole = run(tmp_path).facts
+    (tmp_path / "tuning" / name).write_text(content)
+    done = run(tmp_path)
+    assert done.facts == whole
+    assert f"{name} is damaged; went on with the one before it." in done.said
+    damaged = (tmp_path / "tuning" / name).with_suffix(".damaged.json")
+    assert damaged.read_text() == content
+
+
+def test_what_cannot_be_mended_is_refused(tmp_path):
+    run(tmp_path, trials=2)
+    for name in ("oracle.json", "oracle.before.json"):
+        (tmp_path / "tuning" / name).write_text("{")
+    with pytest.raises(RecipeError, match=r"oracle.json is damaged, and so is oracle.before.json"):
+        run(tmp_path, trials=3)
+
+
+def test_a_trial_without_its_file_is_refused(tmp_path):
+    run(tmp_path, trials=2)
+    (tmp_path / "tuning" / "trial_1" / "trial.json").unlink()
+    with pytest.raises(RecipeError, match=r"trial_1.trial.json is missing"):
+        run(tmp_path, trials=3)
+
+
+def test_a_hopeless_search_stops(tmp_path):
+    def fails(work):
+        raise ValueError("no such\nlayer")
+
+    with pytest.raises(RecipeError, match=r"first 10 trials failed. The last one: layer"):
+        run(tmp_path, trials=30, run_trial=fails)
+
+
+def test_all_trials_may_fail_but_one(tmp_path):
+    def fails(work):
+        if work.trial_id != "00":
+            raise ValueError("unlucky")
+        return [[{"val_accuracy": 0.5}]]
+
+    done = run(tmp_path, trials=14, run_trial=fails)
+    assert [t.status for t in done.trials] == ["COMPLETED"] + ["FAILED"] * 13
+    assert "Trial 14 of 14: failed: ValueError: unlucky" in done.said
+
+
+def test_a_full_disk_ends_the_search_not_a_trial(tmp_path):
+    def full(work):
+        raise RecipeError("Cannot write") from OSError(28, "No space left on device")
+
+    with pytest.raises(RecipeError, match=r"No space left on device.*--resume"):
+        run(tmp_path, trials=3, run_trial=full)
+    assert [t.status for t in run(tmp_path, trials=3).trials] == ["COMPLETED"] * 3
+
+
+@pytest.mark.parametrize(("tuner", "keep"), [("random", 2), ("bayesian", 0), ("hyperband", 1)])
+def test_checkpoints_of_the_best_are_kept(tmp_path, tuner, keep):
+    most = []
+
+    def run_trial(work):
+        work.checkpoints.mkdir(parents=True, exist_ok=True)
+        most.append(len(list((tmp_path / "tuning").glob("*/checkpoints"))))
+        if work.hp.values["rate"] > 0.9:
+            raise ValueError("diverged")
+        return [[{"val_accuracy": score(work.hp)}]]
+
+    done = run(tmp_path, tuner=tuner, trials=16, keep=keep, run_trial=run_trial)
+    kept = {p.parent.name.removeprefix("trial_") for p in tmp_path.glob("tuning/*/checkpoints")}
+    good = sorted((t for t in done.trials if t.score is not None), key=lambda t: -t.score)
+    best = {t.trial_id for t in good[:keep]}
+    if tuner == "hyperband":
+        assert best <= kept
+        assert max(most) <= 12 + 1 + keep  # its largest round, and the trial that runs
+        parents = [t.hyperparameters.values.get(oracles.FROM) for t in done.trials]
+        assert [p for p in parents if p] == [t.trial_id for t in good if t.trial_id < "12"][:4]
+    else:
+        assert kept == best
+        assert max(most) == keep + 1
+
+
+def test_the_mean_of_folds_is_what_counts():
+    folds = [
+        [{"loss": 1.0, "val_accuracy": 0.5}, {"loss": 0.5, "val_accuracy": 0.75}],
+        [{"loss": 1.0, "val_accuracy": 1.0}, {"loss": 0.5, "val_accuracy": 0.25}],
+    ]
+    history = trial.history_of(folds, "val_accuracy").history
+    assert history == {
+        "loss": [1.0, 0.5],
+        "val_accuracy": [0.75, 0.5],
+        "val_accuracy of fold 1": [0.5, 0.75],
+        "val_accuracy of fold 2": [1.0, 0.25],
+    }
+    with pytest.raises(RecipeError, match="not a finite number in the first epoch"):
+        trial.history_of([[], folds[1]], "val_accuracy")
+
+
+def test_sets_of_ranges_and_conditions():
+    hp = keras_tuner.HyperParameters()
+    hp.Int("size", 2, 32, step=4, sampling="log")
+    hp.Float("rate", 0.0, 1.0, step=0.5)
+    hp.Fixed("word", "same")
+    with hp.conditional_scope("size", [8]):
+        hp.Int("free", 1, 3, sampling="log")
+    sets = list(oracles.every_set(hp))
+    assert len(sets) == 3 * (1 + 3 + 1)  # 2, 8 with three of its own, 32
+    assert {s.get("free") for s in sets if s["size"] == 8} == {1, 2, 3}
+    assert all("free" not in s for s in sets if s["size"] != 8)
