@@ -82,6 +82,11 @@ class Server:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0])
 
+    @property
+    def open_files(self) -> int:
+        """Files and connections."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
 
 @contextlib.contextmanager
 def running(command: list, folder: Path):

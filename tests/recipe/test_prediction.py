@@ -61,3 +61,24 @@ def test_text_depends_on_the_seed_alone():
 
     written = [prediction.generate(answer, "", 20, list("abc"), seed=s) for s in (0, 0, 1)]
     assert written[0] == written[1] != written[2]
+
+
+def test_text_by_its_state_reads_each_character_once():
+    """A model that says the alphabet, and counts what it has read."""
+    read = []
+
+    def step(text, count):
+        read.append((text[0], count.item()))
+        p = np.zeros((1, 3), "float32")
+        p[0, (list("abc").index(text[0][-1]) + 1) % 3] = 1
+        return {"probabilities": p, "next_count": count + len(text[0])}
+
+    def answer(text):
+        raise AssertionError("reads anew")
+
+    answer.step, step.beginning = step, {"count": np.zeros(1)}
+    assert prediction.generate(answer, "xa", 4, list("abc"), seed=0) == "bcab"
+    assert read == [("xa", 0), ("b", 2), ("c", 3), ("a", 4)]
+    read.clear()
+    assert prediction.generate(answer, "xa", 1, list("abc"), seed=0) == "b"
+    assert read == [("xa", 0)]

@@ -19,6 +19,8 @@ from kcatalog.recipe.data.base import (
 from kcatalog.recipe.data.files import Files, Shelf, in_parallel
 from kcatalog.recipe.errors import RecipeError
 
+RATES = (1_000, 384_000)  # samples per second that sound is recorded with
+
 
 class Speech(Source):
     """Utterances: "frames" (steps, coefficients) padded with zeros, or a "waveform" (samples,).
@@ -77,6 +79,7 @@ def waveform(file: Path, rate: int, seconds: float) -> np.ndarray:
     """A WAV file as one channel at this rate, cut or padded with silence to this length."""
     samples, its_rate = read_wav(file)
     if its_rate != rate:
+        samples = samples[: math.ceil((seconds + 1) * its_rate)]  # 1: what the filter reaches
         divisor = math.gcd(its_rate, rate)
         resample = need("scipy.signal", "scipy").resample_poly
         samples = resample(samples, rate // divisor, its_rate // divisor)
@@ -96,8 +99,13 @@ def read_wav(file: Path) -> tuple[np.ndarray, int]:
         raise RecipeError(
             f"{file} must be a WAV file (PCM or float). Received: {e}. Repair or remove it."
         ) from e
-    if not samples.size or rate <= 0:
+    if not samples.size:
         raise RecipeError(f"{file} must hold sound. Received: {samples.size} samples.")
+    if not RATES[0] <= rate <= RATES[1]:  # resampling what a broken header says takes for ever
+        raise RecipeError(
+            f"{file} must have {RATES[0]} to {RATES[1]} samples per second. Received: {rate}. "
+            "Repair or remove it."
+        )
     if samples.dtype == np.uint8:
         samples = (samples - 128.0) / 128
     elif samples.dtype.kind == "i":

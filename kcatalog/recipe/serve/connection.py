@@ -26,7 +26,7 @@ def protocol(limits: Limits) -> type[H11Protocol]:
     """The class of connections with these limits, as uvicorn wants one."""
 
     class Connection(H11Protocol):
-        clock, refused = None, False
+        clock, refused, ended = None, False, False
 
         def connection_made(self, transport):
             super().connection_made(transport)
@@ -52,13 +52,15 @@ def protocol(limits: Limits) -> type[H11Protocol]:
 
         def eof_received(self):
             """The client has ended its side: what it asked for in full is still answered."""
+            self.ended = True
+            theirs, (rest, _) = self.conn.their_state, self.conn.trailing_data
             if self.refused:
                 return False
-            theirs, (rest, _) = self.conn.their_state, self.conn.trailing_data
             if theirs is h11.SEND_BODY or (theirs is h11.IDLE and rest):
                 self.conn.receive_data(b"")
                 self.handle_events()  # which finds the request torn
-            return self.cycle is not None and not self.cycle.response_complete
+            waits = self.cycle is not None and not self.cycle.response_complete
+            return waits and not self.refused
 
         def connection_lost(self, exc):
             self._stop()
@@ -67,6 +69,8 @@ def protocol(limits: Limits) -> type[H11Protocol]:
         def on_response_complete(self):
             self._stop()
             super().on_response_complete()
+            if self.ended and self.cycle.response_complete:
+                self.transport.close()
 
         def timeout_keep_alive_handler(self):
             if self.transport.get_write_buffer_size():  # a client that does not read

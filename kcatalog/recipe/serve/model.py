@@ -36,12 +36,15 @@ class Model:
 
     def _outputs(self, x) -> dict[str, np.ndarray]:
         """The model's outputs, a few samples at a time, so that memory stays flat."""
+        import tensorflow as tf
+
         if not isinstance(x, list):
             instances.fit(x, self.spec, self.limits)
-        few = [
-            self.exported.outputs(x[i : i + self.limits.batch])
-            for i in range(0, len(x), self.limits.batch)
-        ]
+        size = self.limits.batch
+        try:
+            few = [self.exported.outputs(x[i : i + size]) for i in range(0, len(x), size)]
+        except tf.errors.InvalidArgumentError as e:  # such as too few steps for a convolution
+            raise RequestError(400, "The model cannot take these samples.") from e
         outputs = {name: np.concatenate([part[name] for part in few]) for name in few[0]}
         for name, values in outputs.items():
             if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
