@@ -115,6 +115,8 @@ def every(steps: int, horizon: int) -> int:
 def find_season(values: np.ndarray) -> int:
     """The lag, up to a quarter of the series, at which it resembles itself most; 1 if at none.
 
+    Of lags that are about as good the shortest: what repeats daily also repeats weekly.
+
     >>> find_season(np.tile([0.0, 1.0, 3.0, 1.0, 0.0, -2.0], 20))
     6
     """
@@ -124,7 +126,8 @@ def find_season(values: np.ndarray) -> int:
     products = signal.correlate(x, x, method="fft")[len(x) - 1 :][: len(lags)]
     resemblance = products / (len(x) - lags)
     peaks, _ = signal.find_peaks(resemblance)
-    return int(peaks[resemblance[peaks].argmax()]) if len(peaks) else 1
+    best = resemblance[peaks].max(initial=0)
+    return int(peaks[resemblance[peaks] >= 0.95 * best][0]) if best > 0 else 1
 
 
 def read_column(file: Path, column: str | None) -> np.ndarray:

@@ -1,0 +1,204 @@
+"""Series of numbers: windows, splits in time, and the user's own CSV file."""
+
+import numpy as np
+import pytest
+
+from kcatalog.recipe import baselines, forecasts
+from kcatalog.recipe.data import Series
+from kcatalog.recipe.data.series import MOST_WINDOWS, every, find_season, windows
+from kcatalog.recipe.errors import RecipeError
+
+WAVE = [10 + 3 * np.sin(2 * np.pi * n / 24) + 0.01 * n for n in range(600)]
+SMALL = Series(horizon=6, window=12)
+
+
+def csv(folder, text, name="series.csv"):
+    file = folder / name
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def wave(tmp_path):
+    return csv(tmp_path, "\n".join(["day,demand", *(f"d{n},{v}" for n, v in enumerate(WAVE))]))
+
+
+# --- windows and split --------------------------------------------------------------------
+
+
+def test_taylor_is_held_out_at_the_end():
+    from pmdarima.datasets import load_taylor
+
+    data, values = Series().load(), load_taylor().astype("float32")
+    assert data.facts == {"season": 336, "every": 1, "column": None}
+    x, y = data.test
+    assert y.shape == (672 - 47, 48)
+    assert np.array_equal(y[0], values[-672:][:48])
+    assert np.array_equal(y[-1], values[-48:])
+    assert np.array_equal(x[-1], values[-48 - x.shape[1] : -48])
+
+
+def test_no_target_is_in_two_parts():
+    data = Series(window=48).load()
+    targets = [set(np.unique(np.ravel(part[1]))) for part in (data.train, data.validation)]
+    spans = []
+    order = {part: getattr(data, part) for part in ("train", "validation", "test")}
+    from pmdarima.datasets import load_taylor
+
+    values = load_taylor().astype("float32")
+    for x, y in order.values():
+        at = [n for n in range(len(values) - 47) if np.array_equal(values[n : n + 48], y[0])][-1]
+        assert np.array_equal(values[at - x.shape[1] : at], x[0])
+        spans.append((at, at + len(x) + 47))
+    assert spans == [(336 + 48, 3024), (3024, 3360), (3360, 4032)]
+    assert targets[0] - targets[1]
+
+
+def test_the_seed_changes_nothing():
+    assert Series().load(seed=0).fingerprint == Series().load(seed=1).fingerprint
+
+
+def test_of_long_series_windows_are_left_out():
+    values = np.arange(3.0 * MOST_WINDOWS)
+    x, y = windows(values, history=4, horizon=2, first=4, end=len(values))
+    assert MOST_WINDOWS / 2 < len(x) <= MOST_WINDOWS
+    assert np.array_equal(y[:, 0], x[:, -1] + 1)
+    assert np.array_equal(np.diff(x[:, 0]), np.full(len(x) - 1, every(len(values) - 4, 2)))
+    assert len(y) == len(x)
+
+
+# --- season -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("noise", [0.0, 1.0])
+def test_the_season_is_found(noise):
+    values = np.array(WAVE) + noise * np.random.default_rng(0).normal(size=len(WAVE))
+    assert find_season(values) == 24
+    assert find_season(np.arange(100.0)) == 1
+
+
+def test_the_season_of_the_electricity_demand_is_a_week():
+    from pmdarima.datasets import load_taylor
+
+    assert find_season(load_taylor()[:3024]) == 336
+
+
+# --- one's own file -----------------------------------------------------------------------
+
+
+def test_the_only_column_of_numbers_is_taken(wave):
+    data = SMALL.load(wave)
+    assert data.name == "series.csv"
+    assert data.task == "forecast"
+    assert np.isclose(data.test[1][-1, -1], WAVE[-1])
+    assert data.test[0].dtype == data.test[1].dtype == np.float32
+    assert SMALL.load(f"{wave}:demand").fingerprint != data.fingerprint  # facts name the column
+    assert np.array_equal(SMALL.load(f"{wave}:demand").test[0], data.test[0])
+
+
+@pytest.mark.parametrize("header", ["", "demand\n", "\ufeffdemand\n"])
+def test_one_column_with_or_without_a_header(tmp_path, header):
+    file = csv(tmp_path, header + "\n".join(map(str, WAVE)) + "\n")
+    assert np.isclose(SMALL.load(file).train[0][0, 0], WAVE[0])
+
+
+def test_one_of_several_columns_is_named(tmp_path):
+    rows = "\n".join(f"{v},{2 * v}" for v in WAVE)
+    file = csv(tmp_path, "a,b\n" + rows)
+    with pytest.raises(RecipeError, match=r"told which. Received: 'a', 'b'.*--data .*\.csv:b"):
+        SMALL.load(file)
+    assert np.isclose(SMALL.load(f"{file}:b").test[1][-1, -1], 2 * WAVE[-1])
+    named = Series(horizon=6, window=12, column="a")
+    assert np.isclose(named.load(file).test[1][-1, -1], WAVE[-1])
+    with pytest.raises(RecipeError, match=r"must have a column 'c'. Received: 'a', 'b'"):
+        SMALL.load(f"{file}:c")
+    bare = csv(tmp_path, rows, "bare.csv")
+    assert np.isclose(SMALL.load(f"{bare}:2").test[1][-1, -1], 2 * WAVE[-1])
+
+
+@pytest.mark.parametrize("cell", ["", "NaN", "inf", "n/a", "12 MW"])
+def test_a_gap_is_named_with_its_line(tmp_path, cell):
+    lines = [f"d{n},{v}" for n, v in enumerate(WAVE)]
+    lines[9] = f"d9,{cell}"
+    with pytest.raises(RecipeError, match=r"'demand' of every line\. Received: .* in line 11"):
+        SMALL.load(csv(tmp_path, "\n".join(["day,demand", *lines])))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "must be a CSV file"),
+        ("day\nmonday\ntuesday\n", "must have a column of numbers. Received: 'day'"),
+        ("1,2\n3\n4,5,6\n", "must be a CSV file in UTF-8, a line per step"),
+        ("\n".join(map(str, WAVE[:60])), r"must hold \d+ numbers at least.*Received: 60"),
+    ],
+)
+def test_files_that_cannot_be_learned_from(tmp_path, text, reason):
+    with pytest.raises(RecipeError, match=reason) as caught:
+        SMALL.load(csv(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_other_things_than_csv_files(tmp_path):
+    (tmp_path / "latin.csv").write_bytes("größe\n1\n".encode("latin-1"))
+    with pytest.raises(RecipeError, match="must be a CSV file in UTF-8"):
+        SMALL.load(tmp_path / "latin.csv")
+    with pytest.raises(RecipeError, match="Received: the folder"):
+        SMALL.load(tmp_path)
+    with pytest.raises(RecipeError, match=r"neither\. Did you mean 'taylor'"):
+        SMALL.load("tailor")
+
+
+def test_files_to_predict_give_their_end(wave, tmp_path):
+    facts = {"input_shape": [36], "column": None}
+    x = SMALL.read([wave], facts)
+    assert x.shape == (1, 36)
+    assert np.allclose(x[0], WAVE[-36:])
+    short = csv(tmp_path, "1\n2\n3\n", "short.csv")
+    with pytest.raises(RecipeError, match=r"short\.csv must hold 36 numbers at least.*Received: 3"):
+        SMALL.read([short], facts)
+
+
+# --- baseline -----------------------------------------------------------------------------
+
+
+def test_last_season_wraps_where_the_horizon_is_longer(wave):
+    data = Series(horizon=6, window=12, season=4).load(wave)
+    history = np.arange(16.0)[None]
+    assert forecasts.last_season(data, history).tolist() == [[12, 13, 14, 15, 12, 13]]
+
+
+def test_ridge_agrees_with_the_normal_equations(wave):
+    """What differs from the season before is known from it here, up to the penalty."""
+    name, error = baselines.ridge(SMALL.load(wave))
+    assert name == "ridge regression"
+    assert error < 0.1
+    rng = np.random.default_rng(0)
+    rough = csv(wave.parent, "\n".join(str(v + rng.normal()) for v in WAVE), "rough.csv")
+    data = Series(horizon=6, window=12, season=24).load(rough)
+    _, error = baselines.ridge(data)
+    before = forecasts.last_season(data, data.test[0])
+    naive = 100 * np.mean(np.abs(before - data.test[1]) / data.test[1])
+    by_hand = min(_by_hand(data, penalty) for penalty in (0.1, 1, 10, 100, 1000))
+    assert by_hand <= error + 1e-4
+    assert any(np.isclose(error, _by_hand(data, p), rtol=1e-3) for p in (0.1, 1, 10, 100, 1000))
+    assert error < naive
+
+
+def _by_hand(data, penalty):
+    season = data.facts["season"]
+    scale = np.std(data.train[1] - forecasts.last_season(data, data.train[0]))
+    parts = [
+        np.concatenate(a).astype("float64") for a in zip(data.train, data.validation, strict=True)
+    ]
+
+    def differences(x):
+        return (x[:, season:] - x[:, :-season]) / scale
+
+    D, T = differences(parts[0]), (parts[1] - forecasts.last_season(data, parts[0])) / scale
+    Dm, Tm = D.mean(axis=0), T.mean(axis=0)
+    A = (D - Dm).T @ (D - Dm) + penalty * np.eye(D.shape[1])
+    W = np.linalg.solve(A, (D - Dm).T @ (T - Tm))
+    x, y = data.test
+    forecast = forecasts.last_season(data, x) + scale * ((differences(x) - Dm) @ W + Tm)
+    return 100 * np.mean(np.abs(forecast - y) / np.abs(y))
