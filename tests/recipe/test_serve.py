@@ -191,13 +191,13 @@ def test_the_page_in_a_browser(server, tmp_path):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"http://127.0.0.1:{server.port}/")
         page.set_input_files("#file", tmp_path / "e.png")
-        page.get_by_role("button").click()
+        page.get_by_role("button", name="Predict").click()
         sync_api.expect(page.locator("#answer")).to_contain_text('"label": "e"')
         assert not page.locator("textarea").is_visible()
         assert complaints == []
         torn = {"name": "e.png", "mimeType": "image/png", "buffer": b"no image"}
         page.set_input_files("#file", files=torn)
-        page.get_by_role("button").click()
+        page.get_by_role("button", name="Predict").click()
         sync_api.expect(page.locator("#answer.error")).to_contain_text("must be an image")
         window.close()
 
