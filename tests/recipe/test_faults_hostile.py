@@ -1,0 +1,256 @@
+"""A file made to do harm is refused: nothing of it runs, and nothing is written elsewhere."""
+
+import base64
+import copy
+import json
+import marshal
+import pickle
+import stat
+import zipfile
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+import kcatalog
+from kcatalog.recipe import checkpoint, keras_file, warmup
+from kcatalog.recipe.errors import RecipeError
+
+
+class Harm:
+    """Pickled, it writes a file when it is loaded."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return Path.touch, (self.file,)
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory):
+    """A saved model, as (name of an entry -> its content)."""
+    file = tmp_path_factory.mktemp("honest") / "model.keras"
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="head")])
+    keras_file.save(model, file)
+    assert np.array_equal(keras_file.load(file).get_weights()[0], model.get_weights()[0])
+    with zipfile.ZipFile(file) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.fixture
+def plant(honest, tmp_path):
+    """Write a `.keras` file with other content. Returns its path."""
+
+    def plant(changes=None, layer=None, more=()):
+        content = {**honest, **(changes or {})}
+        if layer:
+            config = json.loads(content["config.json"])
+            config["config"]["layers"].append(layer)
+            content["config.json"] = json.dumps(config)
+        file = tmp_path / "run" / "model.keras"
+        file.parent.mkdir(exist_ok=True)
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, value in [*content.items(), *more]:
+                if value is not None:
+                    archive.writestr(name, value)
+        return file
+
+    return plant
+
+
+def layer(class_name, module="keras.layers", registered_name=None, **config):
+    return {
+        "module": module,
+        "class_name": class_name,
+        "registered_name": registered_name,
+        "config": {"name": "planted", **config},
+    }
+
+
+def touching(file):
+    """A lambda that makes a file, as Keras writes one: its code, marshalled."""
+    source = f"lambda x: __import__('pathlib').Path({str(file)!r}).touch()"
+    code = marshal.dumps(eval(source).__code__)  # noqa: S307
+    value = [base64.encodebytes(code).decode(), None, None]
+    return {"class_name": "__lambda__", "config": {"value": value}}
+
+
+def refused(file, tmp_path):
+    """Loading it is one sentence, and leaves nothing behind."""
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(RecipeError) as e:
+        keras_file.load(file)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert "\n" not in str(e.value)
+    assert str(file) in str(e.value)
+    with pytest.raises(RecipeError):  # and so when the configuration is changed for the export
+        keras_file.load(file, change=lambda config: config)
+    assert sorted(tmp_path.rglob("*")) == before
+    return str(e.value)
+
+
+def test_a_lambda(plant, tmp_path):
+    harm = tmp_path / "harm"
+    code = touching(harm)
+    keras.saving.deserialize_keras_object(code, safe_mode=False)(1)
+    assert harm.exists()  # so it would do harm
+    harm.unlink()
+    planted = layer("Lambda", function=code, arguments={}, output_shape=None)
+    assert "lambda" in refused(plant(layer=planted), tmp_path).lower()
+
+
+def hidden(code):
+    """Our parts that hold other objects, with code in the place of one."""
+    memory = kcatalog.layers.CrossBatchMemory(kcatalog.losses.TripletSemiHard(), capacity=8)
+    switched = warmup.WarmUp(kcatalog.losses.TripletSemiHard(), kcatalog.losses.TripletHard(), 1)
+    chrono = kcatalog.initializers.Chrono(10, 4, seed=1)
+    wrapper = kcatalog.optimizers.GradientCentralization("sgd")
+    schedule = kcatalog.optimizers.schedules.WarmUp(0.1, 3)
+    for part, argument in (
+        (memory, "loss"),
+        (switched, "first"),
+        (chrono, "seed"),
+        (wrapper, "inner"),
+        (schedule, "learning_rate"),
+    ):
+        config = copy.deepcopy(keras.saving.serialize_keras_object(part))
+        assert argument in config["config"]
+        config["config"][argument] = code
+        yield config
+
+
+def test_code_inside_our_own_parts(tmp_path):
+    """What they hold is made by Keras's own deserialization, in safe mode."""
+    harm = tmp_path / "harm"
+    function = {"module": "os", "class_name": "function", "config": "system"}
+    foreign = {"module": "subprocess", "class_name": "Popen", "config": {"args": f"touch {harm}"}}
+    for code in (touching(harm), function, foreign):
+        for config in hidden({"registered_name": None, **code}):
+            with pytest.raises((TypeError, ValueError)):
+                keras.saving.deserialize_keras_object(config)
+            assert not harm.exists()
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        layer("Popen", "subprocess", args="touch harm"),
+        layer("system", "os", command="touch harm"),
+        layer("Card", "kcatalog.card"),
+        layer("run", "kcatalog.recipe.commands"),
+        layer("Dense", "kcatalog.recipe.tuning", registered_name="kcatalog>_import"),
+        layer("get_file", "keras.utils", origin="file:///etc/passwd"),
+        layer("load_model", "keras.saving", filepath="other.keras"),
+        layer("TFSMLayer", filepath="elsewhere"),
+        layer("TorchModuleWrapper", module="gASVAAAA"),
+        layer("StringLookup", vocabulary="/etc/passwd"),
+    ],
+    ids=lambda planted: planted["class_name"],
+)
+def test_a_class_that_is_no_part(plant, tmp_path, monkeypatch, planted):
+    monkeypatch.chdir(tmp_path)
+    refused(plant(layer=planted), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../outside", "/outside", "assets/../../outside", "a\\..\\b"])
+def test_a_name_that_leads_out(plant, tmp_path, name):
+    assert "leads out of it" in refused(plant(more=[(name, b"harm")]), tmp_path)
+
+
+def test_a_link(plant, tmp_path):
+    link = zipfile.ZipInfo("assets")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    assert "is a link" in refused(plant(more=[(link, "/etc")]), tmp_path)
+
+
+def test_a_bomb(plant, tmp_path):
+    file = plant({"config.json": None})
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", b" " * 10_000_000)
+    assert file.stat().st_size < 100_000
+    assert "is packed" in refused(file, tmp_path)
+
+
+def test_a_bomb_of_overlapping_entries(plant, tmp_path):
+    file = plant()
+    content = bytearray(file.read_bytes())
+    start = content.index(b"PK\x01\x02")  # the directory's first entry: sizes at 20 and 24
+    content[start + 20 : start + 28] = (2**31).to_bytes(4, "little") * 2
+    file.write_bytes(content)
+    assert "larger than itself" in refused(file, tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+def test_two_entries_of_one_name(plant, tmp_path):
+    file = plant(more=[("config.json", b"{}")])
+    assert "have one name" in refused(file, tmp_path)
+
+
+def test_weights_that_stand_elsewhere(plant, tmp_path):
+    """HDF5 can point to other files: they are not read into the model."""
+    with h5py.File(tmp_path / "secret.h5", "w") as secret:
+        secret["vars/0"], secret["vars/1"] = np.ones((2, 1)), np.ones(1)
+    with h5py.File(tmp_path / "weights.h5", "w") as weights:
+        weights["layers/head"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "/")
+        weights["layers/dense"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "/")
+    content = (tmp_path / "weights.h5").read_bytes()
+    refused(plant({"model.weights.h5": content}), tmp_path)
+
+
+def test_pickled_weights(plant, tmp_path):
+    harm = tmp_path / "harm"
+    pickled = pickle.dumps(Harm(harm))
+    file = plant({"model.weights.h5": None}, more=[("model.weights.npz", pickled)])
+    refused(file, tmp_path)
+    assert not harm.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", bytes(range(256)) * 8, b"{}"])
+def test_arbitrary_bytes(tmp_path, content):
+    file = tmp_path / "model.keras"
+    file.write_bytes(content)
+    assert "is damaged" in refused(file, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"class_name": "Functional"}', "null"])
+def test_an_arbitrary_configuration(plant, tmp_path, text):
+    refused(plant({"config.json": text}), tmp_path)
+
+
+def test_a_checkpoint_with_code(tmp_path):
+    file, harm = tmp_path / "last.npz", tmp_path / "harm"
+    np.savez(file, a=np.array([Harm(harm)], dtype=object), progress="{}")
+    with pytest.raises(RecipeError, match="is damaged"):
+        checkpoint.read(file)
+    file.write_bytes(pickle.dumps(Harm(harm)))
+    with pytest.raises(RecipeError, match="is damaged"):
+        checkpoint.read(file)
+    assert not harm.exists()
+
+
+def test_a_checkpoint_that_would_fill_the_memory(tmp_path):
+    file = tmp_path / "last.npz"
+    np.savez_compressed(file, a=np.zeros(10_000_000), progress="{}")
+    with pytest.raises(RecipeError, match="compressed"):
+        checkpoint.read(file)
+
+
+@pytest.mark.parametrize("step", ["evaluate", "export"])
+def test_planted_in_a_run(call, plant, tmp_path, step):
+    """The command line refuses it with one sentence, and says what helps."""
+    assert call("train", "--epochs", "1", "--run-dir", "run").code == 0
+    harm = tmp_path / "harm"
+    plant(layer=layer("Lambda", function=touching(harm), arguments={}, output_shape=None))
+    done = call(step, "--run-dir", "run")
+    assert done.code == 2
+    assert len(done.err.strip().splitlines()) == 1
+    assert "run/model.keras is damaged, or made to do harm" in done.err
+    assert not harm.exists()
+    assert not (tmp_path / "saved_models").exists()
+    (tmp_path / "run" / "model.keras").unlink()
+    again = call("train", "--resume", "--run-dir", "run")
+    assert again.code == 0, again.err
+    assert (tmp_path / "run" / "model.keras").exists()
