@@ -23,6 +23,7 @@ KNOWS_BACKENDS = {
     "recipe": "chooses devices, exports SavedModels",
     "doctor.py": "reports on the backends",
     "callbacks/probe_gradients.py": "gradients have no counterpart in keras.ops",
+    "callbacks/probe_activations.py": "compilation has no counterpart in keras.ops",
     "samplers/sources.py": "tf.data has no counterpart in Keras",
     "ops/replicas.py": "tf.distribute has no counterpart in keras.ops",
     "optimizers/wrappers/replicas.py": "tf.distribute has no counterpart in keras.ops",

@@ -52,7 +52,7 @@ def _copy(variable):
 def _tensorflow(loss):
     import tensorflow as tf
 
-    @tf.function
+    @tf.function(autograph=False)
     def gradients(weights, *rest):
         with tf.GradientTape() as tape:
             tape.watch(weights)

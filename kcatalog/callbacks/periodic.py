@@ -1,0 +1,167 @@
+"""What callbacks that measure now and then share: when, at what price, and where it is written."""
+
+import os
+import time
+
+import keras
+import numpy as np
+
+from kcatalog import checks
+
+clock = time.perf_counter
+
+# What it takes to compile a pass over a probe, in first training steps, which compile both ways
+# and the update. TensorFlow only traces where a training step is compiled by XLA as well.
+COMPILING = {"tensorflow": 0.25, "jax": 1.0, "torch": 1.0}
+
+
+class Periodic(keras.callbacks.Callback):
+    """Measures every so many steps, unless that would take too large a share of the time.
+
+    A measurement is left out when it would not be paid for by `max_share` of the time that
+    training takes, estimated from the steps so far. What the first one costs, compilation
+    included, is taken to be `first_price` of the first training step until it is known.
+    """
+
+    first_price = 0.0
+
+    def __init__(self, log_dir, every_steps, max_share):
+        super().__init__()
+        if log_dir is not None:
+            paths, fix = (str, os.PathLike), 'For example: "logs/gradients".'
+            log_dir = str(checks.instance(self, "log_dir", log_dir, paths, "a path or None", fix))
+        self.log_dir = log_dir
+        self.every_steps = checks.integer(self, "every_steps", every_steps, "[1, inf)")
+        self.max_share = checks.number(self, "max_share", max_share, "(0, 1]")
+        self.measured = self.left_out = 0
+        self._step, self._writer, self._due = 0, None, False
+
+    def start(self):
+        """Training begins."""
+
+    def before(self):
+        """A step begins after which will be measured."""
+
+    def measure(self) -> dict:
+        """Tag -> number, after a step."""
+        raise NotImplementedError
+
+    def on_train_begin(self, logs=None):
+        self._first_step = self._first_cost = self._began = self._last_cost = None
+        self._steps = self._spent = 0
+        self._epoch = None
+        self.start()
+        if self.log_dir is not None:  # imported here: it loads TensorFlow, whatever the backend
+            from tensorboard.summary import Writer
+
+            self._writer = Writer(self.log_dir)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self._epoch is None:
+            self._epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._batch_began = clock()
+        self._due = (self._step + 1) % self.every_steps == 0
+        if self._due and not self._affordable():
+            self._due, self.left_out = False, self.left_out + 1
+        if self._due:
+            self.before()
+            self._before_cost = clock() - self._batch_began
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._step += 1
+        self._steps += 1
+        begin = clock()
+        if self._first_step is None:
+            self._first_step, self._began = begin - self._batch_began, begin
+        if self._due:
+            self._write(self.measure())
+            self._account(clock() - begin + self._before_cost)
+
+    def on_train_end(self, logs=None):
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _account(self, cost):
+        self.measured += 1
+        if self._first_cost is None:
+            self._first_cost = cost
+        else:
+            self._spent, self._last_cost = self._spent + cost, cost
+
+    def _affordable(self):
+        if self.max_share == 1:
+            return True
+        if self._steps < 2:
+            return False
+        passed = clock() - self._began - self._spent - (self._first_cost or 0)
+        pace = passed / (self._steps - 1)
+        steps = max(self._steps, (self.params.get("steps") or 0) * self._epochs())
+        budget = self.max_share * (self._first_step + pace * steps)
+        if self._first_cost is None:
+            price = self.first_price * COMPILING[keras.backend.backend()]
+            return price * self._first_step + pace <= budget
+        progress = self._steps / steps
+        next_cost = pace if self._last_cost is None else self._last_cost
+        return self._spent + next_cost <= (budget - self._first_cost) * progress
+
+    def _epochs(self):
+        return max(1, (self.params.get("epochs") or 1) - (self._epoch or 0))
+
+    def _write(self, scalars):
+        if self._writer is not None:
+            for tag, value in scalars.items():
+                self._writer.add_scalar(tag, value, self._step)
+            self._writer.flush()
+
+
+def weights(model):
+    """Copies of the trainable weights as they stand inside `fit`."""
+    sync(model)
+    return [np.array(keras.ops.convert_to_numpy(v.value)) for v in model.trainable_variables]
+
+
+def sync(model):
+    """Inside `fit`, JAX holds the weights elsewhere."""
+    if hasattr(model, "jax_state_sync"):
+        model.jax_state_sync()
+
+
+def by_layer(model, squares):
+    """A sum of squares for each trainable variable -> layer path within the model -> norm."""
+    sums = {}
+    for variable, square in zip(model.trainable_variables, squares, strict=True):
+        path = variable.path.removeprefix(f"{model.name}/")  # differs from run to run
+        layer = path.rpartition("/")[0] or path
+        sums[layer] = sums.get(layer, 0.0) + float(square)
+    return {layer: s**0.5 for layer, s in sums.items()}
+
+
+def square(array):
+    """‖array‖², in float64."""
+    return np.sum(np.square(array.astype("float64")))
+
+
+def first_batch(owner, probe):
+    """`(x, y)` or `(x, y, sample_weight)` as NumPy arrays."""
+    if not isinstance(probe, tuple | list):
+        try:
+            probe = next(iter(probe))
+        except (TypeError, StopIteration):
+            probe = ()
+    if not isinstance(probe, tuple | list) or len(probe) not in (2, 3):
+        rule = "(x, y), (x, y, sample_weight) or a dataset of these"
+        raise checks.error(owner, "probe", rule, probe, "For example: (x[:32], y[:32]).")
+    return tuple(_as_arrays(part) for part in probe)
+
+
+def _as_arrays(x):
+    """One array, or a dict or list of arrays where the model has several inputs."""
+    if isinstance(x, dict):
+        return {name: _as_arrays(a) for name, a in x.items()}
+    if isinstance(x, tuple | list) and all(hasattr(a, "shape") for a in x):
+        return [_as_arrays(a) for a in x]
+    array = keras.ops.convert_to_numpy(x) if keras.ops.is_tensor(x) else np.asarray(x)
+    return array.astype(keras.backend.floatx()) if array.dtype.kind == "f" else array

@@ -1,0 +1,152 @@
+import copy
+import warnings
+
+import keras
+import numpy as np
+import pytest
+
+from kcatalog.callbacks import ActivationStatistics
+from tests.callbacks.events import read
+
+
+def make(first="relu"):
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            keras.layers.Dense(4, name="first"),
+            keras.layers.Activation(first, name="bent"),
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(2, name="second"),
+        ]
+    )
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    return model
+
+
+@pytest.fixture
+def data(rng):
+    return rng.normal(size=(24, 3)).astype("float32"), rng.normal(size=(24, 2)).astype("float32")
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "linear"])
+def test_reference(data, activation):
+    x, y = data
+    model = make(activation)
+    (w1, b1), (w2, b2) = (model.get_layer(n).get_weights() for n in ("first", "second"))
+    w1 *= 3
+    model.get_layer("first").set_weights([w1, b1])
+    watch = ActivationStatistics((x, y), every_steps=1)
+    model.fit(x, y, batch_size=8, verbose=0, callbacks=[watch])
+    functions = {
+        "relu": lambda a: np.maximum(a, 0),
+        "tanh": np.tanh,
+        "sigmoid": lambda a: 1 / (1 + np.exp(-a)),
+        "linear": lambda a: a,
+    }
+    first = x @ w1 + b1
+    bent = functions[activation](first)
+    assert list(watch.statistics) == ["first", "bent", "second"]
+    for name, a in (("first", first), ("bent", bent), ("second", bent @ w2 + b2)):
+        found = watch.statistics[name]
+        assert found["mean"] == pytest.approx(a.mean(), abs=1e-5)
+        assert found["deviation"] == pytest.approx(a.std(), rel=1e-4)
+        assert found["zeros"] == pytest.approx((a == 0).mean())
+    ends = {"tanh": (-1, 1), "sigmoid": (0, 1)}.get(activation)
+    if ends is None:
+        assert "saturated" not in watch.statistics["bent"]
+    else:
+        edge = 0.05 * (ends[1] - ends[0])
+        expected = np.mean((bent < ends[0] + edge) | (bent > ends[1] - edge))
+        assert 0 < expected < 1
+        assert watch.statistics["bent"]["saturated"] == pytest.approx(expected)
+
+
+def test_dead_units_take_a_window_and_warn_once(data, tmp_path):
+    x, y = data
+    model = make()
+    kernel, bias = model.get_layer("first").get_weights()
+    kernel[:, :3], bias[:3] = 0, -1
+    model.get_layer("first").set_weights([kernel, bias])
+    watch = ActivationStatistics((x, y), tmp_path, every_steps=1, dead=0.7, window=3)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(x, y, batch_size=4, verbose=0, callbacks=[watch])
+    said = [str(w.message) for w in caught if "ActivationStatistics" in str(w.message)]
+    assert len(said) == 1
+    assert "layer 'bent' is dead at step 3: 75% of its units" in said[0]
+    shares = read(tmp_path)["dead_units/bent"]
+    assert list(shares.values()) == pytest.approx([0, 0, 0.75, 0.75, 0.75, 0.75])
+
+
+def test_a_unit_that_wakes_is_not_dead(data):
+    x, y = data
+    model = make()
+    kernel, bias = model.get_layer("first").get_weights()
+    bias[:] = -100
+    model.get_layer("first").set_weights([kernel, bias])
+    model.get_layer("second").set_weights([np.ones((4, 2)), np.ones(2)])
+    watch = ActivationStatistics((x, y), every_steps=1, dead=1.0, window=4)
+
+    def wake(batch, logs):
+        if batch == 2:
+            watch._zero_for["bent"][1:] = 0
+
+    callbacks = [watch, keras.callbacks.LambdaCallback(on_train_batch_end=wake)]
+    model.fit(x, y, batch_size=4, verbose=0, callbacks=callbacks)
+    assert watch.statistics["bent"]["dead_units"] == 0.25
+
+
+def test_channels_are_units_and_recurrent_layers_have_bounds(rng):
+    inputs = keras.Input((6, 3))
+    x = keras.layers.Conv1D(5, 2, activation="relu", name="convolution")(inputs)
+    x = keras.layers.Bidirectional(keras.layers.GRU(4), name="recurrent")(x)
+    model = keras.Model(inputs, keras.layers.Dense(1, name="head")(x))
+    model.compile("sgd", "mse", jit_compile=False)
+    kernel, bias = model.get_layer("convolution").get_weights()
+    kernel[..., 0], bias[0] = 0, -1
+    model.get_layer("convolution").set_weights([kernel, bias])
+    x, y = rng.normal(size=(8, 6, 3)), rng.normal(size=(8, 1))
+    watch = ActivationStatistics((x, y), every_steps=1, window=1)
+    model.fit(x, y, verbose=0, callbacks=[watch])
+    assert watch.statistics["convolution"]["dead_units"] == pytest.approx(1 / 5)
+    assert watch.statistics["recurrent"]["saturated"] < 1
+    assert "saturated" not in watch.statistics["head"]
+
+
+def test_state_of_stateful_layers_is_left_alone(rng):
+    inputs = keras.Input((6, 3), batch_size=4)
+    layer = keras.layers.GRU(4, stateful=True, name="recurrent")
+    model = keras.Model(inputs, layer(inputs))
+    model.compile("sgd", "mse", jit_compile=False)
+    x = rng.normal(size=(4, 6, 3)).astype("float32")
+    watch = ActivationStatistics((10 * x, x), every_steps=1)
+    expected = model.predict(x, verbose=0)
+    layer.reset_states()
+    watch.set_model(model)
+    watch.start()
+    watch.measure()
+    assert np.allclose(model.predict(x, verbose=0), expected, atol=1e-6)
+
+
+def test_a_model_without_a_graph_is_refused(data):
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(2)
+
+        def call(self, x):
+            return self.dense(x)
+
+    x, y = data
+    model = Own()
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="`model` must be functional or Sequential"):
+        model.fit(x, y, verbose=0, callbacks=[ActivationStatistics((x, y))])
+
+
+def test_copies_before_and_after(data):
+    x, y = data
+    watch = copy.deepcopy(ActivationStatistics((x[:4], y[:4]), every_steps=2))
+    make().fit(x, y, batch_size=4, verbose=0, callbacks=[watch])
+    assert copy.deepcopy(watch).statistics == watch.statistics
+    assert watch.measured == 3

@@ -1,0 +1,69 @@
+"""When measurements are left out. Time is what the test says it is."""
+
+import keras
+import numpy as np
+import pytest
+
+from kcatalog.callbacks import periodic
+
+
+class Costly(periodic.Periodic):
+    """Measuring takes `first`, then `later` seconds; a step 1 s, the first one 10 s."""
+
+    first_price = 4.0
+
+    def __init__(self, first, later, max_share):
+        super().__init__(None, 1, max_share)
+        self.first, self.later, self.at = first, later, []
+
+    def measure(self):
+        self.time.now += self.later if self.measured else self.first
+        self.at.append(self._step)
+        return {}
+
+
+class Time:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def trained(monkeypatch, costly, epochs):
+    costly.time = Time()
+    monkeypatch.setattr(periodic, "clock", costly.time)
+    monkeypatch.setattr(periodic, "COMPILING", {keras.backend.backend(): 0.25})
+
+    def step(batch, logs=None):
+        costly.time.now += 1.0 if costly._steps else 10.0
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    passing = keras.callbacks.LambdaCallback(on_train_batch_begin=step)
+    x = np.zeros((10, 1), "float32")
+    model.fit(x, x, epochs=epochs, batch_size=1, verbose=0, callbacks=[costly, passing])
+    return costly.time.now
+
+
+def test_a_share_of_one_measures_always(monkeypatch):
+    costly = Costly(50, 50, max_share=1.0)
+    trained(monkeypatch, costly, 1)
+    assert costly.measured == 10
+    assert costly.left_out == 0
+
+
+def test_a_training_too_short_is_not_measured(monkeypatch):
+    costly = Costly(10, 1, max_share=0.1)  # 10 s and the step's 1, of 10 % of 19 s
+    assert trained(monkeypatch, costly, 1) == pytest.approx(19)
+    assert costly.measured == 0
+    assert costly.left_out == 10
+
+
+@pytest.mark.parametrize("epochs", [20, 40])
+def test_all_stay_within_the_share_and_spread(monkeypatch, epochs):
+    costly = Costly(10, 1, max_share=0.1)
+    training = 9 + 10 * epochs
+    took = trained(monkeypatch, costly, epochs)
+    assert 0.05 < (took - training) / training <= 0.1
+    thirds = np.histogram(costly.at, bins=3, range=(0, 10 * epochs))[0]
+    assert thirds.min() > 0.2 * thirds.sum()
