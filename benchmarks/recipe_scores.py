@@ -22,6 +22,7 @@ ALL = [
     "text_gru",
     "embedding_triplet",
     "embedding_triplet --data vowels",
+    "forecast_gru",
 ]
 
 

@@ -1,5 +1,6 @@
 """The recipe scripts: every choice they offer builds and learns, on each kind of data."""
 
+import dataclasses
 import importlib.util
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def data(name):
     def part(n):
         if name == "text_gru":
             return rng.integers(97, 99, (n, 6)).astype("int32"), rng.integers(0, 2, (n, 6))
+        if name == "forecast_gru":
+            return rng.normal(1e4, 1e3, (n, 64)).astype("float32"), np.full((n, 5), 1e4, "float32")
         x = {
             "image_cnn": lambda: rng.integers(0, 255, (n, 8, 8, 1), "uint8"),
             "embedding_triplet": lambda: rng.integers(0, 255, (n, 8, 8, 1), "uint8"),
@@ -37,10 +40,13 @@ def data(name):
         return x, np.arange(n, dtype="int32") % 2
 
     inputs = {"text_gru": "characters", "speech_lstm": "frames", "waveforms": "waveform"}
-    task = {"text_gru": "next-character", "embedding_triplet": "embedding"}
+    inputs["forecast_gru"] = "history"
+    tasks = {"text_gru": "next-character", "embedding_triplet": "embedding"}
+    tasks["forecast_gru"] = "forecast"
     parts = part(8), part(4), part(4)  # fewer than a batch
-    task = task.get(name, "classification")
-    return Data(name, task, inputs.get(name, "image"), *parts, ("a", "b"))
+    facts = {"season": 4} if name == "forecast_gru" else {}
+    task = tasks.get(name, "classification")
+    return Data(name, task, inputs.get(name, "image"), *parts, ("a", "b"), facts=facts)
 
 
 CHOICES = {
@@ -64,6 +70,9 @@ CHOICES = {
         {"loss": "SupervisedContrastive"},
         {"loss": "MultiSimilarity"},
     ],
+    "forecast_gru": [
+        {"units": 32, "optimizer": "Nadam"},
+    ],
 }
 CASES = [
     ("image_cnn", "image_cnn", {}),
@@ -74,6 +83,7 @@ CASES = [
     ("embedding_triplet", "embedding_triplet", {}),
     ("embedding_triplet", "speech_lstm", {}),
     ("embedding_triplet", "waveforms", {}),
+    ("forecast_gru", "forecast_gru", {}),
     *((name, name, values) for name, choices in CHOICES.items() for values in choices),
 ]
 
@@ -93,7 +103,8 @@ def test_every_choice_builds_and_takes_a_step(name, kind, values):
     assert any(not np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
     outputs = model.predict(x[:2], verbose=0)
     features = values.get("embedding", 32) if name == "embedding_triplet" else 2
-    assert outputs.shape == ((2, 6, 2) if name == "text_gru" else (2, features))
+    shapes = {"text_gru": (2, 6, 2), "forecast_gru": (2, 5, 3)}
+    assert outputs.shape == shapes.get(name, (2, features))
 
 
 @pytest.mark.parametrize("name", CHOICES)
@@ -124,3 +135,29 @@ def test_text_is_read_from_left_to_right_and_unknown_characters_are_read_too():
     one, other = model.predict(x, verbose=0)
     np.testing.assert_allclose(one[:2], other[:2], atol=1e-6)
     assert np.isfinite(other).all()
+
+
+def test_a_forecast_takes_raw_values_and_its_band_holds_its_median():
+    """A history ten times as high is forecast ten times as high by a model for such data."""
+    some = data("forecast_gru")
+    scaled = {p: tuple(10 * a for a in getattr(some, p)) for p in ("train", "validation", "test")}
+    larger = dataclasses.replace(some, **scaled)
+    answers = []
+    for each in (some, larger):
+        keras.utils.set_random_seed(0)
+        model = script("forecast_gru").build(keras_tuner.HyperParameters(), each)
+        answers.append(model.predict(each.test[0], verbose=0))
+    np.testing.assert_allclose(answers[1], 10 * answers[0], rtol=1e-4)
+    low, middle, high = np.moveaxis(answers[0], -1, 0)
+    assert (low < middle).all()
+    assert (middle < high).all()
+    assert np.abs(middle / 1e4 - 1).max() < 1
+
+
+def test_a_season_shorter_than_the_horizon_is_repeated():
+    """With nothing learned yet and no difference to the season before, the forecast is that."""
+    some = data("forecast_gru")
+    model = script("forecast_gru").build(keras_tuner.HyperParameters(), some)
+    history = np.resize([1e4, 2e4, 3e4, 4e4], (1, 64)).astype("float32")
+    middle = model.predict(history, verbose=0)[0, :, 1]
+    np.testing.assert_allclose(middle, [1e4, 2e4, 3e4, 4e4, 1e4], atol=300)
