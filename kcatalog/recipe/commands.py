@@ -121,6 +121,24 @@ OPTIONS = {
         Annotated[bool, typer.Option("--resume", help="Go on with the run where it stopped.")],
         False,
     ),
+    "variants": (
+        Annotated[
+            str | None,
+            typer.Option(
+                metavar="NAME,...",
+                help="Export also as float16, int8, litert, litert_float16, litert_dynamic_int8, "
+                "litert_int8, onnx; or all of them.",
+            ),
+        ],
+        None,
+    ),
+    "keep_versions": (
+        Annotated[
+            int | None,
+            typer.Option(min=1, metavar="N", help="Delete all exports but the newest N."),
+        ],
+        None,
+    ),
     "length": (
         Annotated[int, typer.Option(min=1, help="For text: characters to write.")],
         200,
@@ -194,13 +212,16 @@ def _app(recipe) -> typer.Typer:
         elif any(chosen[name] != OPTIONS[name][1] for name in chosen):
             raise RecipeError(f"Options must stand behind `{context.invoked_subcommand}`.")
 
-    names = (*SETTINGS, *TUNING, *PLACE, "resume")
+    names = (*SETTINGS, *TUNING, *PLACE, "variants", "resume")
     app.callback(invoke_without_command=True)(_with_options(everything, names))
     commands = {
         "tune": ("Try hyperparameters, keep the best.", (*SETTINGS, *TUNING, *PLACE, "resume")),
         "train": ("Train with the best hyperparameters.", (*SETTINGS, *PLACE, *MANY, "resume")),
         "evaluate": ("Score the trained model on the test split.", PLACE),
-        "export": ("Write a SavedModel, and verify it in a clean process.", PLACE),
+        "export": (
+            "Write a SavedModel, and verify it in a clean process.",
+            (*PLACE, "variants", "keep_versions"),
+        ),
     }
     for name, (help_text, options) in commands.items():
 

@@ -39,6 +39,8 @@ class Asked:
     hosts: str | None = None
     host_index: int | None = None
     run_dir: Path | None = None
+    variants: str | None = None
+    keep_versions: int | None = None
     resume: bool = False
     debug: bool = False
 

@@ -32,7 +32,7 @@ from kcatalog.recipe import (
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.devices import Devices
 from kcatalog.recipe.errors import RecipeError
-from kcatalog.recipe.export import serving
+from kcatalog.recipe.export import serving, variants
 from kcatalog.recipe.hosts import ALONE, Hosts, meet
 from kcatalog.recipe.monitoring import projector
 from kcatalog.recipe.monitoring.pictures import Judged
@@ -40,7 +40,7 @@ from kcatalog.recipe.rundir import Run
 from kcatalog.recipe.start import Asked
 from kcatalog.recipe.training import Plan, train
 
-COMPARED = 64  # test samples on which live and exported model are compared
+COMPARED = 1000  # test samples on which live and exported model are compared
 
 
 class Steps:
@@ -48,6 +48,7 @@ class Steps:
 
     def __init__(self, recipe, asked: Asked, hosts: Hosts = ALONE):
         self.recipe, self.asked, self.hosts = recipe, asked, hosts
+        self.variants = tuple(variants.parse(asked.variants))
         self.console = Console(soft_wrap=True, highlight=False, quiet=hosts.index > 0)
 
     # --- what the command line calls -----------------------------------------------------
@@ -62,7 +63,7 @@ class Steps:
                 self._train(run, data, used)
             self._evaluate(run, data, used.words)
         with stopping.goes_on(run.path):
-            self._export(run)
+            self._export(run, data)
 
     def tune(self) -> None:
         with self._start() as (run, data), self._session(run) as used:
@@ -86,7 +87,7 @@ class Steps:
             if run.read("metrics.json") is None:
                 with self._session(run) as used:
                     self._evaluate(run, data, used.words)
-        self._export(run)
+        self._export(run, data)
 
     def trial(self, folder: Path) -> None:
         """One trial of a search that runs elsewhere and holds the run (`tune --isolate`)."""
@@ -239,7 +240,7 @@ class Steps:
             )
         return {**ours, **{f"{k} by the features": v for k, v in raw.items()}}
 
-    def _export(self, run: Run) -> None:
+    def _export(self, run: Run, data: Data) -> None:
         if keras.backend.backend() != "tensorflow":
             self._export_with_tensorflow(run)
             return
@@ -255,20 +256,33 @@ class Steps:
             "hyperparameters": run.read("hyperparameters.json"),
             "parts": run.read("training.json")["parts"],
         }
-        folder = export.export(self.recipe.name, run.model, run.samples, manifest)
-        difference = rundir.read_json(folder / "manifest.json")["largest_difference"]
+        folder = export.export(
+            export.Job(self.recipe.name, run.model, run.samples, manifest, data, self.variants)
+        )
+        written = rundir.read_json(folder / "manifest.json")
+        difference = written["largest_difference"]
         self.console.print(
             f"Verified in a clean process: the largest difference is {difference:.2g} "
             f"(tolerance {manifest['tolerance']:g}).\n"
             f"SavedModel:  {folder}\n"
             f"TensorBoard: tensorboard --logdir {run.logs}"
         )
+        if self.variants:
+            variants.show(self.console, written)
+        if self.asked.keep_versions:
+            for gone in export.keep_newest(self.recipe.name, self.asked.keep_versions):
+                self.console.print(f"Deleted {gone}, as --keep-versions asks.")
 
     def _export_with_tensorflow(self, run: Run) -> None:
         """A model trained on JAX or PyTorch is exported by the recipe's `export` on TensorFlow."""
         script = inspect.getfile(self.recipe.build)
+        options = ["--run-dir", str(run.path), "--devices", "cpu"]
+        if self.asked.variants:
+            options += ["--variants", self.asked.variants]
+        if self.asked.keep_versions:
+            options += ["--keep-versions", str(self.asked.keep_versions)]
         done = subprocess.run(  # noqa: S603 - the recipe itself
-            [sys.executable, script, "export", "--run-dir", str(run.path), "--devices", "cpu"],
+            [sys.executable, script, "export", *options],
             env={**os.environ, "KERAS_BACKEND": "tensorflow"},
             check=False,
         )

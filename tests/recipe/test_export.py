@@ -11,7 +11,8 @@ import pytest
 
 from kcatalog.recipe import export, tasks
 from kcatalog.recipe.errors import RecipeError
-from kcatalog.recipe.export import serving, verify
+from kcatalog.recipe.export import serving, signatures, verify
+from kcatalog.recipe.export.portable import portable
 
 pytestmark = pytest.mark.tensorflow
 
@@ -31,7 +32,8 @@ def again(whole_way, folder):
     manifest = json.loads((whole_way.folder / "saved_models/tiny/1/manifest.json").read_text())
 
     def again(samples=run / "samples.npz", **facts):
-        return export.export("tiny", run / "model.keras", samples, {**manifest, **facts})
+        job = export.Job("tiny", run / "model.keras", samples, {**manifest, **facts})
+        return export.export(job)
 
     return again
 
@@ -46,7 +48,7 @@ def test_versions_count_up_and_older_ones_stay(again, folder):
     (older / "saved_model.pb").write_bytes(b"served right now")
     assert again().name == "8"
     assert (older / "saved_model.pb").read_bytes() == b"served right now"
-    assert sorted(d.name for d in older.parent.iterdir()) == ["7", "8"]
+    assert sorted(d.name for d in older.parent.iterdir()) == ["7", "8", "models.config"]
     assert export.newest("tiny").name == "8"
 
 
@@ -76,11 +78,11 @@ def test_a_full_disk(again, folder, whole_way, place):
 
 
 def test_a_saved_model_that_does_not_run(again, folder, monkeypatch):
-    def broken(model, facts, path):
+    def broken(model, facts, path, **_):
         path.mkdir()
         (path / "saved_model.pb").write_bytes(b"not a graph")
 
-    monkeypatch.setattr(serving, "write", broken)
+    monkeypatch.setattr(signatures, "write", broken)
     with pytest.raises(RecipeError, match="must run in plain TensorFlow"):
         again()
     assert left_behind(folder) == []
@@ -89,6 +91,7 @@ def test_a_saved_model_that_does_not_run(again, folder, monkeypatch):
 def test_the_verifying_process_cannot_reach_keras():
     program = (
         "import sys, runpy\n"
+        "sys.argv[1:] = ['tensorflow']\n"
         f"runpy.run_path({verify.__file__!r}, run_name='__main__')\n"
         "assert 'tensorflow' in sys.modules\n"
         "for name in ('keras', 'kcatalog'):\n"
@@ -131,7 +134,7 @@ def text_model():
 
 
 def test_next_character_signature(text_model, tmp_path):
-    serving.write(text_model, TEXT, tmp_path / "model")
+    signatures.write(text_model, TEXT, tmp_path / "model")
     texts = ["abc", "a", "", "abcabcabca", "bé", b"b\xff"]
     answer = served(tmp_path / "model", text=texts)["probabilities"]
     assert answer.shape == (6, 4)
@@ -152,7 +155,7 @@ def test_text_requests_and_answers_match(text_model):
 def test_portable_turns_cudnn_off_and_keeps_the_rest(text_model, tmp_path):
     """A model trained on a GPU has to serve on a CPU."""
     text_model.save(tmp_path / "gpu.keras")
-    copy = serving.portable(tmp_path / "gpu.keras")
+    copy = portable(tmp_path / "gpu.keras")
     gru = next(x for x in copy.layers if isinstance(x, keras.layers.GRU))
     assert gru.use_cudnn is False
     for a, b in zip(copy.get_weights(), text_model.get_weights(), strict=True):
@@ -163,5 +166,5 @@ def test_portable_reaches_into_wrappers(tmp_path):
     inputs = keras.Input((None, 3))
     x = keras.layers.Bidirectional(keras.layers.LSTM(2))(inputs)
     keras.Model(inputs, x).save(tmp_path / "gpu.keras")
-    copy = serving.portable(tmp_path / "gpu.keras").layers[-1]
+    copy = portable(tmp_path / "gpu.keras").layers[-1]
     assert copy.forward_layer.use_cudnn is copy.backward_layer.use_cudnn is False

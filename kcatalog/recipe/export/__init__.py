@@ -3,25 +3,54 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import json
-import os
+import functools
 import platform
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
+
+from kcatalog.recipe.data import Data
 from kcatalog.recipe.errors import RecipeError
-from kcatalog.recipe.export import serving, verify
+from kcatalog.recipe.export import clean, converted, reduced, signatures, tf_serving, variants
+from kcatalog.recipe.export.clean import Processes
+from kcatalog.recipe.export.exam import Exam
+from kcatalog.recipe.export.portable import portable
+from kcatalog.recipe.export.stepwise import Refused, Stepwise
+from kcatalog.recipe.export.versions import keep_newest, newest, of, put_in_place
 from kcatalog.recipe.rundir import write_json
+
+__all__ = ["Job", "export", "keep_newest", "newest", "tolerance"]
 
 # How far the served numbers may be from the live ones, by precision. GPUs and TPUs multiply
 # float32 with fewer bits than a CPU does.
 TOLERANCE = {"float32": 1e-4, "mixed_float16": 1e-2, "mixed_bfloat16": 1e-1}
 TOLERANCE_OFF_CPU = 1e-2
+READ = (8, 48)  # texts and characters on which a model is tried piece by piece
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to export.
+
+    Args:
+        recipe: names the directory of versions.
+        model: the trained model's file.
+        samples: an .npz file with `request`, and the live model's answer to it under the
+            names of the outputs.
+        manifest: facts to write into `manifest.json`; `tolerance` and `data` are read.
+        data: the recipe's, which variants are scored on.
+        variants: names in `variants.VARIANTS`.
+    """
+
+    recipe: str
+    model: Path
+    samples: Path
+    manifest: dict
+    data: Data | None = None
+    variants: tuple[str, ...] = ()
 
 
 def tolerance(precision: str, device: str) -> float:
@@ -34,107 +63,130 @@ def tolerance(precision: str, device: str) -> float:
     return max(TOLERANCE[precision], 0.0 if on_cpu else TOLERANCE_OFF_CPU)
 
 
-def export(recipe: str, model_file: Path, samples: Path, manifest: dict) -> Path:
-    """Write, verify, and only then put in place. Returns the version's directory.
-
-    Args:
-        recipe: names the directory of versions.
-        model_file: the trained model.
-        samples: an .npz file with `request`, and the live model's answer to it under the
-            names of the outputs.
-        manifest: facts to write into `manifest.json`; `tolerance` and `data` are read.
-    """
-    versions = Path("saved_models") / recipe
+def export(job: Job) -> Path:
+    """Write, verify, and only then put in place. Returns the version's directory."""
+    versions = of(job.recipe)
     try:
         versions.mkdir(parents=True, exist_ok=True)
         with (
-            _verifier() as clean_process,
+            clean.processes() as processes,
             tempfile.TemporaryDirectory(prefix=".unfinished-", dir=versions) as unfinished,
         ):
+            processes.start("tensorflow")
             folder = Path(unfinished) / "model"
-            _write(model_file, manifest["data"], folder)
-            difference = _difference(clean_process, folder, samples)
-            if difference > manifest["tolerance"]:
-                raise RecipeError(
-                    f"The exported model must answer as the live one does, within "
-                    f"{manifest['tolerance']:g}. Received: a difference of {difference:.3g}. "
-                    "Nothing was exported."
-                )
-            facts = {**manifest, "largest_difference": difference, "versions": _versions()}
-            write_json(folder / "manifest.json", facts)
-            return _put_in_place(folder, versions)
+            facts = _write(job, folder, processes)
+            write_json(folder / "manifest.json", {**job.manifest, **facts})
+            tf_serving.write_config(versions, job.recipe)
+            return put_in_place(folder, versions)
     except OSError as e:
         raise RecipeError(f"Nothing was exported: cannot write to {versions}: {e}.") from e
 
 
-def newest(recipe: str) -> Path | None:
-    """The highest exported version."""
-    versions = Path("saved_models") / recipe
-    numbers = [int(d.name) for d in versions.glob("*") if d.name.isdigit()]
-    return versions / str(max(numbers)) if numbers else None
-
-
-def _write(model_file: Path, facts: dict, folder: Path) -> None:
+def _write(job: Job, folder: Path, processes: Processes) -> dict:
+    """Write an export and all of its variants. Returns what the manifest says of it."""
     import tensorflow as tf
 
     try:
         with tf.device("CPU:0"):
-            serving.write(serving.portable(model_file), facts, folder)
+            return _written(job, folder, processes)
     except tf.errors.OpError as e:  # a full disk, in TensorFlow's words
         raise OSError(e.message) from e
 
 
-def _put_in_place(folder: Path, versions: Path) -> Path:
-    """Rename to the next free number; renaming onto a version that exists fails by itself."""
-    number = max((int(d.name) for d in versions.glob("*") if d.name.isdigit()), default=0)
-    while True:
-        number += 1
-        target = versions / str(number)
-        try:
-            os.rename(folder, target)
-        except OSError as e:
-            if e.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                continue
-            raise
-        return target
-
-
-@contextlib.contextmanager
-def _verifier() -> Iterator[subprocess.Popen]:
-    """The clean process. It starts early, so that its imports run beside the export."""
-    with subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, verify.__file__],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def _difference(process: subprocess.Popen, folder: Path, samples: Path) -> float:
-    job = {"model": str(folder.resolve()), "samples": str(samples.resolve())}
-    output, _ = process.communicate(json.dumps(job) + "\n")
-    try:
-        answer = json.loads(output)
-    except ValueError:
-        answer = {"error": f"the verifying process ended with code {process.returncode}"}
-    if "error" in answer:
-        raise RecipeError(
-            f"The exported model must run in plain TensorFlow. Received: {answer['error']}. "
-            "Nothing was exported."
+def _written(job: Job, folder: Path, processes: Processes) -> dict:
+    facts, model = job.manifest["data"], portable(job.model)
+    with np.load(job.samples) as file:
+        requests = file["request"]
+    stepwise, why_not = _stepwise(model, requests, facts, job.manifest["tolerance"])
+    signatures.write(model, facts, folder, stepwise=stepwise)
+    states = stepwise and {name: list(shape) for name, shape in stepwise.states.items()}
+    found = _verified(processes, folder, job)
+    del found["inputs"], found["outputs"]  # of the default signature, which is among all
+    found |= _warm_up(processes, folder, job.recipe, found["signatures"], requests, facts)
+    if why_not:
+        found["no_step"] = why_not
+    found["size_bytes"] = variants.size(folder)
+    if job.variants:
+        makers = _makers(job, model, facts, stepwise)
+        exam = Exam(job.data, facts, job.samples, states)
+        found["plain"] = exam.row(processes, "tensorflow", folder)
+        found["variants"] = variants.write(
+            list(job.variants), makers, folder / "variants", exam, processes
         )
-    return answer["difference"]
+    return {**found, "versions": _versions()}
+
+
+def _stepwise(model, requests, facts: dict, most: float) -> tuple[Stepwise | None, str | None]:
+    """A text model with its state in and out, or the reason why there is none."""
+    if facts["task"] != "next-character":
+        return None, None
+    texts, length = READ
+    shortest = min(length, *map(len, requests[:texts]))
+    codes = np.array([[ord(c) for c in text[:shortest]] for text in requests[:texts]], "int32")
+    try:
+        stepwise = Stepwise(model)
+        stepwise.check(model, codes, most)
+    except Refused as e:
+        return None, str(e)
+    return stepwise, None
+
+
+def _verified(processes: Processes, folder: Path, job: Job) -> dict:
+    """What the clean process found; an error where the live model answers otherwise."""
+    try:
+        found = processes.examine("tensorflow", model=folder, samples=job.samples)
+    except clean.Failed as e:
+        raise RecipeError(
+            f"The exported model must run in plain TensorFlow. Received: {e}. Nothing was exported."
+        ) from e
+    most, difference = job.manifest["tolerance"], found["largest_difference"]
+    if difference > most:
+        raise RecipeError(
+            f"The exported model must answer as the live one does, within {most:g}. "
+            f"Received: a difference of {difference:.3g}. Nothing was exported."
+        )
+    return found
+
+
+def _warm_up(processes: Processes, folder: Path, *about) -> dict:
+    """Write warm-up requests and try them, where TensorFlow Serving's messages are installed."""
+    if not tf_serving.available():
+        return {"warm_up_requests": 0}
+    file = tf_serving.write_warm_up(folder, *about)
+    try:
+        return processes.examine("tensorflow", model=folder, warm_up=file)
+    except clean.Failed as e:
+        raise RecipeError(
+            f"The warm-up requests must run. Received: {e}. Nothing was exported."
+        ) from e
+
+
+def _makers(job: Job, model, facts: dict, stepwise: Stepwise | None) -> dict:
+    """How each variant is written: a function of the file, which returns facts about it."""
+    original = converted.Original(job.model, facts, job.data.train[0], stepwise is not None)
+
+    def smaller(kind):
+        def write(file):
+            signatures.write(model, facts, file, weights=kind(model), stepwise=stepwise)
+            return {"format": "SavedModel"}
+
+        return write
+
+    return {
+        "float16": smaller(reduced.float16),
+        "int8": smaller(reduced.int8),
+        "onnx": functools.partial(converted.onnx, original),
+        **{
+            kind: functools.partial(converted.litert, original, kind=kind)
+            for kind in converted.LITERT
+        },
+    }
 
 
 def _versions() -> dict[str, str]:
     packages = ("kcatalog", "keras", "tensorflow", "keras-tuner", "numpy", "jax", "torch")
     found = {"python": platform.python_version()}
-    for package in packages:
+    for package in (*packages, *(p for v in variants.VARIANTS.values() for _, p in v.packages)):
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
     return found

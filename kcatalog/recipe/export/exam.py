@@ -1,0 +1,75 @@
+"""What every variant of an export is tried on: differences, latency, score on the test part."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kcatalog.recipe import tasks
+from kcatalog.recipe.data import Data
+from kcatalog.recipe.export import serving
+from kcatalog.recipe.export.clean import Processes
+
+TEXTS = 64  # windows of a text that are scored, as every character is a step
+
+
+@dataclass(frozen=True)
+class Exam:
+    """What every variant is tried on.
+
+    Args:
+        data: the recipe's, for its test part.
+        facts: what the manifest says of it.
+        samples: the live model's answers, as the run left them.
+        states: names and shapes of states, if the model goes step by step.
+    """
+
+    data: Data
+    facts: dict
+    samples: Path
+    states: dict | None
+
+    def row(self, processes: Processes, runtime: str, file: Path) -> dict:
+        """Differences, latency and score of a variant."""
+        with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+            samples, outputs = Path(folder) / "samples.npz", Path(folder) / "outputs.npz"
+            np.savez(samples, **self._asked())
+            job = {"states": self.states, "signature": "step"} if self.states else {}
+            row = processes.examine(
+                runtime,
+                model=file,
+                samples=samples,
+                outputs=outputs,
+                single=runtime == "litert",
+                **job,
+            )
+            with np.load(outputs) as written:
+                answers = dict(written)
+        row.pop("signatures", None)
+        return {**row, **self._scored(answers)}
+
+    def _asked(self) -> dict:
+        """The test part; of embeddings also the known samples that they are compared with."""
+        with np.load(self.samples) as file:
+            want = {key: file[key] for key in file.files if key != "request"}
+        x = self.data.test[0]
+        if self.states:
+            x, want = x[:TEXTS], {key: values[:TEXTS] for key, values in want.items()}
+        elif self.facts["task"] == "embedding":
+            x = np.concatenate([x, self.data.train[0], self.data.validation[0]])
+        return {"request": x if self.states else serving.request(x, self.facts), **want}
+
+    def _scored(self, answers: dict) -> dict:
+        """The score on the test part; characters that nobody steps through have none."""
+        task, labels = tasks.of(self.data), self.data.test[1]
+        if self.facts["task"] == "next-character" and not self.states:
+            return {"score": None}
+        outputs, known = serving.outputs(answers, self.facts), ()
+        if self.facts["task"] == "embedding":
+            outputs, gallery = outputs[: len(labels)], outputs[len(labels) :]
+            known = (gallery, np.concatenate([self.data.train[1], self.data.validation[1]]))
+        labels = labels[: len(outputs)]
+        return {"score": task.score(labels, outputs, *known), "scored_samples": len(labels)}
