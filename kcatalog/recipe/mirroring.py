@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 
 import tensorflow as tf
@@ -14,21 +15,31 @@ from kcatalog.recipe.errors import RecipeError
 @contextlib.contextmanager
 def using(kind: str, count: int) -> Iterator[Devices]:
     """Show TensorFlow these devices alone, under the strategy that uses them."""
-    if kind == "tpu":
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu="")
-        tf.config.experimental_connect_to_cluster(resolver)
-        topology = tf.tpu.experimental.initialize_tpu_system(resolver)
-        chosen = tf.tpu.experimental.DeviceAssignment.build(topology, num_replicas=count)
-        strategy = tf.distribute.TPUStrategy(resolver, experimental_device_assignment=chosen)
-        yield Devices(words(kind, count), "tf.distribute.TPUStrategy", strategy.scope, count)
-        return
-    _show(kind, count)
-    if count == 1:
-        yield Devices(words(kind, 1))
-        return
+    if kind != "tpu":
+        _show(kind, count)
+        if count == 1:
+            yield Devices(words(kind, 1))
+            return
+    strategy = (_tpu if kind == "tpu" else _mirrored)(kind, count)
+    mechanism = f"tf.distribute.{type(strategy).__name__}"
+    yield Devices(words(kind, count), mechanism, strategy.scope, count)
+
+
+@functools.cache  # the collectives of a second one in a process are taken for those of the first
+def _mirrored(kind: str, count: int) -> tf.distribute.Strategy:
     names = [d.name for d in tf.config.list_logical_devices(kind.upper())[:count]]
-    strategy = tf.distribute.MirroredStrategy(names)
-    yield Devices(words(kind, count), "tf.distribute.MirroredStrategy", strategy.scope, count)
+    # between parts of one CPU there is nothing to gain by collectives
+    reduction = tf.distribute.ReductionToOneDevice() if kind == "cpu" else None
+    return tf.distribute.MirroredStrategy(names, cross_device_ops=reduction)
+
+
+@functools.cache  # starting TPUs again clears their memory
+def _tpu(kind: str, count: int) -> tf.distribute.Strategy:
+    resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu="")
+    tf.config.experimental_connect_to_cluster(resolver)
+    topology = tf.tpu.experimental.initialize_tpu_system(resolver)
+    chosen = tf.tpu.experimental.DeviceAssignment.build(topology, num_replicas=count)
+    return tf.distribute.TPUStrategy(resolver, experimental_device_assignment=chosen)
 
 
 def _show(kind: str, count: int) -> None:
