@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ class Disk:
         self._shape, self._dtype = shape, np.dtype(dtype)
         self._bytes = self._dtype.itemsize * int(np.prod(shape))
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - open while we live
+        weakref.finalize(self, self._file.close)
         self._kept = np.zeros(count, bool)
 
     def get(self, place: int) -> np.ndarray | None:
