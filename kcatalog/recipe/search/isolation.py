@@ -87,7 +87,8 @@ def _reason(ended: int, errors: Path) -> str:
     lines = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     last = lines[-1] if lines else ""
     if ended >= 0:
-        return last.removeprefix(f"{RecipeError.__module__}.{RecipeError.__name__}: ")
+        said = last.removeprefix(f"{RecipeError.__module__}.{RecipeError.__name__}: ")
+        return said or f"Its process ended with exit code {ended}."
     name = signal.Signals(-ended).name
     perhaps = ", as the system does when memory runs out" if name == "SIGKILL" else ""
     return f"Its process was ended by {name}{perhaps}. {last}".strip()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,8 @@ class Training:
         model = self.model(work.hp, data)
         checkpoint, epochs = Checkpoint(folder, self.objective), length(work.hp, self.epochs)
         start = checkpoint.resume(model)
+        for sentence in checkpoint.damaged:
+            print(f"{sentence} Put aside.", file=sys.stderr)
         if start < epochs:
             trial = keras_tuner.engine.trial.Trial(work.hp, work.trial_id)
             batches = batches_of(data, work.hp, self.batch_size, self.seed)

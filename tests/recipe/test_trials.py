@@ -1,0 +1,206 @@
+"""A trial: resumed, continued, on folds, as long as its hyperparameters say."""
+
+import dataclasses
+import json
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+from kcatalog.recipe import search, tuning
+from kcatalog.recipe.checkpoint import read
+from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.search import folds, trial
+from tests.recipe import tiny
+
+DATA = tiny.recipe.source.load(None, 0)
+
+
+def build(hp, data):
+    """Whatever could differ after a pause: dropout, a schedule, a wrapper, statistics."""
+    inputs = keras.Input((2,))
+    x = keras.layers.Dense(4, activation="tanh", kernel_regularizer="l2")(inputs)
+    x = keras.layers.BatchNormalization(momentum=0.9)(x)
+    x = keras.layers.Dropout(hp.Choice("dropout", [0.2, 0.4, 0.6]))(x)
+    model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    rate = keras.optimizers.schedules.ExponentialDecay(0.05, decay_steps=6, decay_rate=0.7)
+    wrappers = ["kcatalog.optimizers.Lookahead"]
+    optimizer = tuning.optimizer(
+        hp, ["keras.optimizers.Adam"], wrappers, fixed={"learning_rate": rate}
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
+    return model
+
+
+@pytest.fixture
+def training(tmp_path):
+    return search.Training(build, DATA, "val_accuracy", 4, 16, 0, tmp_path / "logs")
+
+
+def work(folder, name, parent=None, **values):
+    hp = keras_tuner.HyperParameters()
+    hp.values.update(values)
+    (folder / name).mkdir(exist_ok=True)
+    return search.trial.Work(name, hp, folder / name, parent)
+
+
+def state(done):
+    """All that a trial left: weights, optimizer, seeds; and its history."""
+    arrays, progress = read(done.checkpoints / "last.npz")
+    return {k: v for k, v in arrays.items() if not k.startswith("best/")}, progress
+
+
+def assert_same(first, second):
+    (arrays, progress), (others, its) = state(first), state(second)
+    assert progress == its
+    assert arrays.keys() == others.keys()
+    for name in arrays:
+        assert np.array_equal(arrays[name], others[name]), name
+
+
+class Killed(BaseException):
+    """Nothing of Python runs after a kill, so nothing may catch this."""
+
+
+def test_killed_in_an_epoch_it_ends_as_if_it_had_not_been(training, tmp_path, monkeypatch):
+    whole, killed = work(tmp_path, "whole"), work(tmp_path, "killed")
+    expected = training.run(whole)
+    real, begun = trial.batches_of, []
+
+    def batches_of(*args):
+        batches = real(*args)
+        start = batches.start
+
+        def counted(epoch):
+            begun.append(epoch)
+            if len(begun) == 3:
+                raise Killed
+            start(epoch)
+
+        batches.start = counted
+        return batches
+
+    monkeypatch.setattr(trial, "batches_of", batches_of)
+    with pytest.raises(Killed):
+        training.run(killed)
+    assert training.run(killed) == expected
+    assert begun == [0, 1, 2, 2, 3]
+    assert_same(whole, killed)
+
+
+def test_a_continued_trial_is_one_trained_in_one_piece(training, tmp_path):
+    straight, first = work(tmp_path, "straight"), work(tmp_path, "first")
+    expected = training.run(straight)
+    dataclasses.replace(training, epochs=1).run(first)
+    before = state(first)
+    second = work(tmp_path, "second", first.folder, **{"tuner/epochs": 4})
+    assert training.run(second) == expected
+    assert_same(straight, second)
+    assert state(first)[1] == before[1]  # which is left as it was
+    orphan = work(tmp_path, "orphan", tmp_path / "pruned", **{"tuner/epochs": 4})
+    assert training.run(orphan) == expected
+    assert_same(straight, orphan)
+
+
+@pytest.mark.slow
+def test_hyperband_scores_are_those_of_training_in_one_piece(call, tmp_path):
+    """A warning, such as KerasTuner's of an optimizer whose state is lost, would fail this."""
+    recipe = dataclasses.replace(tiny.recipe, build=build)
+    done = call("tune", "--tuner", "hyperband", "--trials", 4, "--trial-epochs", 3, recipe=recipe)
+    assert done.code == 0, done.err
+    assert done.err == ""
+    trials = {}
+    for file in (done.run / "tuning").glob("trial_*/trial.json"):
+        facts = json.loads(file.read_text())
+        trials[facts["trial_id"]] = facts
+    went_on = [t for t in trials.values() if "tuner/trial_id" in t["hyperparameters"]["values"]]
+    assert went_on
+    training = search.Training(build, DATA, "val_accuracy", 4, 16, 0, tmp_path / "logs")
+    for facts in went_on:
+        values = facts["hyperparameters"]["values"]
+        straight = training.run(work(tmp_path, facts["trial_id"], **values))
+        assert len(straight[0]) == values["tuner/epochs"]
+        assert max(logs["val_accuracy"] for logs in straight[0]) == facts["score"]
+
+
+def test_folds_are_stratified_and_leave_the_test_part_alone():
+    data = dataclasses.replace(DATA, train=(DATA.train[0][:50], DATA.train[1][:50] * 0))
+    parts = list(folds.parts(data, 4, seed=0))
+    seen = np.concatenate([part.validation[0] for part in parts])
+    known = np.concatenate([data.train[0], data.validation[0]])
+    assert sorted(map(tuple, seen)) == sorted(map(tuple, known))
+    for part in parts:
+        assert len(part.train[0]) + len(part.validation[0]) == len(known)
+        assert not set(map(tuple, part.train[0])) & set(map(tuple, part.validation[0]))
+        assert np.bincount(part.validation[1]).tolist() in ([16, 4], [17, 4])
+        assert part.test is data.test
+    again, other = list(folds.parts(data, 4, seed=0)), list(folds.parts(data, 4, seed=1))
+    assert np.array_equal(parts[0].validation[0], again[0].validation[0])
+    assert not np.array_equal(parts[0].validation[0], other[0].validation[0])
+
+
+@pytest.mark.slow
+def test_a_trial_is_judged_by_the_mean_of_its_folds(call):
+    done = call("tune", "--trials", 2, "--trial-epochs", 2, "--folds", 3)
+    assert done.code == 0, done.err
+    for file in sorted((done.run / "tuning").glob("trial_*/trial.json")):
+        facts = json.loads(file.read_text())
+        metrics = facts["metrics"]["metrics"]
+        scores = [
+            metrics[f"val_accuracy of fold {i}"]["observations"][0]["value"][0] for i in (1, 2, 3)
+        ]
+        assert facts["score"] == pytest.approx(np.mean(scores), abs=1e-12)
+        shown = f"{facts['score']:.4f} ± {np.std(scores, ddof=1):.4f}"
+        assert done.out.count(shown) == 2  # the line and the table
+    refused = call("tune", "--resume", "--folds", 4)
+    assert "--folds must be as runs/tiny/1 began with: 3. Received: 4." in refused.err
+
+
+def test_folds_that_cannot_be_cut_are_refused(call):
+    refused = call("tune", "--folds", 65)
+    assert refused.code == 2
+    assert "--folds must be at most 64, as many as class 'left' has samples" in refused.err
+    assert not refused.run.exists()
+    text = dataclasses.replace(DATA, task="next-character")
+    with pytest.raises(RecipeError, match="--folds must be left out for clouds"):
+        folds.check(text, 3)
+
+
+def epochs_too(hp, data):
+    hp.Choice("epochs", [2, 3])
+    hp.Choice("batch_size", [8, 16, 32])
+    return build(hp, data)
+
+
+def test_epochs_and_batch_size_may_be_hyperparameters(training, tmp_path):
+    tuned = dataclasses.replace(training, build=epochs_too)
+    job = work(tmp_path, "job", epochs=3, batch_size=32)
+    assert len(tuned.run(job)[0]) == 3
+    arrays, _ = state(job)
+    assert any(v.shape == () and v == 3 * 96 // 32 for v in arrays.values())  # steps taken
+
+
+def test_tuned_epochs_are_those_of_the_final_training(call):
+    recipe = dataclasses.replace(tiny.recipe, build=epochs_too)
+    done = call("train", "--set", "epochs=3", recipe=recipe)
+    assert done.code == 0, done.err
+    assert json.loads((done.run / "training.json").read_text())["epochs"] == 3
+    for arguments in (("train", "--epochs", 7), ("tune", "--trial-epochs", 7)):
+        refused = call(*arguments, recipe=recipe)
+        assert refused.code == 2
+        assert 'has a hyperparameter "epochs"' in refused.err
+        assert "Use --set epochs=7" in refused.err
+    refused = call("tune", "--tuner", "hyperband", recipe=recipe)
+    assert "--tuner hyperband chooses how long trials last" in refused.err
+    assert [f.name for f in done.run.parent.iterdir()] == ["1"]
+
+
+def test_a_trial_that_diverges_at_once_fails(training, tmp_path):
+    x, y = DATA.train
+    data = dataclasses.replace(DATA)
+    object.__setattr__(data, "train", (x * np.nan, y))
+    parts = dataclasses.replace(training, data=data).run(work(tmp_path, "nan"))
+    with pytest.raises(RecipeError, match="not a finite number in the first epoch"):
+        trial.history_of(parts, "val_accuracy")
