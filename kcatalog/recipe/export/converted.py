@@ -57,9 +57,8 @@ class Original:
         model = portable(self.file)
         if unroll:
             length = self.facts["input_shape"][0]
-            longest = max(
-                (x.input.shape[1] or length for x in model.layers if _recurs(x)), default=0
-            )
+            sequences = [keras.tree.flatten(x.input)[0] for x in model.layers if _recurs(x)]
+            longest = max((x.shape[1] or length for x in sequences), default=0)
             if longest > LONGEST:
                 raise Refused(
                     f"its converter wants recurrent layers without a loop, of {LONGEST} steps at "
