@@ -9,16 +9,18 @@ import pytest
 from kcatalog.metrics import ExpectedCalibrationError
 from kcatalog.recipe import forecasts
 from kcatalog.recipe.data import Data
-from kcatalog.recipe.monitoring import Pictures, pictures
+from kcatalog.recipe.monitoring import pictures
 from kcatalog.recipe.monitoring.pictures import (
     attention,
     calibration,
+    callback,
     canvas,
     forecast,
     mistakes,
     precision_recall,
     spectrogram,
 )
+from kcatalog.recipe.monitoring.pictures.callback import Pictures
 from kcatalog.recipe.monitoring.pictures.confusion import confusion_matrix
 from kcatalog.recipe.monitoring.pictures.lettering import readable
 from kcatalog.recipe.monitoring.pictures.samples import samples
@@ -415,15 +417,47 @@ def test_without_matplotlib_the_rest_is_drawn(tmp_path, monkeypatch):
 def test_pictures_can_be_copied_as_the_tuner_copies_callbacks(tmp_path):
     """The copy draws; what is large, the data, is shared."""
     data = judged().data
-    callback = copy.deepcopy(Pictures(tmp_path, data, epochs=5))
-    assert callback.data is data
+    copied = copy.deepcopy(Pictures(tmp_path, data, epochs=5))
+    assert copied.data is data
     model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2)])
     model(data.train[0])
-    callback.set_model(model)
-    callback.on_train_begin()
-    callback.on_epoch_end(0)
-    callback.on_train_end()
+    copied.set_model(model)
+    copied.on_train_begin()
+    copied.on_epoch_begin(0)
+    copied.on_epoch_end(0)
+    copied.on_train_end()
     assert list((tmp_path / "validation").iterdir())
+
+
+def trained(folder, monkeypatch, seconds, max_share):
+    """Twenty epochs that take so many seconds each, on a clock of our own; drawing takes two."""
+    now = [0.0]
+    monkeypatch.setattr(callback, "clock", lambda: now[0])
+    monkeypatch.setattr(
+        callback.Pictures, "_draw", lambda self, epoch: now.__setitem__(0, now[0] + 2)
+    )
+    (one,) = Pictures.of(folder, judged().data, 20, max_share)
+    one.on_train_begin()
+    drawn = []
+    for epoch in range(20):
+        one.on_epoch_begin(epoch)
+        now[0] += seconds
+        before = one.measured
+        one.on_epoch_end(epoch)
+        drawn += [epoch] * (one.measured - before)
+    one.on_train_end()
+    return drawn
+
+
+def test_pictures_keep_to_their_share_of_the_time(tmp_path, monkeypatch):
+    assert trained(tmp_path, monkeypatch, 1, 1.0) == [3, 7, 11, 15, 19]
+    assert trained(tmp_path, monkeypatch, 1, 0.01) == []  # 20 s: 0.2 s for pictures
+    assert trained(tmp_path, monkeypatch, 10, 0.01) == [3]  # 200 s: the first, and no second
+    assert trained(tmp_path, monkeypatch, 100, 0.01) == [3, 7, 11, 15, 19]
+
+
+def test_forecasts_have_no_pictures_while_training(tmp_path):
+    assert Pictures.of(tmp_path, series(), 20) == []
 
 
 def test_probabilities_are_those_of_logits():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -32,6 +33,14 @@ class Judged:
         """Of classes, where the model's outputs are logits."""
         scored = self.data.task in ("classification", "next-character")
         return tasks.probabilities(self.outputs) if scored else None
+
+
+def writer(folder: Path):
+    """Writes event files into a folder."""
+    import tensorflow as tf
+
+    with tf.device("CPU:0"):
+        return tf.summary.create_file_writer(str(folder))
 
 
 def while_training(writer, judged: Judged, step: int) -> None:

@@ -27,7 +27,7 @@ def spectrograms(waveforms: np.ndarray, rate: float, titles: Sequence[str]) -> n
     """Waveforms (samples, time): frequency over time, brighter is louder."""
     drawn, places = _grid(len(waveforms))
     for axes, waveform, title in zip(places, waveforms, titles, strict=True):
-        f, t, level = decibels(waveform, rate)
+        _, t, level = decibels(waveform, rate)
         half = (t[1] - t[0]) / 2 if len(t) > 1 else len(waveform) / rate / 2
         image = axes.imshow(
             level,

@@ -1,0 +1,83 @@
+"""Pictures of the validation split while training goes on."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kcatalog.recipe import pipeline, tasks
+from kcatalog.recipe.data.files import take
+from kcatalog.recipe.monitoring import pictures
+
+MOST_SAMPLES = 5000  # that are looked at
+FIRST = 1.0  # seconds that the first pictures may take; it compiles the model's prediction
+PICTURES = 5  # a run
+
+clock = time.perf_counter
+
+
+class Pictures(keras.callbacks.Callback):
+    """The pictures that are quickly drawn, some five times a run, where time allows.
+
+    Args:
+        folder: where the event files go.
+        data: what to look at: `data.validation`.
+        epochs: of the whole run.
+        max_share: what the pictures may take of the time of training; 1 for any.
+    """
+
+    def __init__(self, folder: Path, data, epochs: int, max_share: float = 1.0):
+        super().__init__()
+        self.folder, self.data, self.max_share = folder, data, max_share
+        self.epochs, self.every = epochs, max(1, epochs // PICTURES)
+        self.measured = 0
+        self._writer = None
+
+    @classmethod
+    def of(cls, folder: Path, data, *args) -> list[Pictures]:
+        """The callback, where there are pictures that are quickly drawn: not of forecasts."""
+        return [] if data.task == "forecast" else [cls(folder, data, *args)]
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._began, self._first_epoch = clock(), None
+        self._spent, self._cost = 0.0, FIRST
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        if self._first_epoch is None:
+            self._first_epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if (epoch + 1) % self.every == 0 and self._affordable(epoch):
+            begin = clock()
+            self._draw(epoch)
+            self._cost = clock() - begin
+            self._spent += self._cost
+            self.measured += 1
+
+    def _affordable(self, epoch: int) -> bool:
+        """Whether the next pictures keep to their share of the time that training will take."""
+        if self.max_share == 1:
+            return True
+        done, all_of_them = epoch + 1 - self._first_epoch, self.epochs - self._first_epoch
+        training = (clock() - self._began - self._spent) / done * all_of_them
+        return self._spent + self._cost <= self.max_share * training
+
+    def _draw(self, epoch: int) -> None:
+        x, y = self.data.validation
+        x, y = take(x, np.arange(min(len(x), MOST_SAMPLES))), y[:MOST_SAMPLES]
+        outputs = pipeline.predict(self.model, x)
+        if not np.isfinite(outputs).all():
+            return
+        if self._writer is None:
+            self._writer = pictures.writer(self.folder / "validation")
+        known = tasks.gallery(self.data, self.model)
+        predicted = tasks.of(self.data).predicted(outputs, *known)
+        judged = pictures.Judged(self.data, (x, y), outputs, predicted)
+        pictures.while_training(self._writer, judged, epoch)
