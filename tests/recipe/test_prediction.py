@@ -1,5 +1,6 @@
 """`predict`: the exported model on the user's own files."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -82,3 +83,21 @@ def test_text_by_its_state_reads_each_character_once():
     read.clear()
     assert prediction.generate(answer, "xa", 1, list("abc"), seed=0) == "b"
     assert read == [("xa", 0)]
+
+
+@pytest.mark.tensorflow
+def test_an_export_with_state_writes_what_one_without_writes(tmp_path):
+    from kcatalog.recipe.export import signatures
+    from kcatalog.recipe.export.stepwise import Stepwise
+
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((None,), dtype="int32", name="characters")
+    x = keras.layers.GRU(8, return_sequences=True)(keras.layers.Embedding(128, 8)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(3)(x))
+    facts = {"task": "next-character", "input_name": "characters", "classes": list("abc")}
+    signatures.write(model, facts, tmp_path / "model", stepwise=Stepwise(model))
+    answer = prediction.load(tmp_path / "model")
+    assert next(iter(answer.step.beginning.values())).shape == (1, 8)
+    by_state = prediction.generate(answer, "abcab", 60, list("abc"), seed=0)
+    answer.step = None
+    assert by_state == prediction.generate(answer, "abcab", 60, list("abc"), seed=0)

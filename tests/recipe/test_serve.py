@@ -357,7 +357,7 @@ def test_ten_thousand_requests_leave_it_as_it_was(tmp_path):
                 check(case, *client.ask(case))
             client.close()
 
-        at_first = server.open_files
+        at_first = open_files_once_running(server)
         for done in range(500, 10_001, 500):
             list(pool.map(some, range(done, done + 4)))
             memory[done] = server.memory
@@ -369,3 +369,27 @@ def test_ten_thousand_requests_leave_it_as_it_was(tmp_path):
         assert server.process.wait(timeout=30) == 0
         assert "Traceback" not in server.errors.read_text()
         assert "Error" not in server.errors.read_text()
+
+
+@pytest.mark.soak
+def test_clients_that_do_not_read_are_hung_up_on(tmp_path):
+    """They ask again and again, and leave the answers where they are."""
+    limits = json.dumps({"body_seconds": 1, "answer_seconds": 1})
+    body = json.dumps({"instances": np.zeros((200, 8, 8, 1), int).tolist()}).encode()
+    with served.running([served.__file__, "picture", limits], tmp_path) as server:
+        at_first = open_files_once_running(server)
+        clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(4)]
+        for client in clients:
+            client.settimeout(60)
+            with client, pytest.raises(ConnectionError):
+                client.sendall(1000 * posted(body))
+        until(lambda: server.open_files <= at_first)
+
+
+def open_files_once_running(server):
+    """The server's own, and those of one connection."""
+    client = Client(server.port)
+    assert client.ask(Case("first", request(), (200,)))[0] == 200
+    count = server.open_files
+    client.close()
+    return count

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kcatalog.recipe import data, prediction
-from kcatalog.recipe.serve import files, instances
+from kcatalog.recipe.serve import app, files, instances
 from kcatalog.recipe.serve.answers import RequestError
 from kcatalog.recipe.serve.limits import Limits
 from kcatalog.recipe.serve.model import Model
@@ -217,6 +217,38 @@ def test_an_answer_that_is_not_finite(text, monkeypatch):
     nothing = {"probabilities": np.array([[0.0, np.nan]])}
     monkeypatch.setattr(prediction.Exported, "outputs", lambda self, x: nothing)
     assert "not finite" in refused(text.instances, b'{"instances": ["a"]}')[1]
+
+
+# --- a bug ---
+
+
+def test_a_bug_is_told_without_its_inside(text, monkeypatch):
+    """Status 500, one sentence; the traceback goes on to the server, whose terminal shows it."""
+
+    def broken(self, body):
+        raise ZeroDivisionError("/secret/path")
+
+    monkeypatch.setattr(Model, "instances", broken)
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "path": "/v1/models/text:predict",
+        "query_string": b"",
+        "headers": [(b"host", b"127.0.0.1")],
+    }
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(app.app(text, LIMITS, "http://127.0.0.1:1")(scope, receive, send))
+    assert sent[0]["status"] == 500
+    assert json.loads(sent[1]["body"]) == {"error": "The server failed; its terminal shows where."}
 
 
 # --- the worker -------------------------------------------------------------------------
