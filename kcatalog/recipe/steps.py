@@ -93,11 +93,11 @@ class Steps:
         """One trial of a search that runs elsewhere and holds the run (`tune --isolate`)."""
         from kcatalog.recipe.search import isolation
 
+        isolation.attend(self.asked.trial_memory)
         run = rundir.find(self.recipe.name, self.asked.run_dir)
         data = start.same_data(self.recipe, run, self.asked)
         with self._session(run) as used:
-            training = self._training(run, data, used)
-            isolation.work_on(training, folder, self.asked.trial_memory)
+            isolation.work_on(self._training(run, data, used), folder)
 
     # --- the steps themselves ------------------------------------------------------------
 

@@ -94,9 +94,8 @@ def _reason(ended: int, errors: Path) -> str:
     return f"Its process was ended by {name}{perhaps}. {last}".strip()
 
 
-def work_on(training: Training, folder: Path, memory: float | None) -> None:
+def work_on(training: Training, folder: Path) -> None:
     """What the process of a trial does."""
-    _attend(memory)
     facts = rundir.read_json(folder / "work.json")
     hp = keras_tuner.HyperParameters.from_config(facts["hyperparameters"])
     parent = Path(facts["parent"]) if "parent" in facts else None
@@ -104,7 +103,7 @@ def work_on(training: Training, folder: Path, memory: float | None) -> None:
     rundir.write_json(folder / "result.json", {"hyperparameters": hp.get_config(), "parts": parts})
 
 
-def _attend(memory: float | None) -> None:
+def attend(memory: float | None) -> None:
     """End with the search, with too much memory, and before the search if memory runs out."""
     with contextlib.suppress(OSError):  # Linux: whom to end first
         Path("/proc/self/oom_score_adj").write_text("1000")
