@@ -51,14 +51,12 @@ class Periodic(keras.callbacks.Callback):
         self._steps = self._spent = 0
         self._epoch = None
         self.start()
-        if self.log_dir is not None:  # imported here: it loads TensorFlow, whatever the backend
-            from tensorboard.summary import Writer
-
-            self._writer = Writer(self.log_dir)
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._epoch is None:
             self._epoch = epoch
+            if self._step == 0:  # a training that goes on counts on
+                self._step = epoch * (self.params.get("steps") or 0)
 
     def on_train_batch_begin(self, batch, logs=None):
         self._batch_began = clock()
@@ -111,10 +109,15 @@ class Periodic(keras.callbacks.Callback):
         return max(1, (self.params.get("epochs") or 1) - (self._epoch or 0))
 
     def _write(self, scalars):
-        if self._writer is not None:
-            for tag, value in scalars.items():
-                self._writer.add_scalar(tag, value, self._step)
-            self._writer.flush()
+        if self.log_dir is None:
+            return
+        if self._writer is None:  # imported here: it loads TensorFlow, whatever the backend
+            from tensorboard.summary import Writer
+
+            self._writer = Writer(self.log_dir)
+        for tag, value in scalars.items():
+            self._writer.add_scalar(tag, value, self._step)
+        self._writer.flush()
 
 
 def weights(model):

@@ -151,6 +151,20 @@ OPTIONS = {
         Annotated[int | None, typer.Option(min=0, help="The exported version. [default: newest]")],
         None,
     ),
+    "watch": (
+        Annotated[
+            bool,
+            typer.Option("--watch", help="Log every layer's statistics, whatever time it takes."),
+        ],
+        False,
+    ),
+    "profile": (
+        Annotated[
+            str | None,
+            typer.Option(metavar="STEPS", help="Trace these training steps, such as 10-20."),
+        ],
+        None,
+    ),
     "debug": (
         Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")],
         False,
@@ -158,6 +172,7 @@ OPTIONS = {
 }
 SETTINGS = ("data", "epochs", "seed", "overrides", "precision")
 TUNING = ("trials", "trial_epochs", "tuner", "folds", "keep", "isolate", "trial_memory")
+MONITORING = ("watch", "profile")
 PLACE = ("devices", "cache_memory", "run_dir", "debug")
 MANY = ("model_parallel", "hosts", "host_index")
 
@@ -212,11 +227,14 @@ def _app(recipe) -> typer.Typer:
         elif any(chosen[name] != OPTIONS[name][1] for name in chosen):
             raise RecipeError(f"Options must stand behind `{context.invoked_subcommand}`.")
 
-    names = (*SETTINGS, *TUNING, *PLACE, "variants", "resume")
+    names = (*SETTINGS, *TUNING, *PLACE, *MONITORING, "variants", "resume")
     app.callback(invoke_without_command=True)(_with_options(everything, names))
     commands = {
         "tune": ("Try hyperparameters, keep the best.", (*SETTINGS, *TUNING, *PLACE, "resume")),
-        "train": ("Train with the best hyperparameters.", (*SETTINGS, *PLACE, *MANY, "resume")),
+        "train": (
+            "Train with the best hyperparameters.",
+            (*SETTINGS, *PLACE, *MANY, *MONITORING, "resume"),
+        ),
         "evaluate": ("Score the trained model on the test split.", PLACE),
         "export": (
             "Write a SavedModel, and verify it in a clean process.",

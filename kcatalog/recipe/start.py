@@ -42,6 +42,8 @@ class Asked:
     variants: str | None = None
     keep_versions: int | None = None
     resume: bool = False
+    watch: bool = False
+    profile: str | None = None
     debug: bool = False
 
     def settings(self) -> dict:

@@ -34,7 +34,7 @@ from kcatalog.recipe.devices import Devices
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.export import serving, variants
 from kcatalog.recipe.hosts import ALONE, Hosts, meet
-from kcatalog.recipe.monitoring import projector
+from kcatalog.recipe.monitoring import profile, projector
 from kcatalog.recipe.monitoring.pictures import Judged
 from kcatalog.recipe.rundir import Run
 from kcatalog.recipe.start import Asked
@@ -48,6 +48,7 @@ class Steps:
 
     def __init__(self, recipe, asked: Asked, hosts: Hosts = ALONE):
         self.recipe, self.asked, self.hosts = recipe, asked, hosts
+        self.profiled = profile.steps(asked.profile) if asked.profile else None
         self.variants = tuple(variants.parse(asked.variants))
         self.console = Console(soft_wrap=True, highlight=False, quiet=hosts.index > 0)
 
@@ -187,7 +188,8 @@ class Steps:
         run.write("hyperparameters.json", monitoring.active(hp))
         epochs, size = hp.values.get("epochs", settings["epochs"]), self.recipe.batch_size
         seed, shard = settings["seed"], self.hosts.shard
-        plan = Plan(self._objective(data), epochs, size, seed, shard)
+        watched = self.asked.watch, self.profiled
+        plan = Plan(self._objective(data), epochs, size, seed, shard, *watched)
         self.console.print(used.line)
         with used.scope():
             train(build, hp, data, plan, run, self.console)

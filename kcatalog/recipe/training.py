@@ -10,6 +10,7 @@ from rich.console import Console
 from kcatalog.recipe import keras_file, monitoring, parts, pipeline, tasks, warmup
 from kcatalog.recipe.batches import batches_of
 from kcatalog.recipe.checkpoint import Checkpoint
+from kcatalog.recipe.monitoring.profile import Profile
 from kcatalog.recipe.waiting import Waiting
 
 
@@ -22,6 +23,8 @@ class Plan:
     batch_size: int
     seed: int
     shard: tuple[int, int] = (0, 1)  # this host's number and how many there are
+    watch: bool = False  # log every layer's statistics, whatever time it takes
+    profile: tuple[int, int] | None = None  # the first and last step to trace
 
 
 def train(build, hp, data, plan: Plan, run, console: Console) -> None:
@@ -45,6 +48,9 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
         say(f"{sentence} Put aside.")
     if start:
         console.print(f"Resuming after epoch {start}.", highlight=False)
+    watching = monitoring.training_callbacks(run.logs, data, plan.epochs, whole, plan.watch)
+    if plan.profile:
+        watching.append(Profile(run.logs / "training" / "profile", plan.profile, console.print))
     pipeline.fit(
         model,
         data,
@@ -55,12 +61,14 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
             *tasks.validated(data),
             *warmup.callbacks(model),
             keras.callbacks.TerminateOnNaN(),
-            *monitoring.training_callbacks(run.logs, data, plan.epochs, whole),
+            *watching,
             checkpoint,
         ],
         waiting=Waiting(run.logs / "training" / "pipeline", say),
         verbose=0 if console.quiet else 1 if console.is_terminal else 2,
     )
+    if missing := monitoring.left_out(watching):
+        console.print(missing, highlight=False)
     checkpoint.keep_best(model, lambda: tasks.validation_logs(model, data))
     if checkpoint.diverged_in is not None:
         say(

@@ -1,4 +1,14 @@
-"""What TensorBoard shows: curves, gradients, pictures, and trials with their hyperparameters."""
+"""What TensorBoard shows of a training, a test and a search.
+
+curves       Keras's own, here
+pictures/    what the model takes for what
+statistics   step sizes, gradients and activations of every layer: `kcatalog.callbacks`
+weights.py   their histograms
+graph.py     the model's layers
+hparams.py   trials side by side
+profile.py   where the time goes
+projector.py embeddings in space
+"""
 
 from __future__ import annotations
 
@@ -7,16 +17,22 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kcatalog.callbacks import GradientFlow
-from kcatalog.recipe import pipeline, tasks
+from kcatalog.callbacks import ActivationStatistics, GradientFlow, StepSize
 from kcatalog.recipe.data.files import take
-from kcatalog.recipe.monitoring import pictures
+from kcatalog.recipe.monitoring import hparams, pictures
+from kcatalog.recipe.monitoring.graph import Graph
+from kcatalog.recipe.monitoring.hparams import active as active
+from kcatalog.recipe.monitoring.pictures.callback import Pictures
+from kcatalog.recipe.monitoring.weights import WeightHistograms
 
-MOST_PICTURED = 5000  # samples of the validation split that are looked at while training
+# What measuring may take of the time of training. The rest of 3 % is for curves.
+SHARES = {StepSize: 0.003, ActivationStatistics: 0.006, GradientFlow: 0.01, Pictures: 0.008}
+PROBE = 32  # samples
+MEASUREMENTS = 30  # a training
 
 
 class Curves(keras.callbacks.TensorBoard):
-    """Keras's TensorBoard callback, kept from drawing graphs.
+    """Keras's TensorBoard callback, kept to the curves of epochs.
 
     It has a name of its own because KerasTuner redirects callbacks called `TensorBoard`, and
     does so under the TensorFlow backend only.
@@ -26,37 +42,11 @@ class Curves(keras.callbacks.TensorBoard):
         super().__init__(str(log_dir), write_graph=False)
 
 
-class Pictures(keras.callbacks.Callback):
-    """The validation split's pictures that are quickly drawn, some five times a run."""
-
-    def __init__(self, log_dir: Path, data, epochs: int):
-        super().__init__()
-        self.log_dir, self.data, self.every = log_dir, data, max(1, epochs // 5)
-        self.writer = None
-
-    def on_train_begin(self, logs: dict | None = None) -> None:
-        self.writer = _writer(self.log_dir / "validation")
-
-    def on_train_end(self, logs: dict | None = None) -> None:
-        self.writer.close()
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        if (epoch + 1) % self.every == 0 and self.data.task != "forecast":
-            x, y = self.data.validation
-            x, y = take(x, np.arange(min(len(x), MOST_PICTURED))), y[:MOST_PICTURED]
-            outputs = pipeline.predict(self.model, x)
-            if np.isfinite(outputs).all():
-                known = tasks.gallery(self.data, self.model)
-                predicted = tasks.of(self.data).predicted(outputs, *known)
-                judged = pictures.Judged(self.data, (x, y), outputs, predicted)
-                pictures.while_training(self.writer, judged, epoch)
-
-
 def write_test(log_dir: Path, judged: pictures.Judged, model, scores: dict[str, float]) -> None:
     """How the test split went: scores and pictures."""
     import tensorflow as tf
 
-    writer = _writer(log_dir / "test")
+    writer = pictures.writer(log_dir / "test")
     pictures.at_the_end(writer, judged, model)
     with tf.device("CPU:0"), writer.as_default():
         for name, value in scores.items():
@@ -64,41 +54,66 @@ def write_test(log_dir: Path, judged: pictures.Judged, model, scores: dict[str, 
     writer.close()
 
 
-def _writer(log_dir: Path):
-    import tensorflow as tf
-
-    with tf.device("CPU:0"):
-        return tf.summary.create_file_writer(str(log_dir))
-
-
-def trial_callbacks(log_dir: Path, trial) -> list[keras.callbacks.Callback]:
-    """Curves of one trial, and its hyperparameters for the HParams tab.
-
-    `trial.hyperparameters.values` holds the active ones: what belongs to a part that was not
-    chosen stays empty in the tab.
-    """
-    from tensorboard.plugins.hparams import api
-
-    values = active(trial.hyperparameters)
+def trial_callbacks(log_dir: Path, trial, objective: str, data, epochs: int, batches) -> list:
+    """Curves and statistics of one trial, and its hyperparameters for the HParams tab."""
     folder = log_dir / "trials" / trial.trial_id
-    hparams = api.KerasCallback(str(folder), values, trial_id=trial.trial_id)
-    return [Curves(folder), hparams]
-
-
-def training_callbacks(log_dir: Path, data, epochs: int, batches) -> list:
-    """Curves, pictures, and the gradient norms of every layer, some thirty times a run."""
-    # an embedding that fits its batch has no gradient left, which is no fault
-    vanishing = 0.0 if data.task == "embedding" else 1e-7
-    probe = batches[0] if data.task == "embedding" else (data.train[0][:32], data.train[1][:32])
-    log_dir = log_dir / "training"
-    every = max(1, epochs * len(batches) // 30)
     return [
-        Curves(log_dir),
-        Pictures(log_dir, data, epochs),
-        GradientFlow(probe, str(log_dir / "gradients"), every_steps=every, vanishing=vanishing),
+        Curves(folder),
+        Graph(folder / "train"),
+        *hparams.callbacks(folder, trial, objective),
+        *statistics(folder, data, epochs, batches),
     ]
 
 
-def active(hyperparameters) -> dict:
-    """Active hyperparameters by name, without the tuner's own notes."""
-    return {k: v for k, v in sorted(hyperparameters.values.items()) if not k.startswith("tuner/")}
+def training_callbacks(log_dir: Path, data, epochs: int, batches, watch: bool = False) -> list:
+    """Curves, pictures, statistics and the graph of the training itself."""
+    folder = log_dir / "training"
+    return [
+        Curves(folder),
+        Graph(folder / "train"),
+        *Pictures.of(folder, data, epochs, 1.0 if watch else SHARES[Pictures]),
+        WeightHistograms(folder / "weights", epochs),
+        *statistics(folder, data, epochs, batches, watch),
+    ]
+
+
+def statistics(folder: Path, data, epochs: int, batches, watch: bool = False) -> list:
+    """Step sizes, activations and gradients of every layer, some thirty times a training.
+
+    A training too short to pay for them goes without, unless `watch` says they are wanted.
+    """
+    x, y = data.train
+    # an embedding that fits its batch has no gradient left, which is no fault
+    vanishing = 0.0 if data.task == "embedding" else 1e-7
+    some = take(x, np.arange(min(PROBE, len(x)))), y[:PROBE]
+    probe = batches[0] if data.task == "embedding" else some
+
+    def how(part, name: str) -> dict:
+        return {
+            "log_dir": str(folder / name),
+            "every_steps": max(1, epochs * len(batches) // MEASUREMENTS),
+            "max_share": 1.0 if watch else SHARES[part],
+        }
+
+    return [
+        StepSize(**how(StepSize, "steps")),
+        ActivationStatistics(probe, **how(ActivationStatistics, "activations")),
+        GradientFlow(probe, vanishing=vanishing, **how(GradientFlow, "gradients")),
+    ]
+
+
+def left_out(callbacks: list) -> str | None:
+    """A sentence on what was not measured, where a training was too short to pay for it."""
+    missing = {
+        ActivationStatistics: "activations",
+        GradientFlow: "gradients",
+        StepSize: "steps",
+        Pictures: "pictures of the validation split",
+    }
+    names = [missing[type(c)] for c in callbacks if type(c) in missing and not c.measured]
+    if not names:
+        return None
+    return (
+        f"Not logged: {', '.join(names)}. In a training this short they would take more than a "
+        "hundredth of its time. Add --watch to have them."
+    )

@@ -103,7 +103,7 @@ class Training:
                 callbacks=[
                     *tasks.validated(data),
                     *warmup.callbacks(model),
-                    *monitoring.trial_callbacks(logs, trial),
+                    *monitoring.trial_callbacks(logs, trial, self.objective, data, epochs, batches),
                     checkpoint,
                 ],
                 verbose=0,

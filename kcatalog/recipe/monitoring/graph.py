@@ -1,0 +1,78 @@
+"""The model's layers for TensorBoard's Graphs tab.
+
+TensorBoard draws a conceptual graph from a Keras model's JSON. It stumbles over what Keras 3
+writes there for operations with arguments that are no tensors (`x * 2`), and loses tensors
+in keyword arguments and the way into nested models, so the JSON is cut down to what it understands.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+
+PLUGIN = "graph_keras_model"  # the name under which TensorBoard finds it
+
+
+class Graph(keras.callbacks.Callback):
+    """Writes the model's graph when training begins."""
+
+    def __init__(self, log_dir: Path):
+        super().__init__()
+        self.log_dir = str(log_dir)
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        write(self.log_dir, self.model)
+
+
+def write(log_dir: str, model) -> None:
+    """Write the graph of a functional or Sequential model; another kind has none."""
+    import tensorflow as tf
+
+    described = json.loads(model.to_json())
+    if "layers" not in described["config"]:
+        return
+    metadata = tf.compat.v1.SummaryMetadata()
+    metadata.plugin_data.plugin_name, metadata.plugin_data.content = PLUGIN, b"1"
+    with tf.device("CPU:0"), tf.summary.create_file_writer(log_dir).as_default():
+        tf.summary.write("keras", json.dumps(drawable(described)), step=0, metadata=metadata)
+
+
+def drawable(layer: dict) -> dict:
+    """A layer, or a model with its layers, in the words that TensorBoard reads."""
+    config = layer["config"]
+    kept = {"name": config["name"], "dtype": _dtype(config.get("dtype"))}
+    if "layers" in config:
+        kept["layers"] = [drawable(inner) for inner in config["layers"]]
+        if "input_layers" in config:
+            kept["input_layers"] = [n for n, _, _ in _ends(config["input_layers"])]
+            kept["output_layers"] = _ends(config["output_layers"])
+    drawn = {"class_name": layer["class_name"], "config": kept}
+    if "inbound_nodes" in layer:
+        drawn["inbound_nodes"] = [{"args": _tensors(node)} for node in layer["inbound_nodes"]]
+    return drawn
+
+
+def _tensors(found) -> list[dict]:
+    """Every tensor among the arguments of a call."""
+    if isinstance(found, dict):
+        if found.get("class_name") == "__keras_tensor__":
+            return [{"config": {"keras_history": found["config"]["keras_history"]}}]
+        found = list(found.values())
+    return [t for inner in found for t in _tensors(inner)] if isinstance(found, list) else []
+
+
+def _ends(layers) -> list[list]:
+    """[name, node, tensor] of each input or output, however they are nested."""
+    if isinstance(layers, dict):
+        layers = list(layers.values())
+    if layers and isinstance(layers[0], str):
+        return [layers]
+    return [end for inner in layers for end in _ends(inner)]
+
+
+def _dtype(policy) -> str | None:
+    """The numbers it computes with."""
+    name = policy["config"]["name"] if isinstance(policy, dict) else policy
+    return name and name.removeprefix("mixed_")
