@@ -22,6 +22,8 @@ from kcatalog.recipe import disk
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.tasks import higher_is_better
 
+NOTES = "notes"  # the entry of a checkpoint that says what is in it, and how far it had come
+
 
 class Checkpoint(keras.callbacks.Callback):
     """Writes `last.npz` each epoch: all state, and the best weights by the objective.
@@ -149,9 +151,10 @@ def load_state(file: Path, variables: dict) -> dict | None:
 
 def write(file: Path, arrays: dict, progress: dict | None, keep: Path | None = None) -> None:
     """Write a checkpoint; what was in its place is kept under the name `keep`."""
+    notes = json.dumps({"arrays": sorted(arrays), "progress": progress})
     with disk.whole(file) as beside:
         with beside.open("wb") as stream:
-            np.savez(stream, progress=json.dumps(progress), **arrays)
+            np.savez(stream, **{NOTES: notes}, **arrays)
         if keep and file.exists():
             os.replace(file, keep)
 
@@ -160,8 +163,8 @@ def read(file: Path) -> tuple[dict[str, np.ndarray], dict | None]:
     """A checkpoint's arrays and progress.
 
     Every array has a checksum in its file, as zip archives have, which is compared as the array
-    is read. Pickled objects, which could run code, and packed ones, which could fill the memory,
-    are not what `write` writes, and are refused.
+    is read; which arrays there are stands in the notes. Pickled objects, which could run code,
+    and packed ones, which could fill the memory, are not what `write` writes, and are refused.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -169,7 +172,10 @@ def read(file: Path) -> tuple[dict[str, np.ndarray], dict | None]:
                 raise ValueError("it is compressed")
         with np.load(file, allow_pickle=False) as saved:
             arrays = {k: saved[k] for k in saved.files}
-        return arrays, json.loads(str(arrays.pop("progress")))
+        notes = json.loads(str(arrays.pop(NOTES)))
+        if sorted(arrays) != notes["arrays"]:
+            raise ValueError("an array is missing")
+        return arrays, notes["progress"]
     except Exception as e:  # whatever NumPy and zipfile make of arbitrary bytes
         raise RecipeError(f"{file} is damaged: {e}.") from e
 

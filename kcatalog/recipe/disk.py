@@ -36,8 +36,10 @@ def whole(file: Path) -> Iterator[Path]:
         yield beside
         sync(beside)
         os.replace(beside, file)
-    finally:
-        beside.unlink(missing_ok=True)
+    except BaseException:
+        with contextlib.suppress(OSError):  # of a disk that has failed already
+            beside.unlink(missing_ok=True)
+        raise
 
 
 def sync(file: Path) -> None:

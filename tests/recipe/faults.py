@@ -5,10 +5,7 @@ and forks a child for each command (`Forks`); what has not begun to compute can 
 `test_faults_kill.py` checks that a child's results are a fresh process's to the last bit.
 """
 
-import builtins
 import contextlib
-import errno
-import io
 import itertools
 import json
 import os
@@ -19,9 +16,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.recipe.breaking import KILL, breaking
+
 ROOT = Path(__file__).parents[2]
-CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link")  # audited by Python
-KILL, ENOSPC, EROFS = "kill", errno.ENOSPC, errno.EROFS
 
 
 @dataclass(frozen=True)
@@ -72,20 +69,36 @@ class Forks:
             environment: variables to set, such as TINY_NAN.
             clock: seconds by which the clock is set back at each look at it.
             below: count the operations in this folder alone, relative to `folder`.
-            task: a function of this module to call with the folder, instead of a command.
+            task: instead of a command, a function of `chores.py` that takes the folder.
         """
+        answer = self._ask(arguments, folder, job)
+        printed = folder / "printed.txt"
+        return Ended(**answer, out=printed.read_text() if printed.exists() else "")
+
+    @contextlib.contextmanager
+    def beside(self, *arguments, folder: Path, **job):
+        """The same, running beside what follows and killed at the end; as its process id.
+
+        What it prints is in `folder / "beside.txt"`.
+        """
+        process = self._ask(arguments, folder, {**job, "printed": "beside.txt"})["process"]
+        try:
+            yield process
+        finally:
+            os.kill(process, signal.SIGKILL)  # its parent has not waited: the id is still its own
+
+    def _ask(self, arguments: tuple, folder: Path, job: dict) -> dict:
         folder.mkdir(parents=True, exist_ok=True)
         job |= {"arguments": [str(a) for a in arguments], "folder": str(folder)}
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
-        return Ended(**answer, out=(folder / "printed.txt").read_text())
+        return json.loads(self._process.stdout.readline())
 
 
 def serve() -> None:
     """The parent process: one job a line, until its input ends."""
     from kcatalog.recipe import commands
-    from tests.recipe import tiny
+    from tests.recipe import chores, tiny
 
     _import_everything()
     answers = os.fdopen(os.dup(1), "w")
@@ -97,12 +110,15 @@ def serve() -> None:
         child = os.fork()
         if not child:
             answers.close()
-            _run(commands, tiny.recipe, job, counted)
+            _run(commands, chores, tiny.recipe, job, counted)
+        if "printed" in job:
+            print(json.dumps({"process": child}), file=answers, flush=True)
+            continue
         code = _wait(child, job.get("after"), job.get("signal", signal.SIGKILL), began)
         seconds = time.monotonic() - began
         done = counted.stat().st_size if counted.exists() else 0
-        print(json.dumps({"code": code, "seconds": seconds, "operations": done}), file=answers)
-        answers.flush()
+        answer = {"code": code, "seconds": seconds, "operations": done}
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 def _import_everything() -> None:
@@ -116,13 +132,14 @@ def _import_everything() -> None:
     import kcatalog.recipe.steps  # noqa: F401
 
 
-def _run(commands, recipe, job: dict, counted: Path) -> None:
+def _run(commands, chores, recipe, job: dict, counted: Path) -> None:
     """The child: never returns."""
     code = 70
     try:
         os.chdir(job["folder"])
         os.environ.update(job.get("environment", {}))
-        printed = os.open("printed.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        printed = job.get("printed", "printed.txt")
+        printed = os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for stream in (1, 2):
             os.dup2(printed, stream)
         sys.argv = ["tiny.py", *job["arguments"]]
@@ -132,40 +149,13 @@ def _run(commands, recipe, job: dict, counted: Path) -> None:
         below = Path(job["folder"], job.get("below", ""))
         with breaking(below, job.get("at"), job.get("how", KILL), counted):
             if "task" in job:
-                code = globals()[job["task"]](Path(job["folder"]))
+                code = getattr(chores, job["task"])(Path(job["folder"]))
             else:
                 code = commands.run(recipe, job["arguments"])
         sys.stdout.flush()
         sys.stderr.flush()
     finally:
         os._exit(code)
-
-
-def write_checkpoints(folder: Path) -> int:
-    """Three checkpoints, one after the other, each keeping the one before."""
-    import numpy as np
-
-    from kcatalog.recipe import checkpoint
-
-    for number in range(3):
-        arrays = {name: np.full((50, 50), number) for name in ("a", "b")}
-        progress = {"number": number}
-        last, previous = folder / "last.npz", folder / "previous.npz"
-        checkpoint.write(last, arrays, progress, keep=previous)
-        (folder / "written").write_text(str(number))
-    return 0
-
-
-def answer(folder: Path) -> int:
-    """What the newest export answers to the run's samples."""
-    import numpy as np
-
-    from kcatalog.recipe import export, prediction
-
-    with np.load(folder / "run" / "samples.npz") as samples:
-        answers = prediction.load(export.newest("tiny"))(point=samples["request"])
-    np.savez(folder / "answers.npz", **answers)
-    return 0
 
 
 def _wait(child: int, after: float | None, number: int, began: float) -> int:
@@ -179,69 +169,6 @@ def _wait(child: int, after: float | None, number: int, began: float) -> int:
             break
         time.sleep(0.002)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-@contextlib.contextmanager
-def breaking(folder: Path, at: int | None, how, counted: Path | None = None):
-    """The `at`-th operation on files below `folder` fails: opening one to write, each write into
-    it (half of it is done then), renaming, removing, and making a directory.
-
-    Every operation adds a byte to the file `counted`, which outlives a kill.
-    """
-    numbers, below = itertools.count(1), str(folder.resolve())
-    tally = os.open(counted, os.O_WRONLY | os.O_CREAT | os.O_APPEND) if counted else None
-    broken = False
-
-    def concerns(path) -> bool:
-        if isinstance(path, int) or not active:
-            return False
-        path = os.path.abspath(os.fsdecode(path))
-        return path.startswith(below + os.sep) and not path.endswith("printed.txt")
-
-    def step(half=lambda: None) -> None:
-        nonlocal broken
-        number = next(numbers)
-        if tally is not None:
-            os.write(tally, b".")
-        if at is None or number < at:
-            return
-        if how == KILL:
-            half()
-            os.kill(os.getpid(), signal.SIGKILL)
-        if not broken:
-            broken = True
-            half()
-        raise OSError(how, os.strerror(how))
-
-    def audit(event: str, arguments: tuple) -> None:
-        if event == "open":
-            path, _, flags = arguments
-            if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and concerns(path):
-                step()
-        elif event in CHANGES and concerns(arguments[0]):
-            step()
-
-    class Raw(io.FileIO):
-        def write(self, data):
-            if active:
-                step(lambda: super(Raw, self).write(bytes(data)[: len(data) // 2]))
-            return super().write(data)
-
-    def opened(file, mode="r", buffering=-1, encoding=None, errors=None, newline=None, **more):
-        if not set(mode) & set("wax+") or not concerns(file):
-            return original(file, mode, buffering, encoding, errors, newline, **more)
-        raw = Raw(file, mode.replace("b", "").replace("t", ""), **more)
-        stream = io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
-        return stream if "b" in mode else io.TextIOWrapper(stream, encoding, errors, newline)
-
-    active, original = True, builtins.open
-    sys.addaudithook(audit)  # there for good, hence `active`
-    builtins.open = io.open = opened
-    try:
-        yield
-    finally:
-        active = False
-        builtins.open = io.open = original
 
 
 if __name__ == "__main__":

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import platform
-import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
+from kcatalog.recipe import disk
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.export import clean, converted, reduced, signatures, tf_serving, variants
@@ -70,10 +70,10 @@ def export(job: Job) -> Path:
         versions.mkdir(parents=True, exist_ok=True)
         with (
             clean.processes() as processes,
-            tempfile.TemporaryDirectory(prefix=".unfinished-", dir=versions) as unfinished,
+            disk.workspace(versions) as unfinished,
         ):
             processes.start("tensorflow")
-            folder = Path(unfinished) / "model"
+            folder = unfinished / "model"
             facts = _write(job, folder, processes)
             write_json(folder / "manifest.json", {**job.manifest, **facts})
             tf_serving.write_config(versions, job.recipe)

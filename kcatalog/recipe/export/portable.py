@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import keras
+
+from kcatalog.recipe import keras_file
 
 CUDNN = ("LSTM", "GRU")  # `use_cudnn` is an argument that their own configuration leaves out
 
@@ -51,15 +50,7 @@ def operations(function) -> set[str]:
 
 def _load(model_file: Path, change: Callable[[dict], dict]) -> keras.Model:
     """The model, read as if other settings had been written into its file."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "portable.keras"
-        with zipfile.ZipFile(model_file) as original, zipfile.ZipFile(copy, "w") as changed:
-            for entry in original.infolist():
-                content = original.read(entry)
-                if entry.filename == "config.json":
-                    content = json.dumps(_changed(json.loads(content), change))
-                changed.writestr(entry.filename, content)
-        return keras.saving.load_model(copy, compile=False)
+    return keras_file.load(model_file, lambda config: _changed(config, change))
 
 
 def _changed(config, change: Callable[[dict], dict]):

@@ -1,0 +1,53 @@
+"""What a forked process does other than to run a command (`faults.Forks`)."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from kcatalog.recipe import checkpoint, disk, export, prediction
+
+
+def write_checkpoints(folder: Path) -> int:
+    """Three checkpoints, one after the other, each keeping the one before."""
+    for number in range(3):
+        arrays = {name: np.full((50, 50), number) for name in ("a", "b")}
+        progress = {"number": number}
+        last, previous = folder / "last.npz", folder / "previous.npz"
+        checkpoint.write(last, arrays, progress, keep=previous)
+        (folder / "written").write_text(str(number))
+    return 0
+
+
+def hold(folder: Path) -> int:
+    """Hold the folder "run" until there is a file called "release"."""
+    with disk.held(folder / "run"):
+        (folder / "held").touch()
+        wait_for(folder / "release")
+    return 0
+
+
+def work(folder: Path) -> int:
+    """The same with a workspace in the folder "run"."""
+    with disk.workspace(folder / "run"):
+        (folder / "held").touch()
+        wait_for(folder / "release")
+    (folder / "released").touch()
+    return 0
+
+
+def wait_for(file: Path, seconds: float = 120) -> None:
+    """Return when the file is there."""
+    deadline = time.monotonic() + seconds
+    while not file.exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(file)
+        time.sleep(0.005)
+
+
+def answer(folder: Path) -> int:
+    """What the newest export answers to the run's samples."""
+    with np.load(folder / "run" / "samples.npz") as samples:
+        answers = prediction.load(export.newest("tiny"))(point=samples["request"])
+    np.savez(folder / "answers.npz", **{k: np.array(v.tolist()) for k, v in answers.items()})
+    return 0

@@ -1,0 +1,409 @@
+"""What can go wrong outside a recipe; docs/faults.md has a row for each, with its test."""
+
+import errno
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kcatalog.recipe import checkpoint, disk, keras_file, rundir
+from kcatalog.recipe.errors import RecipeError
+from tests.recipe.breaking import ENOSPC, EROFS, breaking
+from tests.recipe.chores import wait_for
+from tests.recipe.faults import ROOT
+from tests.recipe.test_faults_kill import TRAIN, to_the_end, trained
+
+ONE_EPOCH = ("train", "--epochs", "1", "--run-dir", "run")
+TABLE = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+
+
+def test_the_table_names_tests_that_exist():
+    rows = [line for line in TABLE.splitlines() if re.match(r"\| [^*]", line)][1:]
+    assert len(rows) > 20
+    written = "\n".join(f.read_text(encoding="utf-8") for f in Path(__file__).parent.glob("*.py"))
+    tests = set(re.findall(r"^def (test_\w+)", written, re.MULTILINE))
+    for row in rows:
+        *_, named, _ = row.split("|")
+        named = re.findall(r"`(test_\w+)`", named)
+        assert named, row
+        assert set(named) <= tests, row
+
+
+# --- two processes in one directory ----------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_second_in_one_directory_is_refused(forks, tmp_path):
+    """Named are the process and the directory; a kill lets go of it."""
+    (tmp_path / "run").mkdir()
+    with forks.beside(folder=tmp_path, task="hold") as other:
+        wait_for(tmp_path / "held")
+        refused = forks(*ONE_EPOCH, folder=tmp_path)
+    assert refused.code == 2
+    assert refused.out.startswith(f"run is in use by process {other} on ")
+    assert len(refused.out.strip().splitlines()) == 1
+    assert forks(*ONE_EPOCH, folder=tmp_path).code == 0  # the other one has been killed
+
+
+def test_waiting_for_the_other(forks, tmp_path):
+    (tmp_path / "run").mkdir()
+    entered = threading.Event()
+
+    def enter():
+        with disk.held(tmp_path / "run", wait=True):
+            entered.set()
+
+    waiting = threading.Thread(target=enter, daemon=True)
+    with forks.beside(folder=tmp_path, task="hold"):
+        wait_for(tmp_path / "held")
+        waiting.start()
+        assert not entered.wait(0.3)
+        (tmp_path / "release").touch()
+        assert entered.wait(30)
+    waiting.join()
+
+
+@pytest.mark.slow
+def test_two_resumes_of_one_run(forks, stopped, tmp_path):
+    """The second is refused, and the first ends as if it had been alone."""
+    folder, expected = copied(stopped[0], tmp_path / "run of"), stopped[1]
+    with forks.beside(*TRAIN, "--resume", folder=folder) as first:
+        wait_for(folder / "beside.txt")
+        while "Resuming" not in (folder / "beside.txt").read_text():
+            os.kill(first, 0)  # it lives
+            time.sleep(0.01)
+        second = forks(*TRAIN, "--resume", folder=folder)
+        wait_for(folder / "run" / "model.keras")
+    if second.code == 0:
+        pytest.fail("both went on")
+    in_use = f"run is in use by process {first} on "
+    assert in_use in second.out or "run is trained already" in second.out
+    assert trained(folder) == expected
+
+
+def test_numbers_of_runs_that_start_together(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    numbers, gate = [], threading.Barrier(8)
+
+    def begin():
+        gate.wait()
+        with rundir.begin("tiny", None, {"settings": {}}) as run:
+            numbers.append(run.path.name)
+
+    threads = [threading.Thread(target=begin) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(numbers) == sorted(map(str, range(1, 9)))
+
+
+def test_workspaces_of_the_killed_are_removed_and_others_kept(forks, tmp_path):
+    tmp_path = tmp_path / "run"
+    (tmp_path / "1").mkdir(parents=True)
+    dead = tmp_path / ".unfinished-dead"
+    dead.mkdir()
+    (dead / disk.LOCK).touch()
+    (dead / "saved_model.pb").touch()
+    with forks.beside(folder=tmp_path.parent, task="work"):
+        wait_for(tmp_path.parent / "held")
+        assert not dead.exists()
+        (alive,) = tmp_path.glob(".unfinished-*")
+        with disk.workspace(tmp_path) as mine:
+            assert alive.exists()
+            assert mine != alive
+        (tmp_path.parent / "release").touch()
+        wait_for(tmp_path.parent / "released")
+    assert [f.name for f in tmp_path.iterdir()] == ["1"]
+
+
+# --- signals ---------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_by_a_signal(forks, tmp_path, number, code):
+    whole = forks(*TRAIN, folder=tmp_path / "whole")
+    expected = trained(tmp_path / "whole")
+    for share in (0.5, 0.25, 0.1):  # the first that is not too late
+        folder = tmp_path / str(share)
+        done = forks(*TRAIN, folder=folder, after=share * whole.seconds, signal=number)
+        if done.code != 0 and (folder / "run" / "run.json").exists():
+            break
+    assert done.code == code, done.out
+    assert "Stopped. What is finished is kept. To go on, add: --resume --run-dir run" in done.out
+    assert "Traceback" not in done.out
+    to_the_end(forks, TRAIN, folder)
+    assert trained(folder) == expected
+
+
+def test_stopped_before_anything_began(forks, tmp_path):
+    done = forks("train", "--run-dir", "run", folder=tmp_path, after=0.02, signal=signal.SIGTERM)
+    assert done.code in (143, -signal.SIGTERM)  # the latter: before the command line was read
+    assert not (tmp_path / "run").exists()
+
+
+# --- disks -----------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [ENOSPC, EROFS])
+def test_a_disk_that_fails(forks, tmp_path, how):
+    """From some operation on every one fails: one sentence; and when there is room again,
+    the run ends as if nothing had happened."""
+    whole = forks(*TRAIN, folder=tmp_path / "whole")
+    expected = trained(tmp_path / "whole")
+    for number, share in enumerate((0.02, 0.4, 0.9)):
+        folder, at = tmp_path / str(number), 1 + int(share * whole.operations)
+        done = forks(*TRAIN, folder=folder, at=at, how=how)
+        assert done.code == 2, done.out
+        assert os.strerror(how) in done.out.splitlines()[-1]
+        assert "Traceback" not in done.out
+        to_the_end(forks, TRAIN, folder)
+        assert trained(folder) == expected, at
+
+
+def test_a_full_disk_at_every_operation_of_a_checkpoint(tmp_path):
+    """The last one that was written can be read, whatever fails."""
+    arrays = {"a": np.arange(1000.0)}
+    last, previous = tmp_path / "last.npz", tmp_path / "previous.npz"
+    checkpoint.write(last, arrays, {"number": 0})
+    failed = 0
+    for at in range(1, 100):
+        with breaking(tmp_path, at, ENOSPC):
+            try:
+                checkpoint.write(last, arrays, {"number": at}, keep=previous)
+                break
+            except OSError:
+                failed += 1
+        newest = last if last.exists() else previous
+        assert checkpoint.read(newest)[1] == {"number": 0}
+        checkpoint.write(last, arrays, {"number": 0})
+    assert failed > 5
+
+
+@pytest.mark.parametrize("arguments", [ONE_EPOCH, ("tune", "--run-dir", "run")])
+def test_a_directory_that_cannot_be_made(call, tmp_path, arguments):
+    """Root may write anywhere, so a file stands in the way."""
+    (tmp_path / "file").touch()
+    done = call(*arguments[:-1], "file/run")
+    assert done.code == 2
+    assert "file/run: Not a directory" in done.err
+    assert len(done.err.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_read_only_file_system(tmp_path):
+    """A real one, where the system lets us mount."""
+    (tmp_path / "disk").mkdir()
+    tiny = ROOT / "tests" / "recipe" / "tiny.py"
+    program = (
+        "mount -t tmpfs none disk && mount -o remount,ro disk || exit 77; cd disk; "
+        f"exec {sys.executable} {tiny} train --epochs 1"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["unshare", "--mount", "--map-root-user", "sh", "-c", program],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode in (1, 77) and "Read-only file system" not in done.stderr:
+        pytest.skip(f"mounting is not permitted: {done.stderr.strip()}")
+    assert done.returncode == 2, done.stderr
+    assert "Read-only file system" in done.stderr.splitlines()[-1]
+
+
+def test_troubles_of_disks_in_libraries_own_words():
+    class LibraryError(Exception):
+        pass
+
+    words = "ResourceExhausted: runs/1/logs; No space left on device [Op:FlushSummaryWriter]"
+    assert disk.trouble(LibraryError(words)) == "Cannot write a file: No space left on device"
+    assert disk.trouble(LibraryError("out of memory")) is None
+    assert disk.trouble(FileNotFoundError(errno.ENOENT, "No such file", "x")) is None
+    assert "x" in disk.trouble(OSError(errno.ENOSPC, "full", "x"))
+
+
+# --- damaged files ---------------------------------------------------------------------------
+
+DAMAGES = {
+    "empty": lambda content, rng: b"",
+    "truncated": lambda content, rng: content[: len(content) // 2],
+    "random": lambda content, rng: rng.randbytes(len(content)),
+    "another format": lambda content, rng: b"[1, 2]",
+    "one bit": lambda content, rng: flipped(content, rng.randrange(len(content)), 1 << 3),
+}
+
+
+def flipped(content, place, mask):
+    changed = bytearray(content)
+    changed[place] ^= mask
+    return bytes(changed)
+
+
+@pytest.fixture(scope="module")
+def stopped(forks, tmp_path_factory):
+    """A run that was killed in its last epoch, and what it comes to."""
+    folder = tmp_path_factory.mktemp("stopped")
+    assert forks(*TRAIN, folder=folder / "whole").code == 0
+    killed = forks(*TRAIN, folder=folder / "killed", below="run/checkpoints", at=80)
+    assert killed.killed
+    assert (folder / "killed" / "run" / "checkpoints" / "previous.npz").exists()
+    return folder / "killed", trained(folder / "whole")
+
+
+def copied(folder, target):
+    subprocess.run(["cp", "-r", str(folder), str(target)], check=True)
+    return target
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", ["truncated", "random"])
+def test_a_damaged_checkpoint(forks, stopped, tmp_path, damage):
+    """It is named and put aside, the one before is used, and the result is the same."""
+    folder, expected = copied(stopped[0], tmp_path / "run of"), stopped[1]
+    file = folder / "run" / "checkpoints" / "last.npz"
+    file.write_bytes(DAMAGES[damage](file.read_bytes(), random.Random(0)))
+    done = forks(*TRAIN, "--resume", folder=folder)
+    assert done.code == 0, done.out
+    assert "run/checkpoints/last.npz is damaged" in done.out
+    assert "Put aside." in done.out
+    assert "Resuming after epoch 1." in done.out
+    assert trained(folder) == expected
+
+
+@pytest.mark.slow
+def test_both_checkpoints_damaged(forks, stopped, tmp_path):
+    """Then training begins anew, and says so."""
+    folder, expected = copied(stopped[0], tmp_path / "run of"), stopped[1]
+    for name in ("last.npz", "previous.npz"):
+        (folder / "run" / "checkpoints" / name).write_bytes(b"torn")
+    done = forks(*TRAIN, "--resume", folder=folder)
+    assert done.code == 0, done.out
+    assert done.out.count("is damaged") == 2
+    assert trained(folder) == expected
+
+
+def test_every_flipped_bit_of_a_checkpoint(tmp_path):
+    """Either what was written is read, or the file is refused: never other numbers."""
+    file, array = tmp_path / "last.npz", np.arange(20.0)
+    checkpoint.write(file, {"a": array}, {"history": [1.0]})
+    content, found = file.read_bytes(), 0
+    for place in range(len(content)):
+        file.write_bytes(flipped(content, place, 1 << place % 8))
+        try:
+            arrays, progress = checkpoint.read(file)
+        except RecipeError:
+            found += 1
+        else:  # a date, a reserved bit
+            assert progress == {"history": [1.0]}
+            assert set(arrays) == {"a"}
+            assert np.array_equal(arrays["a"], array)
+    assert found > 0.6 * len(content)
+
+
+@pytest.fixture(scope="module")
+def finished(forks, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    done = forks(*ONE_EPOCH, folder=folder)
+    assert done.code == 0, done.out
+    done = forks("evaluate", "--run-dir", "run", folder=folder)
+    assert done.code == 0, done.out
+    return folder
+
+
+@pytest.mark.parametrize("damage", ["empty", "truncated", "random", "another format"])
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("run.json", ("evaluate",)),
+        ("hyperparameters.json", ("train", "--resume")),
+        ("model.keras", ("evaluate",)),
+    ],
+)
+def test_a_damaged_file_of_a_run(forks, finished, tmp_path, name, command, damage):
+    """It is named in one sentence, and nothing else is touched."""
+    folder = copied(finished, tmp_path / "run of")
+    file = folder / "run" / name
+    if command == ("train", "--resume"):
+        (folder / "run" / "model.keras").unlink()
+    file.write_bytes(DAMAGES[damage](file.read_bytes(), random.Random(0)))
+    before = {f: f.read_bytes() for f in (folder / "run").rglob("*") if f.is_file()}
+    done = forks(*command, "--run-dir", "run", folder=folder)
+    assert done.code == 2, done.out
+    assert f"run/{name} is damaged" in done.out.splitlines()[-1]
+    after = {f: f.read_bytes() for f in (folder / "run").rglob("*") if f.is_file()}
+    assert {f.name for f in after if after[f] != before.get(f)} <= {".lock"}
+
+
+def test_every_flipped_bit_of_a_model(tmp_path):
+    """A bit that changes a weight is found."""
+    import keras
+
+    file = tmp_path / "model.keras"
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    keras_file.save(model, file)
+    content, rng = file.read_bytes(), random.Random(0)
+    expected = model.get_weights()
+    for place in rng.sample(range(len(content)), 60):
+        file.write_bytes(flipped(content, place, 1 << place % 8))
+        try:
+            found = keras_file.load(file).get_weights()
+        except RecipeError:
+            continue
+        assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True)), place
+
+
+# --- the clock -------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_clock_that_runs_backwards(forks, stopped, tmp_path):
+    """Neither numbers nor what is newest depend on it, nor on the files' dates."""
+    folder, expected = copied(stopped[0], tmp_path / "run of"), stopped[1]
+    rng = random.Random(0)
+    for file in folder.rglob("*"):
+        os.utime(file, (rng.randrange(2**31), rng.randrange(2**31)))
+    done = forks(*TRAIN, "--resume", folder=folder, clock=100.0)
+    assert done.code == 0, done.out
+    assert "Resuming after epoch 2." in done.out
+    assert trained(folder) == expected
+
+
+def test_the_newest_run_is_that_with_the_highest_number(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in range(11):
+        with rundir.begin("tiny", None, {"settings": {}}) as run:
+            os.utime(run.path, (0, 2**31 - 1000 * number))
+            os.utime(run.path / "run.json", (0, 2**31 - 1000 * number))
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert rundir.find("tiny", None).path.name == "11"
+    with rundir.begin("tiny", None, {"settings": {}}) as run:
+        assert run.path.name == "12"
+
+
+# --- writing ---------------------------------------------------------------------------------
+
+
+def test_a_file_reaches_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+    """A power cut after the renaming must not find an empty file."""
+    happened = []
+    sync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (happened.append("fsync"), sync(fd)))
+    monkeypatch.setattr(os, "replace", lambda a, b: (happened.append("replace"), replace(a, b)))
+    rundir.write_json(tmp_path / "facts.json", {"a": 1})
+    assert happened == ["fsync", "replace"]
+    assert json.loads((tmp_path / "facts.json").read_text()) == {"a": 1}
+    assert [f.name for f in tmp_path.iterdir()] == ["facts.json"]
