@@ -77,7 +77,7 @@ def together(addresses: str | None, index: int | None) -> Iterator[Hosts]:
     try:
         keras.distribution.initialize(*place)
     except (RuntimeError, ValueError) as e:
-        raise RecipeError(f"--hosts {addresses}: the hosts cannot meet. {_first_line(e)}") from e
+        raise RecipeError(f"--hosts {addresses}: the hosts cannot meet. {str(e).strip()}") from e
     try:
         yield Hosts(jax.process_index(), jax.process_count())
     except BaseException as e:
@@ -183,14 +183,14 @@ def _broadcast(text: str) -> str:
 
 def _all_or_none(ready: bool, error: Exception | None) -> None:
     """Go on if every host is ready; else each says why not."""
+    import jax
     from jax.experimental import multihost_utils
 
     answers = multihost_utils.process_allgather(np.array([ready])).ravel()
-    if error is not None:
-        raise error
     if not answers.all():
+        jax.distributed.shutdown()  # in order, while nobody is gone
         host = int(np.argmin(answers))
-        raise RecipeError(f"Host {host} cannot take part; it says why. All of them stop.")
+        raise error or RecipeError(f"Host {host} cannot take part; it says why. All of them stop.")
 
 
 def _leave(code: int) -> None:
@@ -198,7 +198,3 @@ def _leave(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
-
-
-def _first_line(e: Exception) -> str:
-    return str(e).strip().splitlines()[0]

@@ -1,19 +1,38 @@
-"""Devices: used as asked for, or an error."""
+"""Devices: used as asked for, or an error; the same weights on one and on many."""
+
+import json
+import os
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 
 from kcatalog.recipe import devices
+from kcatalog.recipe.batches import Batches, evaluation_size
 from kcatalog.recipe.errors import RecipeError
-from tests.recipe.conftest import start
+from tests.recipe import spread
+from tests.recipe.conftest import ROOT
+
+BACKEND = keras.backend.backend()
 
 
-def test_cpu_and_auto():
-    for asked in ("auto", "cpu"):
-        with devices.using(asked) as used, used.scope():
+def weights(run):
+    return keras.saving.load_model(run / "model.keras", compile=False).get_weights()
+
+
+def assert_same_weights(a, b):
+    for one, other in zip(weights(a), weights(b), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("asked", ["auto", "cpu", "all", "CPU:1"])
+def test_one_cpu(asked):
+    with devices.using(asked) as used, used.scope():
+        if BACKEND != "tensorflow" or asked != "all":  # the suite cuts TensorFlow's in two
             assert used.words == "CPU"
-            assert np.all(keras.ops.convert_to_numpy(keras.ops.ones(3)) == 1)
+        assert np.all(keras.ops.convert_to_numpy(keras.ops.ones(3)) == 1)
 
 
 @pytest.mark.parametrize("asked", ["gpu", "gpu:2", "tpu"])
@@ -25,16 +44,172 @@ def test_what_is_not_there_is_an_error(asked):
         pass
 
 
-@pytest.mark.parametrize("asked", ["", "gpux", "gpu:0", "gpu:two", "auto:2", "cpu:-1"])
+@pytest.mark.parametrize("asked", ["", "gpux", "gpu:0", "gpu:two", "auto:2", "all:2", "cpu:-1"])
 def test_what_cannot_be_understood_is_an_error(asked):
     with pytest.raises(RecipeError, match="--devices must be auto"), devices.using(asked):
         pass
 
 
+@pytest.mark.skipif(BACKEND == "jax", reason="JAX can")
+def test_weights_are_split_on_jax_only(call):
+    done = call("train", "--model-parallel", "2", recipe=spread.recipe)
+    assert done.code == 2
+    assert "--model-parallel needs the JAX backend (KERAS_BACKEND=jax)" in done.err
+    assert not (done.folder / "runs").exists()
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="the others can")
+def test_pytorch_takes_one_device():
+    with pytest.raises(RecipeError, match="one device with PyTorch"), devices.using("cpu:2"):
+        pass
+
+
+def test_a_run_says_what_trains_it(call):
+    done = call("train", "--epochs", "1", recipe=spread.recipe)
+    assert done.code == 0, done.err
+    why = {
+        "tensorflow": "Devices: CPU. XLA does not compile the step: on TensorFlow, Keras leaves",
+        "jax": "Devices: CPU. XLA compiles the step.",
+        "torch": "Devices: CPU. XLA does not compile the step: Keras runs PyTorch eagerly.",
+    }
+    assert why[BACKEND] in done.out
+
+
+@pytest.mark.tensorflow
+def test_a_batch_that_does_not_divide_is_an_error():
+    with devices.using("cpu:2"):
+        assert devices.replicas() == 2
+        with pytest.raises(RecipeError, match="must be a multiple of the 2 devices"):
+            Batches(np.zeros((9, 2)), np.zeros(9), batch_size=3, seed=0)
+        assert evaluation_size(np.zeros((37, 2))) == 36
+        assert evaluation_size(np.zeros((1, 2))) == 1
+    assert devices.replicas() == 1
+
+
+@pytest.mark.tensorflow
+def test_xla_is_switched_off_where_it_fails(monkeypatch):
+    """Keras issue 20763; when this fails, XLA works under MirroredStrategy and may be left on."""
+    import tensorflow as tf
+
+    monkeypatch.setenv("SPREAD_JIT", "1")
+    x, y = np.ones((4, 2), "float32"), np.zeros(4)
+    with devices.using("cpu:2") as used:
+        with used.scope():
+            model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+            model.compile("sgd", "mse", jit_compile=True)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="located in device"):
+            model.fit(x, y, batch_size=4, verbose=0)
+        used.prepare(model)
+        assert not model.jit_compile
+        assert "keras issue 20763" in used.line
+
+
 @pytest.mark.slow
 @pytest.mark.tensorflow
-def test_two_replicas_train_one_model(tmp_path):
+def test_two_replicas_train_as_one_device_does(call, monkeypatch):
     """Two logical CPUs stand in for two GPUs."""
-    done = start("train", "--devices", "cpu:2", "--epochs", "1", folder=tmp_path)
+    monkeypatch.setenv("SPREAD_JIT", "1")
+    one = call("train", "--epochs", "2", "--devices", "cpu", recipe=spread.recipe)
+    two = call("train", "--epochs", "2", "--devices", "cpu:2", recipe=spread.recipe)
+    assert (one.code, two.code) == (0, 0), one.err + two.err
+    line = "Devices: 2 CPUs, tf.distribute.MirroredStrategy, a batch split in 2. XLA does not"
+    assert line in two.out
+    first, second = (two.folder / "runs" / "spread" / n for n in "12")
+    assert_same_weights(first, second)
+    histories = [json.loads((r / "training.json").read_text())["history"] for r in (first, second)]
+    for a, b in zip(*histories, strict=True):  # 43 validation samples do not divide by two
+        assert a == pytest.approx(b, abs=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+def test_trials_run_on_two_replicas(call):
+    done = call("tune", "--devices", "cpu:2", recipe=spread.recipe)
     assert done.code == 0, done.err
-    assert (done.run / "model.keras").exists()
+    assert "MirroredStrategy" in done.out
+    assert "failed" not in done.out
+
+
+# Several commands in one process, whose CPU the first of them cuts into eight.
+COMMANDS = """
+import dataclasses
+from kcatalog.recipe import commands
+from tests.recipe.spread import recipe
+
+def run(words, recipe=recipe):
+    print("code", commands.run(recipe, words.split()))
+
+run("train --epochs 2 --run-dir runs/eight --devices cpu:8")
+run("train --epochs 2 --run-dir runs/one --devices cpu")
+run("train --epochs 2 --run-dir runs/four --devices cpu:4 --model-parallel 2")
+layout = {".*/kernel": ("model", None)}
+with_layout = dataclasses.replace(recipe, layout=layout)
+run("train --epochs 2 --run-dir runs/rows --devices cpu:2 --model-parallel 2", with_layout)
+run("tune --run-dir runs/tuned --devices cpu:2")
+run("train --devices cpu:6")
+run("train --devices cpu:3 --model-parallel 2")
+run("train --devices cpu:3 --model-parallel 3")
+wrong = {"no such/weight": (None, "model")}, {".*/kernel": (None, "host")}, {".*bias": ("model",)}
+for layout in wrong:
+    run("train --devices cpu:4 --model-parallel 4", dataclasses.replace(recipe, layout=layout))
+"""
+
+
+@pytest.fixture(scope="module")
+def on_jax(tmp_path_factory):
+    """What `COMMANDS` print, and where their runs are."""
+    if BACKEND != "jax":
+        pytest.skip("starts processes of its own on JAX")
+    folder = tmp_path_factory.mktemp("devices")
+    done = subprocess.run(
+        [sys.executable, "-c", COMMANDS],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SPREAD_RANDOM": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout, folder / "runs"
+
+
+@pytest.mark.slow
+def test_eight_devices_train_as_one_does(on_jax):
+    """With dropout and batch normalization, which see the whole batch on JAX."""
+    out, runs = on_jax
+    assert "8 CPUs, keras.distribution.DataParallel, a batch split in 8. XLA compiles" in out
+    assert_same_weights(runs / "eight", runs / "one")
+
+
+@pytest.mark.slow
+def test_split_weights_train_as_whole_ones_do(on_jax):
+    out, runs = on_jax
+    assert "4 CPUs, keras.distribution.ModelParallel, weights split in 2, a batch split in 2" in out
+    assert_same_weights(runs / "four", runs / "one")
+    assert "2 CPUs, keras.distribution.ModelParallel, weights split in 2. XLA" in out
+    assert_same_weights(runs / "rows", runs / "one")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "samples in a batch must be a multiple of the 6 devices that share it. Received: 16.",
+        "--model-parallel 2 needs a multiple of 2 devices. Received: 3 CPUs.",
+        "--model-parallel splits no weight of this model. Looked for: matrices whose last axis",
+        "--model-parallel splits no weight of this model. Looked for: 'no such/weight'.",
+        "Recipe.layout must name the axes 'batch', 'model' or None. Received: (None, 'host')",
+        "/bias evenly. Received: ('model',) for the shape (2,), on a mesh of",
+    ],
+)
+def test_what_cannot_be_split_is_an_error(on_jax, sentence):
+    assert sentence in on_jax[0]
+
+
+@pytest.mark.slow
+def test_trials_run_on_several_jax_devices(on_jax):
+    out, runs = on_jax
+    assert out.count("code 0") == 5
+    assert (runs / "tuned" / "hyperparameters.json").exists()
+    assert "2 CPUs, keras.distribution.DataParallel" in out

@@ -1,0 +1,182 @@
+"""Many hosts: two processes on this machine train one model, and stop together."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import keras
+import pytest
+
+from kcatalog.recipe import hosts
+from kcatalog.recipe.errors import RecipeError
+from tests.recipe.conftest import ROOT
+from tests.recipe.test_devices import assert_same_weights
+
+BACKEND = keras.backend.backend()
+on_jax = pytest.mark.skipif(BACKEND != "jax", reason="starts processes of its own on JAX")
+LONGEST = 240  # seconds until all have stopped, on a busy machine
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="JAX can")
+def test_other_backends_are_refused_with_the_reason():
+    reason = {"tensorflow": "keras issue 20585", "torch": "one device of one host"}[BACKEND]
+    with (
+        pytest.raises(RecipeError, match=rf"--hosts needs the JAX backend.*{reason}"),
+        hosts.together("a:1,b:1", 0),
+    ):
+        pass
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="others are refused anyway")
+@pytest.mark.parametrize(
+    ("addresses", "index", "sentence"),
+    [
+        ("a:1", 0, "--hosts must be host:port for two hosts or more"),
+        ("a,b", 0, "--hosts must be host:port for two hosts or more"),
+        ("auto", 1, "or auto without --host-index"),
+        (None, 1, "--hosts must be"),
+        ("a:1,b:1", None, "--host-index must say which of the 2 hosts this is, from 0 to 1"),
+        ("a:1,b:1", 2, "Received: 2."),
+    ],
+)
+def test_what_cannot_be_understood_is_an_error(addresses, index, sentence):
+    with pytest.raises(RecipeError, match=sentence), hosts.together(addresses, index):
+        pass
+
+
+def test_alone_nothing_is_exchanged():
+    with hosts.together(None, None) as us:
+        assert (us.index, us.count) == (0, 1)
+
+
+def test_hosts_on_different_file_systems_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(hosts, "PATIENCE", 0.1)
+    (tmp_path / hosts.MARK).write_text("left by another run")
+    with pytest.raises(RecipeError, match="one file system that all of them see"):
+        hosts._beside(f"mark {tmp_path}", tmp_path / "scratch", follow=None)
+
+
+# --- two processes ---------------------------------------------------------------------------
+
+
+def free_ports(count=2):
+    """Ports that were free a moment ago; high ones, from which Slurm's job numbers choose."""
+    sockets = []
+    for port in range(61440 + os.getpid() % 2000, 65536):
+        if len(sockets) == count:
+            break
+        s = socket.socket()
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            s.close()
+            continue
+        sockets.append(s)
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+class Group:
+    """The recipe's `train` in a process for each host, in one folder."""
+
+    def __init__(self, folder, *arguments, count=2, own=lambda index, ports: ({}, ()), **more):
+        ports, script = free_ports(), str(ROOT / "tests" / "recipe" / "spread.py")
+        self.processes = []
+        for index in range(count):
+            environment, options = own(index, ports)
+            self.processes.append(
+                subprocess.Popen(
+                    [sys.executable, script, "train", *arguments, *options],
+                    cwd=folder,
+                    env={**os.environ, "PYTHONPATH": str(ROOT), **more, **environment},
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                )
+            )
+        try:
+            self.out = [p.communicate(timeout=LONGEST)[0] for p in self.processes]
+        finally:
+            for p in self.processes:
+                p.kill()
+                p.wait()
+        self.codes = [p.returncode for p in self.processes]
+
+
+def addressed(index, ports):
+    addresses = ",".join(f"127.0.0.1:{port}" for port in ports)
+    return {}, ("--hosts", addresses, "--host-index", str(index))
+
+
+def by_slurm(index, ports):
+    job = {
+        "SLURM_JOB_ID": str(ports[0] - 61440),
+        "SLURM_STEP_NODELIST": "localhost",
+        "SLURM_NTASKS": "2",
+        "SLURM_PROCID": str(index),
+        "SLURM_LOCALID": str(index),
+    }
+    return job, ("--hosts", "auto")
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """One device, uninterrupted, with dropout and batch normalization."""
+    folder = tmp_path_factory.mktemp("alone")
+    done = Group(folder, "--epochs", "3", count=1, SPREAD_RANDOM="1")
+    assert done.codes == [0], done.out
+    return folder / "runs" / "spread" / "1"
+
+
+@pytest.mark.slow
+@on_jax
+def test_two_hosts_train_as_one_device_does(alone, tmp_path):
+    both = Group(tmp_path, "--epochs", "3", own=by_slurm, SPREAD_RANDOM="1")
+    assert both.codes == [0, 0], both.out
+    assert "Devices: 2 hosts, each with CPU, keras.distribution.DataParallel" in both.out[0]
+    assert "Epoch 3/3" in both.out[0]
+    assert "This host trains along in" in both.out[1]
+    assert "Epoch" not in both.out[1]
+    runs = list((tmp_path / "runs" / "spread").iterdir())
+    assert [r.name for r in runs] == ["1"]  # host 0's, and no other
+    assert len(list((runs[0] / "logs").rglob("events.*"))) == len(
+        list((alone / "logs").rglob("events.*"))
+    )
+    assert_same_weights(runs[0], alone)
+
+
+@pytest.mark.slow
+@on_jax
+@pytest.mark.parametrize("victim", [0, 1])
+def test_when_a_host_dies_the_others_stop_and_the_run_resumes(alone, tmp_path, victim):
+    more = {"SPREAD_RANDOM": "1"}
+    died = Group(tmp_path, "--epochs", "3", own=addressed, SPREAD_DIE=f"{victim}:1", **more)
+    other = 1 - victim
+    assert died.codes[victim] == -signal.SIGKILL
+    assert died.codes[other] in (2, -signal.SIGABRT)  # JAX ends those who lose host 0, if first
+    gone = ("Another host is gone, so this one stops. Start all of them again with --resume",)
+    gone += ("another task died",) if victim == 0 else ()  # JAX's words
+    assert any(words in died.out[other] for words in gone), died.out[other]
+    run = tmp_path / "runs" / "spread" / "1"
+    assert not (run / "model.keras").exists()
+
+    many = victim == 1  # the other time one device goes on alone
+    how = {"own": addressed} if many else {"count": 1}
+    resumed = Group(tmp_path, "--resume", **how, **more)
+    assert set(resumed.codes) == {0}, resumed.out
+    assert "Resuming after epoch 1." in resumed.out[0]
+    assert_same_weights(run, alone)
+
+
+@pytest.mark.slow
+@on_jax
+def test_all_hosts_stop_if_one_cannot_begin(tmp_path):
+    done = Group(tmp_path, "--set", "units=five", own=addressed)
+    assert done.codes == [2, 2], done.out
+    assert "--set units must be one of 8, 4" in done.out[0]
+    assert "Host 0 cannot take part; it says why. All of them stop." in done.out[1]
+    assert not (tmp_path / "runs").exists()
