@@ -238,6 +238,18 @@ def test_a_checkpoint_that_would_fill_the_memory(tmp_path):
         checkpoint.read(file)
 
 
+def test_hyperparameters_choose_among_the_recipes_parts_alone(call, tmp_path):
+    """A name in a file is compared with the recipe's, never imported."""
+    assert call("train", "--epochs", "1", "--run-dir", "run").code == 0
+    (tmp_path / "run" / "model.keras").unlink()
+    file = tmp_path / "run" / "hyperparameters.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "optimizer": "os.system"}))
+    done = call("train", "--resume", "--run-dir", "run")
+    assert done.code == 2
+    assert done.err.strip() == "optimizer must be one of Adam, SGD. Received: 'os.system'."
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["evaluate", "export"])
 def test_planted_in_a_run(call, plant, tmp_path, step):
     """The command line refuses it with one sentence, and says what helps."""
