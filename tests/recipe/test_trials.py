@@ -64,18 +64,22 @@ class Killed(BaseException):
     """Nothing of Python runs after a kill, so nothing may catch this."""
 
 
-def test_killed_in_an_epoch_it_ends_as_if_it_had_not_been(training, tmp_path, monkeypatch):
-    whole, killed = work(tmp_path, "whole"), work(tmp_path, "killed")
-    expected = training.run(whole)
-    real, begun = trial.batches_of, []
+@pytest.fixture
+def begun(monkeypatch):
+    """Which epochs begin, in order; `begun.kill` ends the n-th one that does."""
+
+    class Begun(list):
+        kill = None
+
+    seen, real = Begun(), trial.batches_of
 
     def batches_of(*args):
         batches = real(*args)
         start = batches.start
 
         def counted(epoch):
-            begun.append(epoch)
-            if len(begun) == 3:
+            seen.append(epoch)
+            if len(seen) == seen.kill:
                 raise Killed
             start(epoch)
 
@@ -83,6 +87,14 @@ def test_killed_in_an_epoch_it_ends_as_if_it_had_not_been(training, tmp_path, mo
         return batches
 
     monkeypatch.setattr(trial, "batches_of", batches_of)
+    return seen
+
+
+def test_killed_in_an_epoch_it_ends_as_if_it_had_not_been(training, tmp_path, begun):
+    whole, killed = work(tmp_path, "whole"), work(tmp_path, "killed")
+    expected = training.run(whole)
+    begun.clear()
+    begun.kill = 3
     with pytest.raises(Killed):
         training.run(killed)
     assert training.run(killed) == expected
@@ -90,13 +102,15 @@ def test_killed_in_an_epoch_it_ends_as_if_it_had_not_been(training, tmp_path, mo
     assert_same(whole, killed)
 
 
-def test_a_continued_trial_is_one_trained_in_one_piece(training, tmp_path):
+def test_a_continued_trial_is_one_trained_in_one_piece(training, tmp_path, begun):
     straight, first = work(tmp_path, "straight"), work(tmp_path, "first")
     expected = training.run(straight)
     dataclasses.replace(training, epochs=1).run(first)
     before = state(first)
+    begun.clear()
     second = work(tmp_path, "second", first.folder, **{"tuner/epochs": 4})
     assert training.run(second) == expected
+    assert begun == [1, 2, 3]
     assert_same(straight, second)
     assert state(first)[1] == before[1]  # which is left as it was
     orphan = work(tmp_path, "orphan", tmp_path / "pruned", **{"tuner/epochs": 4})
