@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 
 import numpy as np
@@ -15,9 +17,9 @@ _KNOWN = {"instances", "signature_name"}
 def parse(body: bytes) -> dict:
     """A JSON object, read strictly: UTF-8, finite numbers, no key twice."""
     try:
-        value = json.loads(
-            body.decode("utf-8"), object_pairs_hook=_no_key_twice, parse_constant=_no_constant
-        )
+        text = body.decode("utf-8")
+        with _no_collection():
+            value = json.loads(text, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
     except UnicodeDecodeError as e:
         raise RequestError(400, f"The body must be UTF-8. Byte {e.start} is not.") from e
     except json.JSONDecodeError as e:
@@ -70,6 +72,19 @@ def fit(x: np.ndarray, spec, limits: Limits) -> None:
     if not fits:
         shape = ", ".join(f"1 to {limits.steps}" if w is None else str(w) for w in wanted)
         raise RequestError(400, f"A sample must have the shape [{shape}]. Received: {got}.")
+
+
+@contextlib.contextmanager
+def _no_collection():
+    """Millions of small lists are no garbage: looking for some takes longer than to read them.
+
+    The server cannot listen meanwhile, as the interpreter's lock is held.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _no_key_twice(pairs):
