@@ -12,7 +12,7 @@ from kcatalog.recipe.errors import RecipeError
 from kcatalog.samplers import MPerClass
 
 FEWEST_STEPS = 30
-MOST_BYTES = 2**25  # of samples in a batch for evaluation
+MOST_BYTES = 2**23  # of samples in a batch for evaluation
 
 
 Shard = tuple[int, int]  # which host this is, and of how many

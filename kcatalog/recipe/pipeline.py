@@ -7,6 +7,7 @@ and still hand them over in order: what a run learns does not depend on how many
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 import keras
@@ -101,7 +102,9 @@ def stream(batches, errors: list):
     with tf.device("CPU:0"):
         steps = tf.data.Dataset.range(len(batches))
         fetched = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        return fetched.prefetch(tf.data.AUTOTUNE)
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = os.cpu_count()
+        return fetched.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
 def tensorflow():

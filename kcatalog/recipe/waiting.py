@@ -80,7 +80,7 @@ class Waiting(keras.callbacks.Callback):
         if filled and not self.said and waited > SECONDS and waited > SHARE * step:
             self.said = True
             self.say(
-                f"Training waited for data {waited / step:.0%} of epoch {epoch + 1} "
+                f"Training waited for data {100 * waited / step:.0f} % of epoch {epoch + 1} "
                 f"({1e3 * waited:.1f} ms of {1e3 * step:.1f} ms a step). Decode less: store the "
                 "files at the size that the recipe resizes to, keep them on a faster disk, or "
                 "give more memory to the cache (--cache-memory)."

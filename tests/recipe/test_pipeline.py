@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import threading
 import time
 from pathlib import Path
@@ -18,8 +19,11 @@ from kcatalog.recipe.data import Images
 from kcatalog.recipe.data.files import Files, Shelf
 from kcatalog.recipe.data.images import read_image
 from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.search.isolation import memory_used
 from kcatalog.recipe.waiting import Waiting
 from tests.recipe.folders import SIZE, build, draw, recipe
+
+MB = 1024**2
 
 # --- what reaches the model --------------------------------------------------------------
 
@@ -220,6 +224,33 @@ def test_the_whole_way_on_a_folder(call, folder):
     assert json.loads((run / "metrics.json").read_text())["test"] > 0.9
 
 
+@pytest.mark.slow
+def test_memory_stays_flat_beyond_the_cache(tmp_path):
+    """29 MB of decoded images, none of which may be kept in memory."""
+    assert growth(tmp_path, count=75, edge=256, epochs=4) < 15 * MB
+
+
+@pytest.mark.soak
+def test_memory_stays_flat_far_beyond_the_cache(tmp_path):
+    """A folder of 1.9 GB, decoded; it may take what a small part of it takes."""
+    assert growth(tmp_path, count=1200, edge=512, epochs=3) < 100 * MB
+
+
+def growth(folder, count, edge, epochs):
+    """By how many bytes the process has grown since the end of the first epoch."""
+    data, resident = Images(size=edge).load(draw(folder / "pictures", count)), []
+    data.keep(folder, memory=0.0)
+    inputs = keras.Input(data.input_shape, dtype="uint8")
+    mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(2)(mean))
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    measuring = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: resident.append(memory_used())
+    )
+    pipeline.fit(model, data, Batches(*data.train, 8, 0), [measuring], epochs=epochs, verbose=0)
+    return max(resident[1:]) - resident[0]
+
+
 # --- waiting -----------------------------------------------------------------------------
 
 
@@ -234,62 +265,87 @@ class Slow(Batches):
             return super().__getitem__(index)
 
 
-class Fast(Slow):
-    seconds = 0.0
-
-
-class Working(keras.callbacks.Callback):
-    """Steps that take as long as a batch of `Slow`."""
-
-    def on_train_batch_end(self, batch, logs=None):
-        time.sleep(0.02)
-
-
-def said_of(kind, folder, epochs=3, further=()):
-    """What is said of training on some batches, and what TensorBoard is told."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    data = Images(size=SIZE).load(draw(folder / "pictures", 120))
+def batches_from(kind, folder):
+    data = Images(size=SIZE).load(draw(folder / "pictures"))
     data.keep(folder, 1.0)
-    samples, said, logs = kind(*data.train, 4, 0), [], folder / "logs"
-    model = build(keras_tuner.HyperParameters(), data)
-    waiting = Waiting(logs, said.append)
-    pipeline.fit(model, data, samples, list(further), waiting, epochs=epochs, verbose=0)
-    board = EventAccumulator(str(logs)).Reload()
-    steps = [e.step for e in board.Tensors("waiting for data (share of a step)")]
-    assert steps == list(range(epochs))
-    return said
+    return data, kind(*data.train, 4, 0)
+
+
+def drive(waiting, samples, epochs, step=lambda: None):
+    """Keras's calls of a callback around steps that do no more than `step`."""
+    dataset = waiting.measure(pipeline.stream(samples, []))
+    waiting.on_train_begin()
+    for epoch in range(epochs):
+        samples.start(epoch)
+        waiting.on_epoch_begin(epoch)
+        for number, _ in enumerate(dataset):
+            step()
+            waiting.on_train_batch_end(number)
+        waiting.on_epoch_end(epoch)
+    waiting.on_train_end()
+
+
+def test_a_slow_source_is_told_of_once_after_the_cache_is_filled(tmp_path):
+    said = []
+    drive(Waiting(tmp_path / "logs", said.append), batches_from(Slow, tmp_path)[1], epochs=4)
+    (sentence,) = said
+    found = re.match(
+        r"Training waited for data (\d+) % of epoch 2 \((.+) ms of (.+) ms a step\)\. ", sentence
+    )
+    share, waited, step = map(float, found.groups())
+    assert share > 50
+    assert share == pytest.approx(100 * waited / step, abs=1)
+
+
+def test_nothing_is_said_of_a_source_that_keeps_up(tmp_path):
+    said = []
+    waiting, (_, samples) = Waiting(tmp_path / "logs", said.append), batches_from(Batches, tmp_path)
+    drive(waiting, samples, epochs=3, step=lambda: time.sleep(0.05))
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("waited", "step", "told"),
+    [
+        (0.0121, 0.0283, True),
+        (0.0009, 0.0010, False),  # steps are merely short
+        (0.0050, 0.0500, False),  # a tenth is not worth a word
+    ],
+)
+def test_what_is_worth_a_word(tmp_path, monkeypatch, waited, step, told):
+    said, clock = [], iter(np.arange(100) * step)
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+    waiting = Waiting(tmp_path, said.append)
+    waiting.measure(pipeline.stream(Batches(np.zeros((4, 2)), np.zeros(4), 4, 0), []))
+    waiting.on_train_begin()
+    for epoch in range(3):
+        waiting.on_epoch_begin(epoch)
+        for number in range(11):
+            waiting.on_train_batch_end(number)
+            waiting.seconds.assign_add(waited)
+        waiting.seconds.assign_sub(waited)
+        waiting.on_epoch_end(epoch)
+    waiting.on_train_end()
+    assert len(said) == told
+    if told:
+        assert said[0].startswith(
+            "Training waited for data 43 % of epoch 2 (12.1 ms of 28.3 ms a step). "
+        )
 
 
 @pytest.mark.slow
-def test_a_slow_source_is_told_of_once_with_figures(tmp_path):
-    (sentence,) = said_of(Slow, tmp_path)
-    assert sentence.startswith("Training waited for data ")
-    assert " of epoch 2 (" in sentence
-    assert " ms a step). " in sentence
+def test_tensorboard_has_how_long_was_waited(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.util.tensor_util import make_ndarray
 
-
-@pytest.mark.slow
-def test_nothing_is_said_of_the_epoch_that_fills_the_cache(tmp_path):
-    assert said_of(Slow, tmp_path, epochs=1) == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("further", [(), (Working(),)], ids=["short steps", "long steps"])
-def test_nothing_is_said_of_a_fast_source(tmp_path, further):
-    assert said_of(Fast, tmp_path, further=further) == []
-
-
-def test_what_is_waited_for_is_measured(tmp_path):
-    """The clock of the pipeline against one outside of it."""
-    waiting = Waiting(tmp_path, lambda sentence: None)
-    x = np.zeros((40, 2), "float32")
-    timed = waiting.measure(pipeline.stream(Slow(x, np.zeros(40, "int32"), 4, 0), []))
-    began = time.perf_counter()
-    assert len(list(timed)) == 10
-    outside = time.perf_counter() - began
-    inside = float(waiting.seconds.numpy())
-    assert 9 * Slow.seconds < inside <= outside
+    data, samples = batches_from(Slow, tmp_path)
+    model, waiting = build(keras_tuner.HyperParameters(), data), Waiting(tmp_path / "logs", print)
+    pipeline.fit(model, data, samples, [], waiting, epochs=2, verbose=0)
+    board = EventAccumulator(str(tmp_path / "logs")).Reload()
+    for unit, least, most in (("share of a step", 0, 1), ("ms a step", 0, np.inf)):
+        events = board.Tensors(f"waiting for data ({unit})")
+        assert [e.step for e in events] == [0, 1]
+        assert all(least < make_ndarray(e.tensor_proto) <= most for e in events)
 
 
 def test_errors_keep_their_kind_and_sentence(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -122,7 +123,7 @@ def in_parallel(function: Callable, items: Iterable) -> list:
 def _state(path: Path) -> tuple[int, int]:
     """What changes when a file does; (-1, -1) where there is none."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # at every access: faster than the path itself
     except OSError:
         return -1, -1
     return found.st_size, found.st_mtime_ns
