@@ -11,8 +11,7 @@ import pytest
 
 from kcatalog.recipe import export, tasks
 from kcatalog.recipe.errors import RecipeError
-from kcatalog.recipe.export import serving, signatures, verify
-from kcatalog.recipe.export.portable import portable
+from kcatalog.recipe.export import serving, signatures, verify, versions
 
 pytestmark = pytest.mark.tensorflow
 
@@ -50,6 +49,32 @@ def test_versions_count_up_and_older_ones_stay(again, folder):
     assert (older / "saved_model.pb").read_bytes() == b"served right now"
     assert sorted(d.name for d in older.parent.iterdir()) == ["7", "8", "models.config"]
     assert export.newest("tiny").name == "8"
+
+
+def test_the_newest_versions_are_kept_where_that_is_asked(folder):
+    place = folder / "saved_models" / "tiny"
+    for number in (1, 2, 9, 10):
+        (place / str(number)).mkdir(parents=True)
+        (place / str(number) / "manifest.json").write_text("{}")
+    (place / "3").mkdir()  # not an export of ours
+    gone = versions.keep_newest("tiny", 2)
+    assert [d.name for d in gone] == ["1", "2"]
+    assert sorted(d.name for d in place.iterdir()) == ["10", "3", "9"]
+
+
+def test_configuration_for_tensorflow_serving(again, folder):
+    from google.protobuf import text_format
+    from tensorflow_serving.config import model_server_config_pb2
+
+    again()
+    file = folder / "saved_models" / "tiny" / "models.config"
+    empty = model_server_config_pb2.ModelServerConfig()
+    (config,) = text_format.Parse(file.read_text(), empty).model_config_list.config
+    assert (config.name, config.base_path) == ("tiny", "/models/tiny")
+    assert config.model_version_policy.latest.num_versions == 2
+    file.write_text("# mine")
+    again()
+    assert file.read_text() == "# mine"
 
 
 def test_over_tolerance_nothing_is_left(again, folder, whole_way):
@@ -150,21 +175,3 @@ def test_text_requests_and_answers_match(text_model):
     assert serving.request(codes, TEXT).tolist() == ["abc", "c\na"]
     answer = serving.expected(logits, TEXT)["probabilities"]
     assert np.allclose(answer, tasks.probabilities(logits[:, -1]))
-
-
-def test_portable_turns_cudnn_off_and_keeps_the_rest(text_model, tmp_path):
-    """A model trained on a GPU has to serve on a CPU."""
-    text_model.save(tmp_path / "gpu.keras")
-    copy = portable(tmp_path / "gpu.keras")
-    gru = next(x for x in copy.layers if isinstance(x, keras.layers.GRU))
-    assert gru.use_cudnn is False
-    for a, b in zip(copy.get_weights(), text_model.get_weights(), strict=True):
-        assert np.array_equal(a, b)
-
-
-def test_portable_reaches_into_wrappers(tmp_path):
-    inputs = keras.Input((None, 3))
-    x = keras.layers.Bidirectional(keras.layers.LSTM(2))(inputs)
-    keras.Model(inputs, x).save(tmp_path / "gpu.keras")
-    copy = portable(tmp_path / "gpu.keras").layers[-1]
-    assert copy.forward_layer.use_cudnn is copy.backward_layer.use_cudnn is False

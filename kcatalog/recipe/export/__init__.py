@@ -17,6 +17,7 @@ from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.export import clean, converted, reduced, signatures, tf_serving, variants
 from kcatalog.recipe.export.clean import Processes
 from kcatalog.recipe.export.exam import Exam
+from kcatalog.recipe.export.numeric import Original
 from kcatalog.recipe.export.portable import portable
 from kcatalog.recipe.export.stepwise import Refused, Stepwise
 from kcatalog.recipe.export.versions import keep_newest, newest, of, put_in_place
@@ -163,7 +164,7 @@ def _warm_up(processes: Processes, folder: Path, *about) -> dict:
 
 def _makers(job: Job, model, facts: dict, stepwise: Stepwise | None) -> dict:
     """How each variant is written: a function of the file, which returns facts about it."""
-    original = converted.Original(job.model, facts, job.data.train[0], stepwise is not None)
+    original = Original(job.model, facts, job.data.train[0], stepwise is not None)
 
     def smaller(kind):
         def write(file):

@@ -13,7 +13,7 @@ Of images there is also `serving_bytes`, which takes files: PNG, JPEG, BMP, GIF.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
@@ -43,11 +43,23 @@ def write(
         stepwise: the model with its state in and out, if it has one.
     """
     archive = keras.export.ExportArchive()
+    for layer in _without_weights(model):
+        archive.track(layer)
     text = facts["task"] == "next-character"
     found = _of_text(model, weights, stepwise) if text else _of_samples(model, facts, weights)
     for name, (function, spec) in found.items():
         archive.add_endpoint(name, function, input_signature=[spec])
     archive.write_out(str(folder), verbose=False)
+
+
+def _without_weights(model) -> Iterator[keras.layers.Layer]:
+    """Layers that may hold tables, which have to be tracked. Weights are found by themselves, and
+    tracked as well they would be written twice."""
+    for layer in model.layers:
+        if not layer.variables:
+            yield layer
+        elif isinstance(layer, keras.Model):
+            yield from _without_weights(layer)
 
 
 def _of_samples(model, facts: dict, weights: Callable) -> dict[str, tuple]:

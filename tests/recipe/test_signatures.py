@@ -1,0 +1,208 @@
+"""What can be asked of a SavedModel: by arrays, files, tf.Examples, texts, and step by step."""
+
+import io
+
+import keras
+import numpy as np
+import pytest
+
+from kcatalog.recipe import tasks
+from kcatalog.recipe.data.images import read_image
+from kcatalog.recipe.export import reduced, serving, signatures
+from kcatalog.recipe.export.stepwise import AFTER, Stepwise
+
+pytestmark = pytest.mark.tensorflow
+
+CLASSES = list("abcdefg")
+IMAGES = {"task": "classification", "input_name": "image", "classes": CLASSES}
+FRAMES = {**IMAGES, "input_name": "frames"}
+TEXT = {"task": "next-character", "input_name": "characters", "classes": list("\nabc")}
+RNG = np.random.default_rng(0)
+PICTURES = RNG.integers(0, 256, (3, 6, 5, 3)).astype("uint8")
+
+
+def load(folder):
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(folder))
+
+    def ask(signature="serving_default", **inputs):
+        outputs = loaded.signatures[signature](**{k: tf.constant(v) for k, v in inputs.items()})
+        return {k: v.numpy() for k, v in outputs.items()}
+
+    ask.model = loaded
+    return ask
+
+
+@pytest.fixture(scope="module")
+def image_model():
+    inputs = keras.Input((6, 5, 3), dtype="uint8", name="image")
+    x = keras.layers.Conv2D(8, 3)(keras.layers.Rescaling(1 / 255)(inputs))
+    return keras.Model(inputs, 9 * keras.layers.Dense(7)(keras.layers.Flatten()(x)))
+
+
+@pytest.fixture(scope="module")
+def images(image_model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images") / "model"
+    signatures.write(image_model, IMAGES, folder)
+    return load(folder)
+
+
+def encoded(picture, kind="PNG"):
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, kind)
+    return stream.getvalue()
+
+
+def test_names(images):
+    want = {"serving_default", "scores", "top_classes", "classify", "serving_bytes"}
+    assert set(images.model.signatures) == want
+
+
+def test_all_signatures_agree(images):
+    import tensorflow as tf
+
+    whole = images(image=PICTURES)
+    order = np.argsort(-whole["probabilities"], axis=1)[:, :5]
+    names = np.array([c.encode() for c in CLASSES], object)
+    assert (whole["label"] == names[order[:, 0]]).all()
+    np.testing.assert_array_equal(images("scores", image=PICTURES)["scores"], whole["scores"])
+    top = images("top_classes", image=PICTURES)
+    assert (top["top_labels"] == names[order]).all()
+    files = images("serving_bytes", image_bytes=[encoded(p) for p in PICTURES])
+    feature = {"image": tf.train.Feature(int64_list={"value": PICTURES[0].ravel().tolist()})}
+    example = tf.train.Example(features={"feature": feature}).SerializeToString()
+    classified = images("classify", inputs=[example])
+    for key in top:
+        np.testing.assert_array_equal(files[key], top[key])
+    assert (files["label"] == whole["label"]).all()
+    np.testing.assert_array_equal(files["probability"], top["top_probabilities"][:, 0])
+    assert (classified["classes"] == top["top_labels"][:1]).all()
+    np.testing.assert_allclose(classified["scores"], top["top_probabilities"][:1], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF"])
+def test_files_of_another_size_are_scaled_as_for_training(images, tmp_path, kind):
+    smooth = np.outer(np.linspace(0, 255, 40), np.ones(30)).astype("uint8")
+    picture = np.stack([smooth, smooth.T[:30].repeat(2, 0)[:40, :30], 255 - smooth], axis=-1)
+    (tmp_path / "file").write_bytes(encoded(picture, kind))
+    ours = images("serving_bytes", image_bytes=[(tmp_path / "file").read_bytes()])
+    trained_on = read_image(tmp_path / "file", (6, 5, 3))
+    want = images("top_classes", image=trained_on[None])
+    np.testing.assert_allclose(ours["top_probabilities"], want["top_probabilities"], atol=0.02)
+
+
+def test_grey_images_from_colour_files(tmp_path):
+    inputs = keras.Input((6, 5, 1), dtype="uint8", name="image")
+    model = keras.Model(inputs, keras.layers.Dense(7)(keras.layers.Flatten()(inputs)))
+    signatures.write(model, IMAGES, tmp_path / "model")
+    ask, grey = load(tmp_path / "model"), PICTURES[0, ..., :1]
+    one = ask("serving_bytes", image_bytes=[encoded(grey[..., 0])])
+    three = ask("serving_bytes", image_bytes=[encoded(grey.repeat(3, axis=-1))])
+    assert one["label"] == three["label"] == ask(image=grey[None])["label"]
+
+
+def test_what_is_no_image(images):
+    import tensorflow as tf
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match="image"):
+        images("serving_bytes", image_bytes=[b"not an image"])
+
+
+def test_examples_of_any_length(tmp_path):
+    import tensorflow as tf
+
+    inputs = keras.Input((None, 2), name="frames")
+    x = keras.layers.LSTM(3)(keras.layers.Masking()(inputs))
+    signatures.write(keras.Model(inputs, keras.layers.Dense(7)(x)), FRAMES, tmp_path / "model")
+    ask, frames = load(tmp_path / "model"), RNG.normal(size=(1, 4, 2)).astype("float32")
+
+    def example(x):
+        feature = {"frames": tf.train.Feature(float_list={"value": x.ravel().tolist()})}
+        return tf.train.Example(features={"feature": feature}).SerializeToString()
+
+    got = ask("classify", inputs=[example(frames[:, :3]), example(frames)])
+    for row, steps in enumerate((3, 4)):
+        want = ask("top_classes", frames=frames[:, :steps])
+        np.testing.assert_allclose(got["scores"][row], want["top_probabilities"][0], atol=1e-6)
+
+
+def test_texts_to_labels(tmp_path):
+    """A model that takes strings: its vocabulary travels with it."""
+    lookup = keras.layers.TextVectorization(vocabulary=["good", "bad"], output_mode="multi_hot")
+    inputs = keras.Input((), dtype="string", name="text")
+    model = keras.Model(inputs, keras.layers.Dense(2)(lookup(inputs)))
+    model.layers[-1].set_weights([np.array([[0, 0], [1, 0], [0, 1.0]]), np.zeros(2)])
+    facts = {"task": "classification", "input_name": "text", "classes": ["praise", "blame"]}
+    for name, context in (("plain", {}), ("small", {"weights": reduced.float16(model)})):
+        signatures.write(model, facts, tmp_path / name, **context)
+        ask = load(tmp_path / name)
+        assert ask(text=["so bad", "very good"])["label"].tolist() == [b"blame", b"praise"]
+        assert set(ask.model.signatures) == {"serving_default", "scores", "top_classes"}
+
+
+@pytest.fixture(scope="module")
+def text_model():
+    inputs = keras.Input((None,), dtype="int32", name="characters")
+    ids = keras.ops.where((inputs >= 97) & (inputs <= 99), inputs - 96, 0)
+    x = keras.layers.LSTM(6, return_sequences=True, name="lstm")(keras.layers.Embedding(4, 8)(ids))
+    return keras.Model(inputs, keras.layers.Dense(4)(x))
+
+
+def test_texts_can_be_read_on_from_a_state(text_model, tmp_path):
+    signatures.write(text_model, TEXT, tmp_path / "model", stepwise=Stepwise(text_model))
+    ask = load(tmp_path / "model")
+    zeros = {f"lstm_state{i}": np.zeros((3, 6), "float32") for i in range(2)}
+    begun = ask("step", text=["abca", "b", ""], **zeros)
+    states = {name: begun[AFTER + name] for name in zeros}
+    gone_on = ask("step", text=["c", "ca", "a"], **states)
+    np.testing.assert_allclose(
+        begun["probabilities"], ask(text=["abca", "b", "\n"])["probabilities"], atol=1e-6
+    )
+    np.testing.assert_allclose(
+        gone_on["probabilities"], ask(text=["abcac", "bca", "\na"])["probabilities"], atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(("kind", "room", "error"), [("float16", 2, 2**-11), ("int8", 4, 1 / 254)])
+def test_smaller_weights(image_model, tmp_path, kind, room, error):
+    """Kernels take a half or a quarter of the room, and are off by half a unit at most."""
+    weights = getattr(reduced, kind)(image_model)
+    before = [np.array(w) for w in image_model.get_weights()]
+    with weights():
+        inside = [np.array(v.value) for v in image_model.variables]
+    for a, b in zip(before, inside, strict=True):
+        top = np.max(np.abs(a), axis=tuple(range(a.ndim - 1)), keepdims=True)
+        assert (np.abs(a - b) <= (1 + 1e-3) * error * top).all()
+        assert a.ndim >= 2 or (a == b).all()
+    for name, context in (("plain", {}), ("small", {"weights": weights})):
+        signatures.write(image_model, IMAGES, tmp_path / name, **context)
+    sizes = [
+        (tmp_path / name / "variables" / "variables.data-00000-of-00001").stat().st_size
+        for name in ("plain", "small")
+    ]
+    kernels = sum(a.nbytes for a in before if a.ndim >= 2)
+    assert sizes[0] - sizes[1] == pytest.approx(kernels * (1 - 1 / room), rel=0.2)
+    assert sizes[0] < 1.2 * sum(a.nbytes for a in before) + 2000  # no weight is there twice
+    plain, small = (load(tmp_path / n)(image=PICTURES)["scores"] for n in ("plain", "small"))
+    assert 0 < np.abs(plain - small).max() < 0.05 * np.abs(plain).max()
+
+
+def test_arrays_and_graphs_name_outputs_alike():
+    outputs = RNG.normal(size=(2, 4)).astype("float32")
+    for task in ("classification", "embedding"):
+        named = {k: np.array(v) for k, v in serving.named(outputs, {"task": task}).items()}
+        want = serving.expected(outputs, {"task": task})
+        assert named.keys() == want.keys()
+        for key in want:
+            np.testing.assert_allclose(named[key], want[key], atol=1e-6)
+        np.testing.assert_array_equal(serving.outputs(want, {"task": task}), outputs)
+
+
+def test_scores_of_probabilities_are_those_of_the_logits():
+    logits, labels = RNG.normal(size=(2, 5, 4)), RNG.integers(0, 4, (2, 5))
+    answers = {"probabilities": tasks.probabilities(logits)}
+    score = tasks.bits_per_character(labels, serving.outputs(answers, TEXT))
+    assert score == pytest.approx(tasks.bits_per_character(labels, logits))
