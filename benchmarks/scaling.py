@@ -10,6 +10,7 @@ table is arithmetic, and says what would limit them.
 """
 
 import importlib.util
+import math
 import statistics
 import time
 from dataclasses import dataclass, replace

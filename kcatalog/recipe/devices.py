@@ -139,8 +139,8 @@ def understood(asked: str, hosts: int) -> tuple[str, int]:
         everything = kind == "all" or hosts > 1
         kind = next((k for k in ("tpu", "gpu") if _present(k)), "cpu")
         count = _present(kind) if everything else 1
-    if kind == "cpu" and keras.backend.backend() != "torch":
-        return kind, count  # as many as asked for are made of one
+    if kind == "cpu":
+        return kind, count  # as many as asked for are made of one, where they can be used
     found = _present(kind)
     if found < count:
         raise RecipeError(
