@@ -70,15 +70,11 @@ def test_every_trial_stands_in_the_hparams_tab(whole_way):
         assert "epoch_accuracy" in scalars(trial / "validation").Tags()["tensors"]
 
 
-def test_tensorboard_has_curves_pictures_and_gradients(whole_way):
+def test_tensorboard_has_curves_and_pictures(whole_way):
     logs = whole_way.run / "logs"
     assert "epoch_loss" in scalars(logs / "training" / "train").Tags()["tensors"]
-    for split in ("training/validation", "test"):
-        tags = scalars(logs / split).Tags()["tensors"]
-        assert {"confusion matrix", "sample predictions"} <= set(tags)
-    gradients = scalars(logs / "training" / "gradients").Tags()["tensors"]
-    assert any(t.startswith("gradient_norm/") for t in gradients)
-    assert "accuracy of the baseline" in scalars(logs / "test").Tags()["tensors"]
+    tags = scalars(logs / "test").Tags()["tensors"]
+    assert {"confusion matrix", "sample predictions", "accuracy of the baseline"} <= set(tags)
 
 
 def test_samples_are_the_live_models_answers(whole_way):

@@ -9,7 +9,7 @@ import numpy as np
 
 
 class WeightHistograms(keras.callbacks.Callback):
-    """A histogram of every trainable weight, some five times a run.
+    """A histogram of every trainable weight, some four times a run.
 
     Keras's own (`histogram_freq`) run an operation of TensorFlow for each weight, which in
     trainings of seconds is a tenth of the time; these are counted by NumPy.
@@ -17,7 +17,7 @@ class WeightHistograms(keras.callbacks.Callback):
 
     def __init__(self, log_dir: Path, epochs: int):
         super().__init__()
-        self.log_dir, self.every = str(log_dir), max(1, epochs // 5)
+        self.log_dir, self.every = str(log_dir), max(1, epochs // 4)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if (epoch + 1) % self.every == 0:

@@ -1,0 +1,250 @@
+"""What TensorBoard is given, and what its own plugins make of it over HTTP."""
+
+import copy
+import json
+import time
+import urllib.request
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.graph import keras_util
+from tensorboard.util import tensor_util
+
+from kcatalog.recipe import commands, hyperparameters, monitoring
+from kcatalog.recipe.batches import batches_of
+from kcatalog.recipe.monitoring import graph, profile
+from tests.recipe import tiny
+
+# TensorBoard's own copy of html5lib
+pytestmark = pytest.mark.filterwarnings("ignore:html5lib's sanitizer:DeprecationWarning")
+
+
+def tensors(folder):
+    events = EventAccumulator(str(folder), size_guidance={"tensors": 0})
+    events.Reload()
+    return events
+
+
+def tags(folder):
+    return set(tensors(folder).Tags()["tensors"])
+
+
+@pytest.fixture(scope="module")
+def watched(whole_way):
+    """The logs of `train --watch --profile 4-6`, beside those of the whole way."""
+    run = whole_way.folder / "runs" / "tiny" / "watched"
+    options = ["--run-dir", str(run), "--watch", "--profile", "4-6", "--epochs", "5"]
+    assert commands.run(tiny.recipe, ["train", *options]) == 0
+    return run / "logs" / "training"
+
+
+@pytest.fixture(scope="module")
+def board(whole_way, watched):
+    """A question to TensorBoard, answered as JSON or text."""
+    from tensorboard import program
+
+    server = program.TensorBoard()
+    logs = str(whole_way.folder / "runs" / "tiny")
+    server.configure(logdir=logs, port=0, host="127.0.0.1", load_fast="false", reload_interval=1)
+    url = server.launch()
+
+    def ask(path, question=None, until=bool, seconds=60):
+        data = None if question is None else json.dumps(question).encode()
+        request = urllib.request.Request(
+            f"{url}data/{path}", data, headers={"Content-Type": "application/json"}
+        )
+        deadline = time.monotonic() + seconds
+        while True:  # it reads the logs while it answers
+            with urllib.request.urlopen(request) as answer:
+                body = answer.read().decode()
+            found = json.loads(body) if body[:1] in "[{" else body
+            if until(found) or time.monotonic() > deadline:
+                return found
+            time.sleep(0.2)
+
+    return ask
+
+
+def test_every_layer_is_watched(watched):
+    def layers_of(folder, kind):
+        return {t.partition("/")[2] for t in tags(watched / folder) if t.startswith(f"{kind}/")}
+
+    for folder, kinds in {
+        "steps": ["update_ratio"],
+        "gradients": ["gradient_norm", "update_norm"],
+        "activations": ["activation_mean", "activation_deviation", "activation_zeros"],
+    }.items():
+        for kind in (*kinds, *(["dead_units"] if folder == "activations" else [])):
+            found = layers_of(folder, kind)
+            assert len(found) == 2, (kind, found)
+            assert all(name.startswith("dense") for name in found)
+    saturated = layers_of("activations", "activation_saturated")
+    assert len(saturated) == 1  # the tanh layer
+
+
+def test_some_thirty_measurements_at_the_steps_they_are_of(watched):
+    rates = tensors(watched / "steps").Tensors("learning_rate")
+    assert [e.step for e in rates] == list(range(1, 31))
+    assert float(tensor_util.make_ndarray(rates[0].tensor_proto)) > 0
+
+
+def test_weights_have_histograms(watched):
+    found = tensors(watched / "weights")
+    kernels = [t for t in found.Tags()["tensors"] if t.endswith("kernel")]
+    assert len(kernels) == 2
+    assert all(t.startswith("weights/dense") for t in kernels)
+    assert [e.step for e in found.Tensors(kernels[0])] == [0, 1, 2, 3, 4]
+    buckets = tensor_util.make_ndarray(found.Tensors(kernels[0])[0].tensor_proto)
+    assert buckets[:, 2].sum() in (8, 16)  # every weight is counted
+
+
+def test_pictures_of_the_validation_split(watched):
+    assert "confusion matrix" in tags(watched / "validation")
+
+
+def test_the_profile_is_a_trace_and_a_table(watched):
+    traces = [*watched.rglob("*.xplane.pb"), *watched.rglob("*.pt.trace.json")]
+    assert len(traces) == 1
+    (event,) = tensors(watched / "profile").Tensors("slowest operations")
+    (table,) = np.atleast_1d(tensor_util.make_ndarray(event.tensor_proto))
+    lines = table.decode().splitlines()
+    assert lines[0] == "| operation | calls | ms | share |"
+    assert len(lines) > 5
+    milliseconds = [float(line.split("|")[3]) for line in lines[2:]]
+    assert milliseconds == sorted(milliseconds, reverse=True)
+
+
+def test_a_short_training_says_what_it_left_out(whole_way):
+    assert "Not logged: " in whole_way.out
+    assert "gradients" in whole_way.out.partition("Not logged: ")[2]
+    assert "Add --watch to have them" in whole_way.out
+    assert not (whole_way.run / "logs" / "training" / "gradients").exists()
+
+
+@pytest.mark.parametrize("steps", ["0-5", "1-5", "9-3", "many"])
+def test_steps_that_cannot_be_traced_are_named(call, steps):
+    done = call("train", "--profile", steps)
+    assert done.code == 2
+    assert "--profile must be a step or a range of steps from 2 on" in done.err
+    assert not (done.folder / "runs").exists()
+
+
+def test_self_time_leaves_out_what_is_called():
+    events = [("step", 0.0, 10.0), ("conv", 1.0, 6.0), ("copy", 2.0, 1.0), ("conv", 8.0, 1.0)]
+    events += [("step", 20.0, 5.0)]
+    spent = profile.self_times(events)
+    assert spent == {"step": (2, 8.0), "conv": (2, 6.0), "copy": (1, 1.0)}
+    assert [name for name, *_ in profile.slowest(spent)] == ["step", "conv", "copy"]
+    assert profile.slowest(spent)[0][3] == pytest.approx(8 / 15)
+
+
+def test_hparams_have_domains_metrics_and_empty_places(board):
+    found = board("plugin/hparams/experiment", {"experimentName": ""}, lambda e: e["hparamInfos"])
+    columns = {h["name"]: h for h in found["hparamInfos"]}
+    assert columns["units"]["domainDiscrete"] == [4, 8]
+    assert columns["optimizer"]["domainDiscrete"] == ["Adam", "SGD"]
+    rates = columns["optimizer.SGD.learning_rate"]["domainInterval"]
+    assert 0 < rates["minValue"] < rates["maxValue"]
+    metrics = {m["displayName"]: m["name"] for m in found["metricInfos"]}
+    assert metrics["validation accuracy"] == {"group": "validation", "tag": "epoch_accuracy"}
+    question = {
+        "experimentName": "",
+        "allowedStatuses": ["STATUS_SUCCESS"],
+        "colParams": [],
+        "startIndex": 0,
+        "sliceSize": 10,
+    }
+    complete = lambda e: len(e["sessionGroups"]) == 2  # noqa: E731
+    rows = board("plugin/hparams/session_groups", question, complete)["sessionGroups"]
+    assert [row["name"] for row in rows] == ["0", "1"]
+    for row in rows:
+        drawn = {n for n in row["hparams"] if n.startswith("optimizer.")}
+        assert drawn == {
+            n for n in drawn if n.startswith(f"optimizer.{row['hparams']['optimizer']}.")
+        }
+        assert len(row["metricValues"]) == 3
+
+
+def test_the_graph_plugin_draws_the_model(board):
+    run = "watched/logs/training/train"
+    runs = board("plugin/graphs/info", until=lambda found: run in found)
+    assert runs[run]["tags"]["keras"]["conceptual_graph"]
+    drawn = board(f"plugin/graphs/graph?run={run}&tag=keras&conceptual=true")
+    assert drawn.count("node {") == 5
+    assert "/dropout" in drawn
+    assert drawn.count("input:") == 4  # every layer but the first
+
+
+def edges(model):
+    """Which node gets what from which, as TensorBoard reads it."""
+    described = json.loads(json.dumps(graph.drawable(json.loads(model.to_json()))))
+    nodes = keras_util.keras_model_to_graph_def(described).node
+    top = f"{model.name}/"
+    return {n.name.removeprefix(top): sorted(i.removeprefix(top) for i in n.input) for n in nodes}
+
+
+def test_numbers_and_keyword_arguments_among_tensors():
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    doubled = a * 2.0
+    x = layers.MultiHeadAttention(1, 2, name="attend")(
+        layers.Reshape((4, 1), name="left")(doubled), value=layers.Reshape((4, 1), name="right")(b)
+    )
+    found = edges(keras.Model([a, b], layers.Concatenate(name="both")([x, x])))
+    assert found["attend"] == ["left", "right"]
+    assert found["both"] == ["attend", "attend"]
+    (multiply,) = (n for n in found if n.startswith("mul"))
+    assert found[multiply] == ["a"]
+    assert found["left"] == [multiply]
+
+
+def test_models_inside_models():
+    inner = keras.Input((4,), name="inside")
+    block = keras.Model(inner, layers.Dense(4, name="body")(inner), name="block")
+    chain = keras.Sequential([keras.Input((4,)), layers.Dense(3, name="link")], name="chain")
+    inputs = keras.Input((4,), name="start")
+    found = edges(keras.Model(inputs, layers.Dense(1, name="head")(chain(block(inputs)))))
+    assert found["block/inside"] == ["start"]
+    assert found["block/body"] == ["block/inside"]
+    assert found["head"] == ["chain/link"]
+
+
+def test_sequential_models_and_mixed_precision():
+    model = keras.Sequential(
+        [keras.Input((2,), name="start"), layers.Dense(1, name="end", dtype="mixed_bfloat16")]
+    )
+    assert edges(model)["end"] == ["start"]
+
+
+def test_trials_are_watched_too_and_callbacks_can_be_copied(tmp_path, monkeypatch):
+    import keras_tuner
+
+    monkeypatch.setattr(monitoring, "SHARES", dict.fromkeys(monitoring.SHARES, 1.0))
+    data = tiny.recipe.source.load(None, 0)
+    hp = hyperparameters.space(lambda hp: tiny.build(hp, data), {})
+    trial = keras_tuner.engine.trial.Trial(hp, "7")
+    batches = batches_of(data, hp, 16, seed=0)
+    callbacks = monitoring.trial_callbacks(tmp_path, trial, "val_accuracy", data, 2, batches)
+    callbacks = copy.deepcopy(callbacks)
+    tiny.build(hp, data).fit(
+        batches, validation_data=data.validation, epochs=2, verbose=0, callbacks=callbacks
+    )
+    copy.deepcopy(callbacks)
+    folder = tmp_path / "trials" / "7"
+    assert "learning_rate" in tags(folder / "steps")
+    for part in ("gradients", "activations", "validation"):
+        assert tags(folder / part)
+    assert "keras" in tags(folder / "train")
+    assert "_hparams_/experiment" in tags(folder) | set(tensors(folder).summary_metadata)
+
+
+def test_a_training_that_goes_on_counts_its_steps_on(tmp_path):
+    data = tiny.recipe.source.load(None, 0)
+    hp = hyperparameters.space(lambda hp: tiny.build(hp, data), {})
+    batches = batches_of(data, hp, 16, seed=0)
+    watching = monitoring.statistics(tmp_path, data, 4, batches, watch=True)
+    tiny.build(hp, data).fit(batches, initial_epoch=2, epochs=4, verbose=0, callbacks=watching)
+    steps = [e.step for e in tensors(tmp_path / "steps").Tensors("learning_rate")]
+    assert steps == list(range(2 * len(batches) + 1, 4 * len(batches) + 1))
