@@ -1,4 +1,4 @@
-"""Images a second out of a folder: Keras's `image_dataset_from_directory` and the engine's pipeline.
+"""Images a second out of a folder: Keras's `image_dataset_from_directory`, and the engine.
 
     python benchmarks/pipeline.py [--images 600] [--edge 256] [--size 64] [--turns 5]
 

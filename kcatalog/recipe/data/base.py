@@ -60,8 +60,8 @@ class Data:
     def keep(self, folder: Path, memory: float) -> None:
         """Decode each file once: keep the samples in memory where all of them take at most
         `memory` GB, else in a file in `folder` that goes when the process does."""
-        parts = (self.train[0], self.validation[0], self.test[0])
-        for shelf in {x.shelf for x in parts if isinstance(x, Files)}:
+        learned_from = (self.train[0], self.validation[0])  # the test part is read once anyway
+        for shelf in {x.shelf for x in learned_from if isinstance(x, Files)}:
             shelf.keep(folder, int(memory * 1024**3))
 
     @functools.cached_property
