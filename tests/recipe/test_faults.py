@@ -19,8 +19,8 @@ from kcatalog.recipe import checkpoint, disk, keras_file, rundir
 from kcatalog.recipe.errors import RecipeError
 from tests.recipe.breaking import ENOSPC, EROFS, breaking
 from tests.recipe.chores import wait_for
-from tests.recipe.faults import ROOT
-from tests.recipe.test_faults_kill import TRAIN, to_the_end, trained
+from tests.recipe.conftest import ROOT, TRAIN
+from tests.recipe.test_faults_kill import to_the_end, trained
 
 ONE_EPOCH = ("train", "--epochs", "1", "--run-dir", "run")
 TABLE = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
@@ -41,7 +41,6 @@ def test_the_table_names_tests_that_exist():
 # --- two processes in one directory ----------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_the_second_in_one_directory_is_refused(forks, tmp_path):
     """Named are the process and the directory; a kill lets go of it."""
     (tmp_path / "run").mkdir()
@@ -51,7 +50,8 @@ def test_the_second_in_one_directory_is_refused(forks, tmp_path):
     assert refused.code == 2
     assert refused.out.startswith(f"run is in use by process {other} on ")
     assert len(refused.out.strip().splitlines()) == 1
-    assert forks(*ONE_EPOCH, folder=tmp_path).code == 0  # the other one has been killed
+    with disk.held(tmp_path / "run", wait=True):  # the other one has been killed
+        pass
 
 
 def test_waiting_for_the_other(forks, tmp_path):
@@ -131,9 +131,8 @@ def test_workspaces_of_the_killed_are_removed_and_others_kept(forks, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_stopped_by_a_signal(forks, tmp_path, number, code):
-    whole = forks(*TRAIN, folder=tmp_path / "whole")
-    expected = trained(tmp_path / "whole")
+def test_stopped_by_a_signal(forks, whole_training, tmp_path, number, code):
+    whole, expected = whole_training[0], trained(whole_training[1])
     for share in (0.5, 0.25, 0.1):  # the first that is not too late
         folder = tmp_path / str(share)
         done = forks(*TRAIN, folder=folder, after=share * whole.seconds, signal=number)
@@ -156,20 +155,24 @@ def test_stopped_before_anything_began(forks, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [ENOSPC, EROFS])
-def test_a_disk_that_fails(forks, tmp_path, how):
+@pytest.mark.parametrize(
+    ("how", "share"),
+    [
+        (ENOSPC, 0.4),
+        (EROFS, 0.02),
+        *(pytest.param(ENOSPC, n / 50, marks=pytest.mark.soak) for n in range(50)),
+    ],
+)
+def test_a_disk_that_fails(forks, whole_training, tmp_path, how, share):
     """From some operation on every one fails: one sentence; and when there is room again,
     the run ends as if nothing had happened."""
-    whole = forks(*TRAIN, folder=tmp_path / "whole")
-    expected = trained(tmp_path / "whole")
-    for number, share in enumerate((0.02, 0.4, 0.9)):
-        folder, at = tmp_path / str(number), 1 + int(share * whole.operations)
-        done = forks(*TRAIN, folder=folder, at=at, how=how)
-        assert done.code == 2, done.out
-        assert os.strerror(how) in done.out.splitlines()[-1]
-        assert "Traceback" not in done.out
-        to_the_end(forks, TRAIN, folder)
-        assert trained(folder) == expected, at
+    whole, expected = whole_training[0], trained(whole_training[1])
+    done = forks(*TRAIN, folder=tmp_path, at=1 + int(share * whole.operations), how=how)
+    assert done.code == 2, done.out
+    assert os.strerror(how) in done.out.splitlines()[-1]
+    assert "Traceback" not in done.out
+    to_the_end(forks, TRAIN, tmp_path)
+    assert trained(tmp_path) == expected
 
 
 def test_a_full_disk_at_every_operation_of_a_checkpoint(tmp_path):
@@ -201,7 +204,7 @@ def test_a_directory_that_cannot_be_made(call, tmp_path, arguments):
     assert len(done.err.strip().splitlines()) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.soak  # a fresh process; `test_a_disk_that_fails` has the same in the default suite
 def test_a_read_only_file_system(tmp_path):
     """A real one, where the system lets us mount."""
     (tmp_path / "disk").mkdir()
@@ -254,14 +257,12 @@ def flipped(content, place, mask):
 
 
 @pytest.fixture(scope="module")
-def stopped(forks, tmp_path_factory):
+def stopped(forks, whole_training, tmp_path_factory):
     """A run that was killed in its last epoch, and what it comes to."""
     folder = tmp_path_factory.mktemp("stopped")
-    assert forks(*TRAIN, folder=folder / "whole").code == 0
-    killed = forks(*TRAIN, folder=folder / "killed", below="run/checkpoints", at=80)
-    assert killed.killed
-    assert (folder / "killed" / "run" / "checkpoints" / "previous.npz").exists()
-    return folder / "killed", trained(folder / "whole")
+    assert forks(*TRAIN, folder=folder, below="run/checkpoints", at=80).killed
+    assert (folder / "run" / "checkpoints" / "previous.npz").exists()
+    return folder, trained(whole_training[1])
 
 
 def copied(folder, target):
@@ -270,7 +271,9 @@ def copied(folder, target):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("damage", ["truncated", "random"])
+@pytest.mark.parametrize(
+    "damage", ["truncated", *(pytest.param(d, marks=pytest.mark.soak) for d in ("empty", "random"))]
+)
 def test_a_damaged_checkpoint(forks, stopped, tmp_path, damage):
     """It is named and put aside, the one before is used, and the result is the same."""
     folder, expected = copied(stopped[0], tmp_path / "run of"), stopped[1]

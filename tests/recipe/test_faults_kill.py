@@ -13,14 +13,15 @@ import pytest
 
 from kcatalog.recipe import checkpoint
 from kcatalog.recipe.errors import RecipeError
-from tests.recipe.conftest import start
+from tests.recipe.conftest import TRAIN, start
 
-TRAIN = ("train", "--epochs", "3", "--run-dir", "run")
 TUNE = ("tune", "--trials", "2", "--trial-epochs", "1", "--run-dir", "run")
 EXPORT = ("export", "--run-dir", "run")
 
+# how many kills, and how many of them one run has to bear
 few_or_many = pytest.mark.parametrize(
-    "kills", [pytest.param(3, marks=pytest.mark.slow), pytest.param(50, marks=pytest.mark.soak)]
+    ("kills", "in_one"),
+    [pytest.param(3, 3, marks=pytest.mark.slow), pytest.param(50, 1, marks=pytest.mark.soak)],
 )
 
 
@@ -68,24 +69,12 @@ def names(folder):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(forks, tmp_path_factory):
-    """Runs that nothing happened to: command -> how it ended, and where."""
+def uninterrupted(forks, whole_training, tmp_path_factory):
+    """What happens undisturbed: command -> how it ended, and its result."""
     folder = tmp_path_factory.mktemp("uninterrupted")
-    ended = {TRAIN: forks(*TRAIN, folder=folder / "trained")}
-    ended[TUNE] = forks(*TUNE, folder=folder / "tuned")
-    for done in ended.values():
-        assert done.code == 0, done.out
-    return ended, folder
-
-
-@pytest.fixture(scope="module")
-def uninterrupted_export(forks, uninterrupted):
-    folder = uninterrupted[1] / "trained"
-    done = forks("evaluate", "--run-dir", "run", folder=folder)
-    assert done.code == 0, done.out
-    done = forks(*EXPORT, folder=folder)
-    assert done.code == 0, done.out
-    return done, folder, exported(forks, folder)
+    tuning = forks(*TUNE, folder=folder)
+    assert tuning.code == 0, tuning.out
+    return {TRAIN: (whole_training[0], trained(whole_training[1])), TUNE: (tuning, tuned(folder))}
 
 
 def moments(done, kills, seed):
@@ -100,6 +89,14 @@ def moments(done, kills, seed):
             yield {"after": share * done.seconds}
 
 
+def kill(forks, command, folder, moment):
+    """Begin, or go on, and be killed. Returns whether it was not too late."""
+    begun = ["--resume"] if (folder / "run" / "run.json").exists() else []
+    done = forks(*command, *begun, folder=folder, **moment)
+    assert done.killed or done.code == 0, done.out
+    return done.killed
+
+
 def to_the_end(forks, command, folder):
     """Go on, or begin again where nothing had begun."""
     done = forks(*command, "--resume", folder=folder)
@@ -108,38 +105,42 @@ def to_the_end(forks, command, folder):
     assert done.code == 0, done.out
 
 
-def test_a_fork_is_as_good_as_a_fresh_process(uninterrupted, tmp_path):
+def test_a_fork_is_as_good_as_a_fresh_process(whole_training, tmp_path):
     fresh = start(*TRAIN, folder=tmp_path)
     assert fresh.code == 0, fresh.err
-    assert trained(tmp_path) == trained(uninterrupted[1] / "trained")
+    assert trained(tmp_path) == trained(whole_training[1])
 
 
 @few_or_many
 @pytest.mark.parametrize(("command", "result"), [(TRAIN, trained), (TUNE, tuned)])
-def test_killed_at_random(forks, uninterrupted, tmp_path, kills, command, result):
-    ended, folder = uninterrupted
-    expected = result(folder / {TRAIN: "trained", TUNE: "tuned"}[command])
-    killed = 0
-    for number, moment in enumerate(moments(ended[command], kills, command[0])):
-        folder = tmp_path / str(number)
-        killed += forks(*command, folder=folder, **moment).killed
+def test_killed_at_random(forks, uninterrupted, tmp_path, kills, in_one, command, result):
+    done, expected = uninterrupted[command]
+    coming, killed = moments(done, kills, command[0]), 0
+    for number in itertools.count():
+        folder, used = tmp_path / str(number), []
+        while len(used) < in_one and not (folder / "run" / "model.keras").exists():
+            used.append(next(coming))
+            killed += kill(forks, command, folder, used[-1])
         if not (folder / "run" / "model.keras").exists():
             to_the_end(forks, command, folder)
-        assert result(folder) == expected, moment
+        assert result(folder) == expected, used
         shutil.rmtree(folder)
-        if killed == kills:
+        if killed >= kills:
             return
 
 
 @few_or_many
-def test_killed_while_a_checkpoint_is_written(forks, uninterrupted, tmp_path, kills):
-    expected = trained(uninterrupted[1] / "trained")
-    below = "run/checkpoints"
+def test_killed_while_a_checkpoint_is_written(forks, whole_training, tmp_path, kills, in_one):
+    expected, below = trained(whole_training[1]), "run/checkpoints"
     operations = forks(*TRAIN, folder=tmp_path / "whole", below=below).operations
     assert operations > 60
-    for number in range(kills):
-        folder, at = tmp_path / str(number), 1 + int((number + 0.5) / kills * operations)
-        assert forks(*TRAIN, folder=folder, below=below, at=at).killed
+    killed = 0
+    while killed < kills:
+        folder = tmp_path / str(killed)
+        for _ in range(in_one):
+            at = 1 + int((killed + 0.5) / kills * operations / in_one)
+            assert kill(forks, TRAIN, folder, {"below": below, "at": at})
+            killed += 1
         to_the_end(forks, TRAIN, folder)
         assert trained(folder) == expected, at
         shutil.rmtree(folder)
@@ -165,29 +166,23 @@ def test_killed_at_every_operation_of_a_checkpoint(forks, tmp_path):
 
 @few_or_many
 @pytest.mark.tensorflow
-def test_export_killed_at_random(forks, uninterrupted_export, kills):
-    done, folder, expected = uninterrupted_export
-    killed = 0
-    for moment in moments(done, kills, "export"):
+def test_export_killed_at_random(forks, whole_training, tmp_path, kills, in_one):
+    folder = tmp_path / "run of"
+    shutil.copytree(whole_training[1], folder)
+    assert forks("evaluate", "--run-dir", "run", folder=folder).code == 0
+    done = forks(*EXPORT, folder=folder)
+    assert done.code == 0, done.out
+    coming, killed, expected = moments(done, kills, "export"), 0, exported(forks, folder)
+    while killed < kills:
         before = {n for n in names(folder / "saved_models" / "tiny") if n.isdigit()}
-        killed += forks(*EXPORT, folder=folder, **moment).killed
+        for _ in range(in_one):
+            killed += forks(*EXPORT, folder=folder, **next(coming)).killed
         again = forks(*EXPORT, folder=folder)
         assert again.code == 0, again.out
         assert exported(forks, folder) == expected
         kept = set(names(folder / "saved_models" / "tiny"))
         assert before <= kept
         assert not any(name.startswith(".") for name in kept), "what the kill left is cleaned"
-        if killed == kills:
-            return
-
-
-def test_killed_twice_in_one_run(forks, uninterrupted, tmp_path):
-    expected = trained(uninterrupted[1] / "trained")
-    done = uninterrupted[0][TRAIN]
-    assert forks(*TRAIN, folder=tmp_path, at=done.operations // 2).killed
-    assert forks(*TRAIN, "--resume", folder=tmp_path, at=20).killed
-    to_the_end(forks, TRAIN, tmp_path)
-    assert trained(tmp_path) == expected
 
 
 def test_a_torn_checkpoint_under_a_good_name_would_be_found(tmp_path):
