@@ -26,6 +26,7 @@ from kcatalog.recipe.monitoring.pictures.lettering import readable
 from kcatalog.recipe.monitoring.pictures.samples import samples
 from kcatalog.recipe.tasks import probabilities
 
+PIXEL = np.zeros((1, 1, 3), "uint8")
 RNG = np.random.default_rng(0)
 
 
@@ -401,6 +402,27 @@ def test_what_is_drawn_while_training_and_at_the_end(tmp_path):
     assert sound == CHEAP | {"calibration", "spectrograms"}
     text = written(tmp_path / "text", judged("next-character", "characters"), plain)
     assert text == {"confusion matrix", "sample predictions", "worst mistakes", "calibration"}
+
+
+def test_where_many_layers_attend_fewer_samples_are_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "MOST_MAPS", 4)
+    every = written(tmp_path, judged(), attentive())
+    assert len([tag for tag in every if tag.startswith("attention/")]) == 4
+
+
+def test_what_a_head_looks_at_is_what_was_read(tmp_path, monkeypatch):
+    """Characters that went in, not those that were to come."""
+    drawn = []
+    monkeypatch.setattr(attention, "maps", lambda heads, names, title: drawn.append(names) or PIXEL)
+    x = np.array([[97, 98, 0x5B57]] * 2, "int32")
+    y, classes = np.array([[1, 0, 0]] * 2), ("a", "b")
+    data = Data("some", "next-character", "characters", (x, y), (x, y), (x, y), classes)
+    logits = np.zeros((2, 3, 2))
+    inputs = keras.Input((None,), dtype="int32")
+    embedded = keras.layers.Embedding(0x10000, 2)(inputs)
+    model = keras.Model(inputs, keras.layers.MultiHeadAttention(1, 2)(embedded, embedded))
+    written(tmp_path, pictures.Judged(data, (x, y), logits, logits.argmax(-1)), model)
+    assert drawn == [["a", "b", "字"]] * 2
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

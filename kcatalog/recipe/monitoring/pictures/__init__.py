@@ -6,6 +6,7 @@ Those in `while_training` cost milliseconds and are drawn some five times a run.
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ import numpy as np
 from kcatalog.recipe import tasks
 
 SHOWN = 8  # samples in a picture with axes
-ATTENDED = 3  # samples whose attention is drawn
+ATTENDED = 3  # samples whose attention is drawn, fewer where many layers attend
+MOST_MAPS = 12
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Judged:
     outputs: np.ndarray
     predicted: np.ndarray
 
-    @property
+    @functools.cached_property
     def probabilities(self) -> np.ndarray | None:
         """Of classes, where the model's outputs are logits."""
         scored = self.data.task in ("classification", "next-character")
@@ -109,19 +111,20 @@ def _with_axes(judged: Judged, model):
     if data.task == "forecast":
         yield "forecasts", forecast.over_time(data, judged.outputs)
         yield "errors by step ahead", forecast.by_horizon(data, judged.outputs)
-    if data.input_name in ("waveform", "frames"):
+    if "rate" in data.facts or data.input_name == "frames":
         chosen = np.argsort(judged.predicted == y, kind="stable")[:SHOWN]  # wrong ones first
         titles = [_title(data, y[i], judged.predicted[i]) for i in chosen]
         if data.input_name == "frames":
             yield "frames", spectrogram.frames(x[chosen], titles)
         else:
             yield "spectrograms", spectrogram.spectrograms(x[chosen], data.facts["rate"], titles)
-    for layer, calls in attention.scores(model, x[:ATTENDED]).items():
+    found = attention.scores(model, x[:ATTENDED])
+    for layer, calls in found.items():
         for call in calls:
-            for i, heads in enumerate(call):
-                names = [data.classes[c] for c in y[i]] if data.task == "next-character" else None
-                name = f"attention/{layer}/sample {i}"
-                yield name, attention.maps(heads, names, f"{layer}, sample {i}")
+            for i, heads in enumerate(call[: max(1, MOST_MAPS // len(found))]):
+                names = [chr(c) for c in x[i]] if data.input_name == "characters" else None
+                title = f"{layer}, sample {i}"
+                yield f"attention/{layer}/sample {i}", attention.maps(heads, names, title)
 
 
 def _title(data, label: int, predicted: int) -> str:
