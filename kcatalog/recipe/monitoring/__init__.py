@@ -64,7 +64,7 @@ def trial_callbacks(log_dir: Path, trial, objective: str, data, epochs: int, bat
     return [
         Curves(folder),
         Graph(folder / "train"),
-        *hparams.callbacks(folder, trial, objective),
+        hparams.Trial(folder, trial, objective),
         *statistics(folder, data, epochs, batches),
     ]
 

@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 import keras_tuner
 
 
-def callbacks(folder: Path, trial, objective: str) -> list[keras.callbacks.Callback]:
+class Trial(keras.callbacks.Callback):
     """One trial's row in the tab, and the columns of all.
 
-    `trial.hyperparameters.values` holds the active ones: what belongs to a part that was not
-    chosen stays empty in the tab.
+    Of the values only active ones are written: what belongs to a part that was not chosen stays
+    empty. Every trial brings the columns, as one that runs elsewhere has nobody else to do so.
+    TensorBoard's own callback opens its file when it is made, so that it cannot be copied.
     """
-    from tensorboard.plugins.hparams import api
 
-    row = api.KerasCallback(str(folder), active(trial.hyperparameters), trial_id=trial.trial_id)
-    return [Columns(folder, trial.hyperparameters, objective), row]
-
-
-class Columns(keras.callbacks.Callback):
-    """Every trial brings the columns: one that runs elsewhere needs nobody to write them."""
-
-    def __init__(self, folder: Path, hyperparameters, objective: str):
+    def __init__(self, folder: Path, trial, objective: str):
         super().__init__()
-        self.folder, self.hyperparameters, self.objective = folder, hyperparameters, objective
+        self.folder, self.name, self.objective = folder, trial.trial_id, objective
+        self.hyperparameters = trial.hyperparameters
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        from tensorboard.plugins.hparams import api
+
         write_columns(self.folder, self.hyperparameters, self.objective)
+        with _writing(self.folder):
+            api.hparams(active(self.hyperparameters), trial_id=self.name)
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        import tensorflow as tf
+        from tensorboard.plugins.hparams import api_pb2, summary
+
+        ended = summary.session_end_pb(api_pb2.STATUS_SUCCESS)
+        with _writing(self.folder):
+            tf.summary.experimental.write_raw_pb(ended.SerializeToString(), step=0)
 
 
 def write_columns(folder: Path, hyperparameters, objective: str) -> None:
     """The hyperparameters with their domains, by which the tab filters, and the metrics."""
-    import tensorflow as tf
     from tensorboard.plugins.hparams import api
 
     columns = [api.HParam(h.name, _domain(h)) for h in hyperparameters.space]
@@ -43,8 +50,20 @@ def write_columns(folder: Path, hyperparameters, objective: str) -> None:
         *(api.Metric(f"epoch_{m}", "validation", f"validation {m}") for m in measures),
         api.Metric("epoch_loss", "train", "training loss"),
     ]
-    with tf.device("CPU:0"), tf.summary.create_file_writer(str(folder)).as_default():
+    with _writing(folder):
         api.hparams_config(columns, metrics)
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Summaries go into an event file of their own, which is closed at the end."""
+    import tensorflow as tf
+
+    with tf.device("CPU:0"):
+        writer = tf.summary.create_file_writer(str(folder))
+        with writer.as_default():
+            yield
+        writer.close()
 
 
 def active(hyperparameters) -> dict:
