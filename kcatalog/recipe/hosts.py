@@ -74,6 +74,7 @@ def together(addresses: str | None, index: int | None) -> Iterator[Hosts]:
     import jax
 
     keras.utils.set_random_seed(0)  # without one Keras would agree on one; a run has its own
+    print("Waiting for the other hosts, five minutes at most.", flush=True)
     try:
         keras.distribution.initialize(*place)
     except (RuntimeError, ValueError) as e:

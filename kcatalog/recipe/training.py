@@ -48,7 +48,8 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
         say(f"{sentence} Put aside.")
     if start:
         console.print(f"Resuming after epoch {start}.", highlight=False)
-    watching = monitoring.training_callbacks(run.logs, data, plan.epochs, whole, plan.watch)
+    watch = plan.watch or plan.shard[1] > 1  # hosts would disagree on what there is time for
+    watching = monitoring.training_callbacks(run.logs, data, plan.epochs, whole, watch)
     if plan.profile:
         watching.append(Profile(run.logs / "training" / "profile", plan.profile, console.print))
     pipeline.fit(
