@@ -175,9 +175,7 @@ def _broadcast(text: str) -> str:
     """Host 0's text, on every host."""
     from jax.experimental import multihost_utils
 
-    sent = np.zeros(LONGEST, "uint8")
-    encoded = np.frombuffer(text.encode(), "uint8")
-    sent[: len(encoded)] = encoded
+    sent = np.frombuffer(text.encode().ljust(LONGEST, b"\0"), "uint8")
     received = np.asarray(multihost_utils.broadcast_one_to_all(sent)).astype("uint8")
     return received.tobytes().rstrip(b"\0").decode()
 
