@@ -14,8 +14,6 @@ import re
 import shutil
 import sys
 import tempfile
-import time
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +21,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kcatalog.recipe import disk
+from kcatalog.recipe import shared
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.rundir import Run
 
-MARK = ".hosts"  # a file by which hosts see that they look at one directory
-PATIENCE = 10.0  # seconds until a file written by another host must be seen
 LONGEST = 4096  # bytes of a message
 
 WHY_NOT = {
@@ -129,7 +125,7 @@ def meet(hosts: Hosts, lead: contextlib.AbstractContextManager, follow: Callable
                 entered = stack.enter_context(lead)
         except Exception as e:
             error = e
-        message = _broadcast(_mark(entered[0].path) if entered else "")
+        message = _broadcast(shared.mark(entered[0].path) if entered else "")
         try:
             if hosts.index > 0 and message:
                 scratch = stack.enter_context(tempfile.TemporaryDirectory())
@@ -142,26 +138,10 @@ def meet(hosts: Hosts, lead: contextlib.AbstractContextManager, follow: Callable
         yield entered
 
 
-def _mark(path: Path) -> str:
-    """Leave a mark in the run's directory. Returns what others need to find it."""
-    mark = uuid.uuid4().hex
-    with disk.whole(path / MARK) as file:
-        file.write_text(mark, encoding="utf-8")
-    return f"{mark} {path.resolve()}"
-
-
 def _beside(message: str, scratch: Path, follow: Callable) -> tuple:
     """The run that host 0 entered, as a copy to write to."""
-    mark, path = message.split(" ", 1)
-    file, deadline = Path(path) / MARK, time.monotonic() + PATIENCE
-    while not (file.exists() and file.read_text(encoding="utf-8") == mark):
-        if time.monotonic() > deadline:  # network file systems take their time
-            raise RecipeError(
-                f"Host 0 trains in {path}, and this host does not see its files there. Many "
-                "hosts need one file system that all of them see under the same path."
-            )
-        time.sleep(0.1)
-    run, data = follow(Path(path))
+    path = shared.find(message, "Host 0")
+    run, data = follow(path)
     for name in ("hyperparameters.json", "checkpoints"):
         source = run.path / name
         if source.exists():

@@ -9,7 +9,7 @@ import sys
 import keras
 import pytest
 
-from kcatalog.recipe import hosts
+from kcatalog.recipe import hosts, shared
 from kcatalog.recipe.errors import RecipeError
 from tests.recipe.conftest import ROOT
 from tests.recipe.test_devices import assert_same_weights
@@ -52,8 +52,8 @@ def test_alone_nothing_is_exchanged():
 
 
 def test_hosts_on_different_file_systems_are_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(hosts, "PATIENCE", 0.1)
-    (tmp_path / hosts.MARK).write_text("left by another run")
+    monkeypatch.setattr(shared, "PATIENCE", 0.1)
+    (tmp_path / shared.MARK).write_text("left by another run")
     with pytest.raises(RecipeError, match="one file system that all of them see"):
         hosts._beside(f"mark {tmp_path}", tmp_path / "scratch", follow=None)
 
