@@ -153,7 +153,9 @@ def test_the_least_expected_characters_stand_with_what_came_before():
 def test_the_diagrams_bins_are_those_of_the_metric():
     labels, p = RNG.integers(0, 5, 300), RNG.dirichlet(np.ones(5), 300).astype("float32")
     found = calibration.reliability(labels, p)
-    w = found.size / found.size.sum()
+    w, lower, filled = found.size / found.size.sum(), np.arange(15) / 15, found.size > 0
+    assert (lower < found.confidence)[filled].all()
+    assert (found.confidence <= lower + 1 / 15 + 1e-6)[filled].all()
     assert found.size.sum() == 300
     assert np.isclose(found.error, (w * np.abs(found.accuracy - found.confidence)).sum(), atol=1e-6)
     assert np.isclose(found.error, float(ExpectedCalibrationError()(labels, p)), atol=1e-6)
@@ -217,6 +219,14 @@ def test_the_tones_line_is_drawn_where_it_is_heard():
     inside = inside[:, : int(0.6 * inside.shape[1])]  # without the bar of colors
     line = np.flatnonzero((inside.astype(int).sum(axis=-1) > 400).mean(axis=1) > 0.9)
     assert np.isclose(1 - line.mean() / len(inside), 0.25, atol=0.03)  # 1000 of 4000 Hz
+
+
+def test_a_spectrogram_has_hertz_and_seconds_at_its_axes(monkeypatch):
+    monkeypatch.setattr(canvas, "pixels", lambda drawn: drawn)
+    axes = spectrogram.spectrograms(RNG.normal(size=(1, 8000)), 8000, ["noise"]).axes[0]
+    assert axes.get_ylim() == (0, 4000)
+    assert np.allclose(axes.get_xlim(), (0, 1), atol=0.02)
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == ("s", "Hz", "noise")
 
 
 @pytest.mark.parametrize("waveform", [np.zeros(8000), np.ones(3), np.zeros(1)], ids=len)
@@ -335,6 +345,18 @@ def test_the_band_lies_around_the_median(every):
     assert shades[1].sum() > 3 * shades[0].sum() > 0
     line = near(narrow, canvas.TRUTH, 30)
     assert line.any()
+
+
+def test_lines_and_band_are_what_they_are_called(monkeypatch):
+    monkeypatch.setattr(canvas, "pixels", lambda drawn: drawn)
+    data = series()
+    (axes,) = forecast.over_time(data, outputs(data, -1, 0.5, 2)).axes
+    first, truth = axes.lines[1].get_ydata(), axes.lines[-1].get_ydata()
+    assert np.array_equal(axes.lines[0].get_ydata(), data.test[0][0][-6:])  # history
+    assert np.array_equal(first, data.test[1][0] + 0.5)
+    assert np.array_equal(truth, np.ravel(data.test[1][::4]))
+    corners = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert (corners.min(), corners.max()) == (data.test[1][0, 0] - 1, data.test[1][0, -1] + 2)
 
 
 def test_coverage_and_errors_are_counted():
