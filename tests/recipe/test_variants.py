@@ -166,77 +166,88 @@ def test_light_runtimes_do_without_tensorflow(runtime):
     assert "ModuleNotFoundError: import of tensorflow halted" in done.stderr
 
 
+# --- LiteRT and ONNX of models that are not made of dense layers ---------------------------
+
+
+def converted_from(layers, shape, tmp_path, length=None):
+    inputs = keras.Input(shape, name="frames")
+    x = inputs
+    for layer in layers:
+        x = layer(x)
+    keras.Model(inputs, keras.layers.Dense(3)(x)).save(tmp_path / "model.keras")
+    shape = [n or length for n in shape]
+    facts = {"task": "classification", "input_shape": shape, "classes": CLASSES}
+    facts["input_name"] = "frames"
+    samples = RNG.normal(size=(20, *shape)).astype("float32")
+    return Original(tmp_path / "model.keras", facts, samples, stepwise=False)
+
+
+def compare(original, file, runtime, tmp_path):
+    live = keras.saving.load_model(original.file)(original.samples, training=False)
+    want = serving.expected(np.array(live), original.facts)
+    np.savez(tmp_path / "samples.npz", request=original.samples, **want)
+    with clean.processes() as processes:
+        return processes.examine(
+            runtime, model=file, samples=tmp_path / "samples.npz", single=runtime == "litert"
+        )
+
+
+def recurrent(tmp_path):
+    lstm = keras.layers.Bidirectional(keras.layers.LSTM(4))
+    return converted_from([keras.layers.Masking(), lstm], (None, 2), tmp_path, length=5)
+
+
 @pytest.mark.tensorflow
-class TestConverted:
-    """LiteRT and ONNX files of models that are not made of dense layers."""
+def test_onnx_takes_any_length(tmp_path):
+    original = recurrent(tmp_path)
+    converted.onnx(original, tmp_path / "a.onnx")
+    found = compare(original, tmp_path / "a.onnx", "onnx", tmp_path)
+    assert found["largest_difference"] < 1e-5
+    assert found["inputs"] == {"frames": ["tensor(float)", [None, None, 2]]}
 
-    def original(self, layers, shape, tmp_path, length=None):
-        inputs = keras.Input(shape, name="frames")
-        x = inputs
-        for layer in layers:
-            x = layer(x)
-        keras.Model(inputs, keras.layers.Dense(3)(x)).save(tmp_path / "model.keras")
-        shape = [n or length for n in shape]
-        facts = {"task": "classification", "input_shape": shape, "classes": CLASSES}
-        facts["input_name"] = "frames"
-        samples = RNG.normal(size=(20, *shape)).astype("float32")
-        return Original(tmp_path / "model.keras", facts, samples, stepwise=False)
 
-    def compare(self, original, file, runtime, tmp_path):
-        live = keras.saving.load_model(original.file)(original.samples, training=False)
-        want = serving.expected(np.array(live), original.facts)
-        np.savez(tmp_path / "samples.npz", request=original.samples, **want)
-        with clean.processes() as processes:
-            return processes.examine(
-                runtime, model=file, samples=tmp_path / "samples.npz", single=runtime == "litert"
-            )
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", converted.LITERT)
+@pytest.mark.tensorflow
+def test_litert_takes_one_sample_of_one_length(tmp_path, kind):
+    original = recurrent(tmp_path)
+    converted.litert(original, tmp_path / "a.tflite", kind)
+    found = compare(original, tmp_path / "a.tflite", "litert", tmp_path)
+    assert found["largest_difference"] < (0.1 if "int8" in kind else 1e-3)
+    assert found["inputs"] == {"frames": ["float32", [1, 5, 2]]}
 
-    def recurrent(self, tmp_path):
-        lstm = keras.layers.Bidirectional(keras.layers.LSTM(4))
-        return self.original([keras.layers.Masking(), lstm], (None, 2), tmp_path, length=5)
 
-    def test_onnx_takes_any_length(self, tmp_path):
-        original = self.recurrent(tmp_path)
+@pytest.mark.tensorflow
+def test_a_spectrogram_has_no_onnx(tmp_path):
+    layers = [
+        keras.layers.MelSpectrogram(fft_length=32, sequence_stride=16, num_mel_bins=4),
+        keras.layers.Flatten(),
+    ]
+    original = converted_from(layers, (64,), tmp_path)
+    with pytest.raises(Refused, match=r"ONNX has no operation .*RFFT.*, which the model needs"):
         converted.onnx(original, tmp_path / "a.onnx")
-        found = self.compare(original, tmp_path / "a.onnx", "onnx", tmp_path)
-        assert found["largest_difference"] < 1e-5
-        assert found["inputs"] == {"frames": ["tensor(float)", [None, None, 2]]}
 
-    @pytest.mark.slow
-    @pytest.mark.parametrize("kind", converted.LITERT)
-    def test_litert_takes_one_sample_of_one_length(self, tmp_path, kind):
-        original = self.recurrent(tmp_path)
-        converted.litert(original, tmp_path / "a.tflite", kind)
-        found = self.compare(original, tmp_path / "a.tflite", "litert", tmp_path)
-        assert found["largest_difference"] < (0.1 if "int8" in kind else 1e-3)
-        assert found["inputs"] == {"frames": ["float32", [1, 5, 2]]}
 
-    def test_a_spectrogram_has_no_onnx(self, tmp_path):
-        layers = [
-            keras.layers.MelSpectrogram(fft_length=32, sequence_stride=16, num_mel_bins=4),
-            keras.layers.Flatten(),
-        ]
-        original = self.original(layers, (64,), tmp_path)
-        with pytest.raises(Refused, match=r"ONNX has no operation .*RFFT.*, which the model needs"):
-            converted.onnx(original, tmp_path / "a.onnx")
+@pytest.mark.tensorflow
+def test_augmentation_and_constants_are_not_for_onnx(tmp_path):
+    layers = [
+        keras.layers.Normalization(mean=[1.0, 2.0], variance=[4.0, 9.0]),
+        keras.layers.GaussianNoise(1.0),
+        keras.layers.Reshape((4, 4, 2)),
+        keras.layers.RandomTranslation(0.3, 0.3),
+        keras.layers.Flatten(),
+    ]
+    original = converted_from(layers, (16, 2), tmp_path)
+    converted.onnx(original, tmp_path / "a.onnx")
+    found = compare(original, tmp_path / "a.onnx", "onnx", tmp_path)
+    assert found["largest_difference"] < 1e-5
 
-    def test_augmentation_and_constants_are_not_for_onnx(self, tmp_path):
-        layers = [
-            keras.layers.Normalization(mean=[1.0, 2.0], variance=[4.0, 9.0]),
-            keras.layers.GaussianNoise(1.0),
-            keras.layers.Reshape((4, 4, 2)),
-            keras.layers.RandomTranslation(0.3, 0.3),
-            keras.layers.Flatten(),
-        ]
-        original = self.original(layers, (16, 2), tmp_path)
-        converted.onnx(original, tmp_path / "a.onnx")
-        found = self.compare(original, tmp_path / "a.onnx", "onnx", tmp_path)
-        assert found["largest_difference"] < 1e-5
 
-    def test_too_long_for_full_int8(self, tmp_path):
-        original = self.original([keras.layers.GRU(2)], (None, 2), tmp_path, length=300)
-        with pytest.raises(Refused, match="256 steps at most; these have 300"):
-            converted.litert(original, tmp_path / "a.tflite", "litert_int8")
+@pytest.mark.tensorflow
+def test_too_long_for_full_int8(tmp_path):
+    original = converted_from([keras.layers.GRU(2)], (None, 2), tmp_path, length=300)
+    with pytest.raises(Refused, match="256 steps at most; these have 300"):
+        converted.litert(original, tmp_path / "a.tflite", "litert_int8")
 
 
 @pytest.mark.slow
