@@ -15,7 +15,7 @@ from tensorboard.util import tensor_util
 
 from kcatalog.recipe import commands, hyperparameters, monitoring
 from kcatalog.recipe.batches import batches_of
-from kcatalog.recipe.monitoring import graph, profile
+from kcatalog.recipe.monitoring import graph, operations
 from tests.recipe import tiny
 
 # TensorBoard's own copy of html5lib
@@ -135,10 +135,10 @@ def test_steps_that_cannot_be_traced_are_named(call, steps):
 def test_self_time_leaves_out_what_is_called():
     events = [("step", 0.0, 10.0), ("conv", 1.0, 6.0), ("copy", 2.0, 1.0), ("conv", 8.0, 1.0)]
     events += [("step", 20.0, 5.0)]
-    spent = profile.self_times(events)
+    spent = operations.self_times(events)
     assert spent == {"step": (2, 8.0), "conv": (2, 6.0), "copy": (1, 1.0)}
-    assert [name for name, *_ in profile.slowest(spent)] == ["step", "conv", "copy"]
-    assert profile.slowest(spent)[0][3] == pytest.approx(8 / 15)
+    assert [name for name, *_ in operations.slowest(spent)] == ["step", "conv", "copy"]
+    assert operations.slowest(spent)[0][3] == pytest.approx(8 / 15)
 
 
 def test_hparams_have_domains_metrics_and_empty_places(board):
