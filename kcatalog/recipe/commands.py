@@ -57,6 +57,22 @@ OPTIONS = {
         ],
         None,
     ),
+    "chief": (
+        Annotated[
+            str | None,
+            typer.Option(
+                metavar="HOST:PORT", help="Hand the trials to workers, who find this host there."
+            ),
+        ],
+        None,
+    ),
+    "worker": (
+        Annotated[
+            str | None,
+            typer.Option(metavar="HOST:PORT", help="Train what the chief at that address wants."),
+        ],
+        None,
+    ),
     "seed": (
         Annotated[
             int | None,
@@ -172,6 +188,7 @@ OPTIONS = {
 }
 SETTINGS = ("data", "epochs", "seed", "overrides", "precision")
 TUNING = ("trials", "trial_epochs", "tuner", "folds", "keep", "isolate", "trial_memory")
+SPREAD = ("chief", "worker")
 MONITORING = ("watch", "profile")
 PLACE = ("devices", "cache_memory", "run_dir", "debug")
 MANY = ("model_parallel", "hosts", "host_index")
@@ -230,7 +247,10 @@ def _app(recipe) -> typer.Typer:
     names = (*SETTINGS, *TUNING, *PLACE, *MONITORING, "variants", "resume")
     app.callback(invoke_without_command=True)(_with_options(everything, names))
     commands = {
-        "tune": ("Try hyperparameters, keep the best.", (*SETTINGS, *TUNING, *PLACE, "resume")),
+        "tune": (
+            "Try hyperparameters, keep the best.",
+            (*SETTINGS, *TUNING, *SPREAD, *PLACE, "resume"),
+        ),
         "train": (
             "Train with the best hyperparameters.",
             (*SETTINGS, *PLACE, *MANY, *MONITORING, "resume"),

@@ -31,6 +31,8 @@ class Asked:
     isolate: bool = False
     cache_memory: float = 1.0
     trial_memory: float | None = None
+    chief: str | None = None
+    worker: str | None = None
     seed: int | None = None
     overrides: list[str] | None = None
     precision: str | None = None

@@ -67,6 +67,13 @@ class Steps:
             self._export(run, data)
 
     def tune(self) -> None:
+        if self.asked.worker:
+            self._work_along()
+            return
+        if self.asked.chief:
+            from kcatalog.recipe.search import distributed
+
+            distributed.free(self.asked.chief)
         with self._start() as (run, data), self._session(run) as used:
             self._tune(run, data, used)
 
@@ -142,24 +149,46 @@ class Steps:
         return self.recipe.objective or tasks.of(data).objective
 
     def _tune(self, run: Run, data: Data, used: Devices) -> None:
-        from kcatalog.recipe.search import Budget, isolation, search
+        from kcatalog.recipe import search
+
+        asked = self.asked
+        tuner, budget = self._tuner(run, data, used, asked.isolate, asked.trial_memory)
+        if asked.chief:
+            from kcatalog.recipe.search import chief
+
+            chief.lead(tuner, chief.terms(self.recipe, asked, run), asked.chief, self.console)
+        else:
+            self.console.print(used.line)
+            tuner.search()
+        run.write("hyperparameters.json", search.conclude(tuner.oracle, budget, self.console))
+
+    def _work_along(self) -> None:
+        """Trials of a search that a chief leads."""
+        from kcatalog.recipe.search import worker
+
+        with (
+            worker.joined(self.recipe, self.asked, self.console) as us,
+            self._session(us.run) as used,
+        ):
+            how = us.terms["isolate"], us.terms["trial_memory"]
+            tuner, _ = self._tuner(us.run, us.data, used, *how)
+            self.console.print(used.line)
+            worker.follow(tuner, us, self.console)
+
+    def _tuner(self, run: Run, data: Data, used: Devices, isolate: bool, memory: float | None):
+        """The run's tuner and its budget."""
+        from kcatalog.recipe.search import Budget, isolation, tuner_of
 
         settings, build = run.facts["settings"], start.builder(self.recipe, data, used)
         space = hyperparameters.space(build, hyperparameters.parse(settings["overrides"]))
         budget = Budget(settings["tuner"], settings["trials"], self.asked.keep)
-        training, run_trial = self._training(run, data, used), None
-        if self.asked.isolate:
-            script = inspect.getfile(self.recipe.build)
-            run_trial = isolation.Isolated(
-                script,
-                run.path,
-                self.asked.devices,
-                self.asked.trial_memory,
-                self.asked.cache_memory,
-            )
-        self.console.print(used.line)
-        best = search(training, space, budget, run, self.console, run_trial)
-        run.write("hyperparameters.json", best)
+        training = self._training(run, data, used)
+        run_trial = training.run
+        if isolate:
+            script, asked = inspect.getfile(self.recipe.build), self.asked
+            place = asked.devices, memory, asked.cache_memory
+            run_trial = isolation.Isolated(script, run.path, *place)
+        return tuner_of(training, space, budget, run, self.console, run_trial), budget
 
     def _training(self, run: Run, data: Data, used: Devices):
         """How the trials of this run are trained."""

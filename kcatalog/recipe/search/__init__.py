@@ -7,6 +7,13 @@ oracles.py    which set is next
 files.py      keeps the oracle's files whole
 tuner.py      asks the oracle, has trials run, keeps the best checkpoints
 report.py     what the terminal shows
+
+On many hosts:
+distributed.py  what chief and workers agree on
+chief.py      hands out trials, takes them back from workers that die
+worker.py     trains what the chief hands out
+presence.py   which workers live
+wire.py       KerasTuner's service and client
 """
 
 from __future__ import annotations
@@ -57,23 +64,6 @@ def tuner_of(
         hyperparameters=space,
     )
     return Tuner(oracle, training, run_trial, run.tuning, budget.keep, console)
-
-
-def search(
-    training: Training,
-    space,
-    budget: Budget,
-    run,
-    console: Console,
-    run_trial: Callable | None = None,
-) -> dict:
-    """Try hyperparameters and print a table of the trials. Returns the best values.
-
-    A search that was interrupted goes on where it stood.
-    """
-    tuner = tuner_of(training, space, budget, run, console, run_trial or training.run)
-    tuner.search()
-    return conclude(tuner.oracle, budget, console)
 
 
 def conclude(oracle, budget: Budget, console: Console) -> dict:

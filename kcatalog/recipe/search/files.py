@@ -67,6 +67,30 @@ class Kept:
             trial.metrics = type(trial.metrics)()  # what the killed process reported last
         self._retry_queue = [t.trial_id for t in reversed(waiting)]  # the last is run first
 
+    def take_back(self, worker: str) -> None:
+        """Hand the trial of a worker that is gone to the next who asks."""
+        self._retry_queue.append(self.ongoing_trials.pop(worker).trial_id)
+        self.save()
+
+    def give_back(self, workers: set[str]) -> None:
+        """After a reload: trials whose workers may be at them still stay theirs."""
+        file = Path(self._get_oracle_fname())
+        saved = rundir.read_json(file)["ongoing_trials"] if file.exists() else {}
+        for worker, trial_id in saved.items():
+            if worker in workers and trial_id in self._retry_queue:
+                self._retry_queue.remove(trial_id)
+                self.ongoing_trials[worker] = self.trials[trial_id]
+
+    def end(self, trial_id: str, values, status: str, message, metrics: dict, step: int) -> None:
+        """A worker's trial has ended, perhaps one that was given up and came back."""
+        if trial_id in self._retry_queue:
+            self._retry_queue.remove(trial_id)
+        trial = self.trials[trial_id]
+        trial.metrics = type(trial.metrics)()
+        if metrics:
+            self.update_trial(trial_id, metrics, step)
+        self.end_trial(type(trial)(values, trial_id, status, message))
+
 
 def write(file: Path, state: dict) -> None:
     """Write a file whole, and keep the one before."""
