@@ -127,7 +127,7 @@ def by_slurm(index, ports):
 def alone(tmp_path_factory):
     """One device, uninterrupted, with dropout and batch normalization."""
     folder = tmp_path_factory.mktemp("alone")
-    done = Group(folder, "--epochs", "3", count=1, SPREAD_RANDOM="1")
+    done = Group(folder, "--epochs", "3", "--watch", count=1, SPREAD_RANDOM="1")
     assert done.codes == [0], done.out
     return folder / "runs" / "spread" / "1"
 
