@@ -16,18 +16,39 @@ from kcatalog.recipe.errors import RecipeError
 
 USAGE_ERROR = 2
 
-# Every option, said once: name -> (type with its help, default). None means "not given".
+# Every option, said once, in the order of --help: name -> (type with its help, default).
+# None means "not given".
 OPTIONS = {
     "data": (
-        Annotated[str | None, typer.Option(help="A known set's name, or your own file or folder.")],
+        Annotated[
+            str | None,
+            typer.Option(metavar="NAME|PATH", help="A known set, or your own file or folder."),
+        ],
         None,
     ),
-    "epochs": (Annotated[int | None, typer.Option(min=1, help="Epochs of training.")], None),
+    "epochs": (
+        Annotated[
+            int | None,
+            typer.Option(min=1, metavar="N", help="Epochs of training. [default: the recipe's]"),
+        ],
+        None,
+    ),
     "trials": (
-        Annotated[int | None, typer.Option(min=1, help="Sets of hyperparameters to try.")],
+        Annotated[
+            int | None,
+            typer.Option(
+                min=1, metavar="N", help="Sets of hyperparameters to try. [default: the recipe's]"
+            ),
+        ],
         None,
     ),
-    "trial_epochs": (Annotated[int | None, typer.Option(min=1, help="Epochs per trial.")], None),
+    "trial_epochs": (
+        Annotated[
+            int | None,
+            typer.Option(min=1, metavar="N", help="Epochs per trial. [default: the recipe's]"),
+        ],
+        None,
+    ),
     "tuner": (
         Annotated[
             Literal["random", "bayesian", "hyperband"] | None,
@@ -38,12 +59,16 @@ OPTIONS = {
     "folds": (
         Annotated[
             int | None,
-            typer.Option(min=2, help="Judge trials by so many folds. [default: one split]"),
+            typer.Option(
+                min=2, metavar="N", help="Judge trials by so many folds. [default: one split]"
+            ),
         ],
         None,
     ),
     "keep": (
-        Annotated[int, typer.Option(min=0, help="Of how many trials checkpoints are kept.")],
+        Annotated[
+            int, typer.Option(min=0, metavar="N", help="Of how many trials checkpoints are kept.")
+        ],
         3,
     ),
     "isolate": (
@@ -76,7 +101,9 @@ OPTIONS = {
     "seed": (
         Annotated[
             int | None,
-            typer.Option(min=0, max=2**31 - 1, help="Same seed, same run. [default: 0]"),
+            typer.Option(
+                min=0, max=2**31 - 1, metavar="N", help="Same seed, same result. [default: 0]"
+            ),
         ],
         None,
     ),
@@ -96,7 +123,11 @@ OPTIONS = {
     ),
     "devices": (
         Annotated[
-            str, typer.Option(help="auto, cpu, gpu or tpu; gpu:2 for two of them; all of a kind.")
+            str,
+            typer.Option(
+                metavar="KIND[:N]",
+                help="auto, cpu, gpu or tpu; gpu:2 for two of them; all of the best kind.",
+            ),
         ],
         "auto",
     ),
@@ -114,7 +145,10 @@ OPTIONS = {
         None,
     ),
     "host_index": (
-        Annotated[int | None, typer.Option(min=0, help="Which of the hosts this is, from 0.")],
+        Annotated[
+            int | None,
+            typer.Option(min=0, metavar="N", help="Which of the hosts this is, from 0."),
+        ],
         None,
     ),
     "cache_memory": (
@@ -126,10 +160,26 @@ OPTIONS = {
         ],
         1.0,
     ),
+    "watch": (
+        Annotated[
+            bool,
+            typer.Option("--watch", help="Log every layer's statistics, whatever time it takes."),
+        ],
+        False,
+    ),
+    "profile": (
+        Annotated[
+            str | None,
+            typer.Option(metavar="STEPS", help="Trace these training steps, such as 10-20."),
+        ],
+        None,
+    ),
     "run_dir": (
         Annotated[
             Path | None,
-            typer.Option(help="The run's directory. [default: runs/<recipe>/<number>]"),
+            typer.Option(
+                metavar="PATH", help="The run's directory. [default: runs/<recipe>/<number>]"
+            ),
         ],
         None,
     ),
@@ -156,28 +206,22 @@ OPTIONS = {
         None,
     ),
     "length": (
-        Annotated[int, typer.Option(min=1, help="For text: characters to write.")],
+        Annotated[int, typer.Option(min=1, metavar="N", help="For text: characters to write.")],
         200,
     ),
     "port": (
-        Annotated[int, typer.Option(min=0, max=65535, help="On this machine; 0 takes a free one.")],
+        Annotated[
+            int,
+            typer.Option(
+                min=0, max=65535, metavar="N", help="On this machine; 0 takes a free one."
+            ),
+        ],
         8501,  # TensorFlow Serving's
     ),
     "version": (
-        Annotated[int | None, typer.Option(min=0, help="The exported version. [default: newest]")],
-        None,
-    ),
-    "watch": (
         Annotated[
-            bool,
-            typer.Option("--watch", help="Log every layer's statistics, whatever time it takes."),
-        ],
-        False,
-    ),
-    "profile": (
-        Annotated[
-            str | None,
-            typer.Option(metavar="STEPS", help="Trace these training steps, such as 10-20."),
+            int | None,
+            typer.Option(min=0, metavar="N", help="The exported version. [default: newest]"),
         ],
         None,
     ),
@@ -234,6 +278,7 @@ def _app(recipe) -> typer.Typer:
     from kcatalog.recipe.steps import Steps
 
     about = inspect.getdoc(inspect.getmodule(recipe.build)) or f"The recipe {recipe.name}."
+    about = about.replace("\n\n ", "\n\n\b\n ")  # lines of examples stay lines
     app = typer.Typer(
         help=about, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
     )
@@ -306,7 +351,9 @@ def _with_options(function: Callable, names: tuple[str, ...], arguments: dict | 
             return function(**chosen)
 
     wanted = {"context": (typer.Context, inspect.Parameter.empty)} if takes_context else {}
-    wanted |= (arguments or {}) | {name: OPTIONS[name] for name in names}
+    wanted |= (arguments or {}) | {
+        name: OPTIONS[name] for name in sorted(names, key=list(OPTIONS).index)
+    }
     command.__signature__ = inspect.Signature(
         inspect.Parameter(
             name,

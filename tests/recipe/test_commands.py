@@ -71,6 +71,11 @@ def test_help_names_the_recipe_and_each_step(call):
     assert "--set" in call("train", "--help").out
 
 
+def test_help_keeps_the_lines_of_examples(call, monkeypatch):
+    monkeypatch.setattr(tiny, "__doc__", "About.\n\nFor example:\n\n    one\n    another\n")
+    assert "For example:\n\n      one\n      another\n" in call("--help").out
+
+
 def test_a_run_directory_of_another_recipe(call):
     call("train", "--epochs", "1", "--run-dir", "mine")
     before = (call("--help").folder / "mine" / "run.json").read_text()
