@@ -410,7 +410,7 @@ def written(folder, some, model=None):
 
 
 CURVES = {"precision-recall/0 a/pr_curves", "precision-recall/1 b/pr_curves"}
-CHEAP = {"confusion matrix", "worst mistakes"} | CURVES
+CHEAP = {"confusion matrix", pictures.MISTAKES} | CURVES
 ATTENTION = {f"attention/{n}/sample {i}" for n in ("dot", "additive", "grouped", "block/deep")
              for i in range(3)}  # fmt: skip
 
@@ -423,7 +423,7 @@ def test_what_is_drawn_while_training_and_at_the_end(tmp_path):
     sound = written(tmp_path / "sound", judged(input_name="waveform", rate=16), plain)
     assert sound == CHEAP | {"calibration", "spectrograms"}
     text = written(tmp_path / "text", judged("next-character", "characters"), plain)
-    assert text == {"confusion matrix", "sample predictions", "worst mistakes", "calibration"}
+    assert text == {"confusion matrix", "sample predictions", pictures.MISTAKES, "calibration"}
 
 
 def test_where_many_layers_attend_fewer_samples_are_drawn(tmp_path, monkeypatch):

@@ -1,8 +1,9 @@
 """The model's layers for TensorBoard's Graphs tab.
 
-TensorBoard draws a conceptual graph from a Keras model's JSON. It stumbles over what Keras 3
-writes there for operations with arguments that are no tensors (`x * 2`), and loses tensors
-in keyword arguments and the way into nested models, so the JSON is cut down to what it understands.
+TensorBoard reads a Keras model's JSON. It stumbles over what Keras 3 writes there for operations
+with arguments that are no tensors (`x * 2`), and loses tensors in keyword arguments and the way
+into nested models, so the JSON is cut down to what it understands. What it reads is written as the
+run's graph, since the tab opens with an error where there is a "conceptual" graph alone.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ import json
 from pathlib import Path
 
 import keras
-
-PLUGIN = "graph_keras_model"  # the name under which TensorBoard finds it
 
 
 class Graph(keras.callbacks.Callback):
@@ -33,16 +32,32 @@ def write(log_dir: str, model) -> None:
     described = json.loads(model.to_json())
     if "layers" not in described["config"]:
         return
-    metadata = tf.compat.v1.SummaryMetadata()
-    metadata.plugin_data.plugin_name, metadata.plugin_data.content = PLUGIN, b"1"
     with tf.device("CPU:0"), tf.summary.create_file_writer(log_dir).as_default():
-        tf.summary.write("keras", json.dumps(drawable(described)), step=0, metadata=metadata)
+        tf.summary.graph(nodes(described))
+
+
+def nodes(described: dict):
+    """A node for each layer, as a GraphDef. The model itself is not drawn as a box around all."""
+    import tensorflow as tf
+    from tensorboard.plugins.graph import keras_util
+
+    read, around = keras_util.keras_model_to_graph_def(drawable(described)), f"{_name(described)}/"
+    graph = tf.compat.v1.GraphDef.FromString(read.SerializeToString())
+    for node in graph.node:
+        node.name = node.name.removeprefix(around)
+        node.op = node.attr["keras_class"].s.decode()
+        node.input[:] = [name.removeprefix(around) for name in node.input]
+    return graph
+
+
+def _name(layer: dict) -> str:
+    return layer["config"]["name"]
 
 
 def drawable(layer: dict) -> dict:
     """A layer, or a model with its layers, in the words that TensorBoard reads."""
     config = layer["config"]
-    kept = {"name": config["name"], "dtype": _dtype(config.get("dtype"))}
+    kept = {"name": _name(layer), "dtype": _dtype(config.get("dtype"))}
     if "layers" in config:
         kept["layers"] = [drawable(inner) for inner in config["layers"]]
         if "input_layers" in config:

@@ -19,6 +19,7 @@ from kcatalog.recipe import tasks
 SHOWN = 8  # samples in a picture with axes
 ATTENDED = 3  # samples whose attention is drawn, fewer where many layers attend
 MOST_MAPS = 12
+MISTAKES = "table of worst mistakes"  # a name that a picture has cannot be a text's too
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,11 @@ def _of_classes(judged: Judged, step: int) -> None:
     images = {"confusion matrix": confusion_matrix(y, predicted, classes)}
     if data.task == "next-character":
         tf.summary.text("sample predictions", _characters(data, y, predicted))
-        tf.summary.text("worst mistakes", mistakes.character_table(y, p, classes))
+        tf.summary.text(MISTAKES, mistakes.character_table(y, p, classes))
     elif data.picture is not None:
         images["sample predictions"] = samples(x, y, predicted, classes, data.picture)
     if data.task == "classification":
-        tf.summary.text("worst mistakes", mistakes.table(y, p, classes))
+        tf.summary.text(MISTAKES, mistakes.table(y, p, classes))
         precision_recall.write(y, p, classes, step)
         worst = data.picture and mistakes.mistakes(x, y, p, classes, data.picture)
         images |= {} if worst is None else {"worst mistakes": worst}
