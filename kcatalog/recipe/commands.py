@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
-from kcatalog.recipe import disk, stopping
+from kcatalog.recipe import disk, stopping, terminal
 from kcatalog.recipe.errors import RecipeError
 
 USAGE_ERROR = 2
@@ -268,7 +267,7 @@ def run(recipe, arguments: list[str] | None = None) -> int:
 
 
 def _say(sentence: str, code: int) -> int:
-    Console(stderr=True, soft_wrap=True).print(sentence, markup=False, highlight=False)
+    terminal.console(stderr=True).print(sentence)
     return code
 
 

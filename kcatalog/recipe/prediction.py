@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
-from kcatalog.recipe import export, forecasts
+from kcatalog.recipe import export, forecasts, terminal
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.rundir import read_json
 
@@ -95,19 +94,19 @@ def find(recipe, version: int | None = None) -> Exported:
 
 def predict(recipe, files: list[Path], length: int, seed: int) -> None:
     """Print what the newest exported model says of each file, or how it goes on from a text."""
+    exported = find(recipe)
     missing = next((f for f in files if not f.exists()), None)
     if missing is not None:
         raise RecipeError(f"{missing} does not exist.")
-    exported = find(recipe)
     inputs = exported.read(files)
-    console = Console(soft_wrap=True)
-    console.print(f"{exported.folder}", style="dim", highlight=False)
+    console = terminal.console()
+    console.print(str(exported.folder), style="dim")
     if exported.facts["task"] == "next-character":
         for file, prompt in zip(files, inputs, strict=True):
             console.rule(str(file), align="left")
             text = exported.go_on(prompt, length, seed)
-            console.print(prompt, end="", markup=False, highlight=False, style="dim")
-            console.print(text, markup=False, highlight=False)
+            console.print(prompt, end="", style="dim")
+            console.print(text)
         return
     said = exported.describe(exported.outputs(inputs))
     if exported.facts["task"] == "embedding":

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from rich.console import Console
 
 from kcatalog.recipe import (
     baselines,
@@ -28,6 +27,7 @@ from kcatalog.recipe import (
     start,
     stopping,
     tasks,
+    terminal,
 )
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.devices import Devices
@@ -50,7 +50,7 @@ class Steps:
         self.recipe, self.asked, self.hosts = recipe, asked, hosts
         self.profiled = profile.steps(asked.profile) if asked.profile else None
         self.variants = tuple(variants.parse(asked.variants))
-        self.console = Console(soft_wrap=True, highlight=False, quiet=hosts.index > 0)
+        self.console = terminal.console(quiet=hosts.index > 0)
 
     # --- what the command line calls -----------------------------------------------------
 

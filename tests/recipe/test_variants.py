@@ -131,6 +131,16 @@ def test_one_that_is_refused_leaves_the_others_alone(tmp_path):
     assert [f.name for f in (tmp_path / "variants").iterdir()] == ["int8"]
 
 
+def test_what_litert_cannot_prepare_is_said_in_our_words(tmp_path):
+    def broken(file):
+        raise RuntimeError("failed to create XNNPACK runtimefailed to create XNNPACK runtime")
+
+    rows = variants.write(["litert_int8"], {"litert_int8": broken}, tmp_path, Exam(), None)
+    assert rows["litert_int8"]["refused"] == (
+        "LiteRT's default delegate, XNNPACK, cannot prepare it (tensorflow issue 77293)"
+    )
+
+
 def test_a_full_disk_is_not_a_refusal(tmp_path):
     def full(file):
         raise OSError("No space left on device")

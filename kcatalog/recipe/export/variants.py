@@ -137,11 +137,13 @@ def show(console: Console, manifest: dict) -> None:
     console.print(table)
     for name, row in manifest["variants"].items():
         if "refused" in row:
-            console.print(f"{name} was left out: {row['refused']}.", style="yellow", markup=False)
+            console.print(f"{name} was left out: {row['refused']}.", style="yellow")
 
 
 def _sentence(e: Exception) -> str:
-    """An error's first line, short enough for a manifest."""
+    """What is known of an error, or its first line, short enough for a manifest."""
+    if "XNNPACK" in str(e):
+        return "LiteRT's default delegate, XNNPACK, cannot prepare it (tensorflow issue 77293)"
     lines = [line.strip() for line in str(e).splitlines() if line.strip()]
     first = (lines[0] if lines else type(e).__name__)[:300].rstrip(".")
     return first if isinstance(e, (Refused, clean.Failed)) else f"{type(e).__name__}: {first}"

@@ -11,9 +11,7 @@ import os
 import shutil
 from pathlib import Path
 
-from rich.console import Console
-
-from kcatalog.recipe import rundir
+from kcatalog.recipe import rundir, terminal
 from kcatalog.recipe.errors import RecipeError
 
 ENDED = ("COMPLETED", "FAILED")
@@ -23,7 +21,7 @@ class Kept:
     """Mixed into an oracle. Of KerasTuner's private methods it needs those that name its files
     and write a trial's, which nothing public does."""
 
-    console = Console()
+    console = terminal.console()
 
     def save(self) -> None:
         write(Path(self._get_oracle_fname()), self.get_state())

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import socket
 
-from rich.console import Console
-
-from kcatalog.recipe import prediction
+from kcatalog.recipe import prediction, terminal
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.serve.limits import Limits
 
@@ -42,7 +40,7 @@ def serve(recipe, port: int, version: int | None = None, limits: Limits | None =
             'Install it with: pip install "kcatalog[serve]"'
         ) from e
     exported = prediction.find(recipe, version)
-    console = Console(soft_wrap=True, highlight=False)
+    console = terminal.console()
     try:
         with _listening(port) as listening:
             url = f"http://{HOST}:{listening.getsockname()[1]}"
@@ -64,7 +62,6 @@ def serve(recipe, port: int, version: int | None = None, limits: Limits | None =
             console.print(
                 f"Serving {exported.folder} at {url} (Ctrl+C ends it). Try it with:\n"
                 f"{page.curl(exported.facts['input_name'], url)}",
-                markup=False,
             )
             uvicorn.Server(config).run(sockets=[listening])
     except KeyboardInterrupt:  # uvicorn ends in order, and then hands the signal on
