@@ -131,7 +131,7 @@ class Steps:
     @contextlib.contextmanager
     def _start(self, waiting: Run | None = None) -> Iterator[tuple[Run, Data]]:
         """The run to work in. Nobody else does meanwhile."""
-        if self.asked.isolate or self.asked.trial_memory:
+        if self.asked.isolate or self.asked.trial_memory or self.asked.chief:
             from kcatalog.recipe.search import isolation
 
             isolation.prepare(self.asked.isolate, self.asked.trial_memory)
@@ -170,8 +170,7 @@ class Steps:
             worker.joined(self.recipe, self.asked, self.console) as us,
             self._session(us.run) as used,
         ):
-            how = us.terms["isolate"], us.terms["trial_memory"]
-            tuner, _ = self._tuner(us.run, us.data, used, *how)
+            tuner, _ = self._tuner(us.run, us.data, used, *us.how)
             self.console.print(used.line)
             worker.follow(tuner, us, self.console)
 
@@ -220,6 +219,7 @@ class Steps:
         watched = self.asked.watch, self.profiled
         plan = Plan(self._objective(data), epochs, size, seed, shard, *watched)
         self.console.print(used.line)
+        keras.utils.clear_session()  # layers are named as in every trial, so curves lie together
         with used.scope():
             train(build, hp, data, plan, run, self.console)
 

@@ -36,7 +36,7 @@ class Chief(wire.OracleServicer):
         super().__init__(tuner.oracle)
         self._folder, self._terms, self._console = Path(tuner.project_dir), terms, console
         self._watch = Watch(self._folder / WORKERS)
-        self._there, self._dismissed = set(), set()
+        self._there, self._dismissed, self._closing = set(), set(), False
         self._lock = threading.Lock()  # KerasTuner's own stays closed after an error
         self.error: Exception | None = None
 
@@ -92,6 +92,9 @@ class Chief(wire.OracleServicer):
                     self.oracle.take_back(worker)
                     self._console.print(f"{worker} is gone. Trial {trial} is handed out again.")
             over = self._dismissed or len(self.oracle.end_order) >= self.oracle.max_trials
+            if over and not self._closing:
+                self._closing = True
+                self._there |= self._watch.here()  # those who come are told that it is over
             nobody = not (ongoing or self._there - self._dismissed)
             return self.error is not None or bool(over and nobody)
 

@@ -36,8 +36,9 @@ def free(text: str) -> str:
     """The address of `--chief`, at which nobody listens yet."""
     place = address(text, "--chief")
     host, _, port = place.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        socket.create_server((host, int(port))).close()
+        socket.create_server((host.strip("[]"), int(port)), family=family).close()
     except OSError as e:
         raise RecipeError(
             f"--chief must be an address of this machine and a free port. Received: {place} ({e})."

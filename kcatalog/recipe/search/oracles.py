@@ -118,13 +118,7 @@ class Hyperband(_Lasting, keras_tuner.oracles.HyperbandOracle):
                 trial.status, trial.score = "FAILED", None
 
     def in_use(self) -> set[str]:
-        running = {t.trial_id for t in self.ongoing_trials.values()}
-        found = set()
-        for bracket in self._brackets:
-            ids = {entry["id"] for entries in bracket["rounds"] for entry in entries}
-            if bracket is self._brackets[-1] or ids & running:  # too many failed in the others
-                found |= self._may_go_on(bracket)
-        return found
+        return set().union(*map(self._may_go_on, self._brackets))
 
     def _may_go_on(self, bracket: dict) -> set[str]:
         """Of each round that is not over, those that have not gone on yet."""

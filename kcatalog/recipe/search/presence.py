@@ -70,6 +70,10 @@ class Watch:
         self._held: set[str] = set()  # whose lock was seen
         self._beats: dict[str, tuple[str, float]] = {}  # last number, and since when
 
+    def here(self) -> set[str]:
+        """Workers whose lock is seen, whether or not they have asked for a trial."""
+        return {place.name for place in self._folder.glob("*") if _held(place)}
+
     def gone(self, name: str) -> bool:
         """Whether a worker is gone. To be asked for the first time while it is there."""
         place, now = self._folder / name, time.monotonic()

@@ -64,7 +64,8 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
         parent = hp.values.get(FROM)
         folders = [Path(self.get_trial_dir(i)) for i in (trial.trial_id, parent) if i is not None]
         try:
-            parts = self._run(Work(trial.trial_id, hp, *folders))
+            with disk.held(folders[0], wait=True):  # a worker of a chief that is gone may be at it
+                parts = self._run(Work(trial.trial_id, hp, *folders))
         except Exception as e:
             trouble = disk.trouble(e) or (e.__cause__ and disk.trouble(e.__cause__))
             if trouble:  # no trial can do without the disk

@@ -29,6 +29,10 @@ from kcatalog.recipe.errors import RecipeError
 __all__ = ["OracleClient", "OracleServicer"]
 TERMS = "terms-bin"  # beside the chief's first answer: what workers have to know
 ANSWER = 15.0  # seconds that one answer may take
+CHANNEL = [  # tries again every second; gRPC itself would soon wait for two minutes
+    *((f"grpc.{which}_reconnect_backoff_ms", 1000) for which in ("initial", "min", "max")),
+    ("grpc.enable_http_proxy", 0),
+]
 AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
@@ -93,7 +97,9 @@ class Asking:
 
     def __init__(self, address: str, patience: float, say: Callable[[str], None]):
         self.address, self._patience, self._say = address, patience, say
-        self._stub = protos.get_service_grpc().OracleStub(grpc.insecure_channel(address))
+        self._stub = protos.get_service_grpc().OracleStub(
+            grpc.insecure_channel(address, options=CHANNEL)
+        )
 
     def __getattr__(self, name: str) -> Callable:
         return lambda request, **_: self._call(getattr(self._stub, name), request)[0]

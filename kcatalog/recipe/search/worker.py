@@ -16,7 +16,7 @@ from kcatalog.recipe import rundir, shared
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.rundir import Run
-from kcatalog.recipe.search import distributed, presence, report, wire
+from kcatalog.recipe.search import distributed, isolation, presence, report, wire
 from kcatalog.recipe.search.distributed import ENDED, PAUSE, WORKERS
 from kcatalog.recipe.search.tuner import Tuner
 
@@ -40,6 +40,11 @@ class Joined:
     name: str
     asking: wire.Asking
 
+    @property
+    def how(self) -> tuple[bool, float | None]:
+        """Whether each trial has a process of its own, and the memory it may take."""
+        return self.terms["isolate"], self.terms["trial_memory"]
+
 
 @contextlib.contextmanager
 def joined(recipe, asked, console: Console) -> Iterator[Joined]:
@@ -52,13 +57,14 @@ def joined(recipe, asked, console: Console) -> Iterator[Joined]:
     asking = wire.Asking(place, WAIT, console.print)
     terms = asking.terms()
     distributed.check(terms["facts"], distributed.facts(recipe))
+    isolation.prepare(terms["isolate"], terms["trial_memory"])
     path = shared.find(terms["where"], "The chief")
     run = Run(path, rundir.read_json(path / "run.json"))
     settings = run.facts["settings"]
-    data = recipe.source.load(settings["data"], settings["seed"])
-    distributed.check(terms["facts"], {"data": data.fingerprint})
-    data.keep(path, asked.cache_memory)
     with presence.present(run.tuning / WORKERS) as name, _stops():
+        data = recipe.source.load(settings["data"], settings["seed"])
+        distributed.check(terms["facts"], {"data": data.fingerprint})
+        data.keep(path, asked.cache_memory)
         console.print(f"{recipe.name} on {data.name} in {path}, as {name}")
         with wire.working_for(place, name):
             yield Joined(run, data, terms, name, asking)
@@ -112,7 +118,8 @@ class Client(wire.OracleClient):
         found = {"values": trial.hyperparameters.get_config(), "status": trial.status}
         found |= {"message": trial.message, **self._found}
         rundir.write_json(self._folder / f"trial_{trial.trial_id}" / ENDED, found)
-        score = self._found["metrics"].get(self.objective.name)
-        said = f"failed: {report.reason(trial)}" if score is None else f"{score:.4f}"
+        objective = self.objective.name
+        score = self._found["metrics"].get(objective)
+        said = f"failed: {report.reason(trial)}" if score is None else f"{objective} {score:.4f}"
         self._console.print(f"Trial {trial.trial_id}: {said}")
         super().end_trial(wire.named(trial.trial_id, trial.status))

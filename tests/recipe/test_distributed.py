@@ -1,0 +1,377 @@
+"""One search on many hosts: processes of this machine, and threads where no process must die."""
+
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import keras_tuner
+import pytest
+from rich.console import Console
+
+from kcatalog.recipe import rundir, search, shared
+from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.search import chief, distributed, oracles, presence, wire, worker
+from tests.recipe import spread, tiny
+from tests.recipe.conftest import BACKEND, ROOT
+from tests.recipe.test_isolation import poll
+from tests.recipe.test_oracles import endless, parts, run, score, six
+
+TINY = str(ROOT / "tests" / "recipe" / "tiny.py")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]
+
+
+@pytest.fixture
+def at():
+    return f"127.0.0.1:{free_port()}"
+
+
+# --- processes -------------------------------------------------------------------------
+
+
+class Process:
+    """A command of the tiny recipe that runs beside the test."""
+
+    def __init__(self, folder, name, *arguments, **environment):
+        self._out = folder / f"{name}.txt"
+        environment = {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": BACKEND, **environment}
+        with self._out.open("wb") as out:
+            self._popen = subprocess.Popen(
+                [sys.executable, TINY, *map(str, arguments)],
+                cwd=folder,
+                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def said(self) -> str:
+        return self._out.read_text()
+
+    def says(self, text):
+        """Wait until it does."""
+        poll(lambda: text in self.said or self._popen.poll() is not None)
+        assert text in self.said, self.said
+
+    def end(self) -> int:
+        return self._popen.wait(timeout=240)
+
+    def send(self, number):
+        self._popen.send_signal(number)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a command; what still runs when the test ends is killed."""
+    with contextlib.ExitStack() as stack:
+
+        def start(name, *arguments, **environment):
+            process = Process(tmp_path, name, *arguments, **environment)
+            stack.callback(process.end)
+            stack.callback(process.send, signal.SIGKILL)
+            return process
+
+        yield start
+
+
+def trials(run):
+    """Each trial's hyperparameters, status and score."""
+    files = sorted((run / "tuning").glob("trial_*/trial.json"))
+    states = [json.loads(f.read_text()) for f in files]
+    return [(s["hyperparameters"], s["status"], s["score"], s["best_step"]) for s in states]
+
+
+@pytest.mark.slow
+def test_workers_and_the_chief_are_killed_and_it_ends_as_in_one_process(start, at, call, tmp_path):
+    asked = ("--trials", 4, "--trial-epochs", 2, "--run-dir", tmp_path / "spread")
+    work = ("tune", "--worker", at)
+    first = start("chief", "tune", "--chief", at, *asked)
+    first.says(f"tune --worker {at}")
+    dies = start("dies", *work, TINY_KILL="1")
+    assert dies.end() == -signal.SIGKILL  # in the second epoch of trial 0
+    first.says("is gone. Trial 0 is handed out again.")
+    goes_on = start("goes_on", *work, TINY_KILL="0")
+    assert goes_on.end() == -signal.SIGKILL  # in the first epoch of trial 1, but not of trial 0
+    assert "Trial 0: val_accuracy" in goes_on.said
+    first.says("is gone. Trial 1 is handed out again.")
+    first.send(signal.SIGKILL)
+    assert first.end() == -signal.SIGKILL
+    two = [start(name, *work) for name in ("one", "two")]
+    for one in two:
+        one.says(f"The chief at {at} does not answer. Waiting up to 600 seconds for it.")
+    second = start("again", "tune", "--chief", at, "--resume", "--run-dir", tmp_path / "spread")
+    assert second.end() == 0, second.said
+    for one in two:
+        assert one.end() == 0, one.said
+        assert "There are no more trials." in one.said
+
+    alone = call("tune", "--trials", 4, "--trial-epochs", 2)
+    assert alone.code == 0, alone.err
+    assert trials(tmp_path / "spread") == trials(alone.run)
+    best = "hyperparameters.json"
+    assert (tmp_path / "spread" / best).read_text() == (alone.run / best).read_text()
+    assert "Trial 4 of 4: val_accuracy" in second.said
+    assert [line for line in second.said.splitlines() if line.startswith("│")] == [
+        line for line in alone.out.splitlines() if line.startswith("│")
+    ]
+
+
+# --- threads ---------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """Nothing of Python runs after a kill, so nothing may catch this."""
+
+
+@dataclasses.dataclass
+class Search:
+    """A search without training: its chief in a thread, its worker here."""
+
+    folder: Path
+    at: str
+    build: Callable = endless
+    tuner: str = "random"
+    trials: int = 5
+
+    def tuner_of(self, run_trial=None):
+        space = keras_tuner.HyperParameters()
+        self.build(space, self.tuner)
+        training = search.Training(
+            self.build, self.tuner, "val_accuracy", 9, 16, 0, self.folder / "logs"
+        )
+        place = types.SimpleNamespace(tuning=self.folder / "tuning")
+        budget = search.Budget(self.tuner, self.trials)
+        console = Console(file=io.StringIO(), width=200)
+        return search.tuner_of(training, space, budget, place, console, run_trial), console
+
+    @contextlib.contextmanager
+    def led(self):
+        """A chief; yields what it says, its oracle and its error, in the end."""
+        self.folder.mkdir(exist_ok=True)
+        tuner, console = self.tuner_of()
+        led = types.SimpleNamespace(oracle=tuner.oracle, said=console.file, error=None)
+        terms = {"where": shared.mark(self.folder)}
+
+        def run():
+            try:
+                chief.lead(tuner, terms, self.at, console)
+            except BaseException as e:
+                led.error = e
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        yield led
+        thread.join(60)
+        assert not thread.is_alive()
+
+    def work(self, run_trial, patience=30.0):
+        """A worker, until it is told to end. Returns what it says."""
+        said = io.StringIO()
+        console = Console(file=said, width=200)
+        asking = wire.Asking(self.at, patience, console.print)
+        asking.terms()
+        run = rundir.Run(self.folder, {})
+        with (
+            presence.present(run.tuning / distributed.WORKERS) as name,
+            wire.working_for(self.at, name),
+        ):
+            us = worker.Joined(run, None, {}, name, asking)
+            worker.follow(self.tuner_of(run_trial)[0], us, console)
+        return said.getvalue()
+
+
+def scored(work):
+    return [[{"val_accuracy": score(work.hp)}]]
+
+
+def facts(oracle):
+    return [
+        (t.trial_id, t.hyperparameters.get_config(), t.score, t.status)
+        for t in oracle.trials.values()
+    ]
+
+
+@pytest.mark.parametrize("tuner", ["random", "bayesian", "hyperband"])
+def test_every_tuner_finds_what_it_finds_in_one_process(tmp_path, at, tuner):
+    """With a single worker the order is the same. Space, values, scores: to the last bit."""
+    spread, alone = Search(tmp_path / "spread", at, parts, tuner, 14), tmp_path / "alone"
+    with spread.led() as led:
+        spread.work(scored)
+    assert led.error is None
+    assert facts(led.oracle) == facts(run(alone, parts, tuner, trials=14).oracle)
+
+
+def test_why_a_trial_failed_is_told_by_worker_and_chief(tmp_path, at):
+    def fails(work):
+        if work.trial_id == "1":
+            raise FileNotFoundError("checkpoint.weights.h5")
+        return scored(work)
+
+    spread = Search(tmp_path, at, trials=3)
+    with spread.led() as led:
+        said = spread.work(fails)
+    assert "Trial 1: failed: FileNotFoundError: checkpoint.weights.h5" in said
+    assert "Trial 2 of 3: failed: FileNotFoundError: checkpoint" in led.said.getvalue()
+    assert "FileNotFoundError" in led.oracle.trials["1"].message
+
+
+def test_the_chief_ends_a_hopeless_search_and_tells_why(tmp_path, at):
+    def fails(work):
+        raise ValueError("no such layer")
+
+    spread = Search(tmp_path, at, trials=30)
+    told = r"The chief at .* stopped. The first 10 trials failed"
+    with spread.led() as led, pytest.raises(RecipeError, match=told):
+        spread.work(fails)
+    assert "The first 10 trials failed" in str(led.error)
+
+
+def test_an_exhausted_space_ends_the_search(tmp_path, at):
+    spread = Search(tmp_path, at, six, trials=50)
+    with spread.led() as led:
+        spread.work(scored)
+    assert len(led.oracle.trials) == 6
+    assert led.oracle.exhausted
+
+
+def test_a_trial_outlives_its_chief(tmp_path, at, monkeypatch):
+    """The worker ends the trial at the next chief's: it is not run again."""
+    spread, ran, chiefs = Search(tmp_path / "spread", at, trials=4), [], contextlib.ExitStack()
+
+    def run_trial(work):
+        ran.append(work.trial_id)
+        if len(ran) == 2:
+            look = chief.Chief.look
+            monkeypatch.setattr(chief.Chief, "look", killed)
+            first.close()
+            monkeypatch.setattr(chief.Chief, "look", look)
+            with without_environment():
+                led.append(chiefs.enter_context(spread.led()))
+        return scored(work)
+
+    def killed(self):
+        raise Killed
+
+    with contextlib.ExitStack() as first:
+        led = [first.enter_context(spread.led())]
+        with chiefs:
+            spread.work(run_trial)
+    assert isinstance(led[0].error, Killed)
+    assert led[1].error is None
+    assert ran == ["0", "1", "2", "3"]
+    assert facts(led[1].oracle) == facts(run(tmp_path / "alone", trials=4).oracle)
+
+
+@contextlib.contextmanager
+def without_environment():
+    """As in another process."""
+    told = {k: os.environ.pop(k) for k in list(os.environ) if k.startswith("KERASTUNER_")}
+    try:
+        yield
+    finally:
+        os.environ.update(told)
+
+
+def test_checkpoints_that_a_worker_may_go_on_with_stay(tmp_path):
+    """Two workers: the next bracket begins while a trial of the one before still runs."""
+    oracle = oracles.oracle(
+        "hyperband", 40, 9, objective=keras_tuner.Objective("val_accuracy", "max"), seed=0
+    )
+    oracle.hyperparameters.Float("rate", 0.0, 1.0)
+    oracle._set_project_dir(str(tmp_path), "tuning")
+    ended = [oracle.create_trial("a") for _ in range(1)]
+    slow = oracle.create_trial("b")
+    while len(oracle._brackets) < 2:
+        current = ended[-1]
+        oracle.update_trial(current.trial_id, {"val_accuracy": int(current.trial_id) / 100})
+        oracle.end_trial(type(current)(current.hyperparameters, current.trial_id, "COMPLETED"))
+        ended.append(oracle.create_trial("a"))
+    oracle.update_trial(slow.trial_id, {"val_accuracy": 0.5})
+    oracle.end_trial(type(slow)(slow.hyperparameters, slow.trial_id, "COMPLETED"))
+    kept = oracle.in_use()
+    parent = oracle.create_trial("b").hyperparameters.values[oracles.FROM]
+    assert parent in kept
+
+
+# --- what is refused -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [["--worker", "nowhere"], ["--chief", "a:b"]])
+def test_addresses(call, arguments):
+    done = call("tune", *arguments)
+    assert done.code == 2
+    assert f"{arguments[0]} must be HOST:PORT, or PORT. Received" in done.err
+    assert not (done.folder / "runs").exists()
+
+
+def test_a_port_that_is_taken(call):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = call("tune", "--chief", taken.getsockname()[1])
+    assert done.code == 2
+    assert "--chief must be an address of this machine and a free port" in done.err
+    assert not (done.folder / "runs").exists()
+
+
+@pytest.mark.parametrize("option", [("--trials", 3), ("--isolate",), ("--set", "units=4")])
+def test_a_worker_takes_its_settings_from_the_chief(call, option):
+    done = call("tune", "--worker", 1, *option)
+    assert done.code == 2
+    assert f"{option[0]} must be left out with --worker: the chief says it." in done.err
+
+
+def test_a_chief_that_is_not_there(call, at, monkeypatch):
+    monkeypatch.setattr(worker, "WAIT", 0.3)
+    done = call("tune", "--worker", at)
+    assert done.code == 2
+    assert f"The chief at {at} has not answered for 0.3 seconds. Start it" in done.err
+
+
+def test_a_worker_with_something_else_is_refused(call, at, tmp_path, monkeypatch):
+    asked = types.SimpleNamespace(isolate=False, trial_memory=None)
+    assert call("tune", "--trials", 1, "--trial-epochs", 1).code == 0
+    made = rundir.find("tiny", None)
+    terms = chief.terms(tiny.recipe, asked, made)
+    servicer = chief.Chief(
+        types.SimpleNamespace(oracle=None, project_dir=made.tuning), terms, Console()
+    )
+    with wire.serving(servicer, at):
+        done = call("tune", "--worker", at, recipe=spread.recipe)
+        assert done.code == 2
+        assert (
+            "A worker must have the same recipe as its chief: tiny. Received: spread." in done.err
+        )
+        monkeypatch.setenv("TINY_SHIFT", "1")
+        done = call("tune", "--worker", at)
+        assert done.code == 2
+        assert "A worker must have the same data as its chief" in done.err
+        monkeypatch.setattr(shared, "PATIENCE", 0.1)
+        shared.mark(made.path)
+        done = call("tune", "--worker", at)
+        assert done.code == 2
+        assert "The chief works in" in done.err
+        assert "one file system" in done.err
+
+
+def test_one_who_sleeps_for_too_long_is_gone(tmp_path, monkeypatch):
+    monkeypatch.setattr(presence, "DEADLINE", 0.2)
+    (tmp_path / "asleep").mkdir()
+    beat = tmp_path / "asleep" / "beat"
+    beat.write_text("1")
+    watch = presence.Watch(tmp_path)
+    assert not watch.gone("asleep")
+    beat.write_text("2")
+    assert not watch.gone("asleep")
+    poll(lambda: watch.gone("asleep"))
