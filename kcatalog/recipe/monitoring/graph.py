@@ -37,7 +37,11 @@ def write(log_dir: str, model) -> None:
 
 
 def nodes(described: dict):
-    """A node for each layer, as a GraphDef. The model itself is not drawn as a box around all."""
+    """A node for each layer, as a GraphDef. The model itself is not drawn as a box around all.
+
+    Nodes name no operation: TensorBoard would put five and more of the same one, such as the
+    normalizations of a model, together and apart from the rest.
+    """
     import tensorflow as tf
     from tensorboard.plugins.graph import keras_util
 
@@ -45,7 +49,6 @@ def nodes(described: dict):
     graph = tf.compat.v1.GraphDef.FromString(read.SerializeToString())
     for node in graph.node:
         node.name = node.name.removeprefix(around)
-        node.op = node.attr["keras_class"].s.decode()
         node.input[:] = [name.removeprefix(around) for name in node.input]
     return graph
 
