@@ -41,10 +41,10 @@ def build(hp, data):
     y = layers.Concatenate()([x, y])  # zeros: before it learns, it forecasts the last season
     y = layers.Dense(3 * horizon, kernel_initializer="zeros", dtype="float32")(y)
 
-    middle, below, above = ops.split(layers.Reshape((horizon, 3), dtype="float32")(y), 3, axis=-1)
+    middle, below, above = ops.unstack(layers.Reshape((horizon, 3), dtype="float32")(y), axis=-1)
     quantiles = [middle - ops.softplus(below), middle, middle + ops.softplus(above)]
     last = ops.take(history, [data.input_shape[0] + step for step in before], axis=1)
-    outputs = ops.expand_dims(last, -1) + scale * ops.concatenate(quantiles, axis=-1)
+    outputs = ops.expand_dims(last, -1) + scale * ops.stack(quantiles, axis=-1)
     model = keras.Model(history, outputs)
     model.compile(optimizer(hp, data), kcatalog.losses.Pinball(list(QUANTILES)))
     return model

@@ -141,6 +141,14 @@ def test_what_litert_cannot_prepare_is_said_in_our_words(tmp_path):
     )
 
 
+def test_what_litert_cannot_convert_is_said_without_its_names(tmp_path):
+    def broken(file):
+        raise ValueError('<unknown>:0: error: loc(fused["A:", "b"])): \'tf.A\' op is odd.\nnote')
+
+    rows = variants.write(["litert"], {"litert": broken}, tmp_path, Exam(), None)
+    assert rows["litert"]["refused"] == "ValueError: 'tf.A' op is odd"
+
+
 def test_a_full_disk_is_not_a_refusal(tmp_path):
     def full(file):
         raise OSError("No space left on device")

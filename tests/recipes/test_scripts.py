@@ -9,7 +9,10 @@ import keras_tuner
 import numpy as np
 import pytest
 
+from kcatalog.recipe import start
 from kcatalog.recipe.data import Data
+from kcatalog.recipe.export import converted
+from kcatalog.recipe.export.numeric import Original
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -116,6 +119,16 @@ def test_a_saved_model_is_the_same_model(name, tmp_path):
     x = some.test[0]
     expected = model.predict(x, verbose=0)
     np.testing.assert_allclose(loaded.predict(x, verbose=0), expected, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+def test_a_forecast_goes_to_litert(tmp_path):
+    """With one sample Keras makes a BiasAdd of some sums, and LiteRT takes not all of those."""
+    some = data("forecast_gru")
+    script("forecast_gru").build(keras_tuner.HyperParameters(), some).save(tmp_path / "model.keras")
+    original = Original(tmp_path / "model.keras", start.describe(some), some.train[0], False)
+    assert converted.litert(original, tmp_path / "a.tflite", "litert") == {"format": "LiteRT"}
 
 
 @pytest.mark.parametrize("name", ["speech_lstm", "embedding_triplet"])

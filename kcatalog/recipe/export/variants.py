@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from kcatalog import checks
 from kcatalog.recipe.errors import RecipeError
@@ -119,10 +120,10 @@ def size(file: Path) -> int:
 def show(console: Console, manifest: dict) -> None:
     """Print what variants cost and lose, and why what was left out was."""
     measure, live = manifest["metrics"]["measure"], manifest["metrics"]["test"]
-    table = Table("variant", "KB", "ms, 1", "ms, 32", "difference", measure)
+    table = Table(Column("variant", no_wrap=True), "KB", "ms, 1", "ms, 32", "difference", measure)
     table.add_row("(the live model)", "", "", "", "", f"{live:.4f}")
     plain = {**manifest["plain"], "size_bytes": manifest["size_bytes"]}
-    for name, row in {"(plain)": plain, **manifest["variants"]}.items():
+    for name, row in {"SavedModel": plain, **manifest["variants"]}.items():
         if "refused" not in row:
             latency, score = row["latency_ms"], row["score"]
             batch = latency.get("batch_32")
@@ -140,10 +141,14 @@ def show(console: Console, manifest: dict) -> None:
             console.print(f"{name} was left out: {row['refused']}.", style="yellow")
 
 
+# What LiteRT's converter says before it says what was wrong: where, by its own names.
+CONVERTERS = re.compile(r"^<unknown>:0: error: (loc\(.*\): )?")
+
+
 def _sentence(e: Exception) -> str:
     """What is known of an error, or its first line, short enough for a manifest."""
     if "XNNPACK" in str(e):
         return "LiteRT's default delegate, XNNPACK, cannot prepare it (tensorflow issue 77293)"
     lines = [line.strip() for line in str(e).splitlines() if line.strip()]
-    first = (lines[0] if lines else type(e).__name__)[:300].rstrip(".")
+    first = CONVERTERS.sub("", lines[0] if lines else type(e).__name__)[:300].rstrip(".")
     return first if isinstance(e, (Refused, clean.Failed)) else f"{type(e).__name__}: {first}"
