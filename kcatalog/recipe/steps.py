@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from kcatalog.recipe import (
-    baselines,
-    disk,
-    export,
-    forecasts,
     hyperparameters,
-    keras_file,
     monitoring,
-    neighbours,
-    pipeline,
     rundir,
     start,
     stopping,
@@ -32,15 +21,14 @@ from kcatalog.recipe import (
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.devices import Devices
 from kcatalog.recipe.errors import RecipeError
-from kcatalog.recipe.export import serving, variants
+from kcatalog.recipe.evaluation import evaluate
+from kcatalog.recipe.export import variants
+from kcatalog.recipe.exporting import export_run
 from kcatalog.recipe.hosts import ALONE, Hosts, meet
-from kcatalog.recipe.monitoring import profile, projector
-from kcatalog.recipe.monitoring.pictures import Judged
+from kcatalog.recipe.monitoring import profile
 from kcatalog.recipe.rundir import Run
 from kcatalog.recipe.start import Asked
 from kcatalog.recipe.training import Plan, train
-
-COMPARED = 1000  # test samples on which live and exported model are compared
 
 
 class Steps:
@@ -62,9 +50,9 @@ class Steps:
                 self._tune(run, data, used)
             if not run.model.exists():
                 self._train(run, data, used)
-            self._evaluate(run, data, used.words)
+            evaluate(self.recipe, run, data, used.words, self.console)
         with stopping.goes_on(run.path):
-            self._export(run, data)
+            export_run(self.recipe, run, data, self.asked, self.variants, self.console)
 
     def tune(self) -> None:
         if self.asked.worker:
@@ -88,14 +76,14 @@ class Steps:
     def evaluate(self) -> None:
         trained = start.trained(self.recipe, self.asked)
         with trained as (run, data), self._session(run) as used:
-            self._evaluate(run, data, used.words)
+            evaluate(self.recipe, run, data, used.words, self.console)
 
     def export(self) -> None:
         with start.trained(self.recipe, self.asked) as (run, data):
             if run.read("metrics.json") is None:
                 with self._session(run) as used:
-                    self._evaluate(run, data, used.words)
-        self._export(run, data)
+                    evaluate(self.recipe, run, data, used.words, self.console)
+        export_run(self.recipe, run, data, self.asked, self.variants, self.console)
 
     def trial(self, folder: Path) -> None:
         """One trial of a search that runs elsewhere and holds the run (`tune --isolate`)."""
@@ -222,100 +210,3 @@ class Steps:
         keras.utils.clear_session()  # layers are named as in every trial, so curves lie together
         with used.scope():
             train(build, hp, data, plan, run, self.console)
-
-    def _evaluate(self, run: Run, data: Data, device: str) -> None:
-        """Score the test split next to a baseline on the same split."""
-        task, (x, y) = tasks.of(data), data.test
-        model = keras_file.load(run.model)
-        outputs = pipeline.predict(model, x)
-        outputs, known = outputs.astype("float32"), tasks.gallery(data, model)
-        score, predicted = task.score(y, outputs, *known), task.predicted(outputs, *known)
-        name, baseline = self.recipe.baseline(data)
-        self.console.print(f"Test {task.measure}: {score:.4f}. Baseline ({name}): {baseline:.4f}.")
-        scores = {task.measure: score, f"{task.measure} of the baseline": baseline}
-        further = self._further(data, outputs)
-        judged = Judged(data, data.test, outputs, predicted)
-        monitoring.write_test(run.logs, judged, model, {**scores, **further})
-        if known:
-            projector.write(run.logs / "test", data, outputs, predicted)
-        facts = start.describe(data)
-        answers = serving.expected(outputs[:COMPARED], facts)
-        with disk.whole(run.samples) as beside:
-            np.savez(beside, request=serving.request(x[:COMPARED], facts), **answers)
-        metrics = {
-            "measure": task.measure,
-            "test": score,
-            "baseline": {"name": name, "test": baseline},
-            **({"further": further} if further else {}),
-            "test_samples": len(x),
-            "device": device,
-            "backend": keras.backend.backend(),
-        }
-        run.write("metrics.json", metrics)
-
-    def _further(self, data: Data, outputs: np.ndarray) -> dict[str, float]:
-        """Of embeddings: how well test samples find each other, by them and by their features.
-        Of forecasts: how much of the truth the band holds, and the like."""
-        if data.task == "forecast":
-            measures = forecasts.further(data, outputs)
-            for measure, value in measures.items():
-                self.console.print(f"Test {measure}: {value:.4g}.")
-            return measures
-        if data.task != "embedding":
-            return {}
-        ours = neighbours.retrieval(outputs, data.test[1])
-        raw = neighbours.retrieval(baselines.scaled_features(data), data.test[1])
-        for measure in ours:
-            self.console.print(
-                f"Test {measure}: {ours[measure]:.4f}. By the features: {raw[measure]:.4f}."
-            )
-        return {**ours, **{f"{k} by the features": v for k, v in raw.items()}}
-
-    def _export(self, run: Run, data: Data) -> None:
-        if keras.backend.backend() != "tensorflow":
-            self._export_with_tensorflow(run)
-            return
-        settings, metrics = run.facts["settings"], run.read("metrics.json")
-        manifest = {
-            "recipe": self.recipe.name,
-            "run": str(run.path),
-            "command": run.facts.get("command", ""),
-            "tolerance": export.tolerance(settings["precision"], metrics["device"]),
-            "metrics": metrics,
-            "data": run.facts["data"],
-            "settings": settings,
-            "hyperparameters": run.read("hyperparameters.json"),
-            "parts": run.read("training.json")["parts"],
-        }
-        folder = export.export(
-            export.Job(self.recipe.name, run.model, run.samples, manifest, data, self.variants)
-        )
-        written = rundir.read_json(folder / "manifest.json")
-        difference = written["largest_difference"]
-        self.console.print(
-            f"Verified in a clean process: the largest difference is {difference:.2g} "
-            f"(tolerance {manifest['tolerance']:g}).\n"
-            f"SavedModel:  {folder}\n"
-            f"TensorBoard: tensorboard --logdir {run.logs}"
-        )
-        if self.variants:
-            variants.show(self.console, written)
-        if self.asked.keep_versions:
-            for gone in export.keep_newest(self.recipe.name, self.asked.keep_versions):
-                self.console.print(f"Deleted {gone}, as --keep-versions asks.")
-
-    def _export_with_tensorflow(self, run: Run) -> None:
-        """A model trained on JAX or PyTorch is exported by the recipe's `export` on TensorFlow."""
-        script = inspect.getfile(self.recipe.build)
-        options = ["--run-dir", str(run.path), "--devices", "cpu"]
-        if self.asked.variants:
-            options += ["--variants", self.asked.variants]
-        if self.asked.keep_versions:
-            options += ["--keep-versions", str(self.asked.keep_versions)]
-        done = subprocess.run(  # noqa: S603 - the recipe itself
-            [sys.executable, script, "export", *options],
-            env={**os.environ, "KERAS_BACKEND": "tensorflow"},
-            check=False,
-        )
-        if done.returncode:
-            raise RecipeError("The export with TensorFlow failed; its reason stands above.")

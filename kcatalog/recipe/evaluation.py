@@ -1,0 +1,74 @@
+"""Evaluation: the test split's score, next to a baseline on the same split."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from rich.console import Console
+
+from kcatalog.recipe import (
+    baselines,
+    disk,
+    forecasts,
+    keras_file,
+    monitoring,
+    neighbours,
+    pipeline,
+    start,
+    tasks,
+)
+from kcatalog.recipe.data import Data
+from kcatalog.recipe.export import serving
+from kcatalog.recipe.monitoring import projector
+from kcatalog.recipe.monitoring.pictures import Judged
+from kcatalog.recipe.rundir import Run
+
+COMPARED = 1000  # test samples on which live and exported model are compared
+
+
+def evaluate(recipe, run: Run, data: Data, device: str, console: Console) -> None:
+    """Score the test split next to a baseline on the same split."""
+    task, (x, y) = tasks.of(data), data.test
+    model = keras_file.load(run.model)
+    outputs = pipeline.predict(model, x)
+    outputs, known = outputs.astype("float32"), tasks.gallery(data, model)
+    score, predicted = task.score(y, outputs, *known), task.predicted(outputs, *known)
+    name, baseline = recipe.baseline(data)
+    console.print(f"Test {task.measure}: {score:.4f}. Baseline ({name}): {baseline:.4f}.")
+    scores = {task.measure: score, f"{task.measure} of the baseline": baseline}
+    further = _further(data, outputs, console)
+    judged = Judged(data, data.test, outputs, predicted)
+    monitoring.write_test(run.logs, judged, model, {**scores, **further})
+    if known:
+        projector.write(run.logs / "test", data, outputs, predicted)
+    facts = start.describe(data)
+    answers = serving.expected(outputs[:COMPARED], facts)
+    with disk.whole(run.samples) as beside:
+        np.savez(beside, request=serving.request(x[:COMPARED], facts), **answers)
+    metrics = {
+        "measure": task.measure,
+        "test": score,
+        "baseline": {"name": name, "test": baseline},
+        **({"further": further} if further else {}),
+        "test_samples": len(x),
+        "device": device,
+        "backend": keras.backend.backend(),
+    }
+    run.write("metrics.json", metrics)
+
+
+def _further(data: Data, outputs: np.ndarray, console: Console) -> dict[str, float]:
+    """Of embeddings: how well test samples find each other, by them and by their features.
+    Of forecasts: how much of the truth the band holds, and the like."""
+    if data.task == "forecast":
+        measures = forecasts.further(data, outputs)
+        for measure, value in measures.items():
+            console.print(f"Test {measure}: {value:.4g}.")
+        return measures
+    if data.task != "embedding":
+        return {}
+    ours = neighbours.retrieval(outputs, data.test[1])
+    raw = neighbours.retrieval(baselines.scaled_features(data), data.test[1])
+    for measure in ours:
+        console.print(f"Test {measure}: {ours[measure]:.4f}. By the features: {raw[measure]:.4f}.")
+    return {**ours, **{f"{k} by the features": v for k, v in raw.items()}}

@@ -1,0 +1,68 @@
+"""Exporting a run: what made the model goes into the manifest; TensorFlow writes it."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+
+import keras
+from rich.console import Console
+
+from kcatalog.recipe import export, rundir
+from kcatalog.recipe.data import Data
+from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.export import variants
+from kcatalog.recipe.rundir import Run
+from kcatalog.recipe.start import Asked
+
+
+def export_run(recipe, run: Run, data: Data, asked: Asked, wanted: tuple, console: Console) -> None:
+    """Export a run's model and say where it is; `wanted` are the variants asked for."""
+    if keras.backend.backend() != "tensorflow":
+        _with_tensorflow(recipe, run, asked)
+        return
+    settings, metrics = run.facts["settings"], run.read("metrics.json")
+    manifest = {
+        "recipe": recipe.name,
+        "run": str(run.path),
+        "command": run.facts.get("command", ""),
+        "tolerance": export.tolerance(settings["precision"], metrics["device"]),
+        "metrics": metrics,
+        "data": run.facts["data"],
+        "settings": settings,
+        "hyperparameters": run.read("hyperparameters.json"),
+        "parts": run.read("training.json")["parts"],
+    }
+    folder = export.export(export.Job(recipe.name, run.model, run.samples, manifest, data, wanted))
+    written = rundir.read_json(folder / "manifest.json")
+    difference = written["largest_difference"]
+    console.print(
+        f"Verified in a clean process: the largest difference is {difference:.2g} "
+        f"(tolerance {manifest['tolerance']:g}).\n"
+        f"SavedModel:  {folder}\n"
+        f"TensorBoard: tensorboard --logdir {run.logs}"
+    )
+    if wanted:
+        variants.show(console, written)
+    if asked.keep_versions:
+        for gone in export.keep_newest(recipe.name, asked.keep_versions):
+            console.print(f"Deleted {gone}, as --keep-versions asks.")
+
+
+def _with_tensorflow(recipe, run: Run, asked: Asked) -> None:
+    """A model trained on JAX or PyTorch is exported by the recipe's `export` on TensorFlow."""
+    script = inspect.getfile(recipe.build)
+    options = ["--run-dir", str(run.path), "--devices", "cpu"]
+    if asked.variants:
+        options += ["--variants", asked.variants]
+    if asked.keep_versions:
+        options += ["--keep-versions", str(asked.keep_versions)]
+    done = subprocess.run(  # noqa: S603 - the recipe itself
+        [sys.executable, script, "export", *options],
+        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+        check=False,
+    )
+    if done.returncode:
+        raise RecipeError("The export with TensorFlow failed; its reason stands above.")
