@@ -339,6 +339,7 @@ def test_a_chief_that_is_not_there(call, at, monkeypatch):
     assert f"The chief at {at} has not answered for 0.3 seconds. Start it" in done.err
 
 
+@pytest.mark.slow
 def test_a_worker_with_something_else_is_refused(call, at, tmp_path, monkeypatch):
     asked = types.SimpleNamespace(isolate=False, trial_memory=None)
     assert call("tune", "--trials", 1, "--trial-epochs", 1).code == 0
