@@ -73,7 +73,8 @@ class Chief(wire.OracleServicer):
     def EndTrial(self, request, context):  # noqa: N802
         trial_id = request.trial.trial_id
         with self._alone(context):
-            if trial_id not in self.oracle.end_order:  # else an answer was lost, or it came late
+            waiting = self.oracle.trials.keys() - set(self.oracle.end_order)
+            if trial_id in waiting:  # else an answer was lost, or it came late
                 file = self._folder / f"trial_{trial_id}" / ENDED
                 shared.seen(file.exists)
                 found = rundir.read_json(file)
