@@ -123,7 +123,7 @@ class Periodic(keras.callbacks.Callback):
 def weights(model):
     """Copies of the trainable weights as they stand inside `fit`."""
     sync(model)
-    return [np.array(keras.ops.convert_to_numpy(v.value)) for v in model.trainable_variables]
+    return [np.array(keras.ops.convert_to_numpy(v)) for v in model.trainable_variables]
 
 
 def sync(model):

@@ -143,5 +143,23 @@ class InOrder(keras.utils.PyDataset):
 def evaluation_size(x) -> int:
     """A batch size for evaluation: few batches, bounded memory."""
     most = MOST_BYTES // (x.dtype.itemsize * math.prod(x.shape[1:]))
-    size = max(1, min(len(x), 512, most))
-    return size - size % devices.replicas() or size  # Keras splits the first batch evenly
+    return shared_size(len(x), max(1, min(len(x), 512, most)), devices.replicas())
+
+
+def shared_size(samples: int, most: int, replicas: int) -> int:
+    """The largest size of batches, up to `most`, of which every replica gets something.
+
+    Keras splits the first batch evenly. The last one may be smaller, and there TensorFlow fills one
+    replica after the other: 287 samples in batches of 286 leave the second of two with none, where
+    convolutions by oneDNN fail. Some few samples cannot be shared so; they get the largest size.
+
+    >>> shared_size(287, 287, replicas=2)
+    190
+    """
+
+    def last(size):
+        return samples % size or size
+
+    sizes = range(most - most % replicas, 0, -replicas)
+    shared = (size for size in sizes if last(size) > size - size // replicas)
+    return next(shared, most - most % replicas or most)

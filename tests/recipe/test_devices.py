@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kcatalog.recipe import devices
-from kcatalog.recipe.batches import Batches, evaluation_size
+from kcatalog.recipe.batches import Batches, evaluation_size, shared_size
 from kcatalog.recipe.errors import RecipeError
 from tests.recipe import spread
 from tests.recipe.conftest import ROOT
@@ -81,9 +81,19 @@ def test_a_batch_that_does_not_divide_is_an_error():
         assert devices.replicas() == 2
         with pytest.raises(RecipeError, match="must be a multiple of the 2 devices"):
             Batches(np.zeros((9, 2)), np.zeros(9), batch_size=3, seed=0)
-        assert evaluation_size(np.zeros((37, 2))) == 36
+        assert evaluation_size(np.zeros((37, 2))) == 24
         assert evaluation_size(np.zeros((1, 2))) == 1
     assert devices.replicas() == 1
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 3, 8])
+def test_every_replica_gets_something_of_each_batch(replicas):
+    for samples in range(4 * replicas**2, 1000):
+        size = shared_size(samples, min(samples, 512), replicas)
+        last = samples % size or size
+        assert size % replicas == 0
+        assert last > (replicas - 1) * size // replicas  # TensorFlow fills one after the other
+        assert replicas > 1 or size == min(samples, 512)
 
 
 @pytest.mark.tensorflow
@@ -110,10 +120,12 @@ def test_two_replicas_train_as_one_device_does(call, monkeypatch):
     """Two logical CPUs stand in for two GPUs."""
     monkeypatch.setenv("SPREAD_JIT", "1")
     one = call("train", "--epochs", "2", "--devices", "cpu", recipe=spread.recipe)
-    two = call("train", "--epochs", "2", "--devices", "cpu:2", recipe=spread.recipe)
+    options = ("--devices", "cpu:2", "--watch", "--profile", "2-3")  # neither changes a weight
+    two = call("train", "--epochs", "2", *options, recipe=spread.recipe)
     assert (one.code, two.code) == (0, 0), one.err + two.err
     line = "Devices: 2 CPUs, tf.distribute.MirroredStrategy, a batch split in 2. XLA does not"
     assert line in two.out
+    assert "Slowest operations of 2 steps" in two.out
     first, second = (two.folder / "runs" / "spread" / n for n in "12")
     assert_same_weights(first, second)
     histories = [json.loads((r / "training.json").read_text())["history"] for r in (first, second)]

@@ -149,7 +149,7 @@ class Wrapper(keras.optimizers.Optimizer):
 
     def save_own_variables(self, store):
         for i, variable in enumerate(self._variables):
-            store[str(i)] = ops.convert_to_numpy(variable.value)
+            store[str(i)] = ops.convert_to_numpy(variable)
 
     def load_own_variables(self, store):
         if len(store.keys()) == len(self._variables):

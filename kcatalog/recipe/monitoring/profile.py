@@ -62,7 +62,7 @@ class Profile(keras.callbacks.Callback):
         running, self._running = self._running, None
         if hasattr(self.model, "jax_state_sync"):
             self.model.jax_state_sync()
-        keras.ops.convert_to_numpy(self.model.optimizer.iterations.value)  # the steps are done
+        keras.ops.convert_to_numpy(self.model.optimizer.iterations)  # the steps are done
         spent = running.stop()
         count = self._step - self.traced[0] + 1
         self.say(f"Slowest operations of {count} steps:\n{as_text(spent)}")

@@ -31,7 +31,7 @@ def write(log_dir: str, model, step: int) -> None:
 
     with tf.device("CPU:0"), tf.summary.create_file_writer(log_dir).as_default():
         for weight in model.trainable_variables:
-            values = np.asarray(keras.ops.convert_to_numpy(weight.value), "float32")
+            values = np.asarray(keras.ops.convert_to_numpy(weight), "float32")
             if np.isfinite(values).all():
                 path = weight.path.removeprefix(f"{model.name}/")
                 histogram = histogram_pb(f"weights/{path}", values)
