@@ -111,7 +111,7 @@ def left_out(callbacks: list) -> str | None:
     missing = {
         ActivationStatistics: "activations",
         GradientFlow: "gradients",
-        StepSize: "steps",
+        StepSize: "step sizes",
         Pictures: "pictures of the validation split",
     }
     names = [missing[type(c)] for c in callbacks if type(c) in missing and not c.measured]
