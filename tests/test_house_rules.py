@@ -190,6 +190,15 @@ def test_modules_say_what_they_are(path):
     assert not text.strip() or ast.get_docstring(ast.parse(text)), "begin with a docstring"
 
 
+def test_the_engines_map_is_complete():
+    """Every module of `kcatalog/recipe` stands in the package's own description, and no other."""
+    folder = PACKAGE / "recipe"
+    there = {f.stem if f.suffix else f.name for f in folder.iterdir() if f.name[0] not in "._"}
+    lines = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())).split("\n")[4:]
+    named = {n.strip(" /") for line in lines for n in line.strip().split("  ")[0].split(",")}
+    assert named == there
+
+
 # --- the tests --------------------------------------------------------------------------
 
 
