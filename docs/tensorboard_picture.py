@@ -1,42 +1,43 @@
-"""Takes a picture of a TensorBoard page: `python docs/tensorboard_picture.py LOGDIR OUT.png [TAB]`.
+"""Takes pictures of TensorBoard: `python docs/tensorboard_picture.py LOGDIR FOLDER TAB [TAB ...]`.
 
-Starts TensorBoard on a free port of this machine, opens the page in headless Chromium
-(`chromium` on the PATH) and saves what it draws. TAB is `timeseries`, `scalars`, `images`,
-`hparams`, ...
+Each tab becomes `FOLDER/tensorboard_<tab>.png`, as headless Chromium on the PATH draws it.
+A tab may come with settings as its address has them: `scalars&tagFilter=learning_rate`.
 """
 
-import shutil
-import subprocess
+import io
 import sys
-import urllib.request
 from pathlib import Path
 
-from tensorboard import program
+import tensorboard_tabs
+from PIL import Image
+
+COLORS = 128  # a palette makes files a third of their size
 
 
-def main(log_dir: str, picture: str, tab: str = "timeseries") -> int:
-    """Serve the logs, take the picture, say where it is."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
+def settled(page) -> bytes:
+    """A picture of the page once nothing moves for a second, or after ten: the projector turns."""
+    page.wait_for_load_state("networkidle")
+    now = page.screenshot()
+    for _ in range(10):
+        page.wait_for_timeout(1000)
+        before, now = now, page.screenshot()
+        if now == before:
+            break
+    return now
+
+
+def main(log_dir: str, folder: str, *tabs: str) -> int:
+    """Open each tab, take its picture, say where it is."""
+    if tensorboard_tabs.chromium() is None:
         sys.exit("There is no `chromium` on the PATH. Install it, for instance from Debian.")
-    board = program.TensorBoard()
-    board.configure(logdir=log_dir, port=0, host="127.0.0.1", load_fast="false")
-    url = board.launch()
-    urllib.request.urlopen(url).read()  # noqa: S310 - our own server
-    out = Path(picture).resolve()
-    command = [
-        chromium,
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--hide-scrollbars",
-        "--window-size=1440,1000",
-        "--virtual-time-budget=30000",
-        f"--screenshot={out}",
-        f"{url}#{tab}",
-    ]
-    subprocess.run(command, check=True, capture_output=True, timeout=180)
-    print(f"{out.name}: {out.stat().st_size} bytes")
+    with tensorboard_tabs.board(log_dir) as board:
+        for asked in tabs:
+            tab, *settings = asked.split("&")
+            board.open(tab, **dict(setting.split("=", 1) for setting in settings))
+            out = Path(folder) / f"tensorboard_{tab}.png"
+            picture = Image.open(io.BytesIO(settled(board.page))).convert("RGB")
+            picture.quantize(COLORS).save(out, optimize=True)
+            print(f"{out.name}: {out.stat().st_size} bytes")
     return 0
 
 

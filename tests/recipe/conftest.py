@@ -69,6 +69,15 @@ def whole_way(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def watched(whole_way):
+    """The logs of `train --watch --profile 4-6`, beside those of the whole way."""
+    run = whole_way.folder / "runs" / "tiny" / "watched"
+    options = ["--run-dir", str(run), "--watch", "--profile", "4-6", "--epochs", "5"]
+    assert commands.run(tiny.recipe, ["train", *options]) == 0
+    return run / "logs" / "training"
+
+
+@pytest.fixture(scope="session")
 def forks():
     """Commands in forked processes, which can be killed in any moment."""
     with Forks(BACKEND) as forks:

@@ -12,7 +12,7 @@ from keras import layers
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tensor_util
 
-from kcatalog.recipe import commands, hyperparameters, monitoring
+from kcatalog.recipe import hyperparameters, monitoring
 from kcatalog.recipe.batches import batches_of
 from kcatalog.recipe.monitoring import graph, operations
 from tests.recipe import tiny
@@ -29,15 +29,6 @@ def tensors(folder):
 
 def tags(folder):
     return set(tensors(folder).Tags()["tensors"])
-
-
-@pytest.fixture(scope="module")
-def watched(whole_way):
-    """The logs of `train --watch --profile 4-6`, beside those of the whole way."""
-    run = whole_way.folder / "runs" / "tiny" / "watched"
-    options = ["--run-dir", str(run), "--watch", "--profile", "4-6", "--epochs", "5"]
-    assert commands.run(tiny.recipe, ["train", *options]) == 0
-    return run / "logs" / "training"
 
 
 @pytest.fixture(scope="module")

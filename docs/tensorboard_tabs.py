@@ -1,0 +1,118 @@
+"""TensorBoard in a headless browser: opens a tab, and waits until it is drawn."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+PATIENCE = 60_000  # milliseconds; a busy machine draws slowly
+SWITCHES = (
+    "--no-sandbox",
+    "--hide-scrollbars",
+    "--disable-background-networking",
+    "--use-angle=swiftshader",  # WebGL without a graphics card, for the projector
+    "--enable-unsafe-swiftshader",
+)
+# What stands on a tab once it is drawn.
+DRAWN = {
+    "scalars": "tf-scalar-card path.line",
+    "images": "tf-image-loader img",
+    "graphs": "tf-graph-scene g.node text",
+    "hparams": "tf-hparams-table-view vaadin-grid-cell-content",
+    "projector": "#total-variance:has-text('%')",
+    "pr_curves": "tf-pr-curve-card path.line",
+    "distributions": "tf-distribution-loader path.area",
+    "histograms": "tf-histogram-loader path.line",
+    "text": "tf-text-loader table",
+}
+
+
+@dataclass
+class Board:
+    """A TensorBoard at `url`, a page to look at it, and what the browser complained of."""
+
+    url: str
+    page: object
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, tab: str, **settings: str):
+        """Open a tab, with settings as its address has them, and wait until it is drawn.
+
+        Returns what to search for elements: the page, or for the projector, the frame it is in.
+        """
+        self.page.goto("about:blank")  # else a tab that is open would not read its settings anew
+        asked = "".join(f"&{name}={quote(value, safe='')}" for name, value in settings.items())
+        self.page.goto(f"{self.url}#{tab}{asked}")
+        place = self.page
+        if tab == "projector":  # in a frame within a frame
+            place = place.frame_locator("iframe").frame_locator("iframe")
+        place.locator(DRAWN[tab]).first.wait_for(state="attached")
+        return place
+
+
+def chromium() -> str | None:
+    """Where Chromium is, if it is on the PATH."""
+    return shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@contextlib.contextmanager
+def board(log_dir: str | Path, width: int = 1440, height: int = 1000) -> Iterator[Board]:
+    """TensorBoard on these logs, in a thread of this process, and a browser that opens it.
+
+    The browser reaches this machine alone. Errors of its scripts and requests are kept.
+    """
+    from playwright import sync_api
+
+    url = _serve(log_dir)
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=SWITCHES)
+        try:
+            page = browser.new_page(viewport={"width": width, "height": height})
+            page.set_default_timeout(PATIENCE)
+            page.route(lambda asked: not asked.startswith(url), lambda route: route.abort())
+            shown = Board(url, page)
+            _listen(shown)
+            yield shown
+        finally:
+            browser.close()
+
+
+def _serve(log_dir: str | Path) -> str:
+    """Start TensorBoard on a free port; its address."""
+    with warnings.catch_warnings():  # packages that TensorBoard brings along are deprecated
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from tensorboard import program
+
+        server = program.TensorBoard()
+        server.configure(logdir=str(log_dir), port=0, host="127.0.0.1", load_fast="false")
+        return server.launch()
+
+
+def _listen(shown: Board) -> None:
+    """Keep what goes wrong on TensorBoard's own pages."""
+
+    def keep(sentence: str, source: str) -> None:
+        if source.startswith(shown.url):
+            shown.complaints.append(sentence)
+
+    def message(said) -> None:
+        if said.type == "error":
+            keep(said.text, said.location["url"])
+
+    def failed(request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # by the page itself, when it is left
+            keep(f"{request.failure}: {request.url}", request.url)
+
+    def answered(response) -> None:
+        if response.status >= 400:
+            keep(f"{response.status}: {response.url}", response.url)
+
+    shown.page.on("console", message)
+    shown.page.on("pageerror", lambda error: shown.complaints.append(str(error)))
+    shown.page.on("requestfailed", failed)
+    shown.page.on("response", answered)

@@ -1,0 +1,227 @@
+"""What a user sees of a run in TensorBoard: a browser opens the tabs and looks at what is drawn."""
+
+import dataclasses
+import io
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from playwright import sync_api
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util import tensor_util
+
+import kcatalog
+from docs import tensorboard_tabs
+from kcatalog.recipe import Recipe, commands
+from tests.recipe import tiny
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.tensorflow,
+    pytest.mark.skipif(not tensorboard_tabs.chromium(), reason="no `chromium` on the PATH"),
+    # TensorBoard's own copy of html5lib
+    pytest.mark.filterwarnings("ignore:html5lib's sanitizer:DeprecationWarning"),
+]
+
+
+class Clouds(tiny.Clouds):
+    """The tiny recipe's points, to be embedded."""
+
+    def _clouds(self, seed):
+        return dataclasses.replace(super()._clouds(seed), task="embedding")
+
+
+def build(hp, data):
+    """Both coordinates look at each other, and become a vector of length one."""
+    inputs = keras.Input(data.input_shape, name=data.input_name)
+    x = keras.layers.Reshape((2, 1))(inputs)
+    x = keras.layers.MultiHeadAttention(2, 4, name="look")(x, x)
+    x = keras.layers.Dense(3)(keras.layers.Flatten()(x))
+    model = keras.Model(inputs, keras.layers.UnitNormalization()(x))
+    model.compile("adam", kcatalog.losses.TripletSemiHard(0.4), jit_compile=False)
+    return model
+
+
+recipe = Recipe("looking", Clouds(), build, lambda data: ("left", 0.5), batch_size=8)
+
+
+@pytest.fixture(scope="module")
+def logs(whole_way, watched, tmp_path_factory):
+    """Logs of the whole way, of a watched training, and of an embedding with attention."""
+    folder = tmp_path_factory.mktemp("tensorboard")
+    run = ("--run-dir", str(folder / "run"))
+    assert commands.run(recipe, ["train", "--epochs", "1", *run]) == 0
+    assert commands.run(recipe, ["evaluate", *run]) == 0
+    for name, source in {
+        "whole": whole_way.run / "logs",
+        "watched": watched,
+        "embedded": folder / "run" / "logs",
+    }.items():
+        shutil.copytree(source, folder / "logs" / name)
+    return folder / "logs"
+
+
+@pytest.fixture(scope="module")
+def browser(logs):
+    sync_api.expect.set_options(timeout=tensorboard_tabs.PATIENCE)
+    with tensorboard_tabs.board(logs) as board:
+        yield board
+
+
+@pytest.fixture
+def board(browser):
+    """TensorBoard in a browser, where no script and no request may fail."""
+    browser.complaints.clear()
+    yield browser
+    assert browser.complaints == []
+
+
+def logged(folder, tag):
+    """What was logged: the steps and the values."""
+    events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload().Tensors(tag)
+    return [e.step for e in events], [tensor_util.make_ndarray(e.tensor_proto) for e in events]
+
+
+# How many points a line has, and whether they are numbers.
+POINTS = """path => {
+    const d = path.getAttribute('d') || '';
+    return /NaN/.test(d) ? -1 : d.split('L').length;
+}"""
+
+
+def matching(page):
+    """The cards that a filter lets through; they stand in their categories once more."""
+    return page.locator("tf-category-paginated-view").first
+
+
+def cards(board, tab, tags, runs):
+    """The cards of a tab by name, and in each the points of its lines."""
+    page = board.open(tab, tagFilter=tags, regexInput=runs)
+    kind = tensorboard_tabs.DRAWN[tab].split()[0]
+    found = {}
+    matching(page).locator(kind).first.wait_for(state="attached")
+    for card in matching(page).locator(kind).all():
+        card.locator("path.line").first.wait_for(state="attached")
+        lines = [line.evaluate(POINTS) for line in card.locator("path.line").all()]
+        found[card.locator(".name").first.inner_text()] = lines
+    return found
+
+
+def test_scalars_are_lines_with_a_point_for_each_step(board, logs):
+    wanted = "^learning_rate|^epoch_accuracy|^(gradient_norm|update_ratio)/dense$"
+    found = cards(board, "scalars", wanted, "^watched")
+    assert set(found) == {
+        "learning_rate",
+        "epoch_accuracy",
+        "gradient_norm/dense",
+        "update_ratio/dense",
+    }
+    steps, _ = logged(logs / "watched" / "steps", "learning_rate")
+    assert max(found["learning_rate"]) == len(steps) == 30
+    assert max(found["gradient_norm/dense"]) == 30
+    assert max(found["update_ratio/dense"]) == 30
+    assert sorted(set(found["epoch_accuracy"])) == [5]  # training and validation
+
+
+# The pixels of an image, as the browser decoded them.
+PIXELS = """async image => {
+    await image.decode();
+    const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+    const context = canvas.getContext('2d');
+    context.drawImage(image, 0, 0);
+    const all = context.getImageData(0, 0, canvas.width, canvas.height);
+    return [canvas.height, canvas.width, Array.from(all.data)];
+}"""
+
+
+def pixels_of(image):
+    height, width, values = image.evaluate(PIXELS)
+    return np.array(values, "uint8").reshape(height, width, 4)[..., :3]
+
+
+@pytest.mark.parametrize(
+    ("run", "tag"),
+    [
+        ("whole/test", "confusion matrix"),
+        ("whole/test", "calibration"),
+        ("whole/test", "worst mistakes"),
+        ("watched/validation", "sample predictions"),
+        ("embedded/test", "attention/look/sample 0"),
+    ],
+)
+def test_images_are_those_that_were_logged(board, logs, run, tag):
+    page = board.open("images", tagFilter=f"^{tag}$", regexInput=f"^{run}$")
+    matching(page).locator("tf-image-loader img").first.wait_for(state="attached")
+    (card,) = matching(page).locator("tf-image-loader").all()
+    assert card.locator(".name").first.inner_text() == tag
+    assert card.locator(".run").inner_text() == run
+    _, values = logged(logs / run, tag)
+    expected = np.asarray(Image.open(io.BytesIO(values[-1][2])).convert("RGB"))
+    assert np.array_equal(pixels_of(card.locator("img")), expected)
+
+
+# The table as it is drawn: a list of cells for each row.
+TABLE = """grid => {
+    const text = cell => cell.querySelector('slot').assignedNodes()[0].innerText.trim();
+    const rows = [...grid.shadowRoot.querySelectorAll('thead tr, tbody#items tr')];
+    return rows.filter(row => row.checkVisibility()).map(row =>
+        [...row.querySelectorAll('th, td')].filter(cell => cell.checkVisibility()).map(text));
+}"""
+
+
+def drawn_table(board):
+    """The HParams tab with all columns: a dictionary for each row."""
+    page = board.open("hparams")
+    for section in ("hyperparameters", "metrics"):
+        boxes = page.locator(f"tf-hparams-query-pane .{section} paper-checkbox[aria-checked=false]")
+        while boxes.count():
+            boxes.first.click()
+    header, *rows = page.locator("tf-hparams-table-view vaadin-grid").first.evaluate(TABLE)
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def test_trials_are_rows_with_their_own_hyperparameters(board, whole_way):
+    rows = {row["Trial ID"]: row for row in drawn_table(board)}
+    assert set(rows) == {"0", "1"}
+    for name, row in rows.items():
+        trial = json.loads((whole_way.run / f"tuning/trial_{name}/trial.json").read_text())
+        values = trial["hyperparameters"]["values"]
+        for column in set(row) & {"units", "dropout.rate", "loss", "optimizer"} | set(values):
+            if isinstance(values[column], str):
+                assert row[column] == values[column]
+            else:
+                assert float(row[column]) == pytest.approx(values[column], rel=1e-3)
+        others = [c for c in row if c.startswith("optimizer.") and c not in values]
+        assert [row[c] for c in others] == [""] * len(others)
+        assert float(row["validation accuracy"]) <= trial["score"] + 1e-3  # the last, not the best
+        assert float(row["training loss"]) > 0
+
+
+def test_the_graph_shows_every_layer_without_a_click(board):
+    """The tab opens the first run's graph."""
+    page = board.open("graphs")
+    nodes = page.locator("tf-graph-scene g.node")
+    sync_api.expect(nodes).to_have_count(6)
+    names = {node.get_attribute("data-name") for node in nodes.all()}
+    assert names == {"point", "reshape", "look", "flatten", "dense", "unit_normalization"}
+    texts = {node.locator("text").first.text_content() for node in nodes.all()}
+    assert {"pointpoint", "looklook", "densedense"} <= texts  # what is shown, and its tooltip
+    assert page.locator("tf-graph-scene g.edge path").count() >= 5
+
+
+def test_the_projector_shows_every_sample_with_label_and_picture(board):
+    frame, data = board.open("projector"), Clouds().load()
+    sync_api.expect(frame.locator(".numDataPoints")).to_have_text(str(len(data.test[0])))
+    sync_api.expect(frame.locator(".dim")).to_have_text("3")
+    frame.locator("#search-box input").fill("left")
+    left = int((data.test[1] == 0).sum())
+    sync_api.expect(frame.locator("#search-box .info")).to_have_text(f"{left} matches.")
+    frame.locator("#search-box input").fill("")
+    sync_api.expect(frame.locator("#search-box .info")).not_to_contain_text("matches")
+    shot = Image.open(io.BytesIO(frame.locator("#scatter").screenshot())).convert("RGB")
+    pixels = np.asarray(shot).astype(int)
+    grey = (np.ptp(pixels, axis=-1) <= 2) & (pixels[..., 0] > 60) & (pixels[..., 0] < 200)
+    assert grey.sum() > 200  # the samples' pictures are grey squares; points without are colored
