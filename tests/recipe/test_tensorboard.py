@@ -1,5 +1,6 @@
 """What a user sees of a run in TensorBoard: a browser opens the tabs and looks at what is drawn."""
 
+import base64
 import dataclasses
 import io
 import json
@@ -126,20 +127,19 @@ def test_scalars_are_lines_with_a_point_for_each_step(board, logs):
     assert sorted(set(found["epoch_accuracy"])) == [5]  # training and validation
 
 
-# The pixels of an image, as the browser decoded them.
+# The pixels of an image, as the browser decoded them, in base64.
 PIXELS = """async image => {
     await image.decode();
-    const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
-    const context = canvas.getContext('2d');
-    context.drawImage(image, 0, 0);
-    const all = context.getImageData(0, 0, canvas.width, canvas.height);
-    return [canvas.height, canvas.width, Array.from(all.data)];
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+    canvas.getContext('2d').drawImage(image, 0, 0);
+    return canvas.toDataURL('image/png').split(',')[1];
 }"""
 
 
 def pixels_of(image):
-    height, width, values = image.evaluate(PIXELS)
-    return np.array(values, "uint8").reshape(height, width, 4)[..., :3]
+    drawn = Image.open(io.BytesIO(base64.b64decode(image.evaluate(PIXELS))))
+    return np.asarray(drawn.convert("RGB"))
 
 
 @pytest.mark.parametrize(
