@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,7 @@ class Forks:
             arguments: of the command line.
             folder: where it runs.
             after: seconds after which it gets `signal`.
+            once: instead, a file in `folder` at whose appearance it gets the signal.
             signal: which one; SIGKILL by default.
             at: the number of the file operation that fails, from 1.
             how: how it fails: `KILL` ends the process in its middle, else an error number; from
@@ -114,7 +116,8 @@ def serve() -> None:
         if "printed" in job:
             print(json.dumps({"process": child}), file=answers, flush=True)
             continue
-        code = _wait(child, job.get("after"), job.get("signal", signal.SIGKILL), began)
+        due = _due(job, began)
+        code = _wait(child, due, job.get("signal", signal.SIGKILL))
         seconds = time.monotonic() - began
         done = counted.stat().st_size if counted.exists() else 0
         answer = {"code": code, "seconds": seconds, "operations": done}
@@ -158,13 +161,22 @@ def _run(commands, chores, recipe, job: dict, counted: Path) -> None:
         os._exit(code)
 
 
-def _wait(child: int, after: float | None, number: int, began: float) -> int:
-    """Wait until a child ends; after a while, send it a signal. Returns its exit code."""
-    while after is not None:
+def _due(job: dict, began: float) -> Callable[[], bool] | None:
+    """Whether it is time for the signal; None: it is not to get one."""
+    if "once" in job:
+        return Path(job["folder"], job["once"]).exists
+    if "after" in job:
+        return lambda: time.monotonic() - began >= job["after"]
+    return None
+
+
+def _wait(child: int, due: Callable[[], bool] | None, number: int) -> int:
+    """Wait until a child ends; when it is due, send it a signal. Returns its exit code."""
+    while due is not None:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return os.waitstatus_to_exitcode(status)
-        if time.monotonic() - began >= after:
+        if due():
             os.kill(child, number)
             break
         time.sleep(0.002)
