@@ -120,7 +120,16 @@ class Client:
         self.port, self.socket = port, None
 
     def ask(self, case: Case) -> tuple[int, dict, bytes]:
-        """Status, headers and body of the answer; NO_ANSWER where the server hung up."""
+        """Status, headers and body of the answer; NO_ANSWER where the server hung up.
+
+        Where it had hung up on a kept connection before the request came, the request is sent
+        once more, as every HTTP client does.
+        """
+        kept = self.socket is not None
+        answer = self._ask(case)
+        return self._ask(case) if kept and answer[0] == NO_ANSWER not in case.right else answer
+
+    def _ask(self, case: Case) -> tuple[int, dict, bytes]:
         if self.socket is None:
             self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=60)
         with contextlib.suppress(ConnectionError):  # an answer may stand there all the same
