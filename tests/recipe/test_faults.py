@@ -133,7 +133,7 @@ def test_workspaces_of_the_killed_are_removed_and_others_kept(forks, tmp_path):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_by_a_signal(forks, whole_training, tmp_path, number, code):
     expected = trained(whole_training[1])
-    done = forks(*TRAIN, folder=tmp_path, once="run/checkpoints/last.npz", signal=number)
+    done = forks(*TRAIN, folder=tmp_path, once="run/hyperparameters.json", signal=number)
     assert done.code == code, done.out
     assert "Stopped. What is finished is kept. To go on, add: --resume --run-dir run" in done.out
     assert "Traceback" not in done.out
