@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+
+MOMENT = 0.05  # seconds
 
 
 class Stopped(Exception):  # noqa: N818 - no error
@@ -28,7 +32,7 @@ def signals() -> Iterator[None]:
     Typer has an answer of its own to `KeyboardInterrupt`, another one from version to version.
     """
     try:
-        with _sigterm_interrupts():
+        with _sigterm_interrupts(), _lost_ones_come_again():
             yield
     except KeyboardInterrupt as e:
         number = signal.SIGTERM if isinstance(e, Terminated) else signal.SIGINT
@@ -60,3 +64,23 @@ def _sigterm_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _lost_ones_come_again() -> Iterator[None]:
+    """What Python raises inside a destructor, or a callback of its garbage collector such as
+    JAX's, is printed and lost. A signal that meets this fate is sent once more, a moment later."""
+    before = sys.unraisablehook
+
+    def hook(lost) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            before(lost)
+            return
+        number = signal.SIGTERM if issubclass(lost.exc_type, Terminated) else signal.SIGINT
+        threading.Timer(MOMENT, os.kill, (os.getpid(), number)).start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before

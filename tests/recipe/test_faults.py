@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kcatalog.recipe import checkpoint, disk, keras_file, rundir
+from kcatalog.recipe import checkpoint, disk, keras_file, rundir, stopping
 from kcatalog.recipe.errors import RecipeError
 from tests.recipe.breaking import ENOSPC, EROFS, breaking
 from tests.recipe.chores import wait_for
@@ -145,6 +145,30 @@ def test_stopped_before_anything_began(forks, tmp_path):
     done = forks("train", "--run-dir", "run", folder=tmp_path, after=0.02, signal=signal.SIGTERM)
     assert done.code in (143, -signal.SIGTERM)  # the latter: before the command line was read
     assert not (tmp_path / "run").exists()
+
+
+class Interrupted:
+    """A destructor that is interrupted, whose exceptions Python drops."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __del__(self):
+        signal.raise_signal(self.number)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_where_python_drops_exceptions(number, code):
+    with pytest.raises(stopping.Stopped) as stopped, stopping.signals():
+        interrupted_while_it_waits(number)
+    assert stopped.value.code == code
+
+
+def interrupted_while_it_waits(number):
+    Interrupted(number)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 # --- disks -----------------------------------------------------------------------------------
