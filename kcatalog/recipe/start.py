@@ -71,6 +71,7 @@ def begin(recipe, asked: Asked) -> Iterator[tuple[Run, Data]]:
         **asked.settings(),
     }
     overrides = hyperparameters.parse(settings["overrides"])
+    devices.understood(asked.devices, 2 if asked.hosts else 1)  # before data take their time
     data = recipe.source.load(settings["data"], settings["seed"])
     if settings["folds"] > 1:
         from kcatalog.recipe.search import folds
