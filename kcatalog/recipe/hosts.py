@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import os
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +19,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kcatalog.recipe import shared
+from kcatalog.recipe import shared, stopping
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.rundir import Run
 
@@ -79,7 +77,8 @@ def together(addresses: str | None, index: int | None) -> Iterator[Hosts]:
         yield Hosts(jax.process_index(), jax.process_count())
     except BaseException as e:
         lost = isinstance(e, Exception) and SIGNS_OF_LOSS.search(str(e)) is not None
-        atexit.register(_leave, 2 if lost or isinstance(e, RecipeError) else 1)
+        # ends this process without waiting for the others, as JAX would; they notice at once
+        atexit.register(stopping.leave, 2 if lost or isinstance(e, RecipeError) else 1)
         if lost and not isinstance(e, RecipeError):
             raise RecipeError(LOST) from e
         raise
@@ -170,10 +169,3 @@ def _all_or_none(ready: bool, error: Exception | None) -> None:
         jax.distributed.shutdown()  # in order, while nobody is gone
         host = int(np.argmin(answers))
         raise error or RecipeError(f"Host {host} cannot take part; it says why. All of them stop.")
-
-
-def _leave(code: int) -> None:
-    """End this process without waiting for the others, as JAX would; they notice at once."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)

@@ -52,6 +52,9 @@ class Recipe:
 
     def main(self) -> None:
         """Run the command line of this recipe."""
-        from kcatalog.recipe import commands
+        from kcatalog.recipe import commands, stopping
 
-        raise SystemExit(commands.run(self))
+        code = commands.run(self)
+        if code in stopping.CODES:
+            stopping.leave(code)
+        raise SystemExit(code)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MOMENT = 0.05  # seconds
+CODES = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
 class Stopped(Exception):  # noqa: N818 - no error
@@ -84,3 +85,11 @@ def _lost_ones_come_again() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = before
+
+
+def leave(code: int) -> None:
+    """End this process at once. Threads of `tf.data` that still fetch would abort it on a slower
+    way out, when they find Python gone."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
