@@ -289,7 +289,8 @@ def drive(waiting, samples, epochs, step=lambda: None):
     waiting.on_train_end()
 
 
-def test_a_slow_source_is_told_of_once_after_the_cache_is_filled(tmp_path):
+def test_a_slow_source_is_told_of_once_after_the_cache_is_filled(tmp_path, monkeypatch):
+    monkeypatch.setattr(Slow, "seconds", 0.1)  # more than a busy machine takes between steps
     said = []
     drive(Waiting(tmp_path / "logs", said.append), batches_from(Slow, tmp_path)[1], epochs=4)
     (sentence,) = said
@@ -297,7 +298,7 @@ def test_a_slow_source_is_told_of_once_after_the_cache_is_filled(tmp_path):
         r"Training waited for data (\d+) % of epoch 2 \((.+) ms of (.+) ms a step\)\. ", sentence
     )
     share, waited, step = map(float, found.groups())
-    assert share > 20
+    assert share > 50
     assert share == pytest.approx(100 * waited / step, abs=1)
 
 
