@@ -4,6 +4,8 @@ It is `keras.distribution` but for one thing: Keras splits whatever it is fed, a
 split what does not divide evenly, such as the last batch of a validation split. Here the batches
 of training are split; everything else is handed to each device whole, so that `evaluate` and
 `predict` take any number of samples, also on many hosts, each of which then feeds the same.
+
+JAX is imported where it is asked, for this file is also read where there is none.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-import jax
 import keras
 from keras.distribution import TensorLayout
 
@@ -94,6 +95,8 @@ def feeding(samples: int, size: int) -> list[keras.callbacks.Callback]:
         samples: how many there are in the validation split.
         size: how many of them make a batch.
     """
+    import jax
+
     distribution = keras.distribution.distribution()
     if not isinstance(distribution, _Fed):
         return []
@@ -151,6 +154,8 @@ def using(
 
 def _cut_cpu(count: int) -> None:
     """JAX cuts a CPU into several devices before it starts, or never."""
+    import jax
+
     if count > 1 and jax.config.jax_num_cpu_devices < count:
         with contextlib.suppress(RuntimeError):  # it has started
             jax.config.update("jax_num_cpu_devices", count)
@@ -163,6 +168,8 @@ def _cut_cpu(count: int) -> None:
 
 def _names(kind: str, count: int) -> list[str]:
     """The first `count` devices of each host, by Keras's names."""
+    import jax
+
     taken: dict[int, list[str]] = {}
     for name, device in zip(keras.distribution.list_devices(kind), jax.devices(kind), strict=True):
         taken.setdefault(device.process_index, []).append(name)
