@@ -1,7 +1,7 @@
 """What the engine costs: each recipe beside a hand-written Keras script and a PyTorch twin.
 
-    python benchmarks/recipes.py                              # all recipes, 5 rounds
-    python benchmarks/recipes.py image_cnn --rounds 3
+    python benchmarks/recipes.py                              # all recipes, 5 rounds, and starting
+    python benchmarks/recipes.py image_cnn --rounds 3         # only its training
     python benchmarks/recipes.py --start-up                   # only the cost of starting
 
 All train what the recipe trains by default, on the same data, on the CPU, each in a fresh process;
@@ -67,7 +67,7 @@ def main(
     unknown = set(recipes or ()) - set(JOBS)
     if unknown:
         raise typer.BadParameter(f"known are {', '.join(JOBS)}. Received: {unknown.pop()}")
-    figures = {"start-up": compare_starts(rounds)}
+    figures = {} if recipes else {"start-up": compare_starts(rounds)}
     for name in [] if start_up else recipes or JOBS:
         figures[name] = compare(name, rounds, epochs or JOBS[name].epochs)
     if out:

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from keras import layers
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 from tensorboard.util import tensor_util
 
 from kcatalog.recipe import hyperparameters, monitoring
 from kcatalog.recipe.batches import batches_of
 from kcatalog.recipe.monitoring import graph, operations
+from kcatalog.recipe.monitoring.weights import buckets
 from tests.recipe import tiny
 
 # TensorBoard's own copy of html5lib
@@ -87,9 +89,20 @@ def test_weights_have_histograms(watched):
     assert len(kernels) == 2
     assert all(t.startswith("weights/dense") for t in kernels)
     steps = [e.step for e in found.Tensors(kernels[0])]
-    assert sorted(steps) == [0, 1, 2, 3, 4]  # TensorFlow writes them in any order
-    buckets = tensor_util.make_ndarray(found.Tensors(kernels[0])[0].tensor_proto)
-    assert buckets[:, 2].sum() in (8, 16)  # every weight is counted
+    assert steps == [0, 1, 2, 3, 4]
+    assert len(list((watched / "weights").iterdir())) == 1  # TensorBoard reads by name
+    rows = tensor_util.make_ndarray(found.Tensors(kernels[0])[0].tensor_proto)
+    assert rows[:, 2].sum() in (8, 16)  # every weight is counted
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[3.0], [0.0] * 5, [1.0, np.nextafter(np.float32(1), 2)], np.linspace(-1e30, 1e30, 99)],
+)
+def test_buckets_are_tensorboards_own(values):
+    values = np.array(values, "float32")
+    expected = tensor_util.make_ndarray(histogram_pb("", values).value[0].tensor)
+    np.testing.assert_allclose(buckets(values), expected, rtol=1e-6)
 
 
 def test_pictures_of_the_validation_split(watched):
