@@ -134,7 +134,7 @@ def _state(model) -> dict:
 
 
 def _arrays(variables: dict) -> dict[str, np.ndarray]:
-    return {k: keras.ops.convert_to_numpy(v) for k, v in variables.items()}
+    return {k: v.numpy() for k, v in variables.items()}
 
 
 def save_state(file: Path, variables: dict, progress: dict | None = None) -> None:

@@ -207,6 +207,7 @@ class Steps:
         watched = self.asked.watch, self.profiled
         plan = Plan(self._objective(data), epochs, size, seed, shard, *watched)
         self.console.print(used.line)
-        keras.utils.clear_session()  # layers are named as in every trial, so curves lie together
+        # layers are then named as in every trial, so that curves lie together
+        keras.utils.clear_session(free_memory=False)
         with used.scope():
             train(build, hp, data, plan, run, self.console)
