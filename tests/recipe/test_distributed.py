@@ -123,7 +123,7 @@ def test_workers_and_the_chief_are_killed_and_it_ends_as_in_one_process(start, a
     assert trials(tmp_path / "spread") == trials(alone.run)
     best = "hyperparameters.json"
     assert (tmp_path / "spread" / best).read_text() == (alone.run / best).read_text()
-    assert "Trial 4 of 4: val_accuracy" in second.said
+    assert "(4 of 4): val_accuracy" in second.said
     assert [line for line in second.said.splitlines() if line.startswith("│")] == [
         line for line in alone.out.splitlines() if line.startswith("│")
     ]
@@ -224,7 +224,7 @@ def test_why_a_trial_failed_is_told_by_worker_and_chief(tmp_path, at):
     with spread.led() as led:
         said = spread.work(fails)
     assert "Trial 1: failed: FileNotFoundError: checkpoint.weights.h5" in said
-    assert "Trial 2 of 3: failed: FileNotFoundError: checkpoint" in led.said.getvalue()
+    assert "(2 of 3): failed: FileNotFoundError: checkpoint" in led.said.getvalue()
     assert "FileNotFoundError" in led.oracle.trials["1"].message
 
 

@@ -238,7 +238,7 @@ def test_prediction_names_the_most_similar_file():
 def test_tuning(call):
     done = call("tune", "--set", "samples_per_class=5", recipe=recipe)
     assert done.code == 0, done.err
-    assert "Trial 2 of 2: val_margin" in done.out
+    assert "(2 of 2): val_margin" in done.out
 
 
 # --- the projector ----------------------------------------------------------------------

@@ -243,7 +243,7 @@ def test_all_trials_may_fail_but_one(tmp_path):
 
     done = run(tmp_path, trials=14, run_trial=fails)
     assert [t.status for t in done.trials] == ["COMPLETED"] + ["FAILED"] * 13
-    assert "Trial 14 of 14: failed: ValueError: unlucky" in done.said
+    assert "(14 of 14): failed: ValueError: unlucky" in done.said
 
 
 def test_a_full_disk_ends_the_search_not_a_trial(tmp_path):

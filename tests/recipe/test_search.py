@@ -70,8 +70,8 @@ def test_an_interrupted_search_goes_on(call):
     done = call("tune", "--trials", "2", "--resume")
     assert done.code == 0, done.err
     assert len(trials(done.run)) == 2
-    assert "Trial 2 of 2" in done.out
-    assert "Trial 1 of 2" not in done.out
+    assert "(2 of 2)" in done.out
+    assert "(1 of 2)" not in done.out
 
 
 def test_the_test_split_is_never_seen(call):

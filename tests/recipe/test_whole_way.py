@@ -16,7 +16,7 @@ def scalars(folder):
 def test_says_what_happened_and_where(whole_way):
     for said in (
         "tiny on clouds in runs/tiny/1",
-        "Trial 2 of 2: val_accuracy",
+        "(2 of 2): val_accuracy",
         "Baseline (always left): 0.5000",
         "Verified in a clean process: the largest difference is",
         "SavedModel:  saved_models/tiny/1",

@@ -15,10 +15,10 @@ from kcatalog.recipe.tasks import higher_is_better
 def line(trial, oracle) -> str:
     """A trial that has just ended."""
     objective, number = oracle.objective.name, len(oracle.end_order)
-    count = f" of {oracle.max_trials}" if oracle.max_trials else ""
+    count = f" ({number} of {oracle.max_trials})" if oracle.max_trials else ""
     if trial.score is None:
-        return f"Trial {number}{count}: failed: {reason(trial)}"
-    return f"Trial {number}{count}: {objective} {score(trial, objective)}"
+        return f"Trial {trial.trial_id}{count}: failed: {reason(trial)}"
+    return f"Trial {trial.trial_id}{count}: {objective} {score(trial, objective)}"
 
 
 def table(trials: list, objective: str) -> Table:
