@@ -10,7 +10,7 @@ import pytest
 from kcatalog.recipe.batches import Batches, batches_of
 from kcatalog.recipe.data import Images, Labelled, Speech
 from kcatalog.recipe.data.cache import Disk, Memory, cache
-from kcatalog.recipe.data.files import Files, Shelf, join, take
+from kcatalog.recipe.data.files import Files, Shelf, join, some, take
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.search import folds
 from tests.recipe.folders import SIZE, draw
@@ -73,6 +73,20 @@ def test_parts_of_files_stay_files(numbers):
     np.testing.assert_array_equal(
         join(numbers.truth[:2], numbers.truth[5:]), numbers.truth[[0, 1, *range(5, 12)]]
     )
+
+
+def test_some_samples_are_of_the_whole_part(numbers):
+    y = np.repeat([0, 1, 2], 4)  # class by class, as folders are read
+    part, labels = some(numbers.files, y, 6)
+    assert isinstance(part, Files)
+    assert numbers.decoded == []
+    assert set(labels) == {0, 1, 2}
+    np.testing.assert_array_equal(y[part[:, 0]], labels)
+    assert np.unique(part[:, 0]).tolist() == part[:, 0].tolist()
+    np.testing.assert_array_equal(some(numbers.files, y, 6)[0].places, part.places)
+    every, labels = some(numbers.truth, y, 20)
+    np.testing.assert_array_equal(every, numbers.truth)
+    np.testing.assert_array_equal(labels, y)
 
 
 @pytest.mark.parametrize("memory", [1.0, 0.0], ids=["memory", "disk"])

@@ -1,6 +1,7 @@
 """What TensorBoard is given, and what its own plugins make of it over HTTP."""
 
 import copy
+import dataclasses
 import json
 import time
 import urllib.request
@@ -239,6 +240,20 @@ def test_trials_are_watched_too_and_callbacks_can_be_copied(tmp_path, monkeypatc
         assert tags(folder / part)
     assert tensors(folder / "train").Tags()["graph"]
     assert "_hparams_/experiment" in tensors(folder).summary_metadata
+
+
+def test_statistics_are_taken_on_samples_of_every_class(tmp_path):
+    data = tiny.recipe.source.load(None, 0)
+    x, y = data.train
+    order = np.argsort(y)  # class by class, as folders are read
+    data = dataclasses.replace(data, train=(x[order], y[order]))
+    batches = batches_of(data, hyperparameters.space(lambda hp: tiny.build(hp, data), {}), 16, 0)
+    assert np.count_nonzero(data.train[1] == 0) > monitoring.PROBE
+    _, activations, gradients = monitoring.statistics(tmp_path, data, 4, batches)
+    for part in (activations, gradients):
+        labels = part.probe[1]
+        assert len(labels) == monitoring.PROBE
+        assert set(np.asarray(labels)) == {0, 1}
 
 
 def test_a_training_that_goes_on_counts_its_steps_on(tmp_path):

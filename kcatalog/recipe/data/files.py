@@ -103,6 +103,25 @@ def take(x, places: np.ndarray):
     return Files(x.shelf, x.places[places]) if isinstance(x, Files) else x[places]
 
 
+def some(x, y: np.ndarray, count: int) -> tuple:
+    """At most `count` samples and their labels, from all over a part: its first ones may all be
+    of one class."""
+    places = draw(len(y), count)
+    return take(x, places), y[places]
+
+
+def draw(length: int, count: int) -> np.ndarray:
+    """Up to `count` of the places below `length`, in order, always the same ones: one of each of
+    so many stretches of equal length, drawn by chance in case what stands there repeats itself.
+
+    >>> draw(3, 5).tolist(), (draw(500, 5) // 100).tolist()
+    ([0, 1, 2], [0, 1, 2, 3, 4])
+    """
+    count = min(count, length)
+    edges = np.arange(count + 1) * length // count
+    return np.random.default_rng(0).integers(edges[:-1], edges[1:])
+
+
 def join(first, second):
     """Two arrays, or two parts of the same files, one behind the other."""
     if isinstance(first, Files):

@@ -18,7 +18,7 @@ import keras
 import numpy as np
 
 from kcatalog.callbacks import ActivationStatistics, GradientFlow, StepSize
-from kcatalog.recipe.data.files import take
+from kcatalog.recipe.data.files import some
 from kcatalog.recipe.monitoring import hparams, pictures
 from kcatalog.recipe.monitoring.graph import Graph
 from kcatalog.recipe.monitoring.hparams import active as active
@@ -86,11 +86,9 @@ def statistics(folder: Path, data, epochs: int, batches, watch: bool = False) ->
 
     A training too short to pay for them goes without, unless `watch` says they are wanted.
     """
-    x, y = data.train
     # an embedding that fits its batch has no gradient left, which is no fault
     vanishing = 0.0 if data.task == "embedding" else 1e-7
-    some = take(x, np.arange(min(PROBE, len(x)))), y[:PROBE]
-    probe = batches[0] if data.task == "embedding" else some
+    probe = batches[0] if data.task == "embedding" else some(*data.train, PROBE)
 
     def how(part, name: str) -> dict:
         return {
