@@ -15,7 +15,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from kcatalog.callbacks import ActivationStatistics, GradientFlow, StepSize
 from kcatalog.recipe.data.files import some
