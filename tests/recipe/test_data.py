@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import tracemalloc
 import wave
 
 import keras
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kcatalog.recipe.data import Data, Images, Speech, Text
+from kcatalog.recipe.data import Data, Images, Labelled, Speech, Text
 from kcatalog.recipe.data.base import stratified_split
 from kcatalog.recipe.data.images import picture as image_picture
+from kcatalog.recipe.data.images import read_image
 from kcatalog.recipe.data.speech import picture as speech_picture
+from kcatalog.recipe.data.speech import read_wav
 from kcatalog.recipe.data.text import code_points
 from kcatalog.recipe.errors import RecipeError
 
@@ -135,6 +138,23 @@ def test_sixteen_bit_and_transparent_images_are_read(tmp_path):
     assert x.max() == x.min() == 128
     x = Images().read([tmp_path / "clear.png"], {"input_shape": [2, 2, 3]})
     assert x[0, 0, 0].tolist() == [10, 20, 30]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_large_photograph_is_seen_as_if_all_of_it_were_decoded(tmp_path, turned):
+    down, across = np.mgrid[:480, :640] / 640
+    waves = [np.sin(6 * down), np.cos(9 * across), np.sin(8 * down * across)]
+    image = Image.fromarray((128 + 120 * np.stack(waves, -1)).astype("uint8"))
+    exif = Image.Exif()
+    if turned:
+        exif[0x0112] = 6  # by a quarter
+    image.save(tmp_path / "large.jpg", exif=exif)
+    whole = Image.open(tmp_path / "large.jpg")
+    whole = (whole.transpose(Image.Transpose.ROTATE_270) if turned else whole).resize((80, 80))
+    pixels = read_image(tmp_path / "large.jpg", (80, 80, 3))
+    difference = np.abs(pixels.astype(int) - np.asarray(whole))
+    assert difference.any()  # less of it was decoded
+    assert difference.mean() < 2
 
 
 def test_an_unreadable_image_is_named(pictures):
@@ -307,9 +327,61 @@ def test_recordings_that_cannot_be_read_are_named(recordings):
     write_wav(broken, np.zeros(0))
     with pytest.raises(RecipeError, match=r"9\.wav must hold sound"):
         Speech().load(recordings)
-    wavfile.write(broken, 8000, np.full(100, np.nan, "float32"))
-    with pytest.raises(RecipeError, match=r"9\.wav must hold finite samples.*NaN"):
-        Speech().load(recordings)
+    for bad in (np.nan, np.inf, 1e300):  # the last one is infinite in single precision
+        wavfile.write(broken, 8000, np.full(100, bad))
+        with pytest.raises(RecipeError, match=r"9\.wav must hold finite samples.*NaN"):
+            Speech().load(recordings)
+
+
+@pytest.mark.parametrize("kind", ["int16", "uint8", "float32"])
+def test_a_recording_that_was_cut_off_is_named_wherever_it_ends(tmp_path, kind):
+    from scipy.io import wavfile
+
+    file = tmp_path / "cut.wav"
+    wavfile.write(file, 8000, np.arange(100).reshape(50, 2).astype(kind))
+    whole = file.read_bytes()
+    assert len(read_wav(file)[0]) == 50
+    for end in range(len(whole)):
+        file.write_bytes(whole[:end])
+        with pytest.raises(RecipeError, match=r"cut\.wav must (be a WAV file|hold sound)"):
+            read_wav(file)
+
+
+def test_only_the_tags_of_a_recording_may_be_cut_off(tmp_path):
+    file = write_wav(tmp_path / "a" / "tags.wav", tone(200))
+    sound, tags = file.read_bytes(), b"LIST" + (100).to_bytes(4, "little") + b"INFO"
+    size = (len(sound) + 100).to_bytes(4, "little")
+    file.write_bytes(sound[:4] + size + sound[8:] + tags)
+    assert len(read_wav(file)[0]) == 4000
+
+
+def test_damaged_headers_are_named(tmp_path):
+    rng, file = np.random.default_rng(0), tmp_path / "bad.wav"
+    sound = write_wav(file, tone(200, seconds=0.01)).read_bytes()
+    said = []
+    for _ in range(300):
+        damaged = bytearray(sound)
+        damaged[rng.integers(0, 44)] = rng.integers(0, 256)
+        file.write_bytes(damaged)
+        try:
+            read_wav(file)
+        except RecipeError as e:
+            said.append(str(e))
+    assert len(said) > 100
+    assert all(sentence.startswith(f"{file} must ") for sentence in said)
+
+
+def test_recordings_are_not_held_in_memory(tmp_path):
+    """Neither where they are checked, nor where the parts of the data are."""
+    for i in range(200):
+        write_wav(tmp_path / "ab"[i % 2] / f"{i}.wav", tone(200, seconds=2))
+    Speech(rate=8000).load(tmp_path)  # what is imported remains
+    tracemalloc.start()
+    loaded = Labelled(Images(), Speech(rate=8000)).load(tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    every = len(loaded.train[0]) * 16_000 * 8  # in double precision, as they are read
+    assert peak < every / 2
 
 
 def test_frames_to_predict_come_from_csv(tmp_path):

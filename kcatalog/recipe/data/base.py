@@ -135,7 +135,8 @@ def check_samples(where: str, x: np.ndarray, y: np.ndarray, classes: tuple[str, 
             f"{where}: there must be one label per sample. "
             f"Received: {len(x)} samples, {len(y)} labels."
         )
-    _check_finite(where, "features", x)
+    if not isinstance(x, Files):  # whoever decodes a file sees to it
+        _check_finite(where, "features", x)
     if np.issubdtype(y.dtype, np.floating):
         _check_finite(where, "targets", y)
         return

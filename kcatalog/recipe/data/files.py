@@ -21,14 +21,17 @@ class Shelf:
     Args:
         paths: the files.
         read: `read(path, **how)` decodes a file into an array of `shape` and `dtype`, always the
-            same one, or raises a RecipeError that names it.
+            same one and finite, or raises a RecipeError that names it.
         shape, dtype: a sample's.
         how: what else decides what a sample looks like, such as a sampling rate.
+        version: of `read`, counted up when it makes other samples of the same files.
     """
 
-    def __init__(self, paths: list[Path], read: Callable, shape: tuple, dtype, how: dict):
+    def __init__(
+        self, paths: list[Path], read: Callable, shape: tuple, dtype, how: dict, version: int = 1
+    ):
         self.paths, self.shape, self.dtype = paths, tuple(shape), np.dtype(dtype)
-        self.how, self._read = how, read
+        self.how, self.version, self._read = how, version, read
         self._states = [_state(path) for path in paths]
         self._cache = None
 
@@ -94,7 +97,7 @@ class Files(OnDisk):
 
     def digests(self) -> Iterator[bytes]:
         """What decides the samples, without decoding: how files are read, and each one's hash."""
-        yield repr(sorted(self.shelf.how.items())).encode()
+        yield repr((self.shelf.version, sorted(self.shelf.how.items()))).encode()
         yield from in_parallel(_digest, (self.shelf.paths[place] for place in self.places))
 
 

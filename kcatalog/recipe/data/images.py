@@ -19,6 +19,7 @@ from kcatalog.recipe.data.base import (
 from kcatalog.recipe.data.files import Files, Shelf, in_parallel
 from kcatalog.recipe.errors import RecipeError
 
+DECODING = 2  # of `read_image`, counted up when its pixels change
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 _DIGITS = tuple("0123456789")
@@ -57,7 +58,7 @@ class Images(Source):
         files, labels, classes = files_by_class(path, SUFFIXES)
         in_parallel(check_image, files)
         shape = (self.size, self.size, self.channels)
-        x = Files(Shelf(files, read_image, shape, "uint8", {"shape": shape}))
+        x = Files(Shelf(files, read_image, shape, "uint8", {"shape": shape}, DECODING))
         rest, test = holdout(x, np.array(labels, "int32"), 0.2, TEST_SEED)
         return self._data(path.resolve().name, rest, test, classes, seed)
 
@@ -91,11 +92,17 @@ class Images(Source):
 
 
 def read_image(file: Path, shape: tuple[int, int, int]) -> np.ndarray:
-    """A file as a uint8 array of `shape` (height, width, channels)."""
+    """A file as a uint8 array of `shape` (height, width, channels).
+
+    A JPEG that is much larger is decoded at a half, a quarter or an eighth of its size, whichever
+    is the smallest that has twice the pixels wanted along each edge: these differ by some units
+    from those of the whole, and are there much sooner.
+    """
     image_module = need("PIL.Image", "pillow")
     ops = need("PIL.ImageOps", "pillow")
     height, width, channels = shape
     with _opened(file) as image:
+        image.draft(None, [2 * max(height, width)] * 2)  # a square: it may have to be turned
         image = ops.exif_transpose(image)
         if image.mode.startswith("I"):  # 16 bits a pixel; conversion would clip them
             image = image_module.fromarray((np.asarray(image) // 256).astype("uint8"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 from pathlib import Path
@@ -20,6 +21,7 @@ from kcatalog.recipe.data.files import Files, Shelf, in_parallel
 from kcatalog.recipe.errors import RecipeError
 
 RATES = (1_000, 384_000)  # samples per second that sound is recorded with
+LOUDEST = 1e30  # that still is a finite number after resampling in single precision
 
 
 class Speech(Source):
@@ -41,7 +43,7 @@ class Speech(Source):
 
     def from_path(self, path: Path, seed: int) -> Data:
         files, labels, classes = files_by_class(path, (".wav",))
-        in_parallel(read_wav, files)
+        in_parallel(check_wav, files)
         how = {"rate": self.rate, "seconds": self.seconds}
         x = Files(Shelf(files, waveform, (round(self.rate * self.seconds),), "float32", how))
         rest, test = holdout(x, np.array(labels, "int32"), 0.2, TEST_SEED)
@@ -94,10 +96,12 @@ def read_wav(file: Path) -> tuple[np.ndarray, int]:
     try:
         # chunks that hold no sound, such as tags; for good, as threads share these filters
         warnings.simplefilter("ignore", wavfile.WavFileWarning)
-        rate, samples = wavfile.read(file)
-    except (OSError, ValueError, EOFError) as e:
+        rate, samples = wavfile.read(_Whole(file.read_bytes()))
+    except Exception as e:  # SciPy computes with what a damaged header says
+        told = isinstance(e, OSError | ValueError | EOFError)
         raise RecipeError(
-            f"{file} must be a WAV file (PCM or float). Received: {e}. Repair or remove it."
+            f"{file} must be a WAV file (PCM or float). "
+            f"Received: {e if told else 'a damaged header'}. Repair or remove it."
         ) from e
     if not samples.size:
         raise RecipeError(f"{file} must hold sound. Received: {samples.size} samples.")
@@ -110,11 +114,27 @@ def read_wav(file: Path) -> tuple[np.ndarray, int]:
         samples = (samples - 128.0) / 128
     elif samples.dtype.kind == "i":
         samples = samples / -float(np.iinfo(samples.dtype).min)
-    if not np.isfinite(samples).all():
+    if not (np.abs(samples) <= LOUDEST).all():
         raise RecipeError(
-            f"{file} must hold finite samples. Received: NaN or infinity. Repair or remove it."
+            f"{file} must hold finite samples. Received: NaN, infinity or numbers beyond "
+            f"{LOUDEST:g}. Repair or remove it."
         )
     return samples.reshape(len(samples), -1).mean(axis=1), rate
+
+
+def check_wav(file: Path) -> None:
+    """A WAV file can be read, to its end."""
+    read_wav(file)
+
+
+class _Whole(io.BytesIO):
+    """A file's bytes. Where fewer are left than are asked for, that is an error, not the end."""
+
+    def read(self, size: int = -1) -> bytes:
+        found = super().read(size)
+        if 0 < len(found) < size:
+            raise EOFError(f"it ends {size - len(found)} bytes early")
+        return found
 
 
 def read_frames(file: Path, coefficients: int) -> np.ndarray:
