@@ -65,10 +65,14 @@ def check_epochs(space: keras_tuner.HyperParameters, asked: int | None, tuner: s
             "--epochs and --trial-epochs must be left out: this recipe has a hyperparameter "
             f'"epochs". Received: {asked}. Use --set epochs={asked}.'
         )
-    if tuner == "hyperband" and not isinstance(epochs, keras_tuner.engine.hyperparameters.Fixed):
+    fixed = isinstance(epochs, keras_tuner.engine.hyperparameters.Fixed)
+    if fixed and epochs.value < 1:
+        raise RecipeError(f"--set epochs must be at least 1. Received: {epochs.value}.")
+    if tuner == "hyperband" and not fixed:
         raise RecipeError(
             "--tuner hyperband chooses how long trials last, and so does this recipe's "
-            'hyperparameter "epochs". Add --set epochs=NUMBER, or take another tuner.'
+            'hyperparameter "epochs". Add --set epochs=NUMBER, the longest a trial lasts, or take '
+            "another tuner."
         )
 
 

@@ -211,6 +211,30 @@ def test_tuned_epochs_are_those_of_the_final_training(call):
     assert [f.name for f in done.run.parent.iterdir()] == ["1"]
 
 
+@pytest.mark.slow
+def test_hyperbands_longest_trials_last_as_long_as_is_set(call):
+    recipe = dataclasses.replace(tiny.recipe, build=epochs_too)
+    done = call("tune", "--tuner", "hyperband", "--trials", 4, "--set", "epochs=3", recipe=recipe)
+    assert done.code == 0, done.err
+    files = sorted((done.run / "tuning").glob("trial_*/trial.json"))
+    values = [json.loads(f.read_text())["hyperparameters"]["values"] for f in files]
+    assert [(v["tuner/epochs"], v["epochs"]) for v in values] == [(1, 3)] * 3 + [(3, 3)]
+    best = json.loads((done.run / "hyperparameters.json").read_text())
+    assert best["epochs"] == 3
+
+
+def test_epochs_that_are_set_must_be_some(call):
+    def some(hp, data):
+        hp.Int("epochs", 2, 9)
+        return build(hp, data)
+
+    recipe = dataclasses.replace(tiny.recipe, build=some)
+    refused = call("tune", "--tuner", "hyperband", "--set", "epochs=0", recipe=recipe)
+    assert refused.code == 2
+    assert "--set epochs must be at least 1. Received: 0." in refused.err
+    assert not refused.run.exists()
+
+
 def test_a_trial_that_diverges_at_once_fails(training, tmp_path):
     x, y = DATA.train
     data = dataclasses.replace(DATA)

@@ -27,7 +27,7 @@ from rich.console import Console
 from kcatalog.recipe import monitoring
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.search import oracles, report
-from kcatalog.recipe.search.trial import Training
+from kcatalog.recipe.search.trial import Training, length
 from kcatalog.recipe.search.tuner import Tuner
 from kcatalog.recipe.tasks import higher_is_better
 
@@ -58,7 +58,7 @@ def tuner_of(
     oracle = oracles.oracle(
         budget.tuner,
         budget.trials,
-        training.epochs,
+        length(space, training.epochs),
         objective=keras_tuner.Objective(training.objective, direction),
         seed=training.seed,
         hyperparameters=space,
