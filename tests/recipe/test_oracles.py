@@ -1,5 +1,6 @@
 """Which sets are tried: defaults first, none twice, all of them, and the same after a kill."""
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -200,7 +201,10 @@ def test_killed_at_every_write_of_a_long_search(tmp_path, tuner, monkeypatch):
     assert killed_at_writes(tmp_path, tuner, 16, 1, monkeypatch) >= 16 * 5
 
 
-@pytest.mark.parametrize("name", ["oracle.json", "trial_2/trial.json", "trial_4/trial.json"])
+NAMES = ("oracle.json", "trial_2/trial.json", "trial_4/trial.json")
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("content", ["", "{", "{}", '{"trial_id": '])
 def test_a_damaged_file_is_named_and_the_one_before_it_used(tmp_path, name, content):
     whole = run(tmp_path).facts
@@ -212,17 +216,46 @@ def test_a_damaged_file_is_named_and_the_one_before_it_used(tmp_path, name, cont
     assert damaged.read_text() == content
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_where_a_file_is_missing_the_one_before_it_is_used(tmp_path, name):
+    whole = run(tmp_path).facts
+    (tmp_path / "tuning" / name).unlink()
+    done = run(tmp_path)
+    assert done.facts == whole
+    assert f"{name} is missing; went on with the one before it." in done.said
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_killed_while_a_file_is_mended(tmp_path, name, monkeypatch):
+    whole = run(tmp_path).facts
+    file = tmp_path / "tuning" / name
+    file.write_text("{")
+
+    @contextlib.contextmanager
+    def killed(file):
+        raise Killed
+        yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.disk, "whole", killed)
+        with pytest.raises(Killed):
+            run(tmp_path)
+    assert run(tmp_path).facts == whole
+    assert file.with_suffix(".damaged.json").read_text() == "{"
+
+
 def test_what_cannot_be_mended_is_refused(tmp_path):
     run(tmp_path, trials=2)
     for name in ("oracle.json", "oracle.before.json"):
         (tmp_path / "tuning" / name).write_text("{")
-    with pytest.raises(RecipeError, match=r"oracle.json is damaged, and so is oracle.before.json"):
+    with pytest.raises(RecipeError, match=r"oracle.json is damaged, and oracle.before.json is no"):
         run(tmp_path, trials=3)
 
 
-def test_a_trial_without_its_file_is_refused(tmp_path):
+def test_a_trial_without_its_files_is_refused(tmp_path):
     run(tmp_path, trials=2)
-    (tmp_path / "tuning" / "trial_1" / "trial.json").unlink()
+    for name in ("trial.json", "trial.before.json"):
+        (tmp_path / "tuning" / "trial_1" / name).unlink()
     with pytest.raises(RecipeError, match=r"trial_1.trial.json is missing"):
         run(tmp_path, trials=3)
 
@@ -272,12 +305,23 @@ def test_checkpoints_of_the_best_are_kept(tmp_path, tuner, keep):
     best = {t.trial_id for t in good[:keep]}
     if tuner == "hyperband":
         assert best <= kept
-        assert max(most) <= 12 + 1 + keep  # its largest round, and the trial that runs
+        assert max(most) <= 9 + 1 + keep  # its largest round, and the trial that runs
         parents = [t.hyperparameters.values.get(oracles.FROM) for t in done.trials]
-        assert [p for p in parents if p] == [t.trial_id for t in good if t.trial_id < "12"][:4]
+        first = [t.trial_id for t in good if t.trial_id < "09"]
+        second = [t.trial_id for t in good if "09" <= t.trial_id < "12"]
+        assert [p for p in parents if p] == [*first[:3], second[0]]
     else:
         assert kept == best
         assert max(most) == keep + 1
+
+
+def test_hyperband_ends_with_the_epochs_that_are_fixed(tmp_path):
+    def lasting(hp, data):
+        hp.Fixed("epochs", 3)
+        return endless(hp, data)
+
+    done = run(tmp_path, lasting, "hyperband", trials=6)
+    assert [v["tuner/epochs"] for v in done.values] == [1, 1, 1, 3, 3, 3]
 
 
 def test_the_mean_of_folds_is_what_counts():

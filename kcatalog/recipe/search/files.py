@@ -11,7 +11,7 @@ import os
 import shutil
 from pathlib import Path
 
-from kcatalog.recipe import rundir, terminal
+from kcatalog.recipe import disk, rundir, terminal
 from kcatalog.recipe.errors import RecipeError
 
 ENDED = ("COMPLETED", "FAILED")
@@ -32,21 +32,24 @@ class Kept:
     def reload(self) -> None:
         folder = Path(self._project_dir)
         self._mend(folder / "oracle.json", "start_order")
-        for file in folder.glob("trial_*/trial.json"):
+        for file in sorted({f.with_name("trial.json") for f in folder.glob("trial_*/trial*.json")}):
             self._mend(file, "trial_id")
         super().reload()
         self._agree()
 
     def _mend(self, file: Path, key: str) -> None:
-        """Where a file is damaged, put the one before in its place."""
-        before = _before(file)
+        """Where a file is damaged or missing, put the one before in its place."""
+        before, found = _before(file), file.exists()
         if _sound(file, key):
             return
+        wrong = f"{file} is {'damaged' if found else 'missing'}"
         if not _sound(before, key):
-            raise RecipeError(f"{file} is damaged, and so is {before.name}. Start a new run.")
-        os.replace(file, file.with_suffix(".damaged.json"))
-        shutil.copyfile(before, file)
-        self.console.print(f"{file} is damaged; went on with the one before it.", style="yellow")
+            raise RecipeError(f"{wrong}, and {before.name} is no better. Start a new run.")
+        if found:
+            os.replace(file, file.with_suffix(".damaged.json"))
+        with disk.whole(file) as beside:
+            shutil.copyfile(before, beside)
+        self.console.print(f"{wrong}; went on with the one before it.", style="yellow")
 
     def _agree(self) -> None:
         """A trial counts as begun, and as ended, if the oracle's own file says so too.

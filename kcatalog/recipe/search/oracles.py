@@ -49,7 +49,7 @@ class _Lasting(Kept):
         return sum(FROM not in t.hyperparameters.values for t in self.trials.values())
 
     def in_use(self) -> set[str]:
-        """Trials that a later one may continue."""
+        """Trials that another one continues, or may continue later."""
         return set()
 
     def _random_values(self) -> dict | None:
@@ -118,7 +118,9 @@ class Hyperband(_Lasting, keras_tuner.oracles.HyperbandOracle):
                 trial.status, trial.score = "FAILED", None
 
     def in_use(self) -> set[str]:
-        return set().union(*map(self._may_go_on, self._brackets))
+        under_way = (t for t in self.trials.values() if t.status not in ENDED)
+        parents = {t.hyperparameters.values.get(FROM) for t in under_way}
+        return (parents - {None}).union(*map(self._may_go_on, self._brackets))
 
     def _may_go_on(self, bracket: dict) -> set[str]:
         """Of each round that is not over, those that have not gone on yet."""
