@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +22,7 @@ from rich.console import Console
 
 from kcatalog.recipe import rundir, search, shared
 from kcatalog.recipe.errors import RecipeError
-from kcatalog.recipe.search import chief, distributed, oracles, presence, wire, worker
+from kcatalog.recipe.search import chief, distributed, files, oracles, presence, wire, worker
 from tests.recipe import spread, tiny
 from tests.recipe.conftest import BACKEND, ROOT
 from tests.recipe.test_isolation import poll
@@ -306,6 +308,108 @@ def test_checkpoints_that_a_worker_may_go_on_with_stay(tmp_path):
     assert parent in kept
 
 
+def test_checkpoints_that_a_trial_is_about_to_copy_stay(tmp_path):
+    """The last of a bracket has started: KerasTuner forgets the bracket as the next one asks."""
+    spread = Search(tmp_path, None, tuner="hyperband", trials=40)
+    oracle = spread.tuner_of()[0].oracle
+    while oracle.create_trial("a").hyperparameters.values["tuner/round"] < 2:
+        given = oracle.ongoing_trials["a"]
+        checkpoints = tmp_path / "tuning" / f"trial_{given.trial_id}" / "checkpoints"
+        checkpoints.mkdir(parents=True)
+        oracle.end(given.trial_id, given.hyperparameters, "COMPLETED", None, worse(given), 0)
+    parent = oracle.ongoing_trials["a"].hyperparameters.values[oracles.FROM]
+    for _ in range(4):
+        given = oracle.create_trial("b")
+        oracle.end(given.trial_id, given.hyperparameters, "COMPLETED", None, better(given), 0)
+    assert all(bracket["bracket_num"] < 2 for bracket in oracle._brackets)
+    assert (tmp_path / "tuning" / f"trial_{parent}" / "checkpoints").exists()
+
+
+def worse(trial):
+    return {"val_accuracy": int(trial.trial_id) / 100}
+
+
+def better(trial):
+    return {"val_accuracy": 0.5 + int(trial.trial_id) / 100}
+
+
+def test_the_chief_waits_for_a_file_that_is_slow_to_be_seen(tmp_path, at, monkeypatch):
+    """Longer than it may: the worker asks again, and the search goes on."""
+    monkeypatch.setattr(shared, "PATIENCE", 0.1)
+    write, late = rundir.write_json, []
+
+    def slow(file, facts):
+        if file.name != distributed.ENDED or late:
+            return write(file, facts)
+        late.append(threading.Timer(1.0, write, (file, facts)))
+        return late[0].start()
+
+    monkeypatch.setattr(worker.rundir, "write_json", slow)
+    spread = Search(tmp_path / "spread", at, trials=3)
+    with spread.led() as led:
+        spread.work(scored)
+    assert late
+    assert led.error is None
+    monkeypatch.undo()
+    assert facts(led.oracle) == facts(run(tmp_path / "alone", trials=3).oracle)
+
+
+def test_a_worker_waits_for_a_file_that_is_slow_to_be_seen(tmp_path, at, monkeypatch):
+    monkeypatch.setattr(shared, "PATIENCE", 0.1)
+    spread, seen, blind = Search(tmp_path, at, trials=2), shared.seen, [3]
+
+    def slow(condition):
+        if threading.current_thread() is threading.main_thread() and blind[0]:
+            blind[0] -= 1
+            return False
+        return seen(condition)
+
+    monkeypatch.setattr(shared, "seen", slow)
+    with spread.led() as led:
+        said = spread.work(scored)
+    assert said.count("trial.json yet. Waiting for it.") == 3
+    assert [t.status for t in led.oracle.trials.values()] == ["COMPLETED"] * 2
+
+
+def test_a_chief_that_cannot_write_ends_and_tells_why(tmp_path, at, monkeypatch):
+    """As it takes back the trial of a worker that is gone."""
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def run_trial(work):
+        monkeypatch.setattr(files, "write", full)
+        monkeypatch.setattr(presence.Watch, "gone", lambda watch, name: True)
+        poll(lambda: led.oracle.ongoing_trials == {})
+        return scored(work)
+
+    spread = Search(tmp_path, at, trials=3)
+    told = r"The chief at .* stopped. .*No space left on device"
+    with spread.led() as led, pytest.raises(RecipeError, match=told):
+        spread.work(run_trial)
+    assert led.error.errno == errno.ENOSPC
+
+
+def test_a_worker_whose_disk_is_full_says_what_it_can_do(tmp_path, at):
+    def full(work):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    spread = Search(tmp_path, at, trials=2)
+    told = r"No space left on device. When that is mended, start this worker again"
+    with spread.led() as led:
+        with pytest.raises(RecipeError, match=told):
+            spread.work(full)
+        spread.work(scored)
+    assert led.error is None
+    assert [t.status for t in led.oracle.trials.values()] == ["COMPLETED"] * 2
+
+
+def test_a_worker_that_cannot_write_says_what_it_can_do():
+    told = r"Cannot open or write ended.json: No space left on device. When that is mended, start"
+    with pytest.raises(RecipeError, match=told), worker._stops():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "ended.json")
+
+
 # --- what is refused -------------------------------------------------------------------
 
 
@@ -341,10 +445,9 @@ def test_a_chief_that_is_not_there(call, at, monkeypatch):
 
 @pytest.mark.slow
 def test_a_worker_with_something_else_is_refused(call, at, tmp_path, monkeypatch):
-    asked = types.SimpleNamespace(isolate=False, trial_memory=None)
     assert call("tune", "--trials", 1, "--trial-epochs", 1).code == 0
     made = rundir.find("tiny", None)
-    terms = chief.terms(tiny.recipe, asked, made)
+    terms = chief.terms(tiny.recipe, made)
     servicer = chief.Chief(
         types.SimpleNamespace(oracle=None, project_dir=made.tuning), terms, Console()
     )
@@ -376,3 +479,44 @@ def test_one_who_sleeps_for_too_long_is_gone(tmp_path, monkeypatch):
     beat.write_text("2")
     assert not watch.gone("asleep")
     poll(lambda: watch.gone("asleep"))
+
+
+@pytest.fixture
+def ends(monkeypatch):
+    """What `os._exit` does to the process, it does to the caller."""
+
+    def end(code):
+        raise SystemExit(code)
+
+    monkeypatch.setattr(os, "_exit", end)
+    monkeypatch.setattr(presence, "EVERY", 0.01)
+
+
+def test_a_worker_that_lives_shows_it(tmp_path, ends):
+    over, beat = threading.Event(), tmp_path / "beat"
+    thread = threading.Thread(target=presence._beat, args=(beat, over))
+    thread.start()
+    numbers = set()
+    poll(lambda: numbers.add(presence._number(beat)) or len(numbers) > 3)
+    over.set()
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+def test_a_worker_that_slept_for_too_long_ends(tmp_path, ends, monkeypatch, capsys):
+    times = iter([0.0, 5.0, 5.0, 10.0, 10.0, 10.0 + 61.0])
+    monkeypatch.setattr(presence, "_now", lambda: next(times))
+    with pytest.raises(SystemExit, match="2"):
+        presence._beat(tmp_path / "beat", threading.Event())
+    assert list(times) == []
+    assert "stopped for too long: its trial is another's" in capsys.readouterr().err
+    assert (tmp_path / "beat").read_text() == str(os.getpid() + 2)
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="needs Linux")
+def test_a_suspended_machine_sleeps_too(monkeypatch):
+    """Its monotonic clock stands still meanwhile."""
+    asked = []
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: asked.append(clock) or 7.0)
+    assert presence._now() == 7.0
+    assert asked == [time.CLOCK_BOOTTIME]

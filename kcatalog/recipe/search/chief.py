@@ -72,11 +72,12 @@ class Chief(wire.OracleServicer):
 
     def EndTrial(self, request, context):  # noqa: N802
         trial_id = request.trial.trial_id
+        file = self._folder / f"trial_{trial_id}" / ENDED
+        if not shared.seen(file.exists):  # the worker asks again
+            context.abort(grpc.StatusCode.UNAVAILABLE, f"{file} is not seen yet.")
         with self._alone(context):
             waiting = self.oracle.trials.keys() - set(self.oracle.end_order)
             if trial_id in waiting:  # else an answer was lost, or it came late
-                file = self._folder / f"trial_{trial_id}" / ENDED
-                shared.seen(file.exists)
                 found = rundir.read_json(file)
                 values = keras_tuner.HyperParameters.from_config(found.pop("values"))
                 self.oracle.end(trial_id, values, **found)
@@ -85,25 +86,32 @@ class Chief(wire.OracleServicer):
     def look(self) -> bool:
         """Give the trials of workers that are gone to others. Returns whether all is done."""
         with self._lock:
-            ongoing = self.oracle.ongoing_trials
-            for worker in [w for w in self._there | ongoing.keys() if self._watch.gone(w)]:
-                self._there.discard(worker)
-                if worker in ongoing:
-                    trial = ongoing[worker].trial_id
-                    self.oracle.take_back(worker)
-                    self._console.print(f"{worker} is gone. Trial {trial} is handed out again.")
-            over = self._dismissed or len(self.oracle.end_order) >= self.oracle.max_trials
-            if over and not self._closing:
-                self._closing = True
-                self._there |= self._watch.here()  # those who come are told that it is over
-            nobody = not (ongoing or self._there - self._dismissed)
-            return self.error is not None or bool(over and nobody)
+            if self.error is None:
+                try:
+                    return self._over()
+                except Exception as e:
+                    self.error = e
+            return True
+
+    def _over(self) -> bool:
+        ongoing = self.oracle.ongoing_trials
+        for worker in [w for w in self._there | ongoing.keys() if self._watch.gone(w)]:
+            self._there.discard(worker)
+            if worker in ongoing:
+                trial = ongoing[worker].trial_id
+                self.oracle.take_back(worker)
+                self._console.print(f"{worker} is gone. Trial {trial} is handed out again.")
+        over = self._dismissed or len(self.oracle.end_order) >= self.oracle.max_trials
+        if over and not self._closing:
+            self._closing = True
+            self._there |= self._watch.here()  # those who come are told that it is over
+        return bool(over) and not (ongoing or self._there - self._dismissed)
 
 
-def terms(recipe, asked, run: Run) -> dict:
+def terms(recipe, run: Run) -> dict:
     """What workers have to know: where the run is, what it is about, how to run trials."""
     facts = {**distributed.facts(recipe), "data": run.facts["data"]["fingerprint"]}
-    how = {"isolate": asked.isolate, "trial_memory": asked.trial_memory}
+    how = {name: run.facts["settings"][name] for name in ("isolate", "trial_memory")}
     return {"where": shared.mark(run.path), "facts": facts, **how}
 
 

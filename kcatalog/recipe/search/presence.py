@@ -49,17 +49,23 @@ def present(folder: Path) -> Iterator[str]:
 def _beat(file: Path, over: threading.Event) -> None:
     """Show that this process lives. One that was asleep for long has been given up: it ends, as
     its trial is somebody else's."""
-    last = time.monotonic()
+    last = _now()
     for number in itertools.count(os.getpid()):
         with contextlib.suppress(OSError):
             file.write_text(str(number), encoding="utf-8")
         if over.wait(EVERY):
             return
-        if time.monotonic() - last > DEADLINE:
+        if _now() - last > DEADLINE:
             print("This worker was stopped for too long: its trial is another's.", file=sys.stderr)
             sys.stderr.flush()
             os._exit(2)
-        last = time.monotonic()
+        last = _now()
+
+
+def _now() -> float:
+    """Seconds, those in which this machine sleeps included where the system counts them."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 class Watch:

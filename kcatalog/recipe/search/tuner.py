@@ -1,7 +1,7 @@
 """The tuner: asks the oracle for a set of hyperparameters, has it tried, reports the score.
 
-It runs in one process, or, where KerasTuner's environment variables say so, as the chief that
-keeps the oracle or as one of the workers that ask it.
+It runs in one process, or as one of many workers, which ask the oracle of a chief (`worker.py`).
+The chief's own tuner (`chief.py`) keeps the oracle and its files, and runs no trial.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from kcatalog.recipe.search.trial import Logs, Training, Work, history_of
 
 config.DEBUG = False  # or each failed trial's traceback would be printed; trial.json holds it
 HOPELESS = 10  # a search whose first so many trials fail will not succeed
+GOES_ON = "The search goes on with --resume."
+STARTS_AGAIN = "When that is mended, start this worker again: the search goes on."
 
 
 class SearchError(RecipeError, keras_tuner.errors.FatalError):
@@ -69,18 +71,23 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
         except Exception as e:
             trouble = disk.trouble(e) or (e.__cause__ and disk.trouble(e.__cause__))
             if trouble:  # no trial can do without the disk
-                raise SearchError(f"{trouble}. The search goes on with --resume.") from e
+                raise SearchError(f"{trouble}. {GOES_ON if self._leads else STARTS_AGAIN}") from e
             raise
         return history_of(parts, self.oracle.objective.name)
 
     def save(self):
-        if isinstance(self.oracle, keras_tuner.Oracle):  # a worker has none of its own
+        if self._leads:
             self.oracle.save()
             rundir.write_json(Path(self.project_dir) / f"{self.tuner_id}.json", {})
 
     def reload(self):
-        if isinstance(self.oracle, keras_tuner.Oracle):
+        if self._leads:
             self.oracle.reload()
+
+    @property
+    def _leads(self) -> bool:
+        """Whether the oracle is its own; a worker asks its chief's."""
+        return isinstance(self.oracle, keras_tuner.Oracle)
 
     def _ended(self, trial) -> None:
         """After the oracle has noted a trial's end."""

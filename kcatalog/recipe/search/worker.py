@@ -1,24 +1,27 @@
 """A worker of a search on many hosts: takes trials from the chief until there are no more.
 
-It writes into the folders of its trials, and nowhere else in the run but its sign of life.
+It writes into the folders of its trials and their logs, and nowhere else in the run but its sign
+of life. (The process of an isolated trial has a file without a name there, as in any search.)
 """
 
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 from rich.console import Console
 
-from kcatalog.recipe import rundir, shared
+from kcatalog.recipe import disk, rundir, shared
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.rundir import Run
 from kcatalog.recipe.search import distributed, isolation, presence, report, wire
 from kcatalog.recipe.search.distributed import ENDED, PAUSE, WORKERS
-from kcatalog.recipe.search.tuner import Tuner
+from kcatalog.recipe.search.tuner import STARTS_AGAIN, Tuner
 
 WAIT = 600.0  # seconds that a worker waits for its chief
 OWN = ("worker", "devices", "cache_memory", "debug")  # what is a worker's own to choose
@@ -61,10 +64,10 @@ def joined(recipe, asked, console: Console) -> Iterator[Joined]:
     path = shared.find(terms["where"], "The chief")
     run = Run(path, rundir.read_json(path / "run.json"))
     settings = run.facts["settings"]
-    with presence.present(run.tuning / WORKERS) as name, _stops():
+    with _stops(), presence.present(run.tuning / WORKERS) as name:
         data = recipe.source.load(settings["data"], settings["seed"])
         distributed.check(terms["facts"], {"data": data.fingerprint})
-        data.keep(path, asked.cache_memory)
+        data.keep(Path(tempfile.gettempdir()), asked.cache_memory)  # which is not shared
         console.print(f"{recipe.name} on {data.name} in {path}, as {name}")
         with wire.working_for(place, name):
             yield Joined(run, data, terms, name, asking)
@@ -72,9 +75,13 @@ def joined(recipe, asked, console: Console) -> Iterator[Joined]:
 
 @contextlib.contextmanager
 def _stops() -> Iterator[None]:
-    """What becomes of the trial of a worker that is stopped."""
+    """What a worker that is stopped, or that a disk stops, says of its trial."""
     try:
         yield
+    except OSError as e:
+        if trouble := disk.trouble(e):
+            raise RecipeError(f"{trouble}. {STARTS_AGAIN}") from e
+        raise
     except KeyboardInterrupt as e:
         e.add_note("Its trial is handed to another worker, or to this one if it starts again.")
         raise
@@ -101,7 +108,8 @@ class Client(wire.OracleClient):
             time.sleep(PAUSE)
         if given.status == "RUNNING":
             file = self._folder / f"trial_{given.trial_id}" / "trial.json"
-            shared.seen(file.exists)
+            while not shared.seen(file.exists):
+                self._console.print(f"This host does not see {file} yet. Waiting for it.")
             given.hyperparameters = type(given).from_state(rundir.read_json(file)).hyperparameters
         self._trial, self._found = given, {"metrics": {}, "step": 0}
         return given
