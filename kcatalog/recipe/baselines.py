@@ -11,12 +11,12 @@ import numpy as np
 from kcatalog.recipe import forecasts
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.data.base import need
-from kcatalog.recipe.data.files import join, take
+from kcatalog.recipe.data.files import draw, join, take
 
 Baseline = tuple[str, float]  # what it is, and its score on the test part
 
-PIECE = 1000  # test samples at a time
-MOST_SAMPLES = 5000  # a support-vector machine's time grows with the square of its samples
+PIECE = 1000  # samples at a time
+MOST_SAMPLES = 5000  # learned from, or compared with each other: time grows with the square
 
 
 def support_vectors(data: Data) -> Baseline:
@@ -98,29 +98,34 @@ def ridge(data: Data) -> Baseline:
 
 def _score(name: str, model, data: Data) -> Baseline:
     """Fit on training and validation samples, as these models stop at no validation score."""
-    y = np.concatenate([data.train[1], data.validation[1]])
-    chosen = slice(None)
-    if len(y) > MOST_SAMPLES:
-        chosen = np.random.default_rng(0).choice(len(y), MOST_SAMPLES, replace=False)
-        name = f"{name} on {MOST_SAMPLES} training samples"
-    scaler, x = _scaled(data, chosen)
-    model.fit(x, y[chosen])
+    known = len(data.train[1]) + len(data.validation[1])
+    scaler, x, y = _scaled(data)
+    model.fit(x, y)
+    if known > len(y):
+        name = f"{name} on {len(y)} training samples"
     x, y = data.test
-    pieces = [slice(i, i + PIECE) for i in range(0, len(x), PIECE)]
-    right = [model.predict(scaler.transform(_features(x[p]))) == y[p] for p in pieces]
+    right = [model.predict(scaler.transform(_features(x[p]))) == y[p] for p in _pieces(x)]
     return name, float(np.mean(np.concatenate(right)))
 
 
-def scaled_features(data: Data) -> np.ndarray:
-    """The test part's features, each scaled as has mean 0 and deviation 1 in what was known."""
-    return _scaled(data)[0].transform(_features(data.test[0]))
+def scaled_features(data: Data, places: np.ndarray) -> np.ndarray:
+    """Features of some test samples, scaled as has mean 0 and deviation 1 in what was known."""
+    scaler, x = _scaled(data)[0], take(data.test[0], places)
+    return np.concatenate([scaler.transform(_features(x[p])) for p in _pieces(x)])
 
 
-def _scaled(data: Data, chosen=slice(None)) -> tuple:
-    """What scales features to mean 0 and deviation 1; and those of the samples known, or chosen."""
-    scaler = need("sklearn.preprocessing", "scikit-learn").StandardScaler()
-    x = take(join(data.train[0], data.validation[0]), chosen)
-    return scaler, scaler.fit_transform(_features(x))
+def _scaled(data: Data) -> tuple:
+    """What scales features to mean 0 and deviation 1; and those of known samples, with labels."""
+    scaler = need("sklearn.preprocessing", "scikit-learn").StandardScaler(copy=False)
+    y = np.concatenate([data.train[1], data.validation[1]])
+    places = draw(len(y), MOST_SAMPLES)
+    x = take(join(data.train[0], data.validation[0]), places)
+    features = np.concatenate([_features(x[p]) for p in _pieces(x)])
+    return scaler, scaler.fit_transform(features), y[places]
+
+
+def _pieces(x) -> list[slice]:
+    return [slice(i, i + PIECE) for i in range(0, len(x), PIECE)]
 
 
 def _features(x) -> np.ndarray:

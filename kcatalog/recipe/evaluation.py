@@ -18,6 +18,7 @@ from kcatalog.recipe import (
     tasks,
 )
 from kcatalog.recipe.data import Data
+from kcatalog.recipe.data.files import draw
 from kcatalog.recipe.export import serving
 from kcatalog.recipe.monitoring import projector
 from kcatalog.recipe.monitoring.pictures import Judged
@@ -42,9 +43,10 @@ def evaluate(recipe, run: Run, data: Data, device: str, console: Console) -> Non
     if known:
         projector.write(run.logs / "test", data, outputs, predicted)
     facts = start.describe(data)
-    answers = serving.expected(outputs[:COMPARED], facts)
+    places = draw(len(x), COMPARED)
+    answers = serving.expected(outputs[places], facts)
     with disk.whole(run.samples) as beside:
-        np.savez(beside, request=serving.request(x[:COMPARED], facts), **answers)
+        np.savez(beside, request=serving.request(x[places], facts), **answers)
     metrics = {
         "measure": task.measure,
         "test": score,
@@ -58,7 +60,8 @@ def evaluate(recipe, run: Run, data: Data, device: str, console: Console) -> Non
 
 
 def _further(data: Data, outputs: np.ndarray, console: Console) -> dict[str, float]:
-    """Of embeddings: how well test samples find each other, by them and by their features.
+    """Of embeddings: how well test samples find each other, by them and by their features; of
+    very many samples some do, and the measure says so.
     Of forecasts: how much of the truth the band holds, and the like."""
     if data.task == "forecast":
         measures = forecasts.further(data, outputs)
@@ -67,8 +70,11 @@ def _further(data: Data, outputs: np.ndarray, console: Console) -> dict[str, flo
         return measures
     if data.task != "embedding":
         return {}
-    ours = neighbours.retrieval(outputs, data.test[1])
-    raw = neighbours.retrieval(baselines.scaled_features(data), data.test[1])
+    places = draw(len(outputs), baselines.MOST_SAMPLES)
+    among = f" among {len(places)}" if len(places) < len(outputs) else ""
+    labels, features = data.test[1][places], baselines.scaled_features(data, places)
+    ours, raw = (neighbours.retrieval(x, labels) for x in (outputs[places], features))
+    ours, raw = ({f"{k}{among}": v for k, v in scores.items()} for scores in (ours, raw))
     for measure in ours:
         console.print(f"Test {measure}: {ours[measure]:.4f}. By the features: {raw[measure]:.4f}.")
     return {**ours, **{f"{k} by the features": v for k, v in raw.items()}}

@@ -11,7 +11,7 @@ import numpy as np
 from kcatalog.ops import retrieval_scores
 from kcatalog.recipe import pipeline
 from kcatalog.recipe.data import Data
-from kcatalog.recipe.data.files import join, take
+from kcatalog.recipe.data.files import join, some
 
 CHUNK = 1024  # samples searched for at a time
 MOST_REFERENCES = 5000  # of the training part, each epoch; the test part is compared with all
@@ -54,6 +54,12 @@ def gallery(model, data: Data) -> Gallery:
     return embed(model, x), np.concatenate([data.train[1], data.validation[1]])
 
 
+def references(model, data: Data) -> Gallery:
+    """What a validation sample is compared with: samples that were trained on, not itself."""
+    x, y = some(*data.train, MOST_REFERENCES)
+    return embed(model, x), y
+
+
 def validation_scores(model, data: Data) -> dict[str, float]:
     """How the validation part is found in the training part; NaN if an embedding is not finite.
 
@@ -61,11 +67,7 @@ def validation_scores(model, data: Data) -> dict[str, float]:
     nearest stranger, in cosines, on average. On a split of some dozen samples recall and MAP@R
     turn on one or two of them.
     """
-    x, y = data.train
-    if len(x) > MOST_REFERENCES:
-        chosen = np.random.default_rng(0).choice(len(x), MOST_REFERENCES, replace=False)
-        x, y = take(x, chosen), y[chosen]
-    known, found = embed(model, x), embed(model, data.validation[0])
+    (known, y), found = references(model, data), embed(model, data.validation[0])
     if not (np.isfinite(known).all() and np.isfinite(found).all()):
         return dict.fromkeys(("val_margin", "val_map_at_r", "val_recall_at_1"), float("nan"))
     labels = data.validation[1]

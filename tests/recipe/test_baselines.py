@@ -1,12 +1,16 @@
 """Baselines: plain models whose scores can be checked by hand or by loops."""
 
+import dataclasses
+import itertools
 import math
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from kcatalog.recipe import baselines
+from kcatalog.recipe import baselines, evaluation
 from kcatalog.recipe.data import Data, Text
+from kcatalog.recipe.data.files import Files, Shelf, draw, take
 
 
 def blobs(shape=(2,), n=60):
@@ -54,6 +58,58 @@ def test_many_samples_are_sampled_and_the_name_says_so(monkeypatch):
     assert score == 1.0
 
 
+@pytest.fixture
+def on_disk(tmp_path):
+    """The blobs in files; and which ones have been decoded."""
+    x, y = (np.concatenate(a) for a in zip(*_parts(blobs()), strict=True))
+    paths, decoded = [tmp_path / f"{i}" for i in range(len(x))], []
+    for path in paths:
+        path.touch()
+
+    def read(path):
+        decoded.append(int(path.name))
+        return x[decoded[-1]]
+
+    files = Files(Shelf(paths, read, (2,), "float32", {}))
+    places = np.split(np.arange(len(x)), [30, 40])
+    parts = [(take(files, p), y[p]) for p in places]
+    return Data("blobs", "embedding", "image", *parts, ("a", "b")), decoded
+
+
+def _parts(data):
+    return data.train, data.validation, data.test
+
+
+def test_features_of_as_many_samples_are_taken_as_are_asked_for(on_disk, monkeypatch):
+    monkeypatch.setattr(baselines, "MOST_SAMPLES", 12)
+    monkeypatch.setattr(baselines, "PIECE", 5)
+    data, decoded = on_disk
+    places = draw(20, 12)
+    found = baselines.scaled_features(data, places)
+    known = draw(40, 12)
+    assert sorted(decoded) == sorted([*known, *(40 + places)])
+    x = np.concatenate([part[0] for part in _parts(blobs())])
+    expected = (x[40 + places] - x[known].mean(axis=0)) / x[known].std(axis=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_embeddings_and_features_find_the_same_samples(on_disk, monkeypatch):
+    data, _ = on_disk
+    console = Console(quiet=True)
+    outputs = data.test[0][:] - 4  # one class on each side of zero
+    assert set(evaluation._further(data, outputs, console)) == {
+        "recall@1", "MAP@R", "recall@1 by the features", "MAP@R by the features",
+    }  # fmt: skip
+    monkeypatch.setattr(baselines, "MOST_SAMPLES", 12)
+    found = evaluation._further(data, outputs, console)
+    assert found == {
+        "recall@1 among 12": 1.0,
+        "MAP@R among 12": 1.0,
+        "recall@1 among 12 by the features": 1.0,
+        "MAP@R among 12 by the features": 1.0,
+    }
+
+
 def test_waveforms_are_told_apart_by_their_spectrum():
     rng, y = np.random.default_rng(0), np.arange(30, dtype="int32") % 2
     time = np.arange(4000)
@@ -94,7 +150,19 @@ def test_n_gram_agrees_with_loops():
 
 
 def test_n_gram_probabilities_sum_to_one():
-    """Bits of a text never fall below its entropy: here two fair characters, 1 bit each."""
+    """Those of all ways in which a text may go on, from a context that was seen and further."""
+    rng = np.random.default_rng(0)
+    text = "".join("abc"[i] for i in rng.choice(3, 400, p=[0.7, 0.2, 0.1]))
+    data = Text(length=16, context=50)._data("abc", text)
+    total = 0.0
+    for rest in itertools.product(range(3), repeat=4):
+        said = np.array([[0, *rest]], "int32")
+        bits = baselines.n_gram(dataclasses.replace(data, test=(said, said)), context=2)[1]
+        total += 2 ** -(4 * bits)
+    assert total == pytest.approx(1)
+
+
+def test_n_gram_of_fair_coins_costs_a_bit_each():
     rng = np.random.default_rng(0)
     text = "".join("ab"[i] for i in rng.integers(0, 2, 4000))
     bits = baselines.n_gram(Text(length=16, context=50)._data("coins", text))[1]

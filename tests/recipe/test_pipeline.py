@@ -14,8 +14,9 @@ import keras_tuner
 import numpy as np
 import pytest
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from kcatalog.recipe import batches, pipeline
+from kcatalog.recipe import batches, evaluation, pipeline
 from kcatalog.recipe.batches import Batches, InOrder
 from kcatalog.recipe.data import Images
 from kcatalog.recipe.data.files import Files, Shelf, take
@@ -214,8 +215,9 @@ def test_a_file_with_a_sound_header_and_no_pixels_is_named(call, folder):
 
 
 @pytest.mark.slow
-def test_the_whole_way_on_a_folder(call, folder):
-    """Tuned, trained, judged beside its baseline, with pictures; the test part is decoded once."""
+def test_the_whole_way_on_a_folder(call, folder, monkeypatch):
+    """Tuned, trained and judged beside its baseline, with pictures and samples of both classes."""
+    monkeypatch.setattr(evaluation, "COMPARED", 4)
     done = call("tune", "--data", folder, recipe=recipe)
     assert done.code == 0, done.err
     assert "failed" not in done.out
@@ -223,7 +225,14 @@ def test_the_whole_way_on_a_folder(call, folder):
         done = call(step, recipe=recipe)
         assert done.code == 0, done.err
     run = done.folder / "runs" / "tiny_folder" / "1"
-    assert json.loads((run / "metrics.json").read_text())["test"] > 0.9
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["test"] > 0.9
+    assert metrics["baseline"] == {"name": "always cats", "test": 0.5}
+    board = EventAccumulator(str(run / "logs" / "test")).Reload()
+    assert {"confusion matrix", "sample predictions"} <= set(board.Tags()["tensors"])
+    with np.load(run / "samples.npz") as samples:
+        red, blue = samples["request"].mean(axis=(1, 2))[:, [0, 2]].T
+    assert (red > blue).tolist() == [True, True, False, False]
 
 
 @pytest.mark.slow
@@ -349,7 +358,6 @@ def test_what_is_worth_a_word(tmp_path, monkeypatch, waited, step, told):
 
 @pytest.mark.slow
 def test_tensorboard_has_how_long_was_waited(tmp_path):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
 
     data, samples = batches_from(Slow, tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from kcatalog.recipe import tasks
 from kcatalog.recipe.data import Data
+from kcatalog.recipe.data.files import draw, take
 from kcatalog.recipe.export import serving
 from kcatalog.recipe.export.clean import Processes
 
@@ -52,19 +54,28 @@ class Exam:
         return {**row, **self._scored(answers)}
 
     def _asked(self) -> dict:
-        """The test part; of embeddings also the known samples that they are compared with."""
+        """The test part, what the live model has answered first; of embeddings also the known
+        samples that they are compared with."""
         with np.load(self.samples) as file:
             want = {key: file[key] for key in file.files if key != "request"}
-        x = self.data.test[0]
+        x = take(self.data.test[0], self._order)
         if self.states:
             x, want = x[:TEXTS], {key: values[:TEXTS] for key, values in want.items()}
         elif self.facts["task"] == "embedding":
             x = np.concatenate([x, self.data.train[0], self.data.validation[0]])
         return {"request": x if self.states else serving.request(x, self.facts), **want}
 
+    @functools.cached_property
+    def _order(self) -> np.ndarray:
+        """The test part's places, those of the samples that the live model has answered first."""
+        every = np.arange(len(self.data.test[1]))
+        with np.load(self.samples) as file:
+            first = draw(len(every), len(file["request"]))
+        return np.concatenate([first, np.setdiff1d(every, first)])
+
     def _scored(self, answers: dict) -> dict:
         """The score on the test part; characters that nobody steps through have none."""
-        task, labels = tasks.of(self.data), self.data.test[1]
+        task, labels = tasks.of(self.data), self.data.test[1][self._order]
         if self.facts["task"] == "next-character" and not self.states:
             return {"score": None}
         outputs, known = serving.outputs(answers, self.facts), ()

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from kcatalog.recipe.data.files import draw
+
 MOST_SAMPLES = 2500
 THUMBNAIL = 40  # pixels; 50 by 50 of them are the largest picture that every browser draws
 NAME = "embeddings"  # of the checkpoint's only variable, hence what the projector shows
@@ -29,9 +31,7 @@ def write(folder: Path, data, embeddings: np.ndarray, predicted: np.ndarray) -> 
     from tensorboard.plugins import projector
 
     x, y = data.test
-    shown = np.arange(len(x))
-    if len(x) > MOST_SAMPLES:
-        shown = np.sort(np.random.default_rng(0).choice(len(x), MOST_SAMPLES, replace=False))
+    shown = draw(len(x), MOST_SAMPLES)
     with tf.device("CPU:0"):
         values = tf.Variable(embeddings[shown])
         # `save` leaves a note which checkpoint is the latest; a path in the configuration would

@@ -8,8 +8,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kcatalog.recipe import pipeline, tasks
-from kcatalog.recipe.data.files import take
+from kcatalog.recipe import neighbours, pipeline, tasks
+from kcatalog.recipe.data.files import some
 from kcatalog.recipe.monitoring import pictures
 
 MOST_SAMPLES = 5000  # that are looked at
@@ -70,14 +70,14 @@ class Pictures(keras.callbacks.Callback):
         return self._spent + self._cost <= self.max_share * training
 
     def _draw(self, epoch: int) -> None:
-        x, y = self.data.validation
-        x, y = take(x, np.arange(min(len(x), MOST_SAMPLES))), y[:MOST_SAMPLES]
+        x, y = some(*self.data.validation, MOST_SAMPLES)
         outputs = pipeline.predict(self.model, x)
         if not np.isfinite(outputs).all():
             return
         if self._writer is None:
             self._writer = pictures.writer(self.folder / "validation")
-        known = tasks.gallery(self.data, self.model)
+        embeds = self.data.task == "embedding"
+        known = neighbours.references(self.model, self.data) if embeds else ()
         predicted = tasks.of(self.data).predicted(outputs, *known)
         judged = pictures.Judged(self.data, (x, y), outputs, predicted)
         pictures.while_training(self._writer, judged, epoch)
