@@ -8,6 +8,7 @@ in case a disk damages the newest.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -22,6 +23,7 @@ from kcatalog.recipe import disk
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.tasks import higher_is_better
 
+LAST, PREVIOUS = "last.npz", "previous.npz"
 NOTES = "notes"  # the entry of a checkpoint that says what is in it, and how far it had come
 
 
@@ -33,7 +35,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def __init__(self, folder: Path, objective: str):
         super().__init__()
-        self.last, self.previous = folder / "last.npz", folder / "previous.npz"
+        self.last, self.previous = folder / LAST, folder / PREVIOUS
         self.objective = objective
         self.sign = 1 if higher_is_better(objective) else -1
         self.history: list[dict] = []
@@ -177,7 +179,18 @@ def read(file: Path) -> tuple[dict[str, np.ndarray], dict | None]:
             raise ValueError("an array is missing")
         return arrays, notes["progress"]
     except Exception as e:  # whatever NumPy and zipfile make of arbitrary bytes
+        if isinstance(e, MemoryError) or disk.trouble(e):
+            raise  # the file may be whole
         raise RecipeError(f"{file} is damaged: {e}.") from e
+
+
+def epochs_done(folder: Path) -> int:
+    """How many epochs the newest checkpoint in `folder` holds that is whole."""
+    for file in (folder / LAST, folder / PREVIOUS):
+        with contextlib.suppress(RecipeError):
+            if file.exists():
+                return len(read(file)[1]["history"])
+    return 0
 
 
 def assign(file: Path, variables: dict, arrays: dict) -> None:

@@ -20,6 +20,7 @@ UNFINISHED = ".unfinished-"  # how the names of files begin while they are writt
 # What is wrong with a disk rather than with a program.
 TROUBLES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 TROUBLES += (errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
+TROUBLES += (errno.EMFILE, errno.ENFILE)
 SPELLED_OUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # in libraries' own errors
 
 

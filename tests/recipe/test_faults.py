@@ -319,6 +319,24 @@ def test_both_checkpoints_damaged(forks, stopped, tmp_path):
     assert trained(folder) == expected
 
 
+@pytest.mark.parametrize(
+    "error", [MemoryError(), *(OSError(n, "") for n in (errno.EACCES, errno.EIO, errno.EMFILE))]
+)
+def test_a_checkpoint_that_cannot_be_read_for_now(tmp_path, monkeypatch, error):
+    """It may be whole, so it stays where it is."""
+    files = [tmp_path / "last.npz", tmp_path / "previous.npz"]
+    for file in files:
+        checkpoint.write(file, {"a": np.zeros(1)}, {"history": [], "best_epoch": None})
+
+    def refuse(file, **how):
+        raise error
+
+    monkeypatch.setattr(np, "load", refuse)
+    with pytest.raises(type(error)):
+        checkpoint.Checkpoint(tmp_path, "val_loss").resume(None)
+    assert sorted(tmp_path.iterdir()) == files
+
+
 def test_every_flipped_bit_of_a_checkpoint(tmp_path):
     """Either what was written is read, or the file is refused: never other numbers."""
     file, array = tmp_path / "last.npz", np.arange(20.0)
