@@ -58,13 +58,18 @@ OPTIONS = {
     ),
     "keep": (
         Annotated[
-            int, typer.Option(min=0, metavar="N", help="Of how many trials checkpoints are kept.")
+            int | None,
+            typer.Option(
+                min=0, metavar="N", help="Of how many trials checkpoints are kept. [default: 3]"
+            ),
         ],
-        3,
+        None,
     ),
     "isolate": (
-        Annotated[bool, typer.Option("--isolate", help="Each trial in a process of its own.")],
-        False,
+        Annotated[
+            bool | None, typer.Option("--isolate", help="Each trial in a process of its own.")
+        ],
+        None,
     ),
     "trial_memory": (
         Annotated[

@@ -108,7 +108,7 @@ def stream(batches, errors: list):
 
 
 def tensorflow():
-    """TensorFlow; where it only feeds another backend, without the GPU, which that one needs."""
+    """TensorFlow; beside another backend, for which it feeds and logs, without that one's GPU."""
     import tensorflow as tf
 
     if keras.backend.backend() != "tensorflow":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -34,6 +36,8 @@ class Recipe:
         objective: what trials and epochs are compared by, on the validation split. By default
             "val_accuracy" (classification), "val_loss" (next-character, forecast) or "val_margin"
             (embedding: how clearly a sample's own class is nearest, `kcatalog.recipe.neighbours`).
+            Of Keras's and the catalog's metrics it is known whether more is better, if they keep
+            their names; of any other say it, as in ("val_profit", "max") or ("val_cost", "min").
         layout: for `--model-parallel`: which weights are split, as a pattern of the weight's path
             and what each of its axes is split among: "batch", "model" or None. By default
             kernels and embeddings that are matrices, along their last axis.
@@ -47,8 +51,17 @@ class Recipe:
     trials: int = 3
     trial_epochs: int = 5
     batch_size: int = 32
-    objective: str | None = None
+    objective: str | tuple[str, str] | None = None
     layout: dict[str, tuple] | None = None
+
+    @property
+    def script(self) -> str:
+        """The program to start for another process of this recipe: the one that runs now, if the
+        recipe stands in it, else the file of its `build`."""
+        program = vars(sys.modules["__main__"])
+        if any(value is self for value in program.values()) and "__file__" in program:
+            return program["__file__"]
+        return inspect.getfile(self.build)
 
     def main(self) -> None:
         """Run the command line of this recipe."""

@@ -36,6 +36,11 @@ class Run:
         return self.path / "tuning"
 
     @property
+    def tuned(self) -> bool:
+        """Whether a search has ended here; training without one notes hyperparameters, too."""
+        return self.tuning.exists() and (self.path / "hyperparameters.json").exists()
+
+    @property
     def logs(self) -> Path:
         return self.path / "logs"
 
@@ -70,13 +75,18 @@ def begin(recipe: str, path: Path | None, facts: dict) -> Iterator[Run]:
     else:
         path.mkdir(parents=True, exist_ok=True)
     with disk.held(path):
-        if not disk.empty(path):
-            raise RecipeError(
-                f"--run-dir must be a new or empty directory for a new run. Received: {path}. "
-                "Add --resume to go on with the run in it, or choose another directory."
-            )
+        check_new(path)
         write_json(path / "run.json", facts)
         yield Run(path, facts)
+
+
+def check_new(path: Path | None) -> None:
+    """Refuse a place for a new run where something is."""
+    if path and path.exists() and not (path.is_dir() and disk.empty(path)):
+        raise RecipeError(
+            f"--run-dir must be a new or empty directory for a new run. Received: {path}. "
+            "Add --resume to go on with the run in it, or choose another directory."
+        )
 
 
 def find(recipe: str, path: Path | None) -> Run | None:
@@ -102,14 +112,14 @@ def find(recipe: str, path: Path | None) -> Run | None:
     return Run(path, facts)
 
 
-def read_json(file: Path) -> dict:
-    """A JSON file that holds an object."""
+def read_json(file: Path, remedy: str = "Start a new run.") -> dict:
+    """A JSON file that holds an object; what to do where it does not."""
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as e:
-        raise RecipeError(f"{file} is damaged: {e}. Start a new run.") from e
+        raise RecipeError(f"{file} is damaged: {e}. {remedy}") from e
     if not isinstance(facts, dict):
-        raise RecipeError(f"{file} is damaged: it must hold an object. Start a new run.")
+        raise RecipeError(f"{file} is damaged: it must hold an object. {remedy}")
     return facts
 
 

@@ -11,10 +11,14 @@ from pathlib import Path
 
 import keras
 
-from kcatalog.recipe import devices, disk, hyperparameters, rundir
+from kcatalog.recipe import checkpoint, devices, disk, hyperparameters, rundir
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.rundir import Run
+
+# Settings that change no result, and may change at any time; also what they were in runs that
+# did not note them.
+HOW_TRIALS_RUN = {"keep": 3, "isolate": False, "trial_memory": None}
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,8 @@ class Asked:
     trial_epochs: int | None = None
     tuner: str | None = None
     folds: int | None = None
-    keep: int = 3
-    isolate: bool = False
+    keep: int | None = None
+    isolate: bool | None = None
     cache_memory: float = 1.0
     trial_memory: float | None = None
     chief: str | None = None
@@ -51,7 +55,7 @@ class Asked:
     def settings(self) -> dict:
         """What shapes a run and was given."""
         names = ("data", "epochs", "trials", "trial_epochs", "tuner", "folds", "seed", "overrides")
-        values = {name: getattr(self, name) for name in (*names, "precision")}
+        values = {name: getattr(self, name) for name in (*names, "precision", *HOW_TRIALS_RUN)}
         return {name: value for name, value in values.items() if value is not None}
 
 
@@ -68,10 +72,13 @@ def begin(recipe, asked: Asked) -> Iterator[tuple[Run, Data]]:
         "seed": 0,
         "overrides": [],
         "precision": "float32",
+        **HOW_TRIALS_RUN,
         **asked.settings(),
     }
+    _leave_room(settings, asked)
+    rundir.check_new(asked.run_dir)  # before data take their time
     overrides = hyperparameters.parse(settings["overrides"])
-    devices.understood(asked.devices, 2 if asked.hosts else 1)  # before data take their time
+    devices.understood(asked.devices, 2 if asked.hosts else 1)
     data = recipe.source.load(settings["data"], settings["seed"])
     if settings["folds"] > 1:
         from kcatalog.recipe.search import folds
@@ -102,11 +109,12 @@ def resume(recipe, asked: Asked) -> Iterator[tuple[Run, Data]]:
 @contextlib.contextmanager
 def go_on(recipe, run: Run, asked: Asked) -> Iterator[tuple[Run, Data]]:
     """An earlier run, held by this process. More trials may be asked for before it trains, more
-    epochs before it is trained; nothing else may change."""
+    epochs before it is trained, and another way to run trials; nothing else may change."""
     with disk.held(run.path):
         run = rundir.find(recipe.name, run.path)  # as it stands now that nobody else writes
-        settings = {"folds": 1, **run.facts["settings"]}
+        settings = {"folds": 1, **HOW_TRIALS_RUN, **run.facts["settings"]}
         open_to_change = {"trials": not run.checkpoints.exists(), "epochs": not run.model.exists()}
+        open_to_change |= dict.fromkeys(HOW_TRIALS_RUN, True)
         for name, value in asked.settings().items():
             if settings[name] != value and not open_to_change.get(name):
                 option = "--set" if name == "overrides" else f"--{name.replace('_', '-')}"
@@ -115,6 +123,8 @@ def go_on(recipe, run: Run, asked: Asked) -> Iterator[tuple[Run, Data]]:
                     f"Received: {value}. Leave out {option}, or start a new run."
                 )
             settings[name] = value
+        _check_epochs(run, asked.epochs)
+        _leave_room(settings, asked)
         data = same_data(recipe, run, asked)
         if settings != run.facts["settings"]:
             run = Run(run.path, {**run.facts, "settings": settings})
@@ -133,13 +143,31 @@ def trained(recipe, asked: Asked) -> Iterator[tuple[Run, Data]]:
         yield run, same_data(recipe, run, asked)
 
 
-def same_data(recipe, run: Run, asked: Asked) -> Data:
-    """The data the run began with."""
+def _check_epochs(run: Run, asked: int | None) -> None:
+    """What has been trained cannot be taken back."""
+    done = checkpoint.epochs_done(run.checkpoints) if asked else 0
+    if asked and asked < done:
+        raise RecipeError(
+            f"--epochs must be at least the {done} that {run.path} has been trained for. "
+            f"Received: {asked}."
+        )
+
+
+def _leave_room(settings: dict, asked: Asked) -> None:
+    """For trials in processes of their own, before this one uses a device."""
+    if settings["isolate"] or settings["trial_memory"] or asked.chief:
+        from kcatalog.recipe.search import isolation
+
+        isolation.prepare(settings["isolate"], settings["trial_memory"])
+
+
+def same_data(recipe, run: Run, asked: Asked, folder: Path | None = None) -> Data:
+    """The data the run began with; decoded samples are kept in `folder`, or in the run's own."""
     settings = run.facts["settings"]
     data = recipe.source.load(settings["data"], settings["seed"])
     if data.fingerprint != run.facts["data"]["fingerprint"]:
         raise RecipeError(f"{data.name} has changed since {run.path} began. Start a new run.")
-    data.keep(run.path, asked.cache_memory)
+    data.keep(folder or run.path, asked.cache_memory)
     return data
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import keras
 from kcatalog.recipe import (
     hyperparameters,
     monitoring,
+    pipeline,
     rundir,
     start,
     stopping,
@@ -38,6 +39,7 @@ class Steps:
         self.recipe, self.asked, self.hosts = recipe, asked, hosts
         self.profiled = profile.steps(asked.profile) if asked.profile else None
         self.variants = tuple(variants.parse(asked.variants))
+        self.objective = recipe.objective and tasks.objective(recipe.objective)
         self.console = terminal.console(quiet=hosts.index > 0)
 
     # --- what the command line calls -----------------------------------------------------
@@ -98,13 +100,14 @@ class Steps:
     # --- the steps themselves ------------------------------------------------------------
 
     def _session(self, run: Run) -> contextlib.AbstractContextManager[Devices]:
+        pipeline.tensorflow()  # before summaries use it, or it takes another backend's GPU
         return start.session(self.recipe, run, self.asked, self.hosts.count)
 
     @contextlib.contextmanager
     def _start_to_train(self) -> Iterator[tuple[Run, Data]]:
         run = rundir.find(self.recipe.name, self.asked.run_dir)
-        waiting = run and run.read("hyperparameters.json") and not run.checkpoints.exists()
-        with self._start(waiting=run if waiting else None) as (run, data):
+        waiting = run if run and run.tuned and not run.checkpoints.exists() else None
+        with self._start(waiting) as (run, data):
             if run.model.exists():
                 raise RecipeError(
                     f"{run.path} is trained already. Leave out --resume for a new run."
@@ -112,17 +115,13 @@ class Steps:
             yield run, data
 
     def _join(self, path: Path) -> tuple[Run, Data]:
-        """The run that host 0 works in."""
+        """The run that host 0 works in. Nothing is written there, so samples are kept elsewhere."""
         run = rundir.find(self.recipe.name, path)
-        return run, start.same_data(self.recipe, run, self.asked)
+        return run, start.same_data(self.recipe, run, self.asked, Path(tempfile.gettempdir()))
 
     @contextlib.contextmanager
     def _start(self, waiting: Run | None = None) -> Iterator[tuple[Run, Data]]:
         """The run to work in. Nobody else does meanwhile."""
-        if self.asked.isolate or self.asked.trial_memory or self.asked.chief:
-            from kcatalog.recipe.search import isolation
-
-            isolation.prepare(self.asked.isolate, self.asked.trial_memory)
         if self.asked.resume:
             started = start.resume(self.recipe, self.asked)
         elif waiting is not None:
@@ -134,17 +133,18 @@ class Steps:
             yield run, data
 
     def _objective(self, data: Data) -> str:
-        return self.recipe.objective or tasks.of(data).objective
+        return self.objective or tasks.of(data).objective
 
     def _tune(self, run: Run, data: Data, used: Devices) -> None:
         from kcatalog.recipe import search
 
-        asked = self.asked
-        tuner, budget = self._tuner(run, data, used, asked.isolate, asked.trial_memory)
-        if asked.chief:
+        settings, place = run.facts["settings"], self.asked.chief
+        how = settings["isolate"], settings["trial_memory"]
+        tuner, budget = self._tuner(run, data, used, *how)
+        if place:
             from kcatalog.recipe.search import chief
 
-            chief.lead(tuner, chief.terms(self.recipe, asked, run), asked.chief, self.console)
+            chief.lead(tuner, chief.terms(self.recipe, run), place, self.console)
         else:
             self.console.print(used.line)
             tuner.search()
@@ -168,13 +168,12 @@ class Steps:
 
         settings, build = run.facts["settings"], start.builder(self.recipe, data, used)
         space = hyperparameters.space(build, hyperparameters.parse(settings["overrides"]))
-        budget = Budget(settings["tuner"], settings["trials"], self.asked.keep)
+        budget = Budget(settings["tuner"], settings["trials"], settings["keep"])
         training = self._training(run, data, used)
         run_trial = training.run
         if isolate:
-            script, asked = inspect.getfile(self.recipe.build), self.asked
-            place = asked.devices, memory, asked.cache_memory
-            run_trial = isolation.Isolated(script, run.path, *place)
+            place = self.asked.devices, memory, self.asked.cache_memory
+            run_trial = isolation.Isolated(self.recipe.script, run.path, *place)
         return tuner_of(training, space, budget, run, self.console, run_trial), budget
 
     def _training(self, run: Run, data: Data, used: Devices):

@@ -10,6 +10,7 @@ import numpy as np
 
 from kcatalog import checks
 from kcatalog.recipe import forecasts, neighbours, pipeline
+from kcatalog.recipe.errors import RecipeError
 
 
 @dataclass(frozen=True)
@@ -115,10 +116,65 @@ def validation_logs(model, data) -> dict[str, float]:
     return logs
 
 
-def higher_is_better(objective: str) -> bool:
-    """Losses and errors are minimized, everything else is maximized.
+# Metrics by their names, as Keras and the catalog give them; capitals and underscores do not count.
+# Left out are those that a name alone does not decide: `CosineSimilarity` is also a loss, the
+# opposite; `EmbeddingDistance` depends on its arguments.
+HIGHER = """
+    acc Accuracy BinaryAccuracy CategoricalAccuracy SparseCategoricalAccuracy
+    TopKCategoricalAccuracy SparseTopKCategoricalAccuracy
+    AUC Precision Recall PrecisionAtRecall RecallAtPrecision SensitivityAtSpecificity
+    SpecificityAtSensitivity TruePositives TrueNegatives F1Score FBetaScore
+    IoU BinaryIoU MeanIoU OneHotIoU OneHotMeanIoU
+    ConcordanceCorrelation PearsonCorrelation R2Score
+    BLEU CohenKappa KendallTau MAPAtR MatthewsCorrelation MeanReciprocalRank NDCG PrecisionAtK
+    ROUGE RPrecision RankingNDCG RecallAtK SpearmanCorrelation
+    margin recall_at_1
+"""
+LOWER = """
+    loss bce BinaryCrossentropy CategoricalCrossentropy SparseCategoricalCrossentropy
+    KLDivergence Poisson Hinge SquaredHinge CategoricalHinge FalsePositives FalseNegatives
+    mae MeanAbsoluteError mse MeanSquaredError rmse RootMeanSquaredError
+    mape MeanAbsolutePercentageError msle MeanSquaredLogarithmicError LogCosh LogCoshError
+    EditDistance ExpectedCalibrationError Hamming Perplexity WordErrorRate
+"""
+
+
+class Objective(str):
+    """The name of the metric to choose by; `higher` says whether more of it is better."""
+
+    higher: bool
+
+
+def objective(stated: str | tuple[str, str]) -> Objective:
+    """A recipe's objective: a metric that is known, or one with its direction.
+
+    >>> objective("val_mae").higher, objective(("val_profit", "max")).higher
+    (False, True)
+    """
+    match stated:
+        case str(name) if _plain(name) in map(_plain, (HIGHER + LOWER).split()):
+            higher = _plain(name) in map(_plain, HIGHER.split())
+        case str(name), "max" | "min" as direction:
+            higher = direction == "max"
+        case _:
+            raise RecipeError(
+                "Recipe.objective must be a metric of Keras or kcatalog under its own name, or say "
+                "whether more is better, as in ('val_profit', 'max') or ('val_cost', 'min'). "
+                f"Received: {stated!r}."
+            )
+    found = Objective(name)
+    found.higher = higher
+    return found
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("val_").replace("_", "").lower()
+
+
+def higher_is_better(name: str) -> bool:
+    """Whether more of an objective is better.
 
     >>> higher_is_better("val_accuracy"), higher_is_better("val_loss")
     (True, False)
     """
-    return not any(word in objective for word in ("loss", "error", "perplexity", "bits"))
+    return (name if isinstance(name, Objective) else objective(name)).higher

@@ -108,6 +108,21 @@ def test_a_run_directory_that_holds_something_else(call, tmp_path):
     assert [f.name for f in (tmp_path / "photos").iterdir()] == ["cat.jpg"]
 
 
+@pytest.mark.parametrize("step", [(), ("tune",), ("train",)])
+def test_a_run_directory_that_is_a_file(call, tmp_path, step):
+    class Unread(tiny.Clouds):
+        def load(self, name, seed):
+            raise AssertionError("data were loaded")
+
+    (tmp_path / "README.md").touch()
+    recipe = dataclasses.replace(tiny.recipe, source=Unread())
+    done = call(*step, "--run-dir", "README.md", recipe=recipe)
+    assert done.code == 2
+    assert len(done.err.strip().splitlines()) == 1
+    assert "directory" in done.err
+    assert "Received: README.md." in done.err or done.err.startswith("README.md must be")
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '"tiny"', ""])
 def test_a_damaged_run_json(call, text):
     folder = call("--help").folder / "broken"

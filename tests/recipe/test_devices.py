@@ -75,6 +75,27 @@ def test_a_run_says_what_trains_it(call):
     assert why[BACKEND] in done.out
 
 
+@pytest.mark.skipif(BACKEND == "tensorflow", reason="it computes there")
+def test_tensorflow_leaves_the_gpu_to_another_backend(call, monkeypatch):
+    """It writes the summaries also where arrays in memory need none of its pipelines."""
+    import tensorflow as tf
+
+    happened, file_writer = [], tf.summary.create_file_writer
+
+    def hide(devices, kind):
+        happened.append((devices, kind))
+
+    def write(*where):
+        happened.append("writes")
+        return file_writer(*where)
+
+    monkeypatch.setattr(tf.config, "set_visible_devices", hide)
+    monkeypatch.setattr(tf.summary, "create_file_writer", write)
+    done = call("train", "--epochs", "1", recipe=spread.recipe)
+    assert done.code == 0, done.err
+    assert happened.index(([], "GPU")) < happened.index("writes")
+
+
 @pytest.mark.tensorflow
 def test_a_batch_that_does_not_divide_is_an_error():
     with devices.using("cpu:2"):

@@ -5,12 +5,18 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import keras
 import pytest
 
-from kcatalog.recipe import hosts, shared
+from kcatalog.recipe import hosts, rundir, shared
+from kcatalog.recipe.data import Data
 from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.start import Asked
+from kcatalog.recipe.steps import Steps
+from tests.recipe import tiny
 from tests.recipe.conftest import ROOT
 from tests.recipe.test_devices import assert_same_weights
 
@@ -56,6 +62,17 @@ def test_hosts_on_different_file_systems_are_told(tmp_path, monkeypatch):
     (tmp_path / shared.MARK).write_text("left by another run")
     with pytest.raises(RecipeError, match="one file system that all of them see"):
         hosts._beside(f"mark {tmp_path}", tmp_path / "scratch", follow=None)
+
+
+def test_other_hosts_keep_decoded_samples_for_themselves(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(Data, "keep", lambda data, folder, memory: kept.append(folder))
+    data = tiny.recipe.source.load(None, 0)
+    facts = {"settings": {"data": None, "seed": 0}, "data": {"fingerprint": data.fingerprint}}
+    with rundir.begin("tiny", tmp_path / "run", facts):
+        run, _ = Steps(tiny.recipe, Asked())._join(tmp_path / "run")
+    assert run.path == tmp_path / "run"
+    assert kept == [Path(tempfile.gettempdir())]
 
 
 # --- two processes ---------------------------------------------------------------------------

@@ -67,6 +67,29 @@ def test_nan_from_the_start_is_one_sentence(call, monkeypatch):
     assert not (done.run / "model.keras").exists()
 
 
+@pytest.mark.filterwarnings("ignore:GradientFlow:RuntimeWarning")
+def test_train_begins_anew_after_a_run_that_was_not_tuned(call, monkeypatch):
+    """So a smaller learning rate can be tried, as the sentence above says."""
+    monkeypatch.setattr(batches, "Batches", tiny.Misbehaving)
+    monkeypatch.setenv("TINY_NAN", "0")
+    assert "in runs/tiny/1" in call("train").out
+    monkeypatch.delenv("TINY_NAN")
+    again = call("train", "--epochs", "1", "--set", "optimizer.Adam.learning_rate=1e-4")
+    assert again.code == 0, again.err
+    assert "in runs/tiny/2" in again.out
+
+
+def test_fewer_epochs_than_are_done_are_refused(call):
+    done = call("train", "--epochs", "2")
+    (done.run / "model.keras").unlink()
+    refused = call("train", "--resume", "--epochs", "1")
+    assert refused.code == 2
+    sentence = "--epochs must be at least the 2 that runs/tiny/1 has been trained for. Received: 1."
+    assert refused.err.strip() == sentence
+    assert json.loads((done.run / "run.json").read_text())["settings"]["epochs"] == 2
+    assert call("train", "--resume", "--epochs", "2").code == 0
+
+
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     file = tmp_path / "last.npz"
     save_state(file, {"weights/0": keras.Variable(np.ones(3))})

@@ -1,6 +1,7 @@
 """Tuning: every tuner, defaults first, resumable, judged on the validation split."""
 
 import dataclasses
+import inspect
 import io
 import json
 from pathlib import Path
@@ -10,8 +11,10 @@ import keras_tuner
 import pytest
 from rich.console import Console
 
-from kcatalog.recipe import search
-from kcatalog.recipe.search import report
+import kcatalog
+from kcatalog.recipe import search, tasks
+from kcatalog.recipe.checkpoint import Checkpoint
+from kcatalog.recipe.search import isolation, report
 from tests.recipe import tiny
 
 
@@ -74,6 +77,47 @@ def test_an_interrupted_search_goes_on(call):
     assert "(1 of 2)" not in done.out
 
 
+@pytest.mark.slow
+def test_how_trials_run_stays_unless_given_again(call, monkeypatch):
+    class Recorded:
+        def __init__(self, script, run, devices, memory, cache_memory):
+            limits.append(memory)
+
+        def __call__(self, work):
+            raise RuntimeError("not tried")
+
+    limits = []
+    monkeypatch.setattr(isolation, "Isolated", Recorded)
+    monkeypatch.setattr(isolation, "STATM", Path(__file__))  # as on Linux
+    call("tune", "--trials", "1", "--isolate", "--trial-memory", "2", "--keep", "5")
+    call("tune", "--resume", "--trials", "2")
+    done = call("tune", "--resume", "--trials", "3", "--trial-memory", "4")
+    assert limits == [2, 2, 4]
+    facts = json.loads((done.run / "run.json").read_text())
+    assert facts["settings"]["keep"] == 5
+
+
+@pytest.mark.slow
+def test_as_many_checkpoints_are_kept_as_the_search_began_with(call):
+    call("tune", "--trials", "1", "--trial-epochs", "1", "--keep", "0")
+    done = call("tune", "--resume", "--trials", "2")
+    assert done.code == 0, done.err
+    assert len(trials(done.run)) == 2
+    assert not list((done.run / "tuning").glob("trial_*/checkpoints"))
+
+
+@pytest.mark.slow
+def test_a_run_that_did_not_note_how_trials_run_goes_on(call):
+    file = call("tune", "--trials", "1", "--trial-epochs", "1").run / "run.json"
+    facts = json.loads(file.read_text())
+    for name in ("keep", "isolate", "trial_memory"):
+        del facts["settings"][name]
+    file.write_text(json.dumps(facts))
+    done = call("tune", "--resume", "--trials", "2")
+    assert done.code == 0, done.err
+    assert len(list((done.run / "tuning").glob("trial_*/checkpoints"))) == 2
+
+
 def test_the_test_split_is_never_seen(call):
     class NoTest(tiny.Clouds):
         def load(self, name, seed):
@@ -125,6 +169,64 @@ def test_an_objective_the_model_does_not_report(call):
     done = call("train", "--epochs", "1", recipe=recipe)
     assert done.code == 2
     assert "'val_recall' must be a metric that its model reports" in done.err
+
+
+LOWER_IS_BETTER = """
+    mae mse rmse mean_absolute_error MeanSquaredError sparse_categorical_crossentropy kl_divergence
+    logcosh hinge hamming edit_distance perplexity expected_calibration_error loss
+"""
+HIGHER_IS_BETTER = """
+    accuracy acc sparse_top_k_categorical_accuracy auc precision recall_at_precision f1_score
+    mean_io_u r2_score cohen_kappa map_at_r bleu recall_at_k margin
+"""
+
+
+def test_the_direction_of_metrics():
+    for higher, names in ((False, LOWER_IS_BETTER), (True, HIGHER_IS_BETTER)):
+        for name in names.split():
+            assert tasks.higher_is_better(f"val_{name}") == higher, name
+
+
+@pytest.mark.parametrize(
+    ("module", "undecided"),
+    [
+        (keras.metrics, {"CosineSimilarity", "Mean", "MeanMetricWrapper", "Metric", "Sum"}),
+        (kcatalog.metrics, {"EmbeddingDistance", "MultiLabelConfusionMatrix"}),
+    ],
+)
+def test_every_metric_is_known_under_its_names(module, undecided):
+    found = {k: v for k, v in vars(module).items() if isinstance(v, type)}
+    for name in found.keys() - undecided:
+        parameter = inspect.signature(found[name]).parameters["name"]
+        for known in (name, parameter.default or name):
+            assert tasks.objective(f"val_{known}") == f"val_{known}"
+
+
+def test_an_error_is_minimized(tmp_path):
+    checkpoint = Checkpoint(tmp_path, "val_mae")
+    checkpoint.history, checkpoint.best_epoch = [{"val_mae": 0.5}], 0
+    assert checkpoint.is_best({"val_mae": 0.4})
+    assert not checkpoint.is_best({"val_mae": 0.6})
+
+
+@pytest.mark.parametrize("stated", ["val_profit", "val_cosine_similarity", ("val_loss", "down")])
+def test_an_objective_of_unknown_direction_is_refused(call, stated):
+    done = call("train", recipe=dataclasses.replace(tiny.recipe, objective=stated))
+    assert done.code == 2
+    assert done.err.startswith("Recipe.objective must be a metric of Keras or kcatalog under its")
+    assert len(done.err.strip().splitlines()) == 1
+    assert not (done.folder / "runs").exists()
+
+
+def test_a_recipe_may_state_the_direction(call):
+    recipe = dataclasses.replace(tiny.recipe, objective=("val_loss", "max"))
+    done = call("--epochs", "3", "--trials", "2", "--trial-epochs", "1", recipe=recipe)
+    assert done.code == 0, done.err
+    facts = json.loads((done.run / "training.json").read_text())
+    losses = [logs["val_loss"] for logs in facts["history"]]
+    assert losses[facts["best_epoch"] - 1] == max(losses) > min(losses)
+    tried = max(trials(done.run), key=lambda trial: trial["score"])["hyperparameters"]["values"]
+    assert json.loads((done.run / "hyperparameters.json").read_text()).items() <= tried.items()
 
 
 def test_keras_is_left_as_it_was(call):
