@@ -95,8 +95,8 @@ def read_image(file: Path, shape: tuple[int, int, int]) -> np.ndarray:
     """A file as a uint8 array of `shape` (height, width, channels).
 
     A JPEG that is much larger is decoded at a half, a quarter or an eighth of its size, whichever
-    is the smallest that has twice the pixels wanted along each edge: these differ by some units
-    from those of the whole, and are there much sooner.
+    is the smallest with at least twice the pixels wanted along each edge: the sample differs by
+    some units from one of the whole, and is there much sooner.
     """
     image_module = need("PIL.Image", "pillow")
     ops = need("PIL.ImageOps", "pillow")
