@@ -52,11 +52,12 @@ class ActivationStatistics(periodic.Periodic):
         a bounded activation, `activation_saturated/<layer>`.
 
     Behaviour:
-        Watches layers that have weights or are activations, are called once and put out one
-        tensor of floats, in functional and Sequential models; others raise an error. Training
-        ends with the same weights as without it. A measurement costs one forward pass over the
-        probe. Warns once per layer. Steps that are masked count as they come out. The last
-        measurement stays readable as `statistics`; `measured` and `left_out` count.
+        Watches layers that have weights to train or are activations, and put out one tensor of
+        floats, in functional and Sequential models; others raise an error. A model inside the
+        model is one layer. Of a layer that is called several times the first call is watched.
+        Training ends with the same weights as without it. A measurement costs one forward pass
+        over the probe. Warns once per layer. Steps that are masked count as they come out. The
+        last measurement stays readable as `statistics`; `measured` and `left_out` count.
 
     Example:
         Of the units `relu(x)` and `relu(-x)`, the second is zero for positive `x`:

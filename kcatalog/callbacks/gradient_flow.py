@@ -55,8 +55,10 @@ class GradientFlow(periodic.Periodic):
         normalization's statistics are left alone. A measurement costs one forward and one
         backward pass over the probe, and a copy of the weights for each of two steps. Warns once
         per layer and condition. Loss scaling is applied and taken out again. With
-        `steps_per_execution` an update norm spans that many steps. The last measurement stays
-        readable as `gradient_norms` and `update_norms`; `measured` and `left_out` count.
+        `steps_per_execution` an update norm spans that many steps. Where Keras makes the training
+        step anew, for another loss say, the gradient is that of the new one from then on. The
+        last measurement stays readable as `gradient_norms` and `update_norms`; `measured` and
+        `left_out` count.
 
     Example:
         For `L = (w x - y)²` at `w = 1`, `x = 3`, `y = 0`, the gradient is `2 · 3 · 3 = 18`:
@@ -94,6 +96,9 @@ class GradientFlow(periodic.Periodic):
 
     def start(self):
         self._gradients = ProbeGradients(self.model, *self.probe)
+
+    def compiles(self):
+        return not self._gradients.compiled
 
     def before(self):
         self._before = periodic.weights(self.model)

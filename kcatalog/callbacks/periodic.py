@@ -19,8 +19,9 @@ class Periodic(keras.callbacks.Callback):
     """Measures every so many steps, unless that would take too large a share of the time.
 
     A measurement is left out when it would not be paid for by `max_share` of the time that
-    training takes, estimated from the steps so far. What the first one costs, compilation
-    included, is taken to be `first_price` of the first training step until it is known.
+    training takes, estimated from the steps so far. What one costs that compiles, as the first
+    one does, is taken to be `first_price` of the first training step until it is known. With
+    `steps_per_execution` the end of the execution is measured in which a step is due.
     """
 
     first_price = 0.0
@@ -39,6 +40,10 @@ class Periodic(keras.callbacks.Callback):
     def start(self):
         """Training begins."""
 
+    def compiles(self):
+        """Whether the next measurement compiles something."""
+        return self._price is None
+
     def before(self):
         """A step begins after which will be measured."""
 
@@ -47,8 +52,9 @@ class Periodic(keras.callbacks.Callback):
         raise NotImplementedError
 
     def on_train_begin(self, logs=None):
-        self._first_step = self._first_cost = self._began = self._last_cost = None
-        self._steps = self._spent = 0
+        self._first_step = self._first_steps = self._began = None
+        self._price = self._last_cost = None
+        self._steps = self._spent = self._compiling = 0
         self._epoch = None
         self.start()
 
@@ -60,7 +66,8 @@ class Periodic(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         self._batch_began = clock()
-        self._due = (self._step + 1) % self.every_steps == 0
+        self._ahead = steps_ahead(self, batch)
+        self._due = (self._step + self._ahead) // self.every_steps > self._step // self.every_steps
         if self._due and not self._affordable():
             self._due, self.left_out = False, self.left_out + 1
         if self._due:
@@ -68,42 +75,45 @@ class Periodic(keras.callbacks.Callback):
             self._before_cost = clock() - self._batch_began
 
     def on_train_batch_end(self, batch, logs=None):
-        self._step += 1
-        self._steps += 1
+        self._step += self._ahead
+        self._steps += self._ahead
         begin = clock()
         if self._first_step is None:
             self._first_step, self._began = begin - self._batch_began, begin
+            self._first_steps = self._ahead
         if self._due:
+            compiles = self.compiles()
             self._write(self.measure())
-            self._account(clock() - begin + self._before_cost)
+            self._account(clock() - begin + self._before_cost, compiles)
 
     def on_train_end(self, logs=None):
         if self._writer is not None:
             self._writer.close()
             self._writer = None
 
-    def _account(self, cost):
+    def _account(self, cost, compiles):
         self.measured += 1
-        if self._first_cost is None:
-            self._first_cost = cost
+        if compiles:
+            self._price, self._compiling = cost, self._compiling + cost
         else:
             self._spent, self._last_cost = self._spent + cost, cost
 
     def _affordable(self):
         if self.max_share == 1:
             return True
-        if self._steps < 2:
+        if self._first_step is None or self._steps == self._first_steps:
             return False
-        passed = clock() - self._began - self._spent - (self._first_cost or 0)
-        pace = passed / (self._steps - 1)
+        passed = clock() - self._began - self._spent - self._compiling
+        pace = passed / (self._steps - self._first_steps)
         steps = max(self._steps, (self.params.get("steps") or 0) * self._epochs())
-        budget = self.max_share * (self._first_step + pace * steps)
-        if self._first_cost is None:
-            price = self.first_price * COMPILING[keras.backend.backend()]
-            return price * self._first_step + pace <= budget
-        progress = self._steps / steps
+        budget = self.max_share * (self._first_step + pace * (steps - self._first_steps))
+        budget -= self._compiling
         next_cost = pace if self._last_cost is None else self._last_cost
-        return self._spent + next_cost <= (budget - self._first_cost) * progress
+        if self.compiles():
+            price = self.first_price * COMPILING[keras.backend.backend()] * self._first_step
+            price = price if self._price is None else self._price
+            return price + self._spent + next_cost <= budget
+        return self._spent + next_cost <= budget * self._steps / steps
 
     def _epochs(self):
         return max(1, (self.params.get("epochs") or 1) - (self._epoch or 0))
@@ -118,6 +128,15 @@ class Periodic(keras.callbacks.Callback):
         for tag, value in scalars.items():
             self._writer.add_scalar(tag, value, self._step)
         self._writer.flush()
+
+
+def steps_ahead(callback, batch):
+    """How many steps the execution has that begins at `batch` of the epoch.
+
+    Keras counts the last execution as if it were full.
+    """
+    ahead, steps = callback.model.steps_per_execution, callback.params.get("steps")
+    return min(ahead, steps - batch) if steps else ahead
 
 
 def weights(model):

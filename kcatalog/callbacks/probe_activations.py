@@ -76,16 +76,34 @@ def _unit_axis(layer):
 
 def watched(model):
     """(layer, its output) of layers that have weights or are activations."""
+    calls = first_calls(model)
     for layer in model.layers:
-        try:
-            output = layer.output
-        except (AttributeError, ValueError):  # not in a graph, or several times
+        if len(outputs := calls.get(layer, ())) != 1:
             continue
-        single = isinstance(output, keras.KerasTensor) and len(output.shape) > 1
-        if not (single and keras.backend.is_float_dtype(output.dtype)):
+        (output,) = outputs
+        if len(output.shape) < 2 or not keras.backend.is_float_dtype(output.dtype):
             continue
         if layer.trainable_weights or isinstance(layer, ACTIVATIONS):
             yield layer, output
+
+
+def first_calls(model):
+    """Layer -> what it puts out when the model first calls it.
+
+    `layer.output` would be that of its very first call, which may be in another model, and of a
+    model inside the model it is the inner one. So the graph is walked from the model's end.
+    """
+    first, seen, ahead = {}, set(), list(getattr(model, "outputs", ()))
+    while ahead:
+        layer, call, _ = ahead.pop()._keras_history
+        if (layer, call) in seen:
+            continue
+        seen.add((layer, call))
+        node = layer._inbound_nodes[call]
+        ahead += node.input_tensors
+        if layer not in first or call < first[layer][0]:
+            first[layer] = call, node.outputs
+    return {layer: outputs for layer, (_, outputs) in first.items()}
 
 
 def bounds(layer):

@@ -9,7 +9,8 @@ class ProbeGradients:
     """Calling it gives the gradient of every trainable variable, as NumPy arrays.
 
     Keras has no function for gradients, so each backend's own takes them, of a loss that is a
-    pure function of the weights: inside `keras.StatelessScope` no variable is assigned.
+    pure function of the weights: inside `keras.StatelessScope` no variable is assigned. It is
+    compiled anew when the training step is, which may then have another loss.
     """
 
     def __init__(self, model, x, y, sample_weight=None):
@@ -18,9 +19,17 @@ class ProbeGradients:
             None if a is None else keras.tree.map_structure(ops.convert_to_tensor, a)
             for a in (x, y, sample_weight)
         ]
-        self._compiled = _BACKENDS[keras.backend.backend()](self._loss)
+        self._train_function = self._compiled = None
+
+    @property
+    def compiled(self):
+        """Whether it is compiled for the training step as it is now."""
+        return self._compiled is not None and self._train_function is self._model.train_function
 
     def __call__(self):
+        if not self.compiled:
+            self._train_function = self._model.train_function
+            self._compiled = _BACKENDS[keras.backend.backend()](self._loss)
         weights = [_copy(v) for v in self._model.trainable_variables]
         state = [_copy(v) for v in self._model.non_trainable_variables]
         scale = self._model.optimizer.scale_loss(ops.ones(()))

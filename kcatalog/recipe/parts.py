@@ -15,19 +15,30 @@ def used_in(model: keras.Model) -> list[dict]:
     return found
 
 
+def layers_in(config: dict) -> list[dict]:
+    """The layers of a model, by its config; a layer's `layers` may be their number."""
+    layers = config.get("layers")
+    described = isinstance(layers, list) and all(
+        isinstance(layer, dict) and "class_name" in layer for layer in layers
+    )
+    return layers if described else []
+
+
 def _walk(config, found: list[dict]) -> None:
     if isinstance(config, list | tuple):
         for value in config:
             _walk(value, found)
     elif isinstance(config, dict):
         inner = config.get("config")
-        if "class_name" in config and isinstance(inner, dict) and "layers" not in inner:
+        if "class_name" in config and isinstance(inner, dict) and not layers_in(inner):
             package = (config.get("registered_name") or "").rpartition(">")[0]
             module = package or config["module"]
             if ".optimizers." in module:  # PyTorch's kernels for an optimizer of Keras's
                 module = "keras.optimizers"
-            if config["class_name"] != "InputLayer":
+            function = ".ops." in module  # such as an addition between layers
+            if config["class_name"] != "InputLayer" and not function:
                 found.append({"part": f"{module}.{config['class_name']}", "config": inner})
             return
-        for value in config.values():
-            _walk(value, found)
+        for key, value in config.items():
+            if key != "inbound_nodes":  # which tensors a model inside the model is called with
+                _walk(value, found)

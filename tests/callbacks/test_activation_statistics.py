@@ -78,22 +78,82 @@ def test_dead_units_take_a_window_and_warn_once(data, tmp_path):
     assert list(shares.values()) == pytest.approx([0, 0, 0.75, 0.75, 0.75, 0.75])
 
 
-def test_a_unit_that_wakes_is_not_dead(data):
+class Wake(keras.callbacks.Callback):
+    """Gives one unit of the first layer a bias that wakes it after a step."""
+
+    def __init__(self, after):
+        super().__init__()
+        self.after = after
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch + 1 == self.after:
+            layer = self.model.get_layer("first")
+            layer.bias.assign([100.0, -100.0, -100.0, -100.0])
+
+
+def test_a_unit_that_wakes_is_not_dead(data, tmp_path):
     x, y = data
     model = make()
     kernel, bias = model.get_layer("first").get_weights()
     bias[:] = -100
     model.get_layer("first").set_weights([kernel, bias])
     model.get_layer("second").set_weights([np.ones((4, 2)), np.ones(2)])
-    watch = ActivationStatistics((x, y), every_steps=1, dead=1.0, window=4)
+    watch = ActivationStatistics((x, y), tmp_path, every_steps=1, window=3)
+    with pytest.warns(RuntimeWarning, match="'bent' is dead at step 3: 100% of its units"):
+        model.fit(x, y, batch_size=4, verbose=0, callbacks=[watch, Wake(after=4)])
+    shares = read(tmp_path)["dead_units/bent"]
+    assert shares == {1: 0, 2: 0, 3: 1, 4: 1, 5: 0.75, 6: 0.75}
 
-    def wake(batch, logs):
-        if batch == 2:
-            watch._zero_for["bent"][1:] = 0
 
-    callbacks = [watch, keras.callbacks.LambdaCallback(on_train_batch_end=wake)]
-    model.fit(x, y, batch_size=4, verbose=0, callbacks=callbacks)
-    assert watch.statistics["bent"]["dead_units"] == 0.25
+def inner_functional(inputs):
+    inner = keras.Input((3,))
+    hidden = keras.layers.Dense(4, "tanh", name="hidden")(inner)
+    outputs = keras.layers.Dense(2, "tanh", name="body")(hidden)
+    return keras.Model(inner, outputs, name="nested")(inputs)
+
+
+def inner_sequential(inputs):
+    layers = [keras.Input((3,)), keras.layers.Dense(2, "tanh", name="body")]
+    return keras.Sequential(layers, name="nested")(inputs)
+
+
+def reused_layer(inputs):
+    first = keras.Input((3,))
+    other = keras.Model(first, keras.layers.Dense(2, "tanh", name="nested")(first))
+    return other.get_layer("nested")(inputs)
+
+
+def called_twice(inputs):
+    layer = keras.layers.Dense(3, "tanh", name="nested")
+    return layer(keras.layers.Rescaling(2.0)(layer(inputs)))
+
+
+@pytest.mark.parametrize("inside", [inner_functional, inner_sequential, reused_layer, called_twice])
+def test_a_layer_is_watched_where_this_model_first_calls_it(data, inside):
+    x, y = data
+    inputs = keras.Input((3,))
+    middle = inside(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(2, name="head")(middle))
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    watch = ActivationStatistics((x, y), every_steps=1)
+    model.fit(x, y, verbose=0, callbacks=[watch])
+    assert list(watch.statistics) == ["nested", "head"]
+    head = keras.ops.convert_to_numpy(model(x))
+    nested = keras.ops.convert_to_numpy(model.get_layer("nested")(x))
+    for name, a in (("nested", nested), ("head", head)):
+        assert watch.statistics[name]["mean"] == pytest.approx(a.mean(), abs=1e-5)
+        assert watch.statistics[name]["deviation"] == pytest.approx(a.std(), rel=1e-4)
+
+
+def test_models_in_a_sequential_model_are_watched(data):
+    x, y = data
+    inner = keras.Input((3,))
+    block = keras.Model(inner, keras.layers.Dense(2)(inner), name="nested")
+    model = keras.Sequential([block, keras.layers.Dense(2, name="head")])
+    model.compile("sgd", "mse")
+    watch = ActivationStatistics((x, y), every_steps=1)
+    model.fit(x, y, verbose=0, callbacks=[watch])
+    assert list(watch.statistics) == ["nested", "head"]
 
 
 def test_channels_are_units_and_recurrent_layers_have_bounds(rng):

@@ -67,3 +67,71 @@ def test_all_stay_within_the_share_and_spread(monkeypatch, epochs):
     assert 0.05 < (took - training) / training <= 0.1
     thirds = np.histogram(costly.at, bins=3, range=(0, 10 * epochs))[0]
     assert thirds.min() > 0.2 * thirds.sum()
+
+
+class Recompiling(Costly):
+    """The first measurement after step 40 compiles again."""
+
+    again = None
+
+    def compiles(self):
+        return super().compiles() or (self.again is None and self._step > 40)
+
+    def measure(self):
+        if self.measured and self.compiles():
+            self.again = self._step
+            self.time.now += self.first - self.later
+        return super().measure()
+
+
+def test_compiling_again_is_paid_for_once(monkeypatch):
+    costly = Recompiling(10, 1, max_share=0.1)
+    took = trained(monkeypatch, costly, 40)
+    assert costly.again is not None
+    assert (took - 409) / 409 <= 0.1
+    assert sum(step > costly.again for step in costly.at) >= 5
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras has one step an execution")
+@pytest.mark.parametrize(
+    ("every_steps", "expected"),
+    [
+        (1, [10, 20, 25, 35, 45, 50]),
+        (7, [10, 20, 25, 35, 45, 50]),
+        (30, [35]),
+        (12, [20, 25, 45, 50]),
+    ],
+)
+def test_an_execution_is_as_many_steps_as_it_has(every_steps, expected):
+    class Measured(periodic.Periodic):
+        def measure(self):
+            at.append(self._step)
+            return {}
+
+    at = []
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", steps_per_execution=10, jit_compile=False)
+    x = np.zeros((25, 1), "float32")
+    watch = Measured(None, every_steps, 1.0)
+    model.fit(x, x, epochs=2, batch_size=1, verbose=0, callbacks=[watch])
+    assert at == expected
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras has one step an execution")
+def test_the_budget_is_of_steps_not_of_executions(monkeypatch):
+    """10 executions of 10 s are 100 s, of which 10 % pay for 10 measurements of 1 s at most."""
+    costly = Costly(1, 1, max_share=0.1)
+    costly.first_price = 0.0
+    costly.time = Time()
+    monkeypatch.setattr(periodic, "clock", costly.time)
+
+    def execute(batch, logs=None):
+        costly.time.now += 10.0
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", steps_per_execution=10, jit_compile=False)
+    passing = keras.callbacks.LambdaCallback(on_train_batch_begin=execute)
+    x = np.zeros((100, 1), "float32")
+    model.fit(x, x, batch_size=1, verbose=0, callbacks=[costly, passing])
+    assert 3 <= costly.measured <= 9
+    assert costly.time.now - 100 <= 10

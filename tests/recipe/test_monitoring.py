@@ -14,9 +14,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 from tensorboard.util import tensor_util
 
-from kcatalog.recipe import hyperparameters, monitoring
+from kcatalog.callbacks import GradientFlow
+from kcatalog.recipe import hyperparameters, monitoring, parts, warmup
 from kcatalog.recipe.batches import batches_of
-from kcatalog.recipe.monitoring import graph, operations
+from kcatalog.recipe.monitoring import graph, operations, profile
 from kcatalog.recipe.monitoring.weights import buckets
 from tests.recipe import tiny
 
@@ -78,9 +79,10 @@ def test_every_layer_is_watched(watched):
     assert len(saturated) == 1  # the tanh layer
 
 
-def test_some_thirty_measurements_at_the_steps_they_are_of(watched):
-    rates = tensors(watched / "steps").Tensors("learning_rate")
-    assert [e.step for e in rates] == list(range(1, 31))
+def test_some_thirty_measurements_at_the_steps_they_are_of(tmp_path):
+    watch(tmp_path, epochs=15)
+    rates = tensors(tmp_path / "steps").Tensors("learning_rate")
+    assert [e.step for e in rates] == list(range(3, 91, 3))
     assert float(tensor_util.make_ndarray(rates[0].tensor_proto)) > 0
 
 
@@ -214,6 +216,47 @@ def test_models_inside_models():
     assert found["head"] == ["chain/link"]
 
 
+@keras.saving.register_keras_serializable("tests")
+class Encoder(layers.Layer):
+    """A layer with an argument `layers` that is no list of layers."""
+
+    def __init__(self, layers, **kwargs):
+        super().__init__(**kwargs)
+        self.argument = layers
+
+    def call(self, x):
+        return x
+
+    def get_config(self):
+        return {**super().get_config(), "layers": self.argument}
+
+
+@pytest.mark.parametrize("argument", [2, [64, 32], [], ["a"]])
+def test_a_layer_with_an_argument_called_layers_is_a_layer(argument):
+    inputs = keras.Input((2,), name="start")
+    model = keras.Model(inputs, Encoder(argument, name="encoder")(inputs))
+    assert edges(model) == {"start": [], "encoder": ["start"]}
+    (part,) = parts.used_in(model)
+    assert part["part"] == "tests.Encoder"
+    assert part["config"]["layers"] == argument
+
+
+def test_parts_of_a_model_inside_a_model_are_parts():
+    data = tiny.recipe.source.load(None, 0)
+    model = nested(hyperparameters.space(lambda hp: nested(hp, data), {}), data)
+    found = [p["config"]["name"] for p in parts.used_in(model) if ".layers." in p["part"]]
+    assert found == ["body", "link", "reused", "twice", "wide", "head"]
+
+
+def test_layers_one_after_the_other_are_drawn():
+    inputs = keras.Input((4, 4, 3), name="start")
+    inside = [layers.Rescaling(2.0, name="scale"), layers.RandomFlip(name="flip")]
+    x = layers.Pipeline(inside, name="pipeline")(inputs)
+    found = edges(keras.Model(inputs, layers.Flatten(name="end")(x)))
+    assert found["pipeline/scale"] == ["start"]
+    assert found["end"] == ["pipeline/flip"]
+
+
 def test_sequential_models_and_mixed_precision():
     model = keras.Sequential(
         [keras.Input((2,), name="start"), layers.Dense(1, name="end", dtype="mixed_bfloat16")]
@@ -256,11 +299,96 @@ def test_statistics_are_taken_on_samples_of_every_class(tmp_path):
         assert set(np.asarray(labels)) == {0, 1}
 
 
-def test_a_training_that_goes_on_counts_its_steps_on(tmp_path):
+def watch(folder, epochs, initial_epoch=0):
+    """Train the tiny model with its statistics written to `folder`: 6 steps an epoch."""
     data = tiny.recipe.source.load(None, 0)
     hp = hyperparameters.space(lambda hp: tiny.build(hp, data), {})
     batches = batches_of(data, hp, 16, seed=0)
-    watching = monitoring.statistics(tmp_path, data, 4, batches, watch=True)
-    tiny.build(hp, data).fit(batches, initial_epoch=2, epochs=4, verbose=0, callbacks=watching)
+    watching = monitoring.statistics(folder, data, epochs, batches, watch=True)
+    tiny.build(hp, data).fit(
+        batches, initial_epoch=initial_epoch, epochs=epochs, verbose=0, callbacks=watching
+    )
+
+
+def test_a_training_that_goes_on_counts_its_steps_on(tmp_path):
+    watch(tmp_path, epochs=4, initial_epoch=2)
     steps = [e.step for e in tensors(tmp_path / "steps").Tensors("learning_rate")]
-    assert steps == list(range(2 * len(batches) + 1, 4 * len(batches) + 1))
+    assert steps == list(range(13, 25))
+
+
+def test_after_a_warm_up_the_gradient_is_that_of_the_second_loss(tmp_path):
+    inputs = keras.Input((1,))
+    line = layers.Dense(1, use_bias=False, kernel_initializer="zeros", name="line")
+    model = keras.Model(inputs, line(inputs))
+    losses = keras.losses.MeanSquaredError(), keras.losses.MeanAbsoluteError()
+    model.compile(keras.optimizers.SGD(0.0), warmup.WarmUp(*losses, epochs=1))
+    x, y = np.array([[1.0], [2.0]]), np.array([[5.0], [10.0]])
+    flow = GradientFlow((x, y), tmp_path, every_steps=1)
+    callbacks = [*warmup.callbacks(model), flow]
+    model.fit(x, y, epochs=3, batch_size=1, verbose=0, callbacks=callbacks)
+    norms = tensors(tmp_path).Tensors("gradient_norm/line")
+    found = [float(tensor_util.make_ndarray(e.tensor_proto)) for e in norms]
+    # mean(2 x y) = (10 + 40) / 2, then mean(x) = (1 + 2) / 2
+    assert found == pytest.approx([25, 25, 1.5, 1.5, 1.5, 1.5])
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras has one step an execution")
+@pytest.mark.parametrize(
+    ("traced", "count"), [((2, 5), 4), ((10, 11), 4), ((8, 9), 8), ((13, 15), 6)]
+)
+def test_whole_executions_are_traced_but_the_first(tmp_path, traced, count):
+    said = profiled(tmp_path, traced)
+    assert said.startswith(f"Slowest operations of {count} steps:")
+
+
+def profiled(folder, traced):
+    """What is said of 2 epochs with executions of 4, 4, 4 and 2 steps."""
+    said = []
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, layers.Dense(1)(inputs))
+    model.compile("sgd", "mse", steps_per_execution=4, jit_compile=False)
+    x = np.zeros((14, 1), "float32")
+    tracing = profile.Profile(folder, traced, said.append)
+    model.fit(x, x, epochs=2, batch_size=1, verbose=0, callbacks=[tracing])
+    (sentence,) = said
+    return sentence
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras has one step an execution")
+def test_steps_that_never_came_are_not_traced(tmp_path):
+    expected = "--profile: training ended after step 28, nothing was traced."
+    assert profiled(tmp_path, (29, 40)) == expected
+
+
+def nested(hp, data):
+    """A model in a model, a chain in it, a layer of a third one, and a layer called twice."""
+    inputs = keras.Input(data.input_shape, name=data.input_name)
+    block_input = keras.Input(data.input_shape)
+    block = layers.Dense(2, "tanh", name="body")(block_input)
+    block = keras.Model(block_input, block, name="block")
+    chain = keras.Sequential([keras.Input((2,)), layers.Dense(2, name="link")], name="chain")
+    other_input = keras.Input((2,))
+    other = keras.Model(other_input, layers.Dense(2, name="reused")(other_input))
+    twice = layers.Dense(2, name="twice")
+    x = twice(twice(other.get_layer("reused")(chain(block(inputs)))))
+    x = layers.Dense(hp.Choice("units", [4, 8]), "tanh", name="wide")(x)
+    model = keras.Model(inputs, layers.Dense(2, name="head")(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, metrics=["accuracy"], jit_compile=False)
+    return model
+
+
+@pytest.mark.slow
+def test_models_inside_models_are_tuned_trained_watched_and_exported(call):
+    recipe = dataclasses.replace(tiny.recipe, build=nested, epochs=4, trials=1)
+    done = call("--watch", recipe=recipe)
+    assert done.code == 0, done.err
+    logs = done.run / "logs" / "training"
+    watched = {"block", "chain", "reused", "twice", "wide", "head"}
+    found = tags(logs / "activations")
+    assert {t.partition("/")[2] for t in found if t.startswith("dead_units/")} == watched
+    own = {"body", "chain/link", "reused", "twice", "wide", "head"}
+    assert {f"gradient_norm/{name}" for name in own} <= tags(logs / "gradients")
+    assert {f"weights/{name}/kernel" for name in own} <= tags(logs / "weights")
+    assert tensors(logs / "train").Tags()["graph"]
+    assert "Verified in a clean process" in done.out

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import keras
 
+from kcatalog.recipe.parts import layers_in
+
 
 class Graph(keras.callbacks.Callback):
     """Writes the model's graph when training begins."""
@@ -30,7 +32,7 @@ def write(log_dir: str, model) -> None:
     import tensorflow as tf
 
     described = json.loads(model.to_json())
-    if "layers" not in described["config"]:
+    if not layers_in(described["config"]):
         return
     with tf.device("CPU:0"), tf.summary.create_file_writer(log_dir).as_default():
         tf.summary.graph(nodes(described))
@@ -61,8 +63,8 @@ def drawable(layer: dict) -> dict:
     """A layer, or a model with its layers, in the words that TensorBoard reads."""
     config = layer["config"]
     kept = {"name": _name(layer), "dtype": _dtype(config.get("dtype"))}
-    if "layers" in config:
-        kept["layers"] = [drawable(inner) for inner in config["layers"]]
+    if layers := layers_in(config):
+        kept["layers"] = [drawable(inner) for inner in layers]
         if "input_layers" in config:
             kept["input_layers"] = [n for n, _, _ in _ends(config["input_layers"])]
             kept["output_layers"] = _ends(config["output_layers"])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import keras
 
+from kcatalog.callbacks.periodic import steps_ahead
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.monitoring.operations import Spent, as_markdown, as_text, read_xspace
 
@@ -34,28 +35,34 @@ def steps(text: str) -> tuple[int, int]:
 
 
 class Profile(keras.callbacks.Callback):
-    """Traces some training steps, writes the trace, and tells the slowest operations."""
+    """Traces some training steps, writes the trace, and tells the slowest operations.
+
+    With `steps_per_execution` it traces whole executions, from the second one on.
+    """
 
     def __init__(self, log_dir: Path, traced: tuple[int, int], say: Callable[[str], None]):
         super().__init__()
         self.log_dir, self.traced, self.say = Path(log_dir), traced, say
-        self._step, self._running = 0, None
+        self._step, self._before, self._running = 0, None, None
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        self._step += 1
-        if self._step == self.traced[0]:
+        self._ahead = steps_ahead(self, batch)
+        compiled = self._step > 0
+        if self._before is None and compiled and self._step + self._ahead >= self.traced[0]:
+            self._before = self._step
             self.log_dir.mkdir(parents=True, exist_ok=True)
             self._running = _PROFILERS[keras.backend.backend()](self.log_dir)
             self._running.start()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if self._running and self._step == self.traced[1]:
+        self._step += self._ahead
+        if self._running and self._step >= self.traced[1]:
             self._finish()
 
     def on_train_end(self, logs: dict | None = None) -> None:
         if self._running:
             self._finish()
-        elif self._step < self.traced[0]:
+        elif self._before is None:
             self.say(f"--profile: training ended after step {self._step}, nothing was traced.")
 
     def _finish(self) -> None:
@@ -64,7 +71,7 @@ class Profile(keras.callbacks.Callback):
             self.model.jax_state_sync()
         keras.ops.convert_to_numpy(self.model.optimizer.iterations)  # the steps are done
         spent = running.stop()
-        count = self._step - self.traced[0] + 1
+        count = self._step - self._before
         self.say(f"Slowest operations of {count} steps:\n{as_text(spent)}")
         _write(self.log_dir, as_markdown(spent), self._step)
 
