@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import subprocess
 import sys
@@ -53,16 +52,23 @@ def export_run(recipe, run: Run, data: Data, asked: Asked, wanted: tuple, consol
 
 def _with_tensorflow(recipe, run: Run, asked: Asked) -> None:
     """A model trained on JAX or PyTorch is exported by the recipe's `export` on TensorFlow."""
-    script = inspect.getfile(recipe.build)
+    before = export.newest(recipe.name)
     options = ["--run-dir", str(run.path), "--devices", "cpu"]
     if asked.variants:
         options += ["--variants", asked.variants]
     if asked.keep_versions:
         options += ["--keep-versions", str(asked.keep_versions)]
+    if asked.debug:
+        options.append("--debug")
     done = subprocess.run(  # noqa: S603 - the recipe itself
-        [sys.executable, script, "export", *options],
+        [sys.executable, recipe.script, "export", *options],
         env={**os.environ, "KERAS_BACKEND": "tensorflow"},
         check=False,
     )
     if done.returncode:
         raise RecipeError("The export with TensorFlow failed; its reason stands above.")
+    if export.newest(recipe.name) == before:
+        raise RecipeError(
+            f"{recipe.script} must be the recipe's script, which ends in `recipe.main()`. "
+            "Received: one that exports nothing."
+        )

@@ -89,7 +89,15 @@ def find(recipe, version: int | None = None) -> Exported:
                 f"--version must be an exported version of {recipe.name}: "
                 f"{', '.join(map(str, there))}. Received: {version}."
             )
-    return Exported(recipe, folder, read_json(folder / "manifest.json")["data"])
+    return Exported(recipe, folder, _facts(folder / "manifest.json"))
+
+
+def _facts(manifest: Path) -> dict:
+    """What a manifest says of the data."""
+    facts = read_json(manifest, "Export again.").get("data")
+    if not isinstance(facts, dict):
+        raise RecipeError(f"{manifest} is damaged: it must describe the data. Export again.")
+    return facts
 
 
 def predict(recipe, files: list[Path], length: int, seed: int) -> None:

@@ -1,17 +1,23 @@
 """Export: complete and verified, or not at all; and nothing older is ever touched."""
 
+import dataclasses
 import json
+import os
 import resource
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
 import pytest
 
-from kcatalog.recipe import export, tasks
+from kcatalog.recipe import disk, export, exporting, tasks
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.export import serving, signatures, verify, versions
+from kcatalog.recipe.rundir import Run
+from kcatalog.recipe.start import Asked
+from tests.recipe import tiny
 
 pytestmark = pytest.mark.tensorflow
 
@@ -51,6 +57,31 @@ def test_versions_count_up_and_older_ones_stay(again, folder):
     assert export.newest("tiny").name == "8"
 
 
+def test_exports_at_one_moment_have_versions_of_their_own(folder, monkeypatch):
+    """Both have looked before either is in place."""
+    place = folder / "saved_models" / "tiny"
+    (place / "1").mkdir(parents=True)
+    monkeypatch.setattr(versions, "numbers", lambda _: [1])
+    for name, number in (("first", "2"), ("second", "3")):
+        (folder / name).mkdir()
+        (folder / name / "saved_model.pb").write_text(name)
+        assert versions.put_in_place(folder / name, place) == place / number
+    assert (place / "2" / "saved_model.pb").read_text() == "first"
+    assert (place / "3" / "saved_model.pb").read_text() == "second"
+
+
+def test_a_version_reaches_the_disk_before_it_gets_its_number(folder, monkeypatch):
+    (folder / "model" / "variables").mkdir(parents=True)
+    for name in ("saved_model.pb", "variables/variables.index"):
+        (folder / "model" / name).write_text("a")
+    happened, rename = [], os.rename
+    monkeypatch.setattr(versions.disk, "sync", lambda file: happened.append(file.name))
+    monkeypatch.setattr(os, "rename", lambda a, b: (happened.append("rename"), rename(a, b)))
+    versions.put_in_place(folder / "model", folder)
+    assert sorted(happened[:2]) == ["saved_model.pb", "variables.index"]
+    assert happened[2:] == ["rename"]
+
+
 def test_the_newest_versions_are_kept_where_that_is_asked(folder):
     place = folder / "saved_models" / "tiny"
     for number in (1, 2, 9, 10):
@@ -60,6 +91,25 @@ def test_the_newest_versions_are_kept_where_that_is_asked(folder):
     gone = versions.keep_newest("tiny", 2)
     assert [d.name for d in gone] == ["1", "2"]
     assert sorted(d.name for d in place.iterdir()) == ["10", "3", "9"]
+
+
+def test_what_a_kill_leaves_of_deleted_versions_goes_with_the_next_export(folder, monkeypatch):
+    place = folder / "saved_models" / "tiny"
+    for number in (1, 2):
+        (place / str(number)).mkdir(parents=True)
+        (place / str(number) / "manifest.json").write_text("{}")
+
+    def killed(path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(disk.shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            versions.keep_newest("tiny", 1)
+    assert len(list(place.iterdir())) == 2
+    with disk.workspace(place):
+        pass
+    assert [d.name for d in place.iterdir()] == ["2"]
 
 
 def test_configuration_for_tensorflow_serving(again, folder):
@@ -102,6 +152,33 @@ def test_a_full_disk(again, folder, whole_way, place):
     assert left_behind(folder) == []
 
 
+def test_an_error_of_tensorflows_is_not_the_disks(again, folder, monkeypatch):
+    import tensorflow as tf
+
+    def broken(*_, **__):
+        raise tf.errors.InvalidArgumentError(None, None, "shapes do not fit")
+
+    monkeypatch.setattr(signatures, "write", broken)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="shapes do not fit"):
+        again()
+    assert left_behind(folder) == []
+
+
+def test_a_full_disk_in_tensorflows_words(again, folder, monkeypatch):
+    import tensorflow as tf
+
+    def full(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "a.data; No space left on device")
+
+    monkeypatch.setattr(signatures, "write", full)
+    with pytest.raises(RecipeError) as error:
+        again()
+    assert str(error.value) == (
+        "Nothing was exported to saved_models/tiny. Cannot write a file: No space left on device."
+    )
+    assert left_behind(folder) == []
+
+
 def test_a_saved_model_that_does_not_run(again, folder, monkeypatch):
     def broken(model, facts, path, **_):
         path.mkdir()
@@ -128,6 +205,52 @@ def test_the_verifying_process_cannot_reach_keras():
         [sys.executable, "-c", program], input="", capture_output=True, text=True, check=False
     )
     assert "ModuleNotFoundError: import of keras halted" in done.stderr
+
+
+# --- what was trained on JAX or PyTorch ----------------------------------------------------
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+
+Path("arguments.json").write_text(json.dumps(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def program(folder, monkeypatch):
+    """A script that imports its `build` from elsewhere runs now, on another backend."""
+    program = types.ModuleType("__main__")
+    program.__file__ = str(folder / "run.py")
+    program.chosen = dataclasses.replace(tiny.recipe)
+    (folder / "run.py").write_text(SCRIPT)
+    monkeypatch.setitem(sys.modules, "__main__", program)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    return program
+
+
+def test_another_process_of_a_recipe_runs_the_recipes_script(program):
+    assert program.chosen.script == program.__file__
+    assert tiny.recipe.script == tiny.__file__  # which another program runs
+
+
+def test_tensorflow_exports_by_the_recipes_script(program, folder):
+    exports = SCRIPT + "Path('saved_models/tiny/1').mkdir(parents=True)"
+    (folder / "run.py").write_text(exports)
+    asked = Asked(variants="int8", keep_versions=2, debug=True)
+    exporting.export_run(program.chosen, Run(folder / "run", {}), None, asked, (), None)
+    assert json.loads((folder / "arguments.json").read_text()) == [
+        *("export", "--run-dir", str(folder / "run"), "--devices", "cpu"),
+        *("--variants", "int8", "--keep-versions", "2", "--debug"),
+    ]
+
+
+def test_a_script_that_exports_nothing(program, folder):
+    with pytest.raises(RecipeError, match=r"must be the recipe's script, .* exports nothing"):
+        exporting.export_run(program.chosen, Run(folder / "run", {}), None, Asked(), (), None)
+
+
+# --- signatures ----------------------------------------------------------------------------
 
 
 def served(folder, **inputs):

@@ -8,21 +8,20 @@ from kcatalog.recipe import prediction
 
 
 @pytest.fixture
-def exported(whole_way, call, monkeypatch):
+def exported(whole_way, call, tmp_path):
     """The command line, standing where something has been exported."""
-    monkeypatch.chdir(whole_way.folder)
+    (tmp_path / "saved_models").symlink_to(whole_way.folder / "saved_models")
     return call
 
 
 def test_names_each_files_label(exported, tmp_path):
     for name, point in (("a.txt", "2.0 0.1"), ("b.txt", "-2.0 0.1")):
         (tmp_path / name).write_text(point)
-    done = exported("predict", tmp_path / "a.txt", tmp_path / "b.txt")
+    done = exported("predict", "a.txt", "b.txt")
     assert done.code == 0, done.err
-    rows = [line for line in done.out.splitlines() if ".txt" in line or "right" in line]
-    assert "right" in done.out
-    assert "left" in done.out
-    assert rows
+    cells = [line.split("│")[1:3] for line in done.out.splitlines() if ".txt" in line]
+    labels = {file.strip(): label.strip() for file, label in cells}
+    assert labels == {"a.txt": "right", "b.txt": "left"}
 
 
 def test_a_missing_file(exported):
@@ -31,17 +30,29 @@ def test_a_missing_file(exported):
     assert done.err == "nowhere.txt does not exist.\n"
 
 
-def test_a_damaged_export(exported, whole_way, tmp_path, monkeypatch):
+def test_a_damaged_export(call, whole_way, tmp_path):
     folder = tmp_path / "saved_models" / "tiny" / "1"
     folder.mkdir(parents=True)
     manifest = whole_way.folder / "saved_models" / "tiny" / "1" / "manifest.json"
     (folder / "manifest.json").write_text(manifest.read_text())
     (tmp_path / "a.txt").write_text("1 2")
-    monkeypatch.chdir(tmp_path)
-    done = exported("predict", "a.txt")
+    done = call("predict", "a.txt")
     assert done.code == 2
     assert "saved_models/tiny/1 is damaged" in done.err
     assert len(done.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", "{}", '{"data": 7}'])
+def test_a_damaged_manifest(call, tmp_path, content):
+    folder = tmp_path / "saved_models" / "tiny" / "1"
+    folder.mkdir(parents=True)
+    if content is not None:
+        (folder / "manifest.json").write_text(content)
+    done = call("predict", "a.txt")
+    assert done.code == 2
+    assert done.err.startswith("saved_models/tiny/1/manifest.json is damaged: ")
+    assert done.err.endswith(". Export again.\n")
+    assert len(done.err.splitlines()) == 1
 
 
 def test_text_goes_on_from_the_prompt():

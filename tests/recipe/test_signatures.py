@@ -19,6 +19,8 @@ FRAMES = {**IMAGES, "input_name": "frames"}
 TEXT = {"task": "next-character", "input_name": "characters", "classes": list("\nabc")}
 RNG = np.random.default_rng(0)
 PICTURES = RNG.integers(0, 256, (3, 6, 5, 3)).astype("uint8")
+DARKER = np.outer(np.linspace(255, 0, 40), np.ones(30)).astype("uint8")
+SMOOTH = np.stack([255 - DARKER, DARKER.T[:30].repeat(2, 0)[:40, :30], DARKER], axis=-1)
 
 
 def load(folder):
@@ -85,23 +87,48 @@ def test_all_signatures_agree(images):
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF"])
 def test_files_of_another_size_are_scaled_as_for_training(images, tmp_path, kind):
-    smooth = np.outer(np.linspace(0, 255, 40), np.ones(30)).astype("uint8")
-    picture = np.stack([smooth, smooth.T[:30].repeat(2, 0)[:40, :30], 255 - smooth], axis=-1)
-    (tmp_path / "file").write_bytes(encoded(picture, kind))
+    (tmp_path / "file").write_bytes(encoded(SMOOTH, kind))
     ours = images("serving_bytes", image_bytes=[(tmp_path / "file").read_bytes()])
     trained_on = read_image(tmp_path / "file", (6, 5, 3))
     want = images("top_classes", image=trained_on[None])
     np.testing.assert_allclose(ours["top_probabilities"], want["top_probabilities"], atol=0.02)
 
 
-def test_grey_images_from_colour_files(tmp_path):
+@pytest.fixture(scope="module")
+def grey(tmp_path_factory):
+    """A model that gives grey pixels back, as an embedding."""
+    folder = tmp_path_factory.mktemp("grey") / "model"
     inputs = keras.Input((6, 5, 1), dtype="uint8", name="image")
-    model = keras.Model(inputs, keras.layers.Dense(7)(keras.layers.Flatten()(inputs)))
-    signatures.write(model, IMAGES, tmp_path / "model")
-    ask, grey = load(tmp_path / "model"), PICTURES[0, ..., :1]
-    one = ask("serving_bytes", image_bytes=[encoded(grey[..., 0])])
-    three = ask("serving_bytes", image_bytes=[encoded(grey.repeat(3, axis=-1))])
-    assert one["label"] == three["label"] == ask(image=grey[None])["label"]
+    model = keras.Model(inputs, keras.layers.Flatten()(keras.ops.cast(inputs, "float32")))
+    signatures.write(model, {"task": "embedding", "input_name": "image"}, folder)
+    return load(folder)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF"])
+@pytest.mark.parametrize("colours", [False, True])
+def test_grey_images_from_any_file(grey, tmp_path, kind, colours):
+    picture = SMOOTH if colours else DARKER
+    (tmp_path / "file").write_bytes(encoded(picture, kind))
+    (got,) = grey("serving_bytes", image_bytes=[(tmp_path / "file").read_bytes()])["embedding"]
+    trained_on = read_image(tmp_path / "file", (6, 5, 1)).ravel()
+    np.testing.assert_allclose(got, trained_on, atol=1)
+
+
+@pytest.mark.parametrize("shape", [(6, 5, 3), (None, None, 3)])
+def test_a_model_of_floats_takes_images_as_they_come(shape, tmp_path):
+    """Keras's default for an input is float32; images are uint8."""
+    inputs = keras.Input(shape, name="image")
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(7)(x))
+    signatures.write(model, IMAGES, tmp_path / "model", dtype="uint8")
+    ask, live = load(tmp_path / "model"), np.array(model(PICTURES))
+    np.testing.assert_allclose(ask(image=PICTURES)["scores"], live, atol=1e-4)
+    if None in shape:
+        assert set(ask.model.signatures) == {"serving_default", "scores", "top_classes"}
+        return
+    best = ask("top_classes", image=PICTURES)["top_labels"]
+    files = ask("serving_bytes", image_bytes=[encoded(p) for p in PICTURES])
+    assert (files["top_labels"] == best).all()
 
 
 def test_what_is_no_image(images):

@@ -1,5 +1,6 @@
 """Smaller forms and other formats: each tried in a clean process, or left out with a reason."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -149,17 +150,55 @@ def test_what_litert_cannot_convert_is_said_without_its_names(tmp_path):
     assert rows["litert"]["refused"] == "ValueError: 'tf.A' op is odd"
 
 
-def test_a_full_disk_is_not_a_refusal(tmp_path):
-    def full(file):
-        raise OSError("No space left on device")
+class OpError(Exception):
+    """An error of TensorFlow's, which is no OSError."""
 
-    with clean.processes() as processes, pytest.raises(OSError, match="No space"):
-        variants.write(["int8"], {"int8": full}, tmp_path / "variants", Exam(), processes)
+
+@pytest.mark.parametrize("kind", [OSError, OpError, clean.Failed])
+def test_a_full_disk_is_not_a_refusal(tmp_path, kind):
+    def full(file):
+        raise kind("variables/variables.data: No space left on device")
+
+    with pytest.raises(kind, match="No space"):
+        variants.write(["int8"], {"int8": full}, tmp_path / "variants", Exam(), None)
+
+
+@pytest.mark.tensorflow
+def test_full_int8_takes_its_ranges_from_all_classes():
+    """Samples stand in the order of their classes."""
+    samples = np.arange(1000, dtype="float32")[:, None]
+    original = Original(None, {"task": "classification"}, samples, stepwise=False)
+    model = keras.Sequential([keras.Input((1,), name="x"), keras.layers.Dense(1)])
+    drawn = [x["x"].item() for x in converted._representative(original, model)]
+    assert len(set(drawn)) == converted.CALIBRATION
+    assert np.histogram(drawn, 4, (0, 1000))[0].min() > 30
+    assert drawn == [x["x"].item() for x in converted._representative(original, model)]
+
+
+@pytest.mark.tensorflow
+def test_full_int8_reads_windows_from_everywhere_in_a_text():
+    codes = np.arange(1000, dtype="int32").reshape(50, 20)
+    original = Original(None, {"task": "next-character"}, codes, stepwise=True)
+
+    def count(x):
+        return {"next_state": x["state"] + 1}
+
+    count.inputs = [keras.Input((), name="character"), keras.Input((3,), name="state")]
+    read = list(converted._representative(original, count))
+    assert len(read) == converted.TEXTS * 20
+    first, last = read[: converted.TEXTS], read[-converted.TEXTS :]
+    assert len({x["character"].item() for x in first}) == converted.TEXTS
+    for begins, ends in zip(first, last, strict=True):
+        assert ends["character"].item() == begins["character"].item() + 19
+        assert begins["state"].tolist() == [[0, 0, 0]]
+        assert ends["state"].tolist() == [[19, 19, 19]]
 
 
 def test_a_process_that_dies_costs_one_job(tmp_path):
     with clean.processes() as processes:
-        processes.start("onnx").kill()
+        process = processes.start("onnx")
+        process.kill()
+        process.wait()
         with pytest.raises(clean.Failed, match="ended with code -9"):
             processes.examine("onnx", model=tmp_path / "no.onnx", samples=tmp_path / "no.npz")
         with pytest.raises(clean.Failed, match=r"NoSuchFile|NO_SUCHFILE"):
@@ -208,6 +247,17 @@ def compare(original, file, runtime, tmp_path):
         return processes.examine(
             runtime, model=file, samples=tmp_path / "samples.npz", single=runtime == "litert"
         )
+
+
+@pytest.mark.tensorflow
+def test_samples_of_another_type_than_the_models(tmp_path):
+    original = converted_from([keras.layers.Flatten()], (4, 2), tmp_path)
+    samples = RNG.integers(0, 256, (20, 4, 2)).astype("uint8")
+    original = dataclasses.replace(original, samples=samples)
+    converted.onnx(original, tmp_path / "a.onnx")
+    found = compare(original, tmp_path / "a.onnx", "onnx", tmp_path)
+    assert found["largest_difference"] < 1e-4
+    assert found["inputs"] == {"frames": ["tensor(uint8)", [None, 4, 2]]}
 
 
 def recurrent(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -14,7 +15,15 @@ import numpy as np
 from kcatalog.recipe import disk
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.errors import RecipeError
-from kcatalog.recipe.export import clean, converted, reduced, signatures, tf_serving, variants
+from kcatalog.recipe.export import (
+    clean,
+    converted,
+    reduced,
+    serving,
+    signatures,
+    tf_serving,
+    variants,
+)
 from kcatalog.recipe.export.clean import Processes
 from kcatalog.recipe.export.exam import Exam
 from kcatalog.recipe.export.numeric import Original
@@ -66,12 +75,15 @@ def tolerance(precision: str, device: str) -> float:
 
 def export(job: Job) -> Path:
     """Write, verify, and only then put in place. Returns the version's directory."""
+    import tensorflow as tf
+
     versions = of(job.recipe)
     try:
         versions.mkdir(parents=True, exist_ok=True)
         with (
             clean.processes() as processes,
             disk.workspace(versions) as unfinished,
+            tf.device("CPU:0"),
         ):
             processes.start("tensorflow")
             folder = unfinished / "model"
@@ -79,27 +91,22 @@ def export(job: Job) -> Path:
             write_json(folder / "manifest.json", {**job.manifest, **facts})
             tf_serving.write_config(versions, job.recipe)
             return put_in_place(folder, versions)
-    except OSError as e:
-        raise RecipeError(f"Nothing was exported: cannot write to {versions}: {e}.") from e
+    except Exception as e:  # a full disk in the system's words, TensorFlow's, or another process's
+        if reason := disk.trouble(e):
+            raise RecipeError(f"Nothing was exported to {versions}. {reason}.") from e
+        raise
 
 
 def _write(job: Job, folder: Path, processes: Processes) -> dict:
     """Write an export and all of its variants. Returns what the manifest says of it."""
-    import tensorflow as tf
-
-    try:
-        with tf.device("CPU:0"):
-            return _written(job, folder, processes)
-    except tf.errors.OpError as e:  # a full disk, in TensorFlow's words
-        raise OSError(e.message) from e
-
-
-def _written(job: Job, folder: Path, processes: Processes) -> dict:
     facts, model = job.manifest["data"], portable(job.model)
     with np.load(job.samples) as file:
         requests = file["request"]
     stepwise, why_not = _stepwise(model, requests, facts, job.manifest["tolerance"])
-    signatures.write(model, facts, folder, stepwise=stepwise)
+    write = functools.partial(
+        signatures.write, model, facts, stepwise=stepwise, dtype=serving.dtype(requests)
+    )
+    write(folder)
     states = stepwise and {name: list(shape) for name, shape in stepwise.states.items()}
     found = _verified(processes, folder, job)
     del found["inputs"], found["outputs"]  # of the default signature, which is among all
@@ -108,7 +115,7 @@ def _written(job: Job, folder: Path, processes: Processes) -> dict:
         found["no_step"] = why_not
     found["size_bytes"] = variants.size(folder)
     if job.variants:
-        makers = _makers(job, model, facts, stepwise)
+        makers = _makers(job, write, model, stepwise is not None)
         exam = Exam(job.data, facts, job.samples, states)
         found["plain"] = exam.row(processes, "tensorflow", folder)
         found["variants"] = variants.write(
@@ -162,16 +169,16 @@ def _warm_up(processes: Processes, folder: Path, *about) -> dict:
         ) from e
 
 
-def _makers(job: Job, model, facts: dict, stepwise: Stepwise | None) -> dict:
+def _makers(job: Job, write: Callable, model, stepwise: bool) -> dict:
     """How each variant is written: a function of the file, which returns facts about it."""
-    original = Original(job.model, facts, job.data.train[0], stepwise is not None)
+    original = Original(job.model, job.manifest["data"], job.data.train[0], stepwise)
 
     def smaller(kind):
-        def write(file):
-            signatures.write(model, facts, file, weights=kind(model), stepwise=stepwise)
+        def make(file):
+            write(file, weights=kind(model))
             return {"format": "SavedModel"}
 
-        return write
+        return make
 
     return {
         "float16": smaller(reduced.float16),

@@ -59,8 +59,7 @@ class Processes:
     def stop(process: subprocess.Popen) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=0.2)  # one that crashed ends by itself, and says why
-        with process:  # closes its pipes, which it may have closed already
-            process.kill()
+        _end(process)
 
 
 @contextlib.contextmanager
@@ -71,6 +70,10 @@ def processes() -> Iterator[Processes]:
         yield clean
     finally:
         for process in clean.running.values():
-            process.kill()
-            with contextlib.suppress(BrokenPipeError), process:
-                pass
+            _end(process)
+
+
+def _end(process: subprocess.Popen) -> None:
+    process.kill()
+    with contextlib.suppress(BrokenPipeError), process:  # what it has not read is lost
+        pass

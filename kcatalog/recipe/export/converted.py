@@ -23,6 +23,7 @@ from kcatalog.recipe.export.stepwise import AFTER, Refused
 
 OPSET = 18
 CALIBRATION = 200  # training samples that full int8 takes its ranges from
+TEXTS = 8  # or windows of a text, each of whose characters is a sample
 LITERT = ("litert", "litert_float16", "litert_dynamic_int8", "litert_int8")
 
 
@@ -109,12 +110,20 @@ def _representative(original: Original, model: keras.Model) -> Iterator[dict]:
     """Inputs one by one, as the converter wants them; states are those of reading a text."""
     if original.facts["task"] != "next-character":
         (name,) = (x.name for x in model.inputs)
-        yield from ({name: sample[None]} for sample in original.samples[:CALIBRATION])
+        yield from ({name: original.samples[i][None]} for i in _drawn(original, CALIBRATION))
         return
-    states = {x.name: np.zeros((1, *x.shape[1:]), "float32") for x in model.inputs}
+    windows = np.stack([original.samples[i] for i in _drawn(original, TEXTS)]).astype("int32")
+    states = {x.name: np.zeros((len(windows), *x.shape[1:]), "float32") for x in model.inputs}
     del states["character"]
-    for code in original.samples[0][:CALIBRATION]:
-        x = {"character": np.array([code], "int32"), **states}
-        yield x
+    for codes in windows.T:
+        x = {"character": codes, **states}
+        for row in range(len(windows)):
+            yield {name: values[row : row + 1] for name, values in x.items()}
         answer = model(x)
         states = {name: ops.convert_to_numpy(answer[AFTER + name]) for name in states}
+
+
+def _drawn(original: Original, count: int) -> np.ndarray:
+    """Which samples: some from everywhere, as they may stand in the order of their classes."""
+    found = len(original.samples)
+    return np.random.default_rng(0).choice(found, min(count, found), replace=False)

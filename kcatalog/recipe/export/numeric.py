@@ -59,7 +59,8 @@ class Original:
             raise Refused("it takes numbers; the model's input is text")
         _hold_constants(model)
         shape = tuple(self.facts["input_shape"]) if fixed else entry.shape[1:]
-        return keras.Model(entry, _Named(model, self.facts)(entry)), {entry.name: shape}
+        raw = keras.Input(entry.shape[1:], dtype=self.samples.dtype.name, name=entry.name)
+        return keras.Model(raw, _Named(model, self.facts)(raw)), {raw.name: shape}
 
 
 class _Named(keras.layers.Layer):

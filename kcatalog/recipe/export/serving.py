@@ -15,6 +15,15 @@ def request(x: np.ndarray, facts: dict) -> np.ndarray:
     return x
 
 
+def dtype(requests: np.ndarray) -> str | None:
+    """The type of numbers that requests bring; None for texts.
+
+    >>> dtype(np.zeros(1, "uint8")), dtype(np.array(["a"]))
+    ('uint8', None)
+    """
+    return None if requests.dtype.kind in "OSU" else requests.dtype.name
+
+
 def expected(outputs: np.ndarray, facts: dict) -> dict[str, np.ndarray]:
     """What the exported model should answer, from the live model's outputs."""
     if facts["task"] == "embedding":

@@ -32,6 +32,7 @@ def write(
     folder: Path,
     weights: Callable = contextlib.nullcontext,
     stepwise: Stepwise | None = None,
+    dtype: str | None = None,
 ) -> None:
     """Write a SavedModel.
 
@@ -41,12 +42,15 @@ def write(
         folder: the SavedModel directory to make.
         weights: a context in which the model has other weights than its own (`reduced`).
         stepwise: the model with its state in and out, if it has one.
+        dtype: what raw numbers come as, where that is not what the model computes with.
     """
     archive = keras.export.ExportArchive()
     for layer in _without_weights(model):
         archive.track(layer)
     text = facts["task"] == "next-character"
-    found = _of_text(model, weights, stepwise) if text else _of_samples(model, facts, weights)
+    found = (
+        _of_text(model, weights, stepwise) if text else _of_samples(model, facts, weights, dtype)
+    )
     for name, (function, spec) in found.items():
         archive.add_endpoint(name, function, input_signature=[spec])
     archive.write_out(str(folder), verbose=False)
@@ -62,23 +66,24 @@ def _without_weights(model) -> Iterator[keras.layers.Layer]:
             yield from _without_weights(layer)
 
 
-def _of_samples(model, facts: dict, weights: Callable) -> dict[str, tuple]:
+def _of_samples(model, facts: dict, weights: Callable, dtype: str | None) -> dict[str, tuple]:
     import tensorflow as tf
 
     entry = model.inputs[0]
-    raw = tf.TensorSpec(entry.shape, entry.dtype, name=facts["input_name"])
+    raw = tf.TensorSpec(entry.shape, dtype or entry.dtype, name=facts["input_name"])
 
     @tf.function(input_signature=[raw], autograph=False)
     def answer(x):  # traced once for all signatures
         with weights():
             return serving.named(model(x, training=False), facts)
 
-    image = facts["input_name"] == "image" and entry.shape[-1] in (1, 3)
+    sized = None not in raw.shape[1:]
+    image = facts["input_name"] == "image" and sized and raw.shape[-1] in (1, 3)
     files = tf.TensorSpec([None], tf.string, name="image_bytes")
     if facts["task"] != "classification":
         found = {DEFAULT: (answer, raw)}
         if image:
-            found["serving_bytes"] = (lambda b: answer(_decoded(b, entry.shape)), files)
+            found["serving_bytes"] = (lambda b: answer(_decoded(b, raw)), files)
         return found
 
     classes = tf.constant(facts["classes"])
@@ -97,7 +102,7 @@ def _of_samples(model, facts: dict, weights: Callable) -> dict[str, tuple]:
         return {"classes": answers["top_labels"], "scores": answers["top_probabilities"]}
 
     def serve_bytes(image_bytes):
-        answers = top(_decoded(image_bytes, entry.shape))
+        answers = top(_decoded(image_bytes, raw))
         first = {
             "label": answers["top_labels"][:, 0],
             "probability": answers["top_probabilities"][:, 0],
@@ -153,18 +158,20 @@ def _of_text(model, weights: Callable, stepwise: Stepwise | None) -> dict[str, t
     return found
 
 
-def _decoded(files, shape):
-    """Image files as a batch of uint8 arrays of the model's size, as Pillow would scale them."""
+def _decoded(files, raw):
+    """Image files as a batch of the raw input's size and type, as Pillow would scale them."""
     import tensorflow as tf
 
-    height, width, channels = shape[1:]
+    height, width, channels = raw.shape[1:]
 
     def decode(content):
-        image = tf.io.decode_image(content, channels, expand_animations=False)
+        image = tf.io.decode_image(content, 3, expand_animations=False)
+        if channels == 1:  # which TensorFlow decodes to from PNG and JPEG alone
+            image = tf.image.rgb_to_grayscale(tf.cast(image, tf.float32))
         scaled = tf.image.resize(image, (height, width), "bicubic", antialias=True)
-        return tf.cast(tf.clip_by_value(tf.round(scaled), 0, 255), tf.uint8)
+        return tf.cast(tf.clip_by_value(tf.round(scaled), 0, 255), raw.dtype)
 
-    kind = tf.TensorSpec(shape[1:], tf.uint8)
+    kind = tf.TensorSpec(raw.shape[1:], raw.dtype)
     return tf.map_fn(decode, files, fn_output_signature=kind)
 
 

@@ -31,7 +31,7 @@ class Stepwise:
     def __init__(self, model: keras.Model):
         self.recurrent: dict[str, keras.layers.RNN] = {}
         self.states: dict[str, tuple[int, ...]] = {}
-        self.before, self.after, self.mask = {}, {}, None
+        self.before, self.after, self.mask, self.twice = {}, {}, None, None
         try:
             self.model = keras.models.clone_model(
                 model, clone_function=self._carried, recursive=True
@@ -48,10 +48,15 @@ class Stepwise:
             codes: (batch, steps).
             before: the states by name; zeros at the beginning.
             mask: (batch, steps), False where a step is padding, which leaves states alone.
+
+        Raises:
+            Refused: a layer is used twice.
         """
         self.before, self.after, self.mask = before, {}, mask
         try:
             outputs = self.model(codes, training=False)
+            if self.twice:  # said here, as Keras rewrites what is raised inside a layer
+                raise Refused(f"{self.twice} is used twice, so it has no one state")
             return outputs, {AFTER + name: self.after[name] for name in self.states}
         finally:
             self.before, self.after, self.mask = {}, {}, None  # tensors of this call
@@ -87,7 +92,7 @@ class Stepwise:
         if layer.go_backwards:
             raise Refused(f"{layer.name} goes backwards: it needs what comes after")
         name = re.sub(r"\W", "_", layer.name)
-        for i, state in enumerate(layer.get_initial_state(1)):
+        for i, state in enumerate(keras.tree.flatten(layer.get_initial_state(1))):
             self.states[f"{name}_state{i}"] = tuple(state.shape[1:])
         return _Carried(layer, name, self)
 
@@ -103,9 +108,10 @@ class _Carried(keras.layers.Layer):
     def call(self, x, mask=None):
         carrier, layer = self.stepwise, self.layer
         states = layer.get_initial_state(ops.shape(x)[0])
-        names = [f"{self.key}_state{i}" for i in range(len(states))]
+        names = [f"{self.key}_state{i}" for i in range(len(keras.tree.flatten(states)))]
         if carrier.before:
-            states = [ops.cast(carrier.before[n], layer.compute_dtype) for n in names]
+            given = [ops.cast(carrier.before[n], layer.compute_dtype) for n in names]
+            states = keras.tree.pack_sequence_as(states, given)  # stacked cells have them nested
         if carrier.mask is not None:
             mask = carrier.mask if mask is None else ops.logical_and(mask, carrier.mask)
         usual = layer.return_state
@@ -114,8 +120,9 @@ class _Carried(keras.layers.Layer):
             outputs, *after = layer(x, initial_state=states, mask=mask)
         finally:
             layer.return_state = usual
-        if twice := carrier.after.keys() & set(names):
-            raise Refused(f"{layer.name} is used twice, so it has no one state: {min(twice)}")
+        if carrier.after.keys() & set(names):
+            carrier.twice = layer.name
         if carrier.before:
-            carrier.after.update(zip(names, (ops.cast(s, "float32") for s in after), strict=True))
+            after = [ops.cast(state, "float32") for state in keras.tree.flatten(after)]
+            carrier.after.update(zip(names, after, strict=True))
         return outputs

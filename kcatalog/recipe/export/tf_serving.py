@@ -82,7 +82,7 @@ def _inputs(specs: dict, samples: np.ndarray, facts: dict) -> dict:
 def _png(image: np.ndarray) -> bytes:
     import tensorflow as tf
 
-    return tf.io.encode_png(image).numpy()
+    return tf.io.encode_png(image.astype("uint8")).numpy()
 
 
 def _example(name: str, sample: np.ndarray) -> bytes:

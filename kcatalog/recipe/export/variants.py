@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from kcatalog import checks
+from kcatalog.recipe import disk
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.export import clean
 from kcatalog.recipe.export.clean import Processes
@@ -67,8 +68,8 @@ def parse(names: str | None) -> list[str]:
     for name in asked:
         if name not in VARIANTS:
             raise RecipeError(
-                f"--variants must be all, or some of {', '.join(VARIANTS)}, with commas between "
-                f"them. Received: {name!r}. {checks.closest(name, VARIANTS)}"
+                f"--variants must be all, or names with commas between them. Received: {name!r}. "
+                f"{checks.closest(name, VARIANTS)}"
             )
     found = [name for name in VARIANTS if name in asked]
     for name in found:
@@ -101,9 +102,9 @@ def write(
             about = makers[name](file)
             row = {**about, "size_bytes": size(file), **exam.row(processes, variant.runtime, file)}
             rows[name] = {"about": variant.about, "file": f"{folder.name}/{variant.file}", **row}
-        except OSError:  # a full disk concerns the whole export
-            raise
         except Exception as e:  # converters and runtimes have errors of their own
+            if disk.trouble(e):  # which concerns the whole export
+                raise
             rows[name] = {"about": variant.about, "refused": _sentence(e)}
             shutil.rmtree(file, ignore_errors=True)
             file.unlink(missing_ok=True)

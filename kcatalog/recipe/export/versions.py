@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from pathlib import Path
+
+from kcatalog.recipe import disk
 
 
 def of(recipe: str) -> Path:
@@ -25,7 +26,13 @@ def newest(recipe: str) -> Path | None:
 
 
 def put_in_place(folder: Path, versions: Path) -> Path:
-    """Rename to the next free number; renaming onto a version that exists fails by itself."""
+    """Rename to the next free number; renaming onto a version that exists fails by itself.
+
+    All of its files reach the disk first, so that a power cut cannot leave half of a version.
+    """
+    for file in folder.rglob("*"):
+        if file.is_file():
+            disk.sync(file)
     number = max(numbers(versions), default=0)
     while True:
         number += 1
@@ -42,15 +49,15 @@ def put_in_place(folder: Path, versions: Path) -> Path:
 def keep_newest(recipe: str, count: int) -> list[Path]:
     """Delete all but the newest `count` versions. Returns those that are gone.
 
-    A version is renamed first, so that nobody finds half of one.
+    They are moved away first, so that nobody finds half of one, to where the next export sweeps
+    up after this process if it is killed.
     """
     folder, gone = of(recipe), []
-    for number in numbers(folder)[:-count]:
-        version = folder / str(number)
-        if not (version / "manifest.json").is_file():
-            continue  # none of ours
-        doomed = folder / f".deleted-{number}-{os.getpid()}"
-        os.rename(version, doomed)
-        shutil.rmtree(doomed)
-        gone.append(version)
+    with disk.workspace(folder) as doomed:
+        for number in numbers(folder)[:-count]:
+            version = folder / str(number)
+            if not (version / "manifest.json").is_file():
+                continue  # none of ours
+            os.rename(version, doomed / version.name)
+            gone.append(version)
     return gone
