@@ -98,11 +98,11 @@ def trials(run):
 
 @pytest.mark.slow
 def test_workers_and_the_chief_are_killed_and_it_ends_as_in_one_process(start, at, call, tmp_path):
-    asked = ("--trials", 4, "--trial-epochs", 2, "--run-dir", tmp_path / "spread")
+    asked = ("--trials", 3, "--trial-epochs", 2, "--run-dir", tmp_path / "spread")
     work = ("tune", "--worker", at)
     first = start("chief", "tune", "--chief", at, *asked)
-    first.says(f"tune --worker {at}")
     dies = start("dies", *work, TINY_KILL="1")
+    first.says(f"tune --worker {at}")
     assert dies.end() == -signal.SIGKILL  # in the second epoch of trial 0
     first.says("is gone. Trial 0 is handed out again.")
     goes_on = start("goes_on", *work, TINY_KILL="0")
@@ -120,12 +120,12 @@ def test_workers_and_the_chief_are_killed_and_it_ends_as_in_one_process(start, a
         assert one.end() == 0, one.said
         assert "There are no more trials." in one.said
 
-    alone = call("tune", "--trials", 4, "--trial-epochs", 2)
+    alone = call("tune", "--trials", 3, "--trial-epochs", 2)
     assert alone.code == 0, alone.err
     assert trials(tmp_path / "spread") == trials(alone.run)
     best = "hyperparameters.json"
     assert (tmp_path / "spread" / best).read_text() == (alone.run / best).read_text()
-    assert "(4 of 4): val_accuracy" in second.said
+    assert "(3 of 3): val_accuracy" in second.said
     assert [line for line in second.said.splitlines() if line.startswith("│")] == [
         line for line in alone.out.splitlines() if line.startswith("│")
     ]

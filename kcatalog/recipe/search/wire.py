@@ -117,9 +117,7 @@ class Asking:
         while True:
             left = deadline - time.monotonic()
             try:
-                return method.with_call(
-                    request, wait_for_ready=True, timeout=max(0.1, min(ANSWER, left))
-                )
+                return method.with_call(request, timeout=max(0.1, min(ANSWER, left)))
             except grpc.RpcError as e:
                 if e.code() not in AWAY:
                     raise RecipeError(f"The chief at {self.address} stopped. {e.details()}") from e
