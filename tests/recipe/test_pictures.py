@@ -311,12 +311,12 @@ def test_a_head_is_drawn_as_it_looks():
     gap = np.flatnonzero(np.diff(np.unique(columns)) > 20)
     columns = np.split(np.unique(columns), gap + 1)
     # the corner of each head is bright, so that a head's square begins left of what is dark
-    for number, dark in enumerate(columns[:2]):
+    for head, dark in zip(heads, columns[:2], strict=True):
         right = dark.max() + 1
         cell = (bottom - top + 1) / 4
         for i, j in np.ndindex(4, 4):
             y, x = int(top + (i + 0.5) * cell), int(right - (3.5 - j) * cell)
-            assert (image[y, x, 0] > 150) == (heads[number][i, j] == 1)
+            assert (image[y, x, 0] > 150) == (head[i, j] == 1)
 
 
 # --- forecasts ----------------------------------------------------------------------------
