@@ -57,10 +57,11 @@ def export(name: str, version: int = 1) -> None:
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
         def text(self, text):
-            """After a comes b, after b c, after all else a."""
+            """After a comes b, after b c, after ? any character, after all else a."""
             last = tf.strings.substr(text, -1, 1)
             follows = tf.where(last == "a", 2, tf.where(last == "b", 3, 1))
-            return {"probabilities": tf.one_hot(follows, 4)}
+            known = tf.one_hot(follows, 4)
+            return {"probabilities": tf.where(last[:, None] == "?", 0.25, known)}
 
     model, folder = Model(), Path("saved_models") / name / str(version)
     tf.saved_model.save(model, str(folder), {"serving_default": getattr(model, name)})

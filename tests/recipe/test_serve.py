@@ -48,6 +48,14 @@ def tiny_server(whole_way, tmp_path_factory):
         assert (server.process.returncode, rest) == (0, "Stopped.\n")
 
 
+@pytest.fixture(scope="module")
+def ask_text(tmp_path_factory):
+    """Questions to a small model of text."""
+    folder = tmp_path_factory.mktemp("text")
+    with served.running([served.__file__, "text", json.dumps(QUICK)], folder) as server:
+        yield asking(server)
+
+
 def bright_row(row):
     """An image that the small model gives the label of this row."""
     pixels = np.zeros((8, 8), "uint8")
@@ -175,6 +183,46 @@ def test_the_page_runs_its_own_script_alone(ask):
     assert "access-control-allow-origin" not in headers
     assert not re.findall(rb"(?:src|href)=\"(?!/v1/)", page)
     assert b'accept="image/png, image/jpeg"' in page
+
+
+# --- text -------------------------------------------------------------------------------
+
+
+def going_on(text, **query):
+    path = "/predict?" + "&".join(f"{name}={value}" for name, value in query.items())
+    return posted(text, path, content_type="text/plain")
+
+
+@pytest.mark.parametrize(("length", "written"), [(0, ""), (4, "bcab"), (1000, 333 * "bca" + "b")])
+def test_a_text_goes_on_as_far_as_asked(ask_text, length, written):
+    _, _, said = ask_text(going_on(b"xa", length=length))
+    assert said == {"continuation": written}
+
+
+def test_a_text_goes_on_no_further_than_it_may(ask_text):
+    status, _, said = ask_text(going_on(b"xa", length=1001), 400)
+    assert status == 400
+    assert said["error"] == "length must be a whole number, 1000 at most."
+
+
+def test_a_seed_decides_how_a_text_goes_on(ask_text):
+    def written(seed):
+        return ask_text(going_on(b"?", length=1, seed=seed))[2]["continuation"]
+
+    drawn = [written(seed) for seed in range(12)]
+    assert set(drawn) == set("\nabc")
+    assert drawn == [written(seed) for seed in range(12)]
+    assert ask_text(going_on(b"?", length=1))[2]["continuation"] == drawn[0]
+
+
+def test_the_page_of_a_text_model_has_room_for_text(ask_text, ask):
+    _, _, page = ask_text(request(path="/"))
+    assert b'accept="text/plain"' in page
+    assert b"<label>Text" in page
+    assert b"<label hidden>Text" in ask(request(path="/"))[2]
+
+
+# --- the page ---------------------------------------------------------------------------
 
 
 @pytest.mark.slow
