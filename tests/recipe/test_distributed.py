@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import types
@@ -21,8 +22,10 @@ import pytest
 from rich.console import Console
 
 from kcatalog.recipe import rundir, search, shared
+from kcatalog.recipe.data import Data
 from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.search import chief, distributed, files, oracles, presence, wire, worker
+from kcatalog.recipe.start import Asked, begin
 from tests.recipe import spread, tiny
 from tests.recipe.conftest import BACKEND, ROOT
 from tests.recipe.test_isolation import poll
@@ -380,6 +383,7 @@ def test_a_chief_that_cannot_write_ends_and_tells_why(tmp_path, at, monkeypatch)
     def run_trial(work):
         monkeypatch.setattr(files, "write", full)
         monkeypatch.setattr(presence.Watch, "gone", lambda watch, name: True)
+        monkeypatch.setattr(chief, "PAUSE", 1.5)  # in which a slow machine asks, too
         poll(lambda: led.oracle.ongoing_trials == {})
         return scored(work)
 
@@ -467,6 +471,21 @@ def test_a_worker_with_something_else_is_refused(call, at, tmp_path, monkeypatch
         assert done.code == 2
         assert "The chief works in" in done.err
         assert "one file system" in done.err
+
+
+def test_a_worker_keeps_what_it_decoded_on_its_own_host(tmp_path, at, monkeypatch):
+    with begin(tiny.recipe, Asked(run_dir=tmp_path / "run")) as (made, _):
+        pass
+    kept, quiet = [], Console(file=io.StringIO())
+    monkeypatch.setattr(Data, "keep", lambda data, *where: kept.append(where))
+    tuner = types.SimpleNamespace(oracle=None, project_dir=made.tuning)
+    servicer = chief.Chief(tuner, chief.terms(tiny.recipe, made), quiet)
+    with (
+        wire.serving(servicer, at),
+        worker.joined(tiny.recipe, Asked(worker=at), quiet) as us,
+    ):
+        assert us.run.path == made.path
+    assert kept == [(Path(tempfile.gettempdir()), 1.0)]
 
 
 def test_one_who_sleeps_for_too_long_is_gone(tmp_path, monkeypatch):
