@@ -19,7 +19,7 @@ from kcatalog.recipe import hyperparameters, monitoring, parts, warmup
 from kcatalog.recipe.batches import batches_of
 from kcatalog.recipe.monitoring import graph, operations, profile
 from kcatalog.recipe.monitoring.weights import buckets
-from tests.recipe import tiny
+from tests.recipe import nested, tiny
 
 # TensorBoard's own copy of html5lib
 pytestmark = pytest.mark.filterwarnings("ignore:html5lib's sanitizer:DeprecationWarning")
@@ -243,7 +243,7 @@ def test_a_layer_with_an_argument_called_layers_is_a_layer(argument):
 
 def test_parts_of_a_model_inside_a_model_are_parts():
     data = tiny.recipe.source.load(None, 0)
-    model = nested(hyperparameters.space(lambda hp: nested(hp, data), {}), data)
+    model = nested.build(hyperparameters.space(lambda hp: nested.build(hp, data), {}), data)
     found = [p["config"]["name"] for p in parts.used_in(model) if ".layers." in p["part"]]
     assert found == ["body", "link", "reused", "twice", "wide", "head"]
 
@@ -360,30 +360,11 @@ def test_steps_that_never_came_are_not_traced(tmp_path):
     assert profiled(tmp_path, (29, 40)) == expected
 
 
-def nested(hp, data):
-    """A model in a model, a chain in it, a layer of a third one, and a layer called twice."""
-    inputs = keras.Input(data.input_shape, name=data.input_name)
-    block_input = keras.Input(data.input_shape)
-    block = layers.Dense(2, "tanh", name="body")(block_input)
-    block = keras.Model(block_input, block, name="block")
-    chain = keras.Sequential([keras.Input((2,)), layers.Dense(2, name="link")], name="chain")
-    other_input = keras.Input((2,))
-    other = keras.Model(other_input, layers.Dense(2, name="reused")(other_input))
-    twice = layers.Dense(2, name="twice")
-    x = twice(twice(other.get_layer("reused")(chain(block(inputs)))))
-    x = layers.Dense(hp.Choice("units", [4, 8]), "tanh", name="wide")(x)
-    model = keras.Model(inputs, layers.Dense(2, name="head")(x))
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("adam", loss, metrics=["accuracy"], jit_compile=False)
-    return model
-
-
 @pytest.mark.slow
 def test_models_inside_models_are_tuned_trained_watched_and_exported(call):
-    recipe = dataclasses.replace(tiny.recipe, build=nested, epochs=4, trials=1)
-    done = call("--watch", recipe=recipe)
+    done = call("--watch", recipe=nested.recipe)
     assert done.code == 0, done.err
-    logs = done.run / "logs" / "training"
+    logs = done.folder / "runs/nested/1/logs/training"
     watched = {"block", "chain", "reused", "twice", "wide", "head"}
     found = tags(logs / "activations")
     assert {t.partition("/")[2] for t in found if t.startswith("dead_units/")} == watched
