@@ -1,4 +1,4 @@
-"""The tiny recipe with models inside the model, a layer of another, and one that is called twice."""
+"""The tiny recipe with models inside the model, a layer of another, and one called twice."""
 
 import dataclasses
 
