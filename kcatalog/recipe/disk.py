@@ -93,15 +93,39 @@ def workspace(folder: Path) -> Iterator[Path]:
     What killed processes have left of theirs is removed, too; nobody holds those any more.
     """
     for other in folder.glob(UNFINISHED + "*"):
-        if (other / LOCK).exists():
-            with contextlib.suppress(RecipeError), held(other):
-                shutil.rmtree(other)
-    place = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder))
-    try:
-        with held(place):
+        with contextlib.suppress(OSError):
+            if (other / LOCK).exists():
+                with contextlib.suppress(RecipeError), held(other):
+                    _remove(other)
+            else:  # killed before it was held or after all was removed: there is nothing in it
+                other.rmdir()
+    with contextlib.ExitStack() as holding:
+        place = _make(folder, holding)
+        try:
             yield place
-    finally:
-        shutil.rmtree(place)
+        finally:
+            _remove(place)
+
+
+def _make(folder: Path, holding: contextlib.ExitStack) -> Path:
+    """A new directory, held; another one if somebody swept it up before it was."""
+    while True:
+        place = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder))
+        with contextlib.suppress(FileNotFoundError, RecipeError):
+            holding.enter_context(held(place))
+            if place.is_dir():
+                return place
+
+
+def _remove(place: Path) -> None:
+    """Remove a directory; its lock goes last, so that what a kill leaves of it is found."""
+    for inside in place.iterdir():
+        if inside.is_dir() and not inside.is_symlink():
+            shutil.rmtree(inside)
+        elif inside.name != LOCK:
+            inside.unlink()
+    (place / LOCK).unlink(missing_ok=True)
+    place.rmdir()
 
 
 def empty(folder: Path) -> bool:

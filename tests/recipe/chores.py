@@ -36,6 +36,16 @@ def work(folder: Path) -> int:
     return 0
 
 
+def leave_nothing(folder: Path) -> int:
+    """Work in the folder "run", with files and folders there, and be done."""
+    with disk.workspace(folder / "run") as place:
+        for name in ("a", "b"):
+            (place / f"{name}.txt").write_text(name)
+            (place / name).mkdir()
+            (place / name / "more.txt").write_text(name)
+    return 0
+
+
 def wait_for(file: Path, seconds: float = 120) -> None:
     """Return when the file is there."""
     deadline = time.monotonic() + seconds

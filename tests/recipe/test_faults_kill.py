@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from kcatalog.recipe import checkpoint
+from kcatalog.recipe import checkpoint, disk
 from kcatalog.recipe.errors import RecipeError
 from tests.recipe.conftest import TRAIN, start
 
@@ -183,6 +183,24 @@ def test_export_killed_at_random(forks, whole_training, tmp_path, kills, in_one)
         kept = set(names(folder / "saved_models" / "tiny"))
         assert before <= kept
         assert not any(name.startswith(".") for name in kept), "what the kill left is cleaned"
+
+
+def test_nothing_is_left_of_a_workspace_wherever_its_process_is_killed(forks, tmp_path):
+    def begun(name):
+        (tmp_path / name / "run").mkdir(parents=True)
+        return tmp_path / name
+
+    operations = forks(folder=begun("0"), task="leave_nothing").operations
+    assert operations > 10
+    left = 0
+    for at in range(1, operations + 1):
+        folder = begun(str(at))
+        forks(folder=folder, task="leave_nothing", at=at)
+        left += any((folder / "run").iterdir())
+        with disk.workspace(folder / "run"):
+            pass
+        assert list((folder / "run").iterdir()) == [], at
+    assert left > 5
 
 
 def test_a_torn_checkpoint_under_a_good_name_would_be_found(tmp_path):

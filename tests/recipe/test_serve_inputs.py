@@ -1,17 +1,22 @@
 """`serve`, piece by piece: what a body may hold, and how many may ask."""
 
 import asyncio
+import errno
 import io
 import json
+import os
 import struct
 import threading
 
 import numpy as np
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 from kcatalog.recipe import data, prediction
 from kcatalog.recipe.serve import app, files, instances
 from kcatalog.recipe.serve.answers import RequestError
+from kcatalog.recipe.serve.connection import protocol
 from kcatalog.recipe.serve.limits import Limits
 from kcatalog.recipe.serve.model import Model
 from kcatalog.recipe.serve.worker import Worker
@@ -292,3 +297,34 @@ def test_what_a_function_raises_is_raised():
         worker.close()
 
     asyncio.run(ask())
+
+
+# --- connections -------------------------------------------------------------------------
+
+
+class Gone(asyncio.Transport):
+    """To a client that has reset the connection."""
+
+    aborted = False
+
+    def write(self, data):
+        pass
+
+    def write_eof(self):
+        raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+
+    def abort(self):
+        self.aborted = True
+
+
+def test_a_client_that_is_gone_is_hung_up_on():
+    """What it is refused for can no longer be said to it."""
+
+    async def asked():
+        config = uvicorn.Config(lambda *_: None, log_config=None)
+        made, transport = protocol(LIMITS)(config, ServerState(), {}), Gone()
+        made.connection_made(transport)
+        made.data_received(b"no HTTP\r\n\r\n")
+        return transport.aborted
+
+    assert asyncio.run(asked())

@@ -96,8 +96,12 @@ def protocol(limits: Limits) -> type[H11Protocol]:
                 self.cycle.disconnected = True
                 self.cycle.message_event.set()
             # Closing while the client still sends would take the answer away from it.
-            self.transport.write_eof()
-            self._wind(limits.linger_seconds, self.transport.abort)
+            try:
+                self.transport.write_eof()
+            except OSError:  # it has gone without a word
+                self.transport.abort()
+            else:
+                self._wind(limits.linger_seconds, self.transport.abort)
 
         def _wind(self, seconds, then):
             self._stop()
