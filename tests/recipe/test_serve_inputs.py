@@ -307,6 +307,9 @@ class Gone(asyncio.Transport):
 
     aborted = False
 
+    def is_closing(self):
+        return self.aborted
+
     def write(self, data):
         pass
 
