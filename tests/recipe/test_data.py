@@ -347,6 +347,13 @@ def test_a_recording_that_was_cut_off_is_named_wherever_it_ends(tmp_path, kind):
             read_wav(file)
 
 
+def test_a_recording_written_before_its_length_was_known_is_read_to_its_end(tmp_path):
+    file = write_wav(tmp_path / "a" / "stream.wav", tone(200))
+    sound, unknown = file.read_bytes(), b"\xff" * 4
+    file.write_bytes(sound[:4] + unknown + sound[8:40] + unknown + sound[44:])
+    assert len(read_wav(file)[0]) == 4000
+
+
 def test_only_the_tags_of_a_recording_may_be_cut_off(tmp_path):
     file = write_wav(tmp_path / "a" / "tags.wav", tone(200))
     sound, tags = file.read_bytes(), b"LIST" + (100).to_bytes(4, "little") + b"INFO"

@@ -22,6 +22,7 @@ from kcatalog.recipe.errors import RecipeError
 
 RATES = (1_000, 384_000)  # samples per second that sound is recorded with
 LOUDEST = 1e30  # that still is a finite number after resampling in single precision
+UNKNOWN = 2**31 - 2**16  # bytes; a length from here on says nothing
 
 
 class Speech(Source):
@@ -128,11 +129,14 @@ def check_wav(file: Path) -> None:
 
 
 class _Whole(io.BytesIO):
-    """A file's bytes. Where fewer are left than are asked for, that is an error, not the end."""
+    """A file's bytes. Where fewer are left than are asked for, that is an error, not the end.
+
+    A program that writes while it records does not know the length yet, and says the largest.
+    """
 
     def read(self, size: int = -1) -> bytes:
         found = super().read(size)
-        if 0 < len(found) < size:
+        if 0 < len(found) < size < UNKNOWN:
             raise EOFError(f"it ends {size - len(found)} bytes early")
         return found
 
