@@ -100,10 +100,11 @@ def stream(batches, errors: list):
         return tuple(tf.ensure_shape(a, shape) for a, (shape, _) in zip(arrays, specs, strict=True))
 
     with tf.device("CPU:0"):
-        steps = tf.data.Dataset.range(len(batches))
-        fetched = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        steps, at_once = tf.data.Dataset.range(len(batches)), os.cpu_count()
+        fetched = steps.map(batch, num_parallel_calls=at_once, deterministic=True)
         options = tf.data.Options()
-        options.threading.private_threadpool_size = os.cpu_count()
+        # one more than fetch: what measures the waiting must not wait for a thread itself
+        options.threading.private_threadpool_size = at_once + 1
         return fetched.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
