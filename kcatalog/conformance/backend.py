@@ -93,7 +93,11 @@ def float64():
     if NAME == "jax":
         import jax
 
-        with jax.enable_x64(True):
+        try:
+            enable_x64 = jax.enable_x64
+        except AttributeError:  # its place before JAX 0.8
+            from jax.experimental import enable_x64
+        with enable_x64(True):
             yield
     else:
         yield

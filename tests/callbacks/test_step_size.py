@@ -85,6 +85,7 @@ def test_steps_that_only_accumulate_do_not_move(data, tmp_path):
     assert [step for step, ratio in moved.items() if ratio > 0] == [2, 4, 6]
 
 
+@pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras 3.13")
 def test_a_rate_for_each_optimizer(data):
     x, y = data
     model = make("sgd")

@@ -7,6 +7,12 @@ from kcatalog import checks
 from kcatalog.optimizers.wrappers.gradient_hook import GradientHook
 from kcatalog.optimizers.wrappers.replicas import assign_when
 
+# Optimizers that hold others and cannot be held. Keras 3.13 has no MultiOptimizer yet.
+_OUTER_ONLY = (
+    keras.optimizers.LossScaleOptimizer,
+    getattr(keras.optimizers, "MultiOptimizer", keras.optimizers.LossScaleOptimizer),
+)
+
 
 class Wrapper(keras.optimizers.Optimizer):
     """Changes what an optimizer is given, or what it leaves behind.
@@ -178,8 +184,7 @@ def _optimizer(owner, inner):
         raise checks.error(owner, "inner", rule, inner, 'For example: "adam".') from e
     if optimizer is None:
         raise checks.error(owner, "inner", rule, inner, 'For example: "adam".')
-    outer_only = (keras.optimizers.LossScaleOptimizer, keras.optimizers.MultiOptimizer)
-    if isinstance(optimizer, outer_only):
+    if isinstance(optimizer, _OUTER_ONLY):
         kind = type(optimizer).__name__
         name = type(owner).__name__
         fix = f"Wrap the other way round: put {name} inside the {kind}."
