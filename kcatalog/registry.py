@@ -40,8 +40,12 @@ def component(**facts):
     def register(cls):
         import keras
 
+        from kcatalog import derive
+
         _CARDS[cls] = Card(**facts)
         if hasattr(cls, "get_config"):  # callbacks and samplers are not serialized
+            derive.config(cls)
+            derive.name(cls)
             package = cls.__module__.split(".")[0]
             if package == __package__:  # the same class name may stand under two kinds
                 package = ".".join(cls.__module__.split(".")[:2])

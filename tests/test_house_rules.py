@@ -139,6 +139,7 @@ LAYERS = [  # each may import from those below it, and from its own row
     kcatalog.KINDS,
     ("ops",),
     ("registry",),
+    ("derive",),
     ("keras_parts", "checks", "source"),
     ("card",),
 ]

@@ -34,11 +34,13 @@ def card_complete(s: Subject):
     """A card names its source and its idea, and its example shows something."""
     require(s.card.paper is not None, "the card must name a paper or other source")
     require(s.card.equation, "the card must give the equation")
+    base = _base_arguments(s)
     for name, value in s.card.example.args.items():
-        require(name in s.signature, f"the card's example gives `{name}`, no argument of __init__")
-        default = s.signature[name].default
+        known = name in s.signature or name in base
+        require(known, f"the card's example gives `{name}`, no argument of __init__")
+        default = s.signature[name].default if name in s.signature else None
         require(value != default, f"the card's example gives `{name}` its default value")
-    if any(p.default is not p.empty for p in s.signature.values()):
+    if any(p.default is not p.empty for n, p in s.signature.items() if n not in base):
         require(s.card.example.args, "the card's example must set an argument to a non-default")
 
 
@@ -46,7 +48,7 @@ def card_complete(s: Subject):
 def docstring_complete(s: Subject):
     """Summary and sections in order; Args equal to the signature; ranges as checked."""
     require(s.entry.summary, "the docstring must begin with a summary sentence")
-    wanted = [t for t in SECTIONS if t != "Args" or s.signature]
+    wanted = [t for t in SECTIONS if t != "Args" or set(s.signature) - _base_arguments(s)]
     have = [t for t in s.entry.sections if t in SECTIONS]
     require(have == wanted, f"docstring sections must be {wanted}, in this order, not {have}")
     meanings = source.argument_meanings(s.entry.sections.get("Args", ""))

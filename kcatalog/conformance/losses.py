@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kcatalog import registry
 from kcatalog.conformance import backend
 from kcatalog.conformance.subject import BATCH, Subject, close, finite, require
 from kcatalog.conformance.suite import check
@@ -34,6 +35,13 @@ def reduction_shapes(s: Subject):
     mean = value_of(s.make(), *y)
     require(mean.shape == (), f"reduced shape {mean.shape}, not a scalar")
     close(mean, each.mean(), "mean of the unreduced values")
+
+
+@check("losses", when=lambda s: registry.card_of(s.cls) is not None)
+def dtype_survives(s: Subject):
+    """A saved loss computes in the dtype it was given."""
+    again = s.cls.from_config(s.make(dtype="float16").get_config())
+    require(again.dtype == "float16", f"dtype float16 was reloaded as {again.dtype}")
 
 
 @check("losses")

@@ -66,6 +66,3 @@ class Simplex(keras.constraints.Constraint):
         w = ops.moveaxis(w, self.axis, -1)
         w = simplex_projection(w, self.radius)
         return ops.cast(ops.moveaxis(w, -1, self.axis), dtype)
-
-    def get_config(self):
-        return {"axis": self.axis, "radius": self.radius}

@@ -85,17 +85,8 @@ class Chrono(keras.initializers.Initializer):
         b = ops.concatenate([b, zeros, zeros])
         return b if len(shape) == 1 else ops.stack([b, ops.zeros_like(b)])
 
-    def get_config(self):
-        return {
-            "max_steps": self.max_steps,
-            "units": self.units,
-            "seed": keras.saving.serialize_keras_object(self.seed),
-        }
-
 
 def _seed(owner, seed):
-    """An integer, a generator, either's config, or None."""
-    if isinstance(seed, dict):
-        seed = keras.saving.deserialize_keras_object(seed)
+    """An integer, a generator, or None."""
     kinds = (int, keras.random.SeedGenerator, type(None))
     return checks.instance(owner, "seed", seed, kinds, "an integer, a SeedGenerator or None")

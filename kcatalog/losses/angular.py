@@ -40,9 +40,6 @@ class Angular(InBatchLoss):
     Args:
         angle_degrees: `α`, the largest angle at the negative, in degrees, a number in (0, 60]. The
             triangle's smallest angle is never larger than 60.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -66,14 +63,8 @@ class Angular(InBatchLoss):
         0.0181
     """
 
-    def __init__(
-        self,
-        angle_degrees=45.0,
-        reduction="sum_over_batch_size",
-        name="angular",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, angle_degrees=45.0, **kwargs):
+        super().__init__(**kwargs)
         self.angle_degrees = checks.number(self, "angle_degrees", angle_degrees, "(0, 60]")
 
     def compare(self, labels, x, anchors=None):
@@ -87,6 +78,3 @@ class Angular(InBatchLoss):
         f = 8 * t + ops.log(ops.where(pairs, Σ, 1.0)) - 2 * (1 + t) * S[:anchors]
         losses = ops.where(pairs, ops.softplus(f), 0.0)
         return ops.sum(losses, axis=1), ops.sum(ops.cast(pairs, "int32"), axis=1)
-
-    def get_config(self):
-        return {**super().get_config(), "angle_degrees": self.angle_degrees}

@@ -54,9 +54,6 @@ class AsymmetricCrossentropy(keras.losses.Loss):
         from_logits: True where `y_pred` holds logits; more exact than probabilities.
         label_smoothing: The part by which targets move towards 1/2, in [0, 1].
         axis: The axis of labels, an integer in (-inf, inf).
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: 0 or 1 (or between), of the shape of `y_pred`; `(batch, ..., labels)`.
@@ -86,11 +83,9 @@ class AsymmetricCrossentropy(keras.losses.Loss):
         from_logits=False,
         label_smoothing=0.0,
         axis=-1,
-        reduction="sum_over_batch_size",
-        name="asymmetric_crossentropy",
-        dtype=None,
+        **kwargs,
     ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(**kwargs)
         self.gamma_negative = checks.number(self, "gamma_negative", gamma_negative, "[0, inf)")
         self.gamma_positive = checks.number(self, "gamma_positive", gamma_positive, "[0, inf)")
         self.clip = checks.number(self, "clip", clip, "[0, 1)")
@@ -127,15 +122,3 @@ class AsymmetricCrossentropy(keras.losses.Loss):
 
     def _constant(self, focus):
         return focus if self.focusing_gradient else ops.stop_gradient(focus)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "gamma_negative": self.gamma_negative,
-            "gamma_positive": self.gamma_positive,
-            "clip": self.clip,
-            "focusing_gradient": self.focusing_gradient,
-            "from_logits": self.from_logits,
-            "label_smoothing": self.label_smoothing,
-            "axis": self.axis,
-        }

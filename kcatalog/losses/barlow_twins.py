@@ -38,9 +38,6 @@ class BarlowTwins(InBatchLoss):
     Args:
         redundancy_weight: `λ`, a number in [0, inf).
         epsilon: `ε`, a number in (0, inf).
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true` and `y_pred`: the two views, `(batch, features)` each, `loss(a, b)`. Or
@@ -63,15 +60,8 @@ class BarlowTwins(InBatchLoss):
         4.0
     """
 
-    def __init__(
-        self,
-        redundancy_weight=5e-3,
-        epsilon=1e-5,
-        reduction="sum_over_batch_size",
-        name="barlow_twins",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, redundancy_weight=5e-3, epsilon=1e-5, **kwargs):
+        super().__init__(**kwargs)
         self.redundancy_weight = checks.number(
             self, "redundancy_weight", redundancy_weight, "[0, inf)"
         )
@@ -92,10 +82,3 @@ class BarlowTwins(InBatchLoss):
     def _standardized(self, x):
         x = x - ops.mean(x, axis=0)
         return x * ops.rsqrt(ops.mean(x**2, axis=0) + self.epsilon)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "redundancy_weight": self.redundancy_weight,
-            "epsilon": self.epsilon,
-        }

@@ -52,9 +52,6 @@ class BiTemperedCrossentropy(keras.losses.Loss):
         from_logits: True where `y_pred` holds logits, as it should.
         label_smoothing: The part of the target spread over all classes, in [0, 1].
         axis: The axis of classes, an integer in (-inf, inf).
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot (or any
@@ -77,18 +74,8 @@ class BiTemperedCrossentropy(keras.losses.Loss):
         0.25
     """
 
-    def __init__(
-        self,
-        t1=0.8,
-        t2=1.2,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        reduction="sum_over_batch_size",
-        name="bi_tempered_crossentropy",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, t1=0.8, t2=1.2, from_logits=False, label_smoothing=0.0, axis=-1, **kwargs):
+        super().__init__(**kwargs)
         self.t1 = checks.number(self, "t1", t1, "[0, 1]")
         self.t2 = checks.number(self, "t2", t2, "[1, 5]")
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
@@ -103,13 +90,3 @@ class BiTemperedCrossentropy(keras.losses.Loss):
         k = 2 - self.t1
         divergence = q * (tempered_log(log_q, self.t1) - tempered_log(log_p, self.t1))
         return ops.sum(divergence - (q**k - ops.exp(k * log_p)) / k, axis=self.axis)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "t1": self.t1,
-            "t2": self.t2,
-            "from_logits": self.from_logits,
-            "label_smoothing": self.label_smoothing,
-            "axis": self.axis,
-        }

@@ -18,7 +18,7 @@ from kcatalog.registry import component
     ),
     equation="l = ½ ‖x - c_y‖²",
     tags=("integer-labels", "one-hot-labels", "logits"),
-    example=Example({"name": "compactness"}, shape=(6,), targets="labels"),
+    example=Example(shape=(6,), targets="labels"),
 )
 class Center(keras.losses.Loss):
     """Center loss: half the squared distance of an embedding to its class's learned center.
@@ -32,11 +32,6 @@ class Center(keras.losses.Loss):
     Maths:
         `l = ½ ‖x - c_y‖² = -½ s_y`, with `s` = `y_pred`, the negative squared distances, and
         `y` = `y_true`.
-
-    Args:
-        reduction: How samples are reduced, as in every Keras loss; the paper's is `"sum"`.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch,)` or `(batch, 1)`, whole numbers of any dtype, or one-hot
@@ -61,12 +56,6 @@ class Center(keras.losses.Loss):
         8.0
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="center", dtype=None):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-
     def call(self, y_true, y_pred):
         s = class_similarities(self, y_pred)
         return 0.5 * crossentropy(y_true, s)  # the cross-entropy of anything is -Σ y s = -s_y
-
-    def get_config(self):
-        return super().get_config()

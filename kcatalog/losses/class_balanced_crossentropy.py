@@ -51,9 +51,6 @@ class ClassBalancedCrossentropy(keras.losses.Loss):
         from_logits: True where `y_pred` holds logits; more exact than probabilities.
         label_smoothing: The part of the target spread over all classes, in [0, 1].
         axis: The axis of classes, an integer in (-inf, inf).
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot (or any
@@ -75,17 +72,9 @@ class ClassBalancedCrossentropy(keras.losses.Loss):
     """
 
     def __init__(
-        self,
-        counts,
-        beta=0.999,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        reduction="sum_over_batch_size",
-        name="class_balanced_crossentropy",
-        dtype=None,
+        self, counts, beta=0.999, from_logits=False, label_smoothing=0.0, axis=-1, **kwargs
     ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(**kwargs)
         self.counts = checks.numbers_list(self, "counts", counts, "[1, inf)")
         self.beta = checks.number(self, "beta", beta, "[0, 1)")
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
@@ -100,13 +89,3 @@ class ClassBalancedCrossentropy(keras.losses.Loss):
         y = class_distribution(y_true, log_p, self.axis)
         w_y = ops.sum(w * y, axis=self.axis)
         return w_y * crossentropy(y_true, log_p, self.axis, self.label_smoothing)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "counts": self.counts,
-            "beta": self.beta,
-            "from_logits": self.from_logits,
-            "label_smoothing": self.label_smoothing,
-            "axis": self.axis,
-        }

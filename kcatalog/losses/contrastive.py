@@ -49,9 +49,6 @@ class Contrastive(keras.losses.Loss):
         distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine). It is
             squared once more; the paper's is `"euclidean"`.
         normalize: True to scale embeddings to length 1 first.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: `(batch,)` or `(batch, 1)`: 1 for the same, 0 for different, or in between.
@@ -72,16 +69,8 @@ class Contrastive(keras.losses.Loss):
         [25.0, 1.0]
     """
 
-    def __init__(
-        self,
-        margin=1.0,
-        distance="euclidean",
-        normalize=False,
-        reduction="sum_over_batch_size",
-        name="contrastive",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, margin=1.0, distance="euclidean", normalize=False, **kwargs):
+        super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
         self.distance = checks.choice(self, "distance", distance, DISTANCES)
         self.normalize = checks.boolean(self, "normalize", normalize)
@@ -91,11 +80,3 @@ class Contrastive(keras.losses.Loss):
         D = paired_distances(a, b, self.distance, self.normalize)
         y = ops.cast(flat_labels(y_true), D.dtype)
         return y * D**2 + (1 - y) * ops.relu(self.margin - D) ** 2
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "margin": self.margin,
-            "distance": self.distance,
-            "normalize": self.normalize,
-        }

@@ -21,7 +21,7 @@ from kcatalog.registry import component
     ),
     equation="L = 1/Σ|S_k| Σ_k Σ over S_k of H([y > k], σ(z_k)),  S_k = {b : y_b ≥ k}",
     tags=("integer-labels", "in-batch"),
-    example=Example({"name": "ranks"}, shape=(4,), targets="labels", classes=5),
+    example=Example(shape=(4,), targets="labels", classes=5),
 )
 class CORN(keras.losses.Loss):
     """Conditional ordinal regression: cross-entropy of "above rank k", given that k is reached.
@@ -37,11 +37,6 @@ class CORN(keras.losses.Loss):
         `L = 1/Σ_k |S_k| Σ_k Σ over b in S_k of H([y_b > k], σ(z_bk))` for `k = 0 … ranks - 2`,
         with `S_k` the samples of the batch that reach rank `k` (`y_b ≥ k`), `H` = binary
         cross-entropy, `y` = `y_true` and `z` = `y_pred`.
-
-    Args:
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: ranks `(batch, ...)` or `(batch, ..., 1)`, from 0 on, whole numbers of any dtype.
@@ -62,15 +57,9 @@ class CORN(keras.losses.Loss):
         [0.4621, 0.9242]
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="corn", dtype=None):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-
     def call(self, y_true, y_pred):
         z = at_least_float32(y_pred)
         y, k = class_indices(y_true, z), ops.arange(z.shape[-1], dtype="int32")
         S = ops.cast(y >= k, z.dtype)
         H = ops.softplus(ops.where(y > k, -z, z))
         return ops.sum(S * H, axis=-1) / mean_over_replicas(ops.sum(S, axis=-1))
-
-    def get_config(self):
-        return super().get_config()

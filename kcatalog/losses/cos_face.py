@@ -42,9 +42,6 @@ class CosFace(keras.losses.Loss):
             classes in few features less.
         scale: `s`, a number in (0, inf). Should grow with the logarithm of the number of
             classes.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch,)` or `(batch, 1)`, whole numbers of any dtype, or one-hot
@@ -64,21 +61,11 @@ class CosFace(keras.losses.Loss):
         0.6931
     """
 
-    def __init__(
-        self,
-        margin=0.35,
-        scale=64.0,
-        reduction="sum_over_batch_size",
-        name="cos_face",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, margin=0.35, scale=64.0, **kwargs):
+        super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "[0, inf)")
         self.scale = checks.number(self, "scale", scale, "(0, inf)")
 
     def call(self, y_true, y_pred):
         cos = class_similarities(self, y_pred)
         return margin_crossentropy(y_true, cos, lambda cos_y: cos_y - self.margin, self.scale)
-
-    def get_config(self):
-        return {**super().get_config(), "margin": self.margin, "scale": self.scale}

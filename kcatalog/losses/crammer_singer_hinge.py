@@ -37,9 +37,6 @@ class CrammerSingerHinge(keras.losses.Loss):
 
     Args:
         margin: `m`, in units of the scores, a number in (0, inf).
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, whole numbers of any dtype,
@@ -59,14 +56,8 @@ class CrammerSingerHinge(keras.losses.Loss):
         0.5
     """
 
-    def __init__(
-        self,
-        margin=1.0,
-        reduction="sum_over_batch_size",
-        name="crammer_singer_hinge",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, margin=1.0, **kwargs):
+        super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
 
     def call(self, y_true, y_pred):
@@ -75,6 +66,3 @@ class CrammerSingerHinge(keras.losses.Loss):
         s_y = ops.sum(y * s, axis=-1)
         s_j = ops.max(ops.where(y > 0, -float("inf"), s), axis=-1)
         return ops.relu(self.margin + s_j - s_y)
-
-    def get_config(self):
-        return {**super().get_config(), "margin": self.margin}

@@ -35,9 +35,6 @@ class DIoU(keras.losses.Loss):
     Args:
         bounding_box_format: "xyxy" (left, top, right, bottom), "yxyx", "xywh" (left, top, width,
             height), "center_xywh" or "center_yxhw", as in `keras.utils.bounding_boxes`.
-        reduction: How boxes are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`, `y_pred`: boxes `(batch, ..., 4)`, pairs that belong together. Unreduced:
@@ -56,14 +53,8 @@ class DIoU(keras.losses.Loss):
         1.4
     """
 
-    def __init__(
-        self,
-        bounding_box_format="xyxy",
-        reduction="sum_over_batch_size",
-        name="diou",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, bounding_box_format="xyxy", **kwargs):
+        super().__init__(**kwargs)
         self.bounding_box_format = checks.choice(
             self, "bounding_box_format", bounding_box_format, boxes.FORMATS
         )
@@ -71,6 +62,3 @@ class DIoU(keras.losses.Loss):
     def call(self, y_true, y_pred):
         a, b = boxes.corners(self, y_true, y_pred, self.bounding_box_format)
         return 1 - boxes.diou(a, b)
-
-    def get_config(self):
-        return {**super().get_config(), "bounding_box_format": self.bounding_box_format}

@@ -53,9 +53,6 @@ class DistanceWeightedMargin(InBatchLoss):
         beta: `β`, the boundary, a number in (0, 2).
         sampling: `"distance_weighted"`, or `"uniform"`: `w` is the same for all negatives.
         cutoff: `c`, the distance below which `w` grows no more, a number in (0, 2).
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -81,17 +78,8 @@ class DistanceWeightedMargin(InBatchLoss):
         0.6381
     """
 
-    def __init__(
-        self,
-        margin=0.2,
-        beta=1.2,
-        sampling="distance_weighted",
-        cutoff=0.5,
-        reduction="sum_over_batch_size",
-        name="distance_weighted_margin",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, margin=0.2, beta=1.2, sampling="distance_weighted", cutoff=0.5, **kwargs):
+        super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
         self.beta = checks.number(self, "beta", beta, "(0, 2)")
         options = ("distance_weighted", "uniform")
@@ -117,12 +105,3 @@ class DistanceWeightedMargin(InBatchLoss):
             d = ops.clip(D, self.cutoff, 1.9999)  # at 2, antipodes, the density vanishes
             log_w = (2 - features) * ops.log(d) + (3 - features) / 2 * ops.log(1 - d**2 / 4)
         return ops.where(negative, ops.exp(log_w - log_sum_exp(log_w, negative)), 0.0)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "margin": self.margin,
-            "beta": self.beta,
-            "sampling": self.sampling,
-            "cutoff": self.cutoff,
-        }

@@ -53,9 +53,6 @@ class FocalTversky(keras.losses.Loss):
         from_logits: True where `y_pred` holds logits. A single class is a sigmoid's.
         axis: The axis of classes, an integer in (-inf, inf). (`keras.losses.Tversky` calls the
             axes that are summed so, and pools the classes unless told not to.)
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or masks as `y_pred`. With a
@@ -83,11 +80,9 @@ class FocalTversky(keras.losses.Loss):
         epsilon=1.0,
         from_logits=False,
         axis=-1,
-        reduction="sum_over_batch_size",
-        name="focal_tversky",
-        dtype=None,
+        **kwargs,
     ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(**kwargs)
         self.alpha = checks.number(self, "alpha", alpha, "[0, inf)")
         self.beta = checks.number(self, "beta", beta, "[0, inf)")
         self.gamma = checks.number(self, "gamma", gamma, "(0, inf)")
@@ -103,14 +98,3 @@ class FocalTversky(keras.losses.Loss):
         missing = self.alpha * FN + self.beta * FP
         x = missing / (TP + missing + self.epsilon)  # 1 - TI, without cancellation
         return ops.mean(x * ops.maximum(x, 1e-7) ** (1 / self.gamma - 1), axis=-1)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "alpha": self.alpha,
-            "beta": self.beta,
-            "gamma": self.gamma,
-            "epsilon": self.epsilon,
-            "from_logits": self.from_logits,
-            "axis": self.axis,
-        }

@@ -47,9 +47,6 @@ class GeneralizedDice(keras.losses.Loss):
         from_logits: True where `y_pred` holds logits. A single class is a sigmoid's.
         axis: The axis of classes, an integer in (-inf, inf). (`keras.losses.Dice` calls the axes
             that are summed so.)
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or masks as `y_pred`. With a
@@ -70,16 +67,8 @@ class GeneralizedDice(keras.losses.Loss):
         0.3333
     """
 
-    def __init__(
-        self,
-        epsilon=1.0,
-        from_logits=False,
-        axis=-1,
-        reduction="sum_over_batch_size",
-        name="generalized_dice",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, epsilon=1.0, from_logits=False, axis=-1, **kwargs):
+        super().__init__(**kwargs)
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
         self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
@@ -90,14 +79,6 @@ class GeneralizedDice(keras.losses.Loss):
         wrong = ops.sum(w * ops.sum(r * (1 - p) + p * (1 - r), axis=1), axis=-1)
         total = ops.sum(w * ops.sum(r + p, axis=1), axis=-1)
         return wrong / (total + self.epsilon)  # r + p - 2 r p is what is wrong
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "epsilon": self.epsilon,
-            "from_logits": self.from_logits,
-            "axis": self.axis,
-        }
 
 
 def _weights(size):

@@ -49,9 +49,6 @@ class GeneralizedLiftedStructure(InBatchLoss):
         margin: `m`, in units of the distance, a number in (0, inf).
         distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine).
         normalize: True to scale embeddings to length 1 first.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -74,16 +71,8 @@ class GeneralizedLiftedStructure(InBatchLoss):
         1.0
     """
 
-    def __init__(
-        self,
-        margin=1.0,
-        distance="euclidean",
-        normalize=False,
-        reduction="sum_over_batch_size",
-        name="generalized_lifted_structure",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, margin=1.0, distance="euclidean", normalize=False, **kwargs):
+        super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
         self.distance = checks.choice(self, "distance", distance, DISTANCES)
         self.normalize = checks.boolean(self, "normalize", normalize)
@@ -96,11 +85,3 @@ class GeneralizedLiftedStructure(InBatchLoss):
         J = log_sum_exp(D, positive) + log_sum_exp(self.margin - D, negative)
         counts = ops.logical_and(ops.any(positive, axis=1), ops.any(negative, axis=1))
         return ops.relu(J)[:, 0], counts
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "margin": self.margin,
-            "distance": self.distance,
-            "normalize": self.normalize,
-        }

@@ -57,9 +57,6 @@ class InBatchContrastive(InBatchLoss):
         normalize: True to scale embeddings to length 1 first.
         squared: False to leave out the squares, as pytorch-metric-learning does; gradients then
             do not fade as pairs come near their goal.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -92,11 +89,9 @@ class InBatchContrastive(InBatchLoss):
         distance="euclidean",
         normalize=False,
         squared=True,
-        reduction="sum_over_batch_size",
-        name="in_batch_contrastive",
-        dtype=None,
+        **kwargs,
     ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(**kwargs)
         self.pos_margin = checks.number(self, "pos_margin", pos_margin, "[0, inf)")
         self.neg_margin = checks.number(self, "neg_margin", neg_margin, "(0, inf)")
         self.distance = checks.choice(self, "distance", distance, DISTANCES)
@@ -112,13 +107,3 @@ class InBatchContrastive(InBatchLoss):
         negative = ops.logical_not(same_class(labels, anchors))
         pairs = ops.any(ops.logical_or(positive, negative), axis=1)
         return mean_over(pull, positive) + mean_over(push, negative), ops.cast(pairs, D.dtype)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "pos_margin": self.pos_margin,
-            "neg_margin": self.neg_margin,
-            "distance": self.distance,
-            "normalize": self.normalize,
-            "squared": self.squared,
-        }

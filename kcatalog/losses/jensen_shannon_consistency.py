@@ -42,9 +42,6 @@ class JensenShannonConsistency(keras.losses.Loss):
         alpha: `λ`, the weight of consistency, a number in [0, inf).
         from_logits: True where `y_pred` holds logits; more exact than probabilities.
         label_smoothing: The part of the target spread over all classes, a number in [0, 1].
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot
@@ -66,16 +63,8 @@ class JensenShannonConsistency(keras.losses.Loss):
         0.4185
     """
 
-    def __init__(
-        self,
-        alpha=12.0,
-        from_logits=False,
-        label_smoothing=0.0,
-        reduction="sum_over_batch_size",
-        name="jensen_shannon_consistency",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, alpha=12.0, from_logits=False, label_smoothing=0.0, **kwargs):
+        super().__init__(**kwargs)
         self.alpha = checks.number(self, "alpha", alpha, "[0, inf)")
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
         self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
@@ -91,11 +80,3 @@ class JensenShannonConsistency(keras.losses.Loss):
         KL = ops.sum(ops.exp(log_p) * (log_p - log_M), axis=-1)
         H = crossentropy(y_true, log_p[:, 0], label_smoothing=self.label_smoothing)
         return H + self.alpha * ops.mean(KL, axis=1)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "alpha": self.alpha,
-            "from_logits": self.from_logits,
-            "label_smoothing": self.label_smoothing,
-        }

@@ -54,9 +54,6 @@ class LDAM(keras.losses.Loss):
         from_logits: True where `y_pred` holds cosines or logits, as it should.
         label_smoothing: The part of the target spread over all classes, in [0, 1].
         axis: The axis of classes, an integer in (-inf, inf).
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot of the shape of
@@ -84,11 +81,9 @@ class LDAM(keras.losses.Loss):
         from_logits=False,
         label_smoothing=0.0,
         axis=-1,
-        reduction="sum_over_batch_size",
-        name="ldam",
-        dtype=None,
+        **kwargs,
     ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(**kwargs)
         self.counts = checks.numbers_list(self, "counts", counts, "(0, inf)")
         self.max_margin = checks.number(self, "max_margin", max_margin, "[0, inf)")
         self.scale = checks.number(self, "scale", scale, "(0, inf)")
@@ -103,14 +98,3 @@ class LDAM(keras.losses.Loss):
         e_y = class_distribution(y_true, s, self.axis)
         log_p = ops.log_softmax(self.scale * (s - Δ * e_y), axis=self.axis)
         return crossentropy(y_true, log_p, self.axis, self.label_smoothing)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "counts": self.counts,
-            "max_margin": self.max_margin,
-            "scale": self.scale,
-            "from_logits": self.from_logits,
-            "label_smoothing": self.label_smoothing,
-            "axis": self.axis,
-        }

@@ -50,9 +50,6 @@ class LiftedStructure(InBatchLoss):
         margin: `m`, in units of the distance, a number in (0, inf).
         distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine).
         normalize: True to scale embeddings to length 1 first.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -76,16 +73,8 @@ class LiftedStructure(InBatchLoss):
         0.8623
     """
 
-    def __init__(
-        self,
-        margin=1.0,
-        distance="euclidean",
-        normalize=False,
-        reduction="sum_over_batch_size",
-        name="lifted_structure",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, margin=1.0, distance="euclidean", normalize=False, **kwargs):
+        super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
         self.distance = checks.choice(self, "distance", distance, DISTANCES)
         self.normalize = checks.boolean(self, "normalize", normalize)
@@ -98,11 +87,3 @@ class LiftedStructure(InBatchLoss):
         J = D[:anchors] + R_i + ops.softplus(R_j - R_i)  # log(exp(R_i) + exp(R_j))
         pairs = ops.cast(positive_pairs(labels, anchors), D.dtype)
         return ops.sum(pairs * ops.square(ops.relu(J)) / 2, axis=1), ops.sum(pairs, axis=1)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "margin": self.margin,
-            "distance": self.distance,
-            "normalize": self.normalize,
-        }

@@ -47,9 +47,6 @@ class LogitAdjustedCrossentropy(keras.losses.Loss):
         from_logits: True where `y_pred` holds logits; more exact than probabilities.
         label_smoothing: The part of the target spread over all classes, in [0, 1].
         axis: The axis of classes, an integer in (-inf, inf).
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot (or any
@@ -70,18 +67,8 @@ class LogitAdjustedCrossentropy(keras.losses.Loss):
         1.3863
     """
 
-    def __init__(
-        self,
-        counts,
-        tau=1.0,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        reduction="sum_over_batch_size",
-        name="logit_adjusted_crossentropy",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, counts, tau=1.0, from_logits=False, label_smoothing=0.0, axis=-1, **kwargs):
+        super().__init__(**kwargs)
         self.counts = checks.numbers_list(self, "counts", counts, "(0, inf)")
         self.tau = checks.number(self, "tau", tau, "[0, inf)")
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
@@ -94,13 +81,3 @@ class LogitAdjustedCrossentropy(keras.losses.Loss):
         π = n / ops.sum(n)
         log_p = ops.log_softmax(s + self.tau * ops.log(π), axis=self.axis)
         return crossentropy(y_true, log_p, self.axis, self.label_smoothing)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "counts": self.counts,
-            "tau": self.tau,
-            "from_logits": self.from_logits,
-            "label_smoothing": self.label_smoothing,
-            "axis": self.axis,
-        }

@@ -40,9 +40,6 @@ class LovaszHinge(keras.losses.Loss):
     Args:
         per_image: True takes the index of each image, False that of the whole batch as if it
             were one image; a sample's value is then its share of that.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: masks 0/1 or -1/+1, as `y_pred`; a last axis of 1 may be left out.
@@ -63,14 +60,8 @@ class LovaszHinge(keras.losses.Loss):
         0.75
     """
 
-    def __init__(
-        self,
-        per_image=True,
-        reduction="sum_over_batch_size",
-        name="lovasz_hinge",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, per_image=True, **kwargs):
+        super().__init__(**kwargs)
         self.per_image = checks.boolean(self, "per_image", per_image)
 
     def call(self, y_true, y_pred):
@@ -79,6 +70,3 @@ class LovaszHinge(keras.losses.Loss):
         e = 1 - y * flat_samples(s)[..., None]
         truth = (y + 1) / 2
         return lovasz_jaccard(e, truth, self.per_image)[:, 0]
-
-    def get_config(self):
-        return {**super().get_config(), "per_image": self.per_image}

@@ -50,9 +50,6 @@ class LovaszSoftmax(keras.losses.Loss):
             authors' code, whose default is False.
         from_logits: True where `y_pred` holds logits. A single class is a sigmoid's.
         axis: The axis of classes, an integer in (-inf, inf).
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot as `y_pred`. With a
@@ -73,17 +70,8 @@ class LovaszSoftmax(keras.losses.Loss):
         0.5
     """
 
-    def __init__(
-        self,
-        classes="present",
-        per_image=True,
-        from_logits=False,
-        axis=-1,
-        reduction="sum_over_batch_size",
-        name="lovasz_softmax",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, classes="present", per_image=True, from_logits=False, axis=-1, **kwargs):
+        super().__init__(**kwargs)
         self.classes = checks.choice(self, "classes", classes, ("present", "all"))
         self.per_image = checks.boolean(self, "per_image", per_image)
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
@@ -98,12 +86,3 @@ class LovaszSoftmax(keras.losses.Loss):
         if not self.per_image:
             present = ops.max(present, axis=0, keepdims=True)
         return ops.sum(present * each, axis=-1) / ops.maximum(ops.sum(present, axis=-1), 1.0)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "classes": self.classes,
-            "per_image": self.per_image,
-            "from_logits": self.from_logits,
-            "axis": self.axis,
-        }

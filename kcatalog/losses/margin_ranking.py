@@ -36,9 +36,6 @@ class MarginRanking(keras.losses.Loss):
     Args:
         margin: `m`, in units of the scores, a number in [0, inf). The paper's is 1. Differs from
             PyTorch's MarginRankingLoss, whose default of 0 is content with equal scores.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: `(batch, ...)` or `(batch, ..., 1)`: 1 where the first score should be the higher
@@ -57,14 +54,8 @@ class MarginRanking(keras.losses.Loss):
         0.75
     """
 
-    def __init__(
-        self,
-        margin=1.0,
-        reduction="sum_over_batch_size",
-        name="margin_ranking",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, margin=1.0, **kwargs):
+        super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "[0, inf)")
 
     def call(self, y_true, y_pred):
@@ -74,6 +65,3 @@ class MarginRanking(keras.losses.Loss):
             raise checks.error(self, "y_pred", "pairs (batch, ..., 2)", tuple(s.shape), fix)
         difference = s[..., 0] - s[..., 1]
         return ops.relu(self.margin - signs(y_true, difference) * difference)
-
-    def get_config(self):
-        return {**super().get_config(), "margin": self.margin}

@@ -20,7 +20,7 @@ from kcatalog.registry import component
         "modified Huber loss",
     ),
     equation="l = max(0, 1 - z)² for z ≥ -1, else -4 z; z = y s",
-    example=Example({"name": "outliers"}, shape=(4,), targets="binary"),
+    example=Example(shape=(4,), targets="binary"),
 )
 class ModifiedHuber(keras.losses.Loss):
     """Squared hinge loss for two classes, growing only in proportion for outliers.
@@ -32,11 +32,6 @@ class ModifiedHuber(keras.losses.Loss):
     Maths:
         With `z = y s`: `l = max(0, 1 - z)²` for `z ≥ -1`, and `-4 z` below; `s` = `y_pred` and
         `y` = `y_true` as -1/+1. Value and slope meet at -1.
-
-    Args:
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: 0/1 or -1/+1, as `y_pred`; a last axis of 1 may be left out.
@@ -56,14 +51,8 @@ class ModifiedHuber(keras.losses.Loss):
         14.25
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="modified_huber", dtype=None):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-
     def call(self, y_true, y_pred):
         s = at_least_float32(y_pred)
         u = ops.relu(1 - signs(y_true, s) * s)
         q = ops.minimum(u, 2.0)  # q = u on the parabola, q = 2 on the line
         return mean_over_outputs(q * (2 * u - q))
-
-    def get_config(self):
-        return super().get_config()

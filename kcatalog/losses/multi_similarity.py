@@ -53,9 +53,6 @@ class MultiSimilarity(InBatchLoss):
             1; its authors' code and the peers 0.5.
         epsilon: `ε`, how far in order a pair may be and still be kept, in cosines, a number in
             [0, inf), or None to keep all pairs.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -78,17 +75,8 @@ class MultiSimilarity(InBatchLoss):
         [1.0064, 1.0064, 1.0986]
     """
 
-    def __init__(
-        self,
-        alpha=2.0,
-        beta=50.0,
-        base=0.5,
-        epsilon=0.1,
-        reduction="sum_over_batch_size",
-        name="multi_similarity",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, alpha=2.0, beta=50.0, base=0.5, epsilon=0.1, **kwargs):
+        super().__init__(**kwargs)
         self.alpha = checks.number(self, "alpha", alpha, "(0, inf)")
         self.beta = checks.number(self, "beta", beta, "(0, inf)")
         self.base = checks.number(self, "base", base, "[-1, 1]")
@@ -111,12 +99,3 @@ class MultiSimilarity(InBatchLoss):
         hard_positive = ops.logical_and(positive, nearest - S > -self.epsilon)
         hard_negative = ops.logical_and(negative, S - farthest > -self.epsilon)
         return hard_positive, hard_negative
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "alpha": self.alpha,
-            "beta": self.beta,
-            "base": self.base,
-            "epsilon": self.epsilon,
-        }

@@ -42,9 +42,6 @@ class MultipleNegativesRanking(InBatchLoss):
         temperature: `τ`, a number in (0, inf); 0.05 goes with cosines.
         normalize: True for cosines, False for inner products.
         symmetric: True to look for `a` given `b` as well, as CLIP does.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true` and `y_pred`: the two views, `(batch, features)` each, `loss(a, b)`. Or
@@ -65,16 +62,8 @@ class MultipleNegativesRanking(InBatchLoss):
         0.3133
     """
 
-    def __init__(
-        self,
-        temperature=0.05,
-        normalize=True,
-        symmetric=False,
-        reduction="sum_over_batch_size",
-        name="multiple_negatives_ranking",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, temperature=0.05, normalize=True, symmetric=False, **kwargs):
+        super().__init__(**kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
         self.normalize = checks.boolean(self, "normalize", normalize)
         self.symmetric = checks.boolean(self, "symmetric", symmetric)
@@ -91,11 +80,3 @@ class MultipleNegativesRanking(InBatchLoss):
     def _find(self, a, b, anchors):
         s = similarities(a, b, anchors, self.normalize) / self.temperature
         return crossentropy(ops.arange(ops.shape(s)[0]), ops.log_softmax(s))
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "temperature": self.temperature,
-            "normalize": self.normalize,
-            "symmetric": self.symmetric,
-        }

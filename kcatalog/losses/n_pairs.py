@@ -42,9 +42,6 @@ class NPairs(InBatchLoss):
 
     Args:
         factor: `λ`, a number in [0, inf); 0 is TensorFlow Addons' loss. Begin with 5e-4.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: the pairs' labels, `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -68,8 +65,8 @@ class NPairs(InBatchLoss):
         [0.1269, 0.6931]
     """
 
-    def __init__(self, factor=0.0, reduction="sum_over_batch_size", name="n_pairs", dtype=None):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, factor=0.0, **kwargs):
+        super().__init__(**kwargs)
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
 
     def samples(self, y_true, y_pred):
@@ -81,6 +78,3 @@ class NPairs(InBatchLoss):
         if self.factor:
             L += self.factor * ops.sum(a[:anchors] ** 2 + p[:anchors] ** 2, axis=1)
         return L, ops.ones_like(L)
-
-    def get_config(self):
-        return {**super().get_config(), "factor": self.factor}

@@ -40,9 +40,6 @@ class NPairsMultilabel(InBatchLoss):
 
     Args:
         factor: `λ`, a number in [0, inf); 0 is TensorFlow Addons' loss.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: `(batch, classes)`, 1 for each label that a pair bears, else 0.
@@ -67,10 +64,8 @@ class NPairsMultilabel(InBatchLoss):
         [0.7936, 0.6931]
     """
 
-    def __init__(
-        self, factor=0.0, reduction="sum_over_batch_size", name="n_pairs_multilabel", dtype=None
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, factor=0.0, **kwargs):
+        super().__init__(**kwargs)
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
 
     def samples(self, y_true, y_pred):
@@ -86,6 +81,3 @@ class NPairsMultilabel(InBatchLoss):
         if self.factor:
             L += self.factor * ops.sum(a[:anchors] ** 2 + p[:anchors] ** 2, axis=1) * labelled
         return L, labelled
-
-    def get_config(self):
-        return {**super().get_config(), "factor": self.factor}

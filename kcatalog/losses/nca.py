@@ -52,9 +52,6 @@ class NCA(InBatchLoss):
         temperature: `T`, in units of the distance, a number in (0, inf).
         distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine).
         normalize: True to scale embeddings to length 1 first.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -84,11 +81,9 @@ class NCA(InBatchLoss):
         temperature=1.0,
         distance="squared_euclidean",
         normalize=False,
-        reduction="sum_over_batch_size",
-        name="nca",
-        dtype=None,
+        **kwargs,
     ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(**kwargs)
         options = ("likelihood", "accuracy")
         self.objective = checks.choice(self, "objective", objective, options)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
@@ -101,12 +96,3 @@ class NCA(InBatchLoss):
         # z = log((1 - p) / p), so 1 - p = sigmoid(z) and -log p = log(1 + exp(z))
         losses = ops.sigmoid(z) if self.objective == "accuracy" else ops.softplus(z)
         return ops.where(has_friend, losses, 0.0), has_friend
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "objective": self.objective,
-            "temperature": self.temperature,
-            "distance": self.distance,
-            "normalize": self.normalize,
-        }

@@ -39,9 +39,6 @@ class NegativeCosine(keras.losses.Loss):
     Args:
         stop_gradient: False to let gradients reach `z` too, where something else keeps
             embeddings apart.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true` and `y_pred`: `z` and `p`, `(batch, features)` each, `loss(z, p)`. Or
@@ -61,14 +58,8 @@ class NegativeCosine(keras.losses.Loss):
         -0.7071
     """
 
-    def __init__(
-        self,
-        stop_gradient=True,
-        reduction="sum_over_batch_size",
-        name="negative_cosine",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, stop_gradient=True, **kwargs):
+        super().__init__(**kwargs)
         self.stop_gradient = checks.boolean(self, "stop_gradient", stop_gradient)
 
     def call(self, y_true, y_pred):
@@ -76,6 +67,3 @@ class NegativeCosine(keras.losses.Loss):
         if self.stop_gradient:
             z = ops.stop_gradient(z)
         return -ops.sum(unit_rows(z) * unit_rows(p), axis=-1)
-
-    def get_config(self):
-        return {**super().get_config(), "stop_gradient": self.stop_gradient}

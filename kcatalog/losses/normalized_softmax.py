@@ -38,9 +38,6 @@ class NormalizedSoftmax(keras.losses.Loss):
     Args:
         temperature: `T`, in units of the cosine, a number in (0, inf). Large ones pull less: at 1,
             with 1000 classes, even a perfect sample has a probability below 1/100.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch,)` or `(batch, 1)`, whole numbers of any dtype, or one-hot
@@ -59,19 +56,10 @@ class NormalizedSoftmax(keras.losses.Loss):
         0.2877
     """
 
-    def __init__(
-        self,
-        temperature=0.05,
-        reduction="sum_over_batch_size",
-        name="normalized_softmax",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, temperature=0.05, **kwargs):
+        super().__init__(**kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
 
     def call(self, y_true, y_pred):
         s = class_similarities(self, y_pred)
         return crossentropy(y_true, ops.log_softmax(s / self.temperature, axis=-1))
-
-    def get_config(self):
-        return {**super().get_config(), "temperature": self.temperature}

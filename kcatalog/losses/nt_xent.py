@@ -42,9 +42,6 @@ class NTXent(InBatchLoss):
     Args:
         temperature: `τ`, a number in (0, inf). The smaller, the more the hardest negatives count;
             the paper has 0.1 to 0.5, MoCo 0.07.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -68,10 +65,8 @@ class NTXent(InBatchLoss):
         0.5514
     """
 
-    def __init__(
-        self, temperature=0.07, reduction="sum_over_batch_size", name="nt_xent", dtype=None
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, temperature=0.07, **kwargs):
+        super().__init__(**kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
 
     def compare(self, labels, x, anchors=None):
@@ -80,6 +75,3 @@ class NTXent(InBatchLoss):
         positive = positive_pairs(labels, anchors)
         L = ops.where(positive, ops.softplus(negatives - s), 0.0)  # log(1 + Σ exp(s_an - s_ap))
         return ops.sum(L, axis=1), ops.sum(ops.cast(positive, s.dtype), axis=1)
-
-    def get_config(self):
-        return {**super().get_config(), "temperature": self.temperature}

@@ -19,7 +19,7 @@ from kcatalog.registry import component
     ),
     equation="l = max over j of s_j - s_y; for one score l = max(0, -y s)",
     tags=("integer-labels", "one-hot-labels", "logits"),
-    example=Example({"name": "mistakes"}, shape=(5,), targets="labels"),
+    example=Example(shape=(5,), targets="labels"),
 )
 class Perceptron(keras.losses.Loss):
     """Perceptron loss: zero where the right class leads, else how far it is behind.
@@ -32,11 +32,6 @@ class Perceptron(keras.losses.Loss):
     Maths:
         `l = max over j of s_j - s_y`, with `s` = `y_pred` and `y` = `y_true`. Two classes with one
         score: `l = max(0, -y s)` with `y` as -1/+1.
-
-    Args:
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         Many classes: `y_pred` is `(batch, ..., classes)`; `y_true` holds class indices
@@ -59,9 +54,6 @@ class Perceptron(keras.losses.Loss):
         0.5
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="perceptron", dtype=None):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-
     def call(self, y_true, y_pred):
         s = at_least_float32(y_pred)
         if len(s.shape) == 1:
@@ -70,6 +62,3 @@ class Perceptron(keras.losses.Loss):
             return ops.relu(-signs(y_true, s) * s)[..., 0]
         s_y = ops.sum(class_distribution(y_true, s) * s, axis=-1)
         return ops.max(s, axis=-1) - s_y
-
-    def get_config(self):
-        return super().get_config()

@@ -34,9 +34,6 @@ class Pinball(keras.losses.Loss):
 
     Args:
         tau: `τ`, the quantile wanted, a number in [0, 1], or a list with one for each output.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_pred`: `(batch, ..., outputs)`, or `(batch,)` where `tau` is a number. With a list,
@@ -56,8 +53,8 @@ class Pinball(keras.losses.Loss):
         2.0
     """
 
-    def __init__(self, tau=0.5, reduction="sum_over_batch_size", name="pinball", dtype=None):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, tau=0.5, **kwargs):
+        super().__init__(**kwargs)
         self.tau = _number_or_list(self, tau)
 
     def call(self, y_true, y_pred):
@@ -69,9 +66,6 @@ class Pinball(keras.losses.Loss):
             rule = f"predictions (batch, ..., {len(self.tau)}), one for each tau"
             raise checks.error(self, "y_pred", rule, tuple(q.shape), fix)
         return mean_over_outputs(ops.maximum(τ * δ, (τ - 1) * δ))
-
-    def get_config(self):
-        return {**super().get_config(), "tau": self.tau}
 
 
 def _number_or_list(owner, tau):

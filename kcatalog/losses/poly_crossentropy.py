@@ -42,9 +42,6 @@ class PolyCrossentropy(keras.losses.Loss):
         from_logits: True where `y_pred` holds logits; more exact than probabilities.
         label_smoothing: The part of the target spread over all classes, in [0, 1].
         axis: The axis of classes, an integer in (-inf, inf).
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot (or any
@@ -65,17 +62,8 @@ class PolyCrossentropy(keras.losses.Loss):
         1.6931
     """
 
-    def __init__(
-        self,
-        epsilon=2.0,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        reduction="sum_over_batch_size",
-        name="poly_crossentropy",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, epsilon=2.0, from_logits=False, label_smoothing=0.0, axis=-1, **kwargs):
+        super().__init__(**kwargs)
         self.epsilon = checks.number(self, "epsilon", epsilon, "[-1, inf)")
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
         self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
@@ -86,12 +74,3 @@ class PolyCrossentropy(keras.losses.Loss):
         q = class_distribution(y_true, log_p, self.axis, self.label_smoothing)
         H = crossentropy(y_true, log_p, self.axis, self.label_smoothing)
         return H - self.epsilon * ops.sum(q * ops.expm1(log_p), axis=self.axis)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "epsilon": self.epsilon,
-            "from_logits": self.from_logits,
-            "label_smoothing": self.label_smoothing,
-            "axis": self.axis,
-        }

@@ -42,9 +42,6 @@ class ProxyAnchor(InBatchLoss):
     Args:
         margin: `δ`, in units of the cosine, a number in [0, inf). The paper takes 0.1.
         scale: `α`, a number in (0, inf). The paper takes 32.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch,)` or `(batch, 1)`, whole numbers of any dtype, or one-hot
@@ -67,15 +64,8 @@ class ProxyAnchor(InBatchLoss):
         1.3863
     """
 
-    def __init__(
-        self,
-        margin=0.1,
-        scale=32.0,
-        reduction="sum_over_batch_size",
-        name="proxy_anchor",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, margin=0.1, scale=32.0, **kwargs):
+        super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "[0, inf)")
         self.scale = checks.number(self, "scale", scale, "(0, inf)")
 
@@ -94,9 +84,6 @@ class ProxyAnchor(InBatchLoss):
         S = ops.sum(pull, axis=1) / present + ops.mean(push, axis=1)
         # Both means are over proxies, not over samples: all samples together count as one term.
         return S, ops.ones_like(S) / ops.cast(ops.shape(s)[0], s.dtype)
-
-    def get_config(self):
-        return {**super().get_config(), "margin": self.margin, "scale": self.scale}
 
 
 def _shared_log_sum(z, keep, anchors):

@@ -42,9 +42,6 @@ class ProxyNCA(keras.losses.Loss):
         include_positive: True for a sum over all `j`, as in ProxyNCA++ and
             pytorch-metric-learning: the loss is then `NormalizedSoftmax(temperature=T / 2)`. False
             is the paper's; it goes on pulling where a sample is right already.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch,)` or `(batch, 1)`, whole numbers of any dtype, or one-hot
@@ -64,15 +61,8 @@ class ProxyNCA(keras.losses.Loss):
         -0.5069
     """
 
-    def __init__(
-        self,
-        temperature=1.0,
-        include_positive=False,
-        reduction="sum_over_batch_size",
-        name="proxy_nca",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, temperature=1.0, include_positive=False, **kwargs):
+        super().__init__(**kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
         self.include_positive = checks.boolean(self, "include_positive", include_positive)
 
@@ -88,10 +78,3 @@ class ProxyNCA(keras.losses.Loss):
         else:
             D_j = -ops.logsumexp(ops.where(y > 0, -float("inf"), -D), axis=-1)
         return D_y - D_j
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "temperature": self.temperature,
-            "include_positive": self.include_positive,
-        }

@@ -37,9 +37,6 @@ class Ramp(keras.losses.Loss):
     Args:
         truncation: `t`, the `z` at which the loss stops growing, a number in (-inf, 1); the
             paper tries values from -1 to 0.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: 0/1 or -1/+1, as `y_pred`; a last axis of 1 may be left out.
@@ -59,20 +56,11 @@ class Ramp(keras.losses.Loss):
         2.5
     """
 
-    def __init__(
-        self,
-        truncation=-1.0,
-        reduction="sum_over_batch_size",
-        name="ramp",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, truncation=-1.0, **kwargs):
+        super().__init__(**kwargs)
         self.truncation = checks.number(self, "truncation", truncation, "(-inf, 1)")
 
     def call(self, y_true, y_pred):
         s = at_least_float32(y_pred)
         z = signs(y_true, s) * s
         return mean_over_outputs(ops.clip(1 - z, 0, 1 - self.truncation))
-
-    def get_config(self):
-        return {**super().get_config(), "truncation": self.truncation}

@@ -42,9 +42,6 @@ class RankingSoftmax(keras.losses.Loss):
 
     Args:
         temperature: `t`, what scores are divided by, a number in (0, inf).
-        reduction: How lists are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: relevances `(batch, ..., items)`, 0 or above; a negative one marks padding.
@@ -66,14 +63,8 @@ class RankingSoftmax(keras.losses.Loss):
         0.2877
     """
 
-    def __init__(
-        self,
-        temperature=1.0,
-        reduction="sum_over_batch_size",
-        name="ranking_softmax",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, temperature=1.0, **kwargs):
+        super().__init__(**kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
 
     def __call__(self, y_true, y_pred, sample_weight=None):
@@ -86,6 +77,3 @@ class RankingSoftmax(keras.losses.Loss):
         log_p = ops.log_softmax(ops.where(item, s / self.temperature, _NEVER), axis=-1)
         values = -ops.sum(ops.where(item, y, 0.0) * log_p, axis=-1)
         return with_mask(values, ops.any(item, axis=-1))
-
-    def get_config(self):
-        return {**super().get_config(), "temperature": self.temperature}

@@ -51,9 +51,6 @@ class SequenceCrossentropy(keras.losses.Loss):
         ignore_class: The class index whose steps do not count, an integer in (-inf, inf), such as 0
             or -1; None counts all. Among one-hot rows it is that class's; rows of zeros count as
             ignored too.
-        reduction: How steps are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch, steps)` or `(batch, steps, 1)`, or one-hot
@@ -79,16 +76,8 @@ class SequenceCrossentropy(keras.losses.Loss):
         0.6931
     """
 
-    def __init__(
-        self,
-        from_logits=False,
-        label_smoothing=0.0,
-        ignore_class=None,
-        reduction="sum_over_batch_size",
-        name="sequence_crossentropy",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, from_logits=False, label_smoothing=0.0, ignore_class=None, **kwargs):
+        super().__init__(**kwargs)
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
         self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
         self.ignore_class = checks.integer(
@@ -111,11 +100,3 @@ class SequenceCrossentropy(keras.losses.Loss):
             y_true = ops.where(m[..., None], y_true, 0)  # any index that exists
         H = crossentropy(y_true, log_p, label_smoothing=self.label_smoothing)
         return with_mask(ops.where(m, H, 0.0), m)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "from_logits": self.from_logits,
-            "label_smoothing": self.label_smoothing,
-            "ignore_class": self.ignore_class,
-        }

@@ -43,9 +43,6 @@ class SigLIP(InBatchLoss):
         bias: `b`, a number in (-inf, inf). It should let nearly all pairs begin as a no, since
             nearly all are: about `-log(batch)` or less.
         normalize: True for cosines, False for inner products.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true` and `y_pred`: the two views, `(batch, features)` each, `loss(a, b)`. Or
@@ -66,16 +63,8 @@ class SigLIP(InBatchLoss):
         1.0064
     """
 
-    def __init__(
-        self,
-        temperature=0.1,
-        bias=-10.0,
-        normalize=True,
-        reduction="sum_over_batch_size",
-        name="sig_lip",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, temperature=0.1, bias=-10.0, normalize=True, **kwargs):
+        super().__init__(**kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
         self.bias = checks.number(self, "bias", bias, "(-inf, inf)")
         self.normalize = checks.boolean(self, "normalize", normalize)
@@ -90,11 +79,3 @@ class SigLIP(InBatchLoss):
         logits = s / self.temperature + self.bias
         L = ops.sum(ops.softplus(ops.where(own, -logits, logits)), axis=1)
         return L, ops.ones_like(L)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "temperature": self.temperature,
-            "bias": self.bias,
-            "normalize": self.normalize,
-        }

@@ -38,9 +38,6 @@ class SmoothedHinge(keras.losses.Loss):
     Args:
         smoothing: `w`, the width of the rounded corner, in units of the scores,
             a number in (0, inf).
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: 0/1 or -1/+1, as `y_pred`; a last axis of 1 may be left out.
@@ -60,14 +57,8 @@ class SmoothedHinge(keras.losses.Loss):
         0.125
     """
 
-    def __init__(
-        self,
-        smoothing=1.0,
-        reduction="sum_over_batch_size",
-        name="smoothed_hinge",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, smoothing=1.0, **kwargs):
+        super().__init__(**kwargs)
         self.smoothing = checks.number(self, "smoothing", smoothing, "(0, inf)")
 
     def call(self, y_true, y_pred):
@@ -75,6 +66,3 @@ class SmoothedHinge(keras.losses.Loss):
         u = ops.relu(1 - signs(y_true, s) * s)
         q = ops.minimum(u, self.smoothing)  # q = u on the parabola, q = w on the line
         return mean_over_outputs(q * (u - q / 2) / self.smoothing)
-
-    def get_config(self):
-        return {**super().get_config(), "smoothing": self.smoothing}

@@ -49,9 +49,6 @@ class SoftNearestNeighbor(InBatchLoss):
             neighbours decide; large: all distances count alike.
         distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine).
         normalize: True to scale embeddings to length 1 first.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -75,16 +72,8 @@ class SoftNearestNeighbor(InBatchLoss):
         0.0245
     """
 
-    def __init__(
-        self,
-        temperature=1.0,
-        distance="squared_euclidean",
-        normalize=False,
-        reduction="sum_over_batch_size",
-        name="soft_nearest_neighbor",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, temperature=1.0, distance="squared_euclidean", normalize=False, **kwargs):
+        super().__init__(**kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
         self.distance = checks.choice(self, "distance", distance, DISTANCES)
         self.normalize = checks.boolean(self, "normalize", normalize)
@@ -94,11 +83,3 @@ class SoftNearestNeighbor(InBatchLoss):
         z, has_friend = log_odds_of_strangers(-D / self.temperature, labels, anchors)
         # with p the quotient of the two sums, -log p = log(1 + exp(z))
         return ops.where(has_friend, ops.softplus(z), 0.0), has_friend
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "temperature": self.temperature,
-            "distance": self.distance,
-            "normalize": self.normalize,
-        }

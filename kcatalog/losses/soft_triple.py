@@ -51,9 +51,6 @@ class SoftTriple(keras.losses.Loss):
         scale: `λ`, a number in (0, inf). The paper takes 20.
         gamma: `γ`, in units of the cosine, a number in (0, inf): small ones single out the nearest
             center. The paper takes 0.1.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch,)` or `(batch, 1)`, whole numbers of any dtype, or one-hot
@@ -74,16 +71,8 @@ class SoftTriple(keras.losses.Loss):
         0.6931
     """
 
-    def __init__(
-        self,
-        margin=0.01,
-        scale=20.0,
-        gamma=0.1,
-        reduction="sum_over_batch_size",
-        name="soft_triple",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, margin=0.01, scale=20.0, gamma=0.1, **kwargs):
+        super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "[0, inf)")
         self.scale = checks.number(self, "scale", scale, "(0, inf)")
         self.gamma = checks.number(self, "gamma", gamma, "(0, inf)")
@@ -93,11 +82,3 @@ class SoftTriple(keras.losses.Loss):
         one = s.shape[-1] == 1  # of which Keras's softmax warns
         S = s[..., 0] if one else ops.sum(ops.softmax(s / self.gamma, axis=-1) * s, axis=-1)
         return margin_crossentropy(y_true, S, lambda S_y: S_y - self.margin, self.scale)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "margin": self.margin,
-            "scale": self.scale,
-            "gamma": self.gamma,
-        }

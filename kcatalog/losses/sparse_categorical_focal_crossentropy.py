@@ -44,9 +44,6 @@ class SparseCategoricalFocalCrossentropy(keras.losses.Loss):
         from_logits: True where `y_pred` holds logits; more exact than probabilities.
         label_smoothing: `ε`, the part of the target spread over all classes, in [0, 1].
         axis: The axis of classes, an integer in (-inf, inf).
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, whole numbers of any dtype.
@@ -68,17 +65,9 @@ class SparseCategoricalFocalCrossentropy(keras.losses.Loss):
     """
 
     def __init__(
-        self,
-        gamma=2.0,
-        alpha=0.25,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        reduction="sum_over_batch_size",
-        name="sparse_categorical_focal_crossentropy",
-        dtype=None,
+        self, gamma=2.0, alpha=0.25, from_logits=False, label_smoothing=0.0, axis=-1, **kwargs
     ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(**kwargs)
         self.gamma = checks.number(self, "gamma", gamma, "[0, inf)")
         self.alpha = _number_or_list(self, alpha)
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
@@ -106,16 +95,6 @@ class SparseCategoricalFocalCrossentropy(keras.losses.Loss):
             return self.alpha
         α = per_class(self, "alpha", self.alpha, log_p, self.axis)
         return α if y is None else ops.take(α, y)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "gamma": self.gamma,
-            "alpha": self.alpha,
-            "from_logits": self.from_logits,
-            "label_smoothing": self.label_smoothing,
-            "axis": self.axis,
-        }
 
 
 def _number_or_list(owner, alpha):

@@ -41,9 +41,6 @@ class Sparsemax(keras.losses.Loss):
 
     Args:
         label_smoothing: The part of the target spread over all classes, a number in [0, 1].
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or distributions such as
@@ -65,14 +62,8 @@ class Sparsemax(keras.losses.Loss):
         0.5625
     """
 
-    def __init__(
-        self,
-        label_smoothing=0.0,
-        reduction="sum_over_batch_size",
-        name="sparsemax",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, label_smoothing=0.0, **kwargs):
+        super().__init__(**kwargs)
         self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
 
     def call(self, y_true, y_pred):
@@ -81,6 +72,3 @@ class Sparsemax(keras.losses.Loss):
         z = z - ops.stop_gradient(ops.max(z, axis=-1, keepdims=True))  # Σ (p - q) = 0
         p = ops.stop_gradient(simplex_projection(z))  # p minimizes l's dual: no gradient through it
         return ops.sum(ops.where(p == q, 0.0, (p - q) * (z - (p + q) / 2)), axis=-1)
-
-    def get_config(self):
-        return {**super().get_config(), "label_smoothing": self.label_smoothing}

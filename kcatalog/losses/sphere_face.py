@@ -43,9 +43,6 @@ class SphereFace(keras.losses.Loss):
     Args:
         margin: `m`, how often the angle is taken, an integer in [1, inf). The paper takes 4.
         scale: `s`, a number in (0, inf).
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch,)` or `(batch, 1)`, whole numbers of any dtype, or one-hot
@@ -68,15 +65,8 @@ class SphereFace(keras.losses.Loss):
         0.9741
     """
 
-    def __init__(
-        self,
-        margin=4,
-        scale=30.0,
-        reduction="sum_over_batch_size",
-        name="sphere_face",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, margin=4, scale=30.0, **kwargs):
+        super().__init__(**kwargs)
         self.margin = checks.integer(self, "margin", margin, "[1, inf)")
         self.scale = checks.number(self, "scale", scale, "(0, inf)")
 
@@ -92,6 +82,3 @@ class SphereFace(keras.losses.Loss):
         ends = [math.cos(i * math.pi / m) for i in range(1, m)]
         k = sum((ops.cast(cos < end, cos.dtype) for end in ends), ops.zeros_like(cos))
         return (1 - 2 * (k % 2)) * cos_m - 2 * k
-
-    def get_config(self):
-        return {**super().get_config(), "margin": self.margin, "scale": self.scale}

@@ -49,9 +49,6 @@ class SubCenterArcFace(keras.losses.Loss):
         margin_degrees: `m`, a number in [0, 90]. The paper takes 0.5 radians, 28.6 degrees.
         scale: `s`, a number in (0, inf). Should grow with the logarithm of the number of
             classes.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch,)` or `(batch, 1)`, whole numbers of any dtype, or one-hot
@@ -73,15 +70,8 @@ class SubCenterArcFace(keras.losses.Loss):
         0.6931
     """
 
-    def __init__(
-        self,
-        margin_degrees=28.6,
-        scale=64.0,
-        reduction="sum_over_batch_size",
-        name="sub_center_arc_face",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, margin_degrees=28.6, scale=64.0, **kwargs):
+        super().__init__(**kwargs)
         self.margin_degrees = checks.number(self, "margin_degrees", margin_degrees, "[0, 90]")
         self.scale = checks.number(self, "scale", scale, "(0, inf)")
 
@@ -91,10 +81,3 @@ class SubCenterArcFace(keras.losses.Loss):
         return margin_crossentropy(
             y_true, cos, lambda cos_y: cosine_of_wider_angle(cos_y, m), self.scale
         )
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "margin_degrees": self.margin_degrees,
-            "scale": self.scale,
-        }

@@ -39,9 +39,6 @@ class SupervisedContrastive(InBatchLoss):
 
     Args:
         temperature: `τ`, a number in (0, inf); the paper's is 0.1.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -66,14 +63,8 @@ class SupervisedContrastive(InBatchLoss):
         0.3133
     """
 
-    def __init__(
-        self,
-        temperature=0.1,
-        reduction="sum_over_batch_size",
-        name="supervised_contrastive",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, temperature=0.1, **kwargs):
+        super().__init__(**kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
 
     def compare(self, labels, x, anchors=None):
@@ -82,6 +73,3 @@ class SupervisedContrastive(InBatchLoss):
         others = ops.logical_or(positive, ops.logical_not(same_class(labels, anchors)))
         log_p = s - log_sum_exp(s, others)
         return -mean_over(log_p, positive), ops.cast(ops.any(positive, axis=1), s.dtype)
-
-    def get_config(self):
-        return {**super().get_config(), "temperature": self.temperature}

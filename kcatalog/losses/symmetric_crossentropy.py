@@ -52,9 +52,6 @@ class SymmetricCrossentropy(keras.losses.Loss):
         from_logits: True where `y_pred` holds logits; more exact than probabilities.
         label_smoothing: The part of the target spread over all classes, in [0, 1].
         axis: The axis of classes, an integer in (-inf, inf).
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot (or any
@@ -83,11 +80,9 @@ class SymmetricCrossentropy(keras.losses.Loss):
         from_logits=False,
         label_smoothing=0.0,
         axis=-1,
-        reduction="sum_over_batch_size",
-        name="symmetric_crossentropy",
-        dtype=None,
+        **kwargs,
     ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(**kwargs)
         self.alpha = checks.number(self, "alpha", alpha, "[0, inf)")
         self.beta = checks.number(self, "beta", beta, "[0, inf)")
         self.log_zero = checks.number(self, "log_zero", log_zero, "(-inf, 0)")
@@ -102,14 +97,3 @@ class SymmetricCrossentropy(keras.losses.Loss):
         log_q = ops.where(q > tiny, ops.log(ops.maximum(q, tiny)), self.log_zero)
         H = crossentropy(y_true, log_p, self.axis, self.label_smoothing)
         return self.alpha * H - self.beta * ops.sum(ops.exp(log_p) * log_q, axis=self.axis)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "alpha": self.alpha,
-            "beta": self.beta,
-            "log_zero": self.log_zero,
-            "from_logits": self.from_logits,
-            "label_smoothing": self.label_smoothing,
-            "axis": self.axis,
-        }

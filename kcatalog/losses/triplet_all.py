@@ -52,9 +52,6 @@ class TripletAll(InBatchLoss):
         mean_over: `"active"` or `"all"`: what `T` counts.
         distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine).
         normalize: True to scale embeddings to length 1 first.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -80,16 +77,9 @@ class TripletAll(InBatchLoss):
     """
 
     def __init__(
-        self,
-        margin=1.0,
-        mean_over="active",
-        distance="euclidean",
-        normalize=False,
-        reduction="sum_over_batch_size",
-        name="triplet_all",
-        dtype=None,
+        self, margin=1.0, mean_over="active", distance="euclidean", normalize=False, **kwargs
     ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
         self.mean_over = checks.choice(self, "mean_over", mean_over, ("active", "all"))
         self.distance = checks.choice(self, "distance", distance, DISTANCES)
@@ -103,12 +93,3 @@ class TripletAll(InBatchLoss):
         positives = ops.sum(ops.cast(positive_pairs(labels, anchors), D.dtype), axis=1)
         negatives = ops.sum(1 - ops.cast(same_class(labels, anchors), D.dtype), axis=1)
         return sums, positives * negatives
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "margin": self.margin,
-            "mean_over": self.mean_over,
-            "distance": self.distance,
-            "normalize": self.normalize,
-        }

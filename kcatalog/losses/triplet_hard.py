@@ -50,9 +50,6 @@ class TripletHard(InBatchLoss):
         positives: `"hardest"` or `"easiest"`: which positive is `p`.
         distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine).
         normalize: True to scale embeddings to length 1 first.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -83,11 +80,9 @@ class TripletHard(InBatchLoss):
         positives="hardest",
         distance="euclidean",
         normalize=False,
-        reduction="sum_over_batch_size",
-        name="triplet_hard",
-        dtype=None,
+        **kwargs,
     ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
         self.soft = checks.boolean(self, "soft", soft)
         self.positives = checks.choice(self, "positives", positives, ("hardest", "easiest"))
@@ -108,13 +103,3 @@ class TripletHard(InBatchLoss):
         loss = ops.softplus(violation) if self.soft else ops.relu(self.margin + violation)
         there = ops.cast(there, D.dtype)
         return loss * there, there
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "margin": self.margin,
-            "soft": self.soft,
-            "positives": self.positives,
-            "distance": self.distance,
-            "normalize": self.normalize,
-        }

@@ -46,9 +46,6 @@ class TripletMargin(keras.losses.Loss):
         swap: True for the anchor swap.
         distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine).
         normalize: True to scale embeddings to length 1 first.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: not read; anything with the batch first, such as zeros.
@@ -70,17 +67,8 @@ class TripletMargin(keras.losses.Loss):
         1.5
     """
 
-    def __init__(
-        self,
-        margin=1.0,
-        swap=False,
-        distance="euclidean",
-        normalize=False,
-        reduction="sum_over_batch_size",
-        name="triplet_margin",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, margin=1.0, swap=False, distance="euclidean", normalize=False, **kwargs):
+        super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
         self.swap = checks.boolean(self, "swap", swap)
         self.distance = checks.choice(self, "distance", distance, DISTANCES)
@@ -99,12 +87,3 @@ class TripletMargin(keras.losses.Loss):
 
     def _distance(self, x, y):
         return paired_distances(x, y, self.distance, self.normalize)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "margin": self.margin,
-            "swap": self.swap,
-            "distance": self.distance,
-            "normalize": self.normalize,
-        }

@@ -52,9 +52,6 @@ class TripletSemiHard(InBatchLoss):
             most, take less than 1.
         distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine).
         normalize: True to scale embeddings to length 1 first, as the paper does.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -81,16 +78,8 @@ class TripletSemiHard(InBatchLoss):
         1.5
     """
 
-    def __init__(
-        self,
-        margin=1.0,
-        distance="euclidean",
-        normalize=False,
-        reduction="sum_over_batch_size",
-        name="triplet_semi_hard",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, margin=1.0, distance="euclidean", normalize=False, **kwargs):
+        super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
         self.distance = checks.choice(self, "distance", distance, DISTANCES)
         self.normalize = checks.boolean(self, "normalize", normalize)
@@ -101,11 +90,3 @@ class TripletSemiHard(InBatchLoss):
         has_negative = ops.logical_not(ops.all(same_class(labels, anchors), axis=1, keepdims=True))
         pairs = ops.logical_and(positive_pairs(labels, anchors), has_negative)
         return sums, ops.sum(ops.cast(pairs, D.dtype), axis=1)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "margin": self.margin,
-            "distance": self.distance,
-            "normalize": self.normalize,
-        }

@@ -54,9 +54,6 @@ class VICReg(InBatchLoss):
         covariance_weight: `ν`, a number in [0, inf).
         gamma: `γ`, the standard deviation that each feature should have, a number in (0, inf).
         epsilon: `ε`, a number in (0, inf).
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true` and `y_pred`: the two views, `(batch, features)` each, `loss(a, b)`. Or
@@ -85,11 +82,9 @@ class VICReg(InBatchLoss):
         covariance_weight=1.0,
         gamma=1.0,
         epsilon=1e-4,
-        reduction="sum_over_batch_size",
-        name="vic_reg",
-        dtype=None,
+        **kwargs,
     ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(**kwargs)
         self.invariance_weight = checks.number(
             self, "invariance_weight", invariance_weight, "[0, inf)"
         )
@@ -119,13 +114,3 @@ class VICReg(InBatchLoss):
         v = ops.mean(ops.relu(self.gamma - ops.sqrt(variances + self.epsilon)))
         c = ops.sum((C * (1 - ops.eye(features, dtype=x.dtype))) ** 2) / features
         return v, c
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "invariance_weight": self.invariance_weight,
-            "variance_weight": self.variance_weight,
-            "covariance_weight": self.covariance_weight,
-            "gamma": self.gamma,
-            "epsilon": self.epsilon,
-        }

@@ -46,9 +46,6 @@ class WeightedKappa(keras.losses.Loss):
         weightage: What a miss costs, "linear" or "quadratic".
         epsilon: `ε`, what keeps a perfect batch off log 0, a number in (0, 1].
         from_logits: True where `y_pred` holds logits.
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot
@@ -72,16 +69,8 @@ class WeightedKappa(keras.losses.Loss):
         -0.6931
     """
 
-    def __init__(
-        self,
-        weightage="quadratic",
-        epsilon=1e-6,
-        from_logits=False,
-        reduction="sum_over_batch_size",
-        name="weighted_kappa",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, weightage="quadratic", epsilon=1e-6, from_logits=False, **kwargs):
+        super().__init__(**kwargs)
         self.weightage = checks.choice(self, "weightage", weightage, ("linear", "quadratic"))
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, 1]")
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
@@ -106,11 +95,3 @@ class WeightedKappa(keras.losses.Loss):
         i = ops.arange(q.shape[-1], dtype=q.dtype)
         W = ops.abs(i[:, None] - i[None, :]) / max(1, q.shape[-1] - 1)
         return ops.matmul(q, W**2 if self.weightage == "quadratic" else W)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "weightage": self.weightage,
-            "epsilon": self.epsilon,
-            "from_logits": self.from_logits,
-        }

@@ -37,9 +37,6 @@ class WestonWatkinsHinge(keras.losses.Loss):
 
     Args:
         margin: `m`, in units of the scores, a number in (0, inf).
-        reduction: How samples are reduced, as in every Keras loss.
-        name: Name of the loss.
-        dtype: Dtype of the loss; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, whole numbers of any dtype,
@@ -59,14 +56,8 @@ class WestonWatkinsHinge(keras.losses.Loss):
         2.5
     """
 
-    def __init__(
-        self,
-        margin=1.0,
-        reduction="sum_over_batch_size",
-        name="weston_watkins_hinge",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+    def __init__(self, margin=1.0, **kwargs):
+        super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
 
     def call(self, y_true, y_pred):
@@ -74,6 +65,3 @@ class WestonWatkinsHinge(keras.losses.Loss):
         y = class_distribution(y_true, s)
         s_y = ops.sum(y * s, axis=-1, keepdims=True)
         return ops.sum((1 - y) * ops.relu(self.margin + s - s_y), axis=-1)
-
-    def get_config(self):
-        return {**super().get_config(), "margin": self.margin}

@@ -53,8 +53,6 @@ class BLEU(keras.metrics.Metric):
             `1 / 2^k` matches (sacreBLEU's default).
         mask_token_id: Id of padding, left out wherever it stands, an integer in (-inf, inf);
             None counts every token.
-        name: Name of the metric.
-        dtype: Dtype of the metric; None is Keras's default.
 
     Shapes:
         `y_true`: token ids `(batch, length)`, or `(batch, references, length)`, where a reference
@@ -78,8 +76,8 @@ class BLEU(keras.metrics.Metric):
         0.6325
     """
 
-    def __init__(self, max_order=4, smoothing=None, mask_token_id=None, name="bleu", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, max_order=4, smoothing=None, mask_token_id=None, **kwargs):
+        super().__init__(**kwargs)
         self.max_order = checks.integer(self, "max_order", max_order, "[1, inf)")
         self.smoothing = checks.choice(self, "smoothing", smoothing, (None, "add_one", "exp"))
         self.mask_token_id = checks.integer(
@@ -120,11 +118,3 @@ class BLEU(keras.metrics.Metric):
         p = ops.where(found, ops.divide_no_nan(matches, possible), 1.0)
         BP = ops.exp(ops.minimum(1 - ops.divide_no_nan(self._r.value, self._c.value), 0.0))
         return ops.cast(ops.where(found, BP * ops.exp(ops.mean(ops.log(p))), 0.0), self.dtype)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "max_order": self.max_order,
-            "smoothing": self.smoothing,
-            "mask_token_id": self.mask_token_id,
-        }

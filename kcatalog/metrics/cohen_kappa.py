@@ -41,8 +41,6 @@ class CohenKappa(keras.metrics.Metric):
         weights: How much a disagreement counts: None, `"linear"` or `"quadratic"`.
         threshold: Where a plain number changes from one class to the next, a number in
             (-inf, inf). 0.5 rounds; take 0 for the logit of two classes. Not used for scores.
-        name: Name of the metric.
-        dtype: Dtype of the metric; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot.
@@ -63,8 +61,8 @@ class CohenKappa(keras.metrics.Metric):
         0.5
     """
 
-    def __init__(self, num_classes, weights=None, threshold=0.5, name="cohen_kappa", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, num_classes, weights=None, threshold=0.5, **kwargs):
+        super().__init__(**kwargs)
         self.num_classes = checks.integer(self, "num_classes", num_classes, "[2, inf)")
         self.weights = checks.choice(self, "weights", weights, (None, "linear", "quadratic"))
         self.threshold = checks.number(self, "threshold", threshold, "(-inf, inf)")
@@ -87,11 +85,3 @@ class CohenKappa(keras.metrics.Metric):
         }[self.weights]
         seen, by_chance = ops.sum(v * p), ops.sum(v * ops.outer(a, b))
         return ops.cast(ops.divide_no_nan(by_chance - seen, by_chance), self.dtype)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_classes": self.num_classes,
-            "weights": self.weights,
-            "threshold": self.threshold,
-        }

@@ -47,8 +47,6 @@ class EditDistance(keras.metrics.Metric):
             number of samples.
         mask_token_id: Id of padding, left out wherever it stands, an integer in (-inf, inf);
             None counts every token.
-        name: Name of the metric.
-        dtype: Dtype of the metric; None is Keras's default.
 
     Shapes:
         `y_true`: token ids `(batch, length)`. `y_pred`: token ids `(batch, length)`, or scores
@@ -69,8 +67,8 @@ class EditDistance(keras.metrics.Metric):
         3.0
     """
 
-    def __init__(self, normalize=True, mask_token_id=None, name="edit_distance", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, normalize=True, mask_token_id=None, **kwargs):
+        super().__init__(**kwargs)
         self.normalize = checks.boolean(self, "normalize", normalize)
         self.mask_token_id = checks.integer(
             self, "mask_token_id", mask_token_id, "(-inf, inf)", optional=True
@@ -88,10 +86,3 @@ class EditDistance(keras.metrics.Metric):
 
     def result(self):
         return ops.cast(ops.divide_no_nan(self._edits.value, self._total.value), self.dtype)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "normalize": self.normalize,
-            "mask_token_id": self.mask_token_id,
-        }

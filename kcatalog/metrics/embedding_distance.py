@@ -54,8 +54,6 @@ class EmbeddingDistance(keras.metrics.Metric):
         pairs: `"positive"` (same class), `"negative"` (different classes) or `"gap"`.
         aggregate: `"mean"`, `"min"` or `"max"`.
         distance: `"cosine"`, `"euclidean"` or `"squared_euclidean"`.
-        name: Name of the metric.
-        dtype: Dtype of the metric; None is Keras's default.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -78,15 +76,8 @@ class EmbeddingDistance(keras.metrics.Metric):
         -4.0
     """
 
-    def __init__(
-        self,
-        pairs="positive",
-        aggregate="mean",
-        distance="cosine",
-        name="embedding_distance",
-        dtype=None,
-    ):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, pairs="positive", aggregate="mean", distance="cosine", **kwargs):
+        super().__init__(**kwargs)
         self.pairs = checks.choice(self, "pairs", pairs, ("positive", "negative", "gap"))
         self.aggregate = checks.choice(self, "aggregate", aggregate, ("mean", "min", "max"))
         self.distance = checks.choice(
@@ -117,14 +108,6 @@ class EmbeddingDistance(keras.metrics.Metric):
         gap = ops.where(both, negative - positive, 0.0)
         value = {"positive": positive, "negative": negative, "gap": gap}[self.pairs]
         return ops.cast(value, self.dtype)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "pairs": self.pairs,
-            "aggregate": self.aggregate,
-            "distance": self.distance,
-        }
 
 
 def _aggregated(D, w, aggregate):

@@ -43,8 +43,6 @@ class ExpectedCalibrationError(keras.metrics.Metric):
         norm: `"l1"`, `"l2"` or `"max"`.
         from_logits: Whether `y_pred` are logits (softmax, or sigmoid for two classes) instead
             of probabilities.
-        name: Name of the metric.
-        dtype: Dtype of the metric; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot.
@@ -65,15 +63,8 @@ class ExpectedCalibrationError(keras.metrics.Metric):
         0.4
     """
 
-    def __init__(
-        self,
-        num_bins=15,
-        norm="l1",
-        from_logits=False,
-        name="expected_calibration_error",
-        dtype=None,
-    ):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, num_bins=15, norm="l1", from_logits=False, **kwargs):
+        super().__init__(**kwargs)
         self.num_bins = checks.integer(self, "num_bins", num_bins, "[1, inf)")
         self.norm = checks.choice(self, "norm", norm, ("l1", "l2", "max"))
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
@@ -114,11 +105,3 @@ class ExpectedCalibrationError(keras.metrics.Metric):
         else:
             error = ops.sum(w * gap)
         return ops.cast(error, self.dtype)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_bins": self.num_bins,
-            "norm": self.norm,
-            "from_logits": self.from_logits,
-        }

@@ -40,8 +40,6 @@ class Hamming(keras.metrics.Metric):
         mode: `"multilabel"` or `"multiclass"`.
         threshold: Above it a label counts as named, a number in (-inf, inf); 0 for logits. Not
             used in mode `"multiclass"`.
-        name: Name of the metric.
-        dtype: Dtype of the metric; None is Keras's default.
 
     Shapes:
         `"multilabel"`: `y_true` 0 or 1 and `y_pred` scores, both `(batch, ...)` of one shape.
@@ -62,8 +60,8 @@ class Hamming(keras.metrics.Metric):
         0.1667
     """
 
-    def __init__(self, mode="multilabel", threshold=0.5, name="hamming", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, mode="multilabel", threshold=0.5, **kwargs):
+        super().__init__(**kwargs)
         self.mode = checks.choice(self, "mode", mode, ("multilabel", "multiclass"))
         self.threshold = checks.number(self, "threshold", threshold, "(-inf, inf)")
         self._wrong = self.add_variable((), "zeros", "float32", name="wrong")
@@ -86,6 +84,3 @@ class Hamming(keras.metrics.Metric):
 
     def result(self):
         return ops.cast(ops.divide_no_nan(self._wrong.value, self._total.value), self.dtype)
-
-    def get_config(self):
-        return {**super().get_config(), "mode": self.mode, "threshold": self.threshold}

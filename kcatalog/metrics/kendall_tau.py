@@ -40,8 +40,6 @@ class KendallTau(KeptPairs):
         variant: `"b"` or `"c"`.
         capacity: How many samples are kept, an integer in [2, inf). Set it to the size of the set
             or above: later samples are left out.
-        name: Name of the metric.
-        dtype: Dtype of the metric; None is Keras's default.
 
     Shapes:
         `y_true`, `y_pred`: one number for each sample, `(batch,)` or `(batch, 1)`. The result is a
@@ -64,8 +62,8 @@ class KendallTau(KeptPairs):
         0.6667
     """
 
-    def __init__(self, variant="b", capacity=4096, name="kendall_tau", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, variant="b", capacity=4096, **kwargs):
+        super().__init__(**kwargs)
         self.variant = checks.choice(self, "variant", variant, ("b", "c"))
         self.capacity = checks.integer(self, "capacity", capacity, "[2, inf)")
         self._keep(capacity)
@@ -79,6 +77,3 @@ class KendallTau(KeptPairs):
             m = ops.minimum(different(x, w), different(y, w))
             most = ops.square(ops.sum(w)) * (1 - ops.divide_no_nan(1.0, m)) / 2
         return ops.cast(ops.divide_no_nan(P_less_Q, most), self.dtype)
-
-    def get_config(self):
-        return {**super().get_config(), "variant": self.variant, "capacity": self.capacity}

@@ -38,8 +38,6 @@ class MatthewsCorrelation(keras.metrics.Metric):
         num_classes: How many classes there are, an integer in [2, inf).
         threshold: Where a plain number changes from one class to the next, a number in
             (-inf, inf). 0.5 rounds; take 0 for the logit of two classes. Not used for scores.
-        name: Name of the metric.
-        dtype: Dtype of the metric; None is Keras's default.
 
     Shapes:
         `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot.
@@ -61,8 +59,8 @@ class MatthewsCorrelation(keras.metrics.Metric):
         0.5774
     """
 
-    def __init__(self, num_classes, threshold=0.5, name="matthews_correlation", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, num_classes, threshold=0.5, **kwargs):
+        super().__init__(**kwargs)
         self.num_classes = checks.integer(self, "num_classes", num_classes, "[2, inf)")
         self.threshold = checks.number(self, "threshold", threshold, "(-inf, inf)")
         shape = (num_classes, num_classes)
@@ -84,10 +82,3 @@ class MatthewsCorrelation(keras.metrics.Metric):
         together = ops.sum(share(TP) * share(TN) - share(FP) * share(FN))
         spread = ops.sum(share(a) * share(n - a)) * ops.sum(share(b) * share(n - b))
         return ops.cast(ops.divide_no_nan(together, ops.sqrt(spread)), self.dtype)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_classes": self.num_classes,
-            "threshold": self.threshold,
-        }

@@ -44,8 +44,6 @@ class MeanReciprocalRank(Neighbours):
         distance: `"cosine"`, `"euclidean"` or `"squared_euclidean"`.
         capacity: How many samples are kept, an integer in [1, inf). Set it to the size of the set
             or above: later samples are left out.
-        name: Name of the metric.
-        dtype: Dtype of the metric; None is Keras's default.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -67,10 +65,8 @@ class MeanReciprocalRank(Neighbours):
         0.8333
     """
 
-    def __init__(
-        self, k=100, distance="cosine", capacity=4096, name="mean_reciprocal_rank", dtype=None
-    ):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, k=100, distance="cosine", capacity=4096, **kwargs):
+        super().__init__(**kwargs)
         self.k = checks.integer(self, "k", k, "[1, inf)")
         self.distance = checks.choice(
             self, "distance", distance, ("cosine", "euclidean", "squared_euclidean")
@@ -80,11 +76,3 @@ class MeanReciprocalRank(Neighbours):
 
     def _scores(self, r):
         return reciprocal_rank(r, self.k)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "k": self.k,
-            "distance": self.distance,
-            "capacity": self.capacity,
-        }

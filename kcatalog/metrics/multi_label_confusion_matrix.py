@@ -38,8 +38,6 @@ class MultiLabelConfusionMatrix(keras.metrics.Metric):
         num_classes: How many labels there are, an integer in [1, inf).
         threshold: Above it a label counts as named, a number in (-inf, inf) or None: then the
             largest score names the one label, as for classes that exclude each other.
-        name: Name of the metric.
-        dtype: Dtype of the metric; None is Keras's default.
 
     Shapes:
         `y_true`: 0 or 1 `(batch, ..., num_classes)`; or class indices `(batch, ...)`.
@@ -59,8 +57,8 @@ class MultiLabelConfusionMatrix(keras.metrics.Metric):
         [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]
     """
 
-    def __init__(self, num_classes, threshold=0.5, name="multi_label_confusion_matrix", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, num_classes, threshold=0.5, **kwargs):
+        super().__init__(**kwargs)
         self.num_classes = checks.integer(self, "num_classes", num_classes, "[1, inf)")
         self.threshold = checks.number(self, "threshold", threshold, "(-inf, inf)", optional=True)
         self._counts = self.add_variable((num_classes, 2, 2), "zeros", "float32", name="counts")
@@ -86,10 +84,3 @@ class MultiLabelConfusionMatrix(keras.metrics.Metric):
 
     def result(self):
         return ops.cast(self._counts.value, self.dtype)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_classes": self.num_classes,
-            "threshold": self.threshold,
-        }

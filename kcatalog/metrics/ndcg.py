@@ -48,8 +48,6 @@ class NDCG(Neighbours):
         distance: `"cosine"`, `"euclidean"` or `"squared_euclidean"`.
         capacity: How many samples are kept, an integer in [1, inf). Set it to the size of the set
             or above: later samples are left out.
-        name: Name of the metric.
-        dtype: Dtype of the metric; None is Keras's default.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -72,8 +70,8 @@ class NDCG(Neighbours):
         0.875
     """
 
-    def __init__(self, k=10, distance="cosine", capacity=4096, name="ndcg", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, k=10, distance="cosine", capacity=4096, **kwargs):
+        super().__init__(**kwargs)
         self.k = checks.integer(self, "k", k, "[1, inf)")
         self.distance = checks.choice(
             self, "distance", distance, ("cosine", "euclidean", "squared_euclidean")
@@ -83,11 +81,3 @@ class NDCG(Neighbours):
 
     def _scores(self, r):
         return ndcg_at_k(r, self.k)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "k": self.k,
-            "distance": self.distance,
-            "capacity": self.capacity,
-        }

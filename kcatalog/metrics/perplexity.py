@@ -39,8 +39,6 @@ class Perplexity(keras.metrics.Metric):
         from_logits: Whether `y_pred` are logits instead of probabilities.
         mask_token_id: Id of padding in `y_true`, an integer in (-inf, inf); None counts every
             token.
-        name: Name of the metric.
-        dtype: Dtype of the metric; None is Keras's default.
 
     Shapes:
         `y_true`: token ids `(batch, length)`. `y_pred`: `(batch, length, vocabulary)`. The result
@@ -61,8 +59,8 @@ class Perplexity(keras.metrics.Metric):
         4.0000
     """
 
-    def __init__(self, from_logits=False, mask_token_id=None, name="perplexity", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, from_logits=False, mask_token_id=None, **kwargs):
+        super().__init__(**kwargs)
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
         self.mask_token_id = checks.integer(
             self, "mask_token_id", mask_token_id, "(-inf, inf)", optional=True
@@ -85,10 +83,3 @@ class Perplexity(keras.metrics.Metric):
         H = -ops.divide_no_nan(self._total.value, self._tokens.value)
         PP = ops.exp(ops.minimum(H, LARGEST_EXPONENT))
         return ops.cast(ops.where(self._tokens.value > 0, PP, 0.0), self.dtype)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "from_logits": self.from_logits,
-            "mask_token_id": self.mask_token_id,
-        }

@@ -46,8 +46,6 @@ class RPrecision(Neighbours):
         distance: `"cosine"`, `"euclidean"` or `"squared_euclidean"`.
         capacity: How many samples are kept, an integer in [1, inf). Set it to the size of the set
             or above: later samples are left out.
-        name: Name of the metric.
-        dtype: Dtype of the metric; None is Keras's default.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -69,10 +67,8 @@ class RPrecision(Neighbours):
         0.75
     """
 
-    def __init__(
-        self, max_neighbours=100, distance="cosine", capacity=4096, name="r_precision", dtype=None
-    ):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, max_neighbours=100, distance="cosine", capacity=4096, **kwargs):
+        super().__init__(**kwargs)
         self.max_neighbours = checks.integer(self, "max_neighbours", max_neighbours, "[1, inf)")
         self.distance = checks.choice(
             self, "distance", distance, ("cosine", "euclidean", "squared_euclidean")
@@ -82,11 +78,3 @@ class RPrecision(Neighbours):
 
     def _scores(self, r):
         return r_precision(r)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "max_neighbours": self.max_neighbours,
-            "distance": self.distance,
-            "capacity": self.capacity,
-        }

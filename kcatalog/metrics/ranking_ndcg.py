@@ -45,8 +45,6 @@ class RankingNDCG(keras.metrics.Metric):
     Args:
         k: How many items count, an integer in [1, inf), or None for all.
         gain: `"linear"` or `"exponential"`, which sets good apart from fair.
-        name: Name of the metric.
-        dtype: Dtype of the metric; None is Keras's default.
 
     Shapes:
         `y_true`: relevances `(batch, items)`, 0 or above; a negative one marks padding.
@@ -65,8 +63,8 @@ class RankingNDCG(keras.metrics.Metric):
         0.6309
     """
 
-    def __init__(self, k=None, gain="linear", name="ranking_ndcg", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, k=None, gain="linear", **kwargs):
+        super().__init__(**kwargs)
         self.k = checks.integer(self, "k", k, "[1, inf)", optional=True)
         self.gain = checks.choice(self, "gain", gain, ("linear", "exponential"))
         self._sum = self.add_variable((), "zeros", "float32", name="sum")
@@ -89,9 +87,6 @@ class RankingNDCG(keras.metrics.Metric):
 
     def result(self):
         return ops.cast(ops.divide_no_nan(self._sum.value, self._weight.value), self.dtype)
-
-    def get_config(self):
-        return {**super().get_config(), "k": self.k, "gain": self.gain}
 
 
 def _shares(δ, place):

@@ -45,8 +45,6 @@ class RecallAtK(Neighbours):
         distance: `"cosine"`, `"euclidean"` or `"squared_euclidean"`.
         capacity: How many samples are kept, an integer in [1, inf). Set it to the size of the set
             or above: later samples are left out.
-        name: Name of the metric.
-        dtype: Dtype of the metric; None is Keras's default.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -68,8 +66,8 @@ class RecallAtK(Neighbours):
         0.75
     """
 
-    def __init__(self, k=1, distance="cosine", capacity=4096, name="recall_at_k", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, k=1, distance="cosine", capacity=4096, **kwargs):
+        super().__init__(**kwargs)
         self.k = checks.integer(self, "k", k, "[1, inf)")
         self.distance = checks.choice(
             self, "distance", distance, ("cosine", "euclidean", "squared_euclidean")
@@ -79,11 +77,3 @@ class RecallAtK(Neighbours):
 
     def _scores(self, r):
         return found_at_k(r, self.k)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "k": self.k,
-            "distance": self.distance,
-            "capacity": self.capacity,
-        }

@@ -51,8 +51,6 @@ class ROUGE(keras.metrics.Metric):
         score: `"f1"`, `"precision"` or `"recall"`. The paper's ROUGE-N is the recall.
         mask_token_id: Id of padding, left out wherever it stands, an integer in (-inf, inf);
             None counts every token.
-        name: Name of the metric.
-        dtype: Dtype of the metric; None is Keras's default.
 
     Shapes:
         `y_true`: token ids `(batch, length)`, or `(batch, references, length)`, where a reference
@@ -74,10 +72,8 @@ class ROUGE(keras.metrics.Metric):
         0.5
     """
 
-    def __init__(
-        self, variant="N", order=2, score="f1", mask_token_id=None, name="rouge", dtype=None
-    ):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, variant="N", order=2, score="f1", mask_token_id=None, **kwargs):
+        super().__init__(**kwargs)
         self.variant = checks.choice(self, "variant", variant, ("N", "L"))
         self.order = checks.integer(self, "order", order, "[1, inf)")
         self.score = checks.choice(self, "score", score, ("f1", "precision", "recall"))
@@ -110,12 +106,3 @@ class ROUGE(keras.metrics.Metric):
 
     def result(self):
         return ops.cast(ops.divide_no_nan(self._total.value, self._weight.value), self.dtype)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "variant": self.variant,
-            "order": self.order,
-            "score": self.score,
-            "mask_token_id": self.mask_token_id,
-        }

@@ -37,8 +37,6 @@ class SpearmanCorrelation(KeptPairs):
     Args:
         capacity: How many samples are kept, an integer in [2, inf). Set it to the size of the set
             or above: later samples are left out.
-        name: Name of the metric.
-        dtype: Dtype of the metric; None is Keras's default.
 
     Shapes:
         `y_true`, `y_pred`: one number for each sample, `(batch,)` or `(batch, 1)`. The result is a
@@ -60,8 +58,8 @@ class SpearmanCorrelation(KeptPairs):
         0.8000
     """
 
-    def __init__(self, capacity=4096, name="spearman_correlation", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, capacity=4096, **kwargs):
+        super().__init__(**kwargs)
         self.capacity = checks.integer(self, "capacity", capacity, "[2, inf)")
         self._keep(capacity)
 
@@ -70,6 +68,3 @@ class SpearmanCorrelation(KeptPairs):
         r, s = centred_ranks(x, w) / self.capacity, centred_ranks(y, w) / self.capacity
         spread = ops.sqrt(ops.sum(w * r * r)) * ops.sqrt(ops.sum(w * s * s))
         return ops.cast(ops.divide_no_nan(ops.sum(w * r * s), spread), self.dtype)
-
-    def get_config(self):
-        return {**super().get_config(), "capacity": self.capacity}

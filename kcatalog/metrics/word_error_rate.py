@@ -45,8 +45,6 @@ class WordErrorRate(keras.metrics.Metric):
     Args:
         mask_token_id: Id of padding, left out wherever it stands, an integer in (-inf, inf);
             None counts every token.
-        name: Name of the metric.
-        dtype: Dtype of the metric; None is Keras's default.
 
     Shapes:
         `y_true`: word ids `(batch, length)`. `y_pred`: word ids `(batch, length)`, or scores
@@ -66,8 +64,8 @@ class WordErrorRate(keras.metrics.Metric):
         0.5
     """
 
-    def __init__(self, mask_token_id=None, name="word_error_rate", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, mask_token_id=None, **kwargs):
+        super().__init__(**kwargs)
         self.mask_token_id = checks.integer(
             self, "mask_token_id", mask_token_id, "(-inf, inf)", optional=True
         )
@@ -83,6 +81,3 @@ class WordErrorRate(keras.metrics.Metric):
 
     def result(self):
         return ops.cast(ops.divide_no_nan(self._edits.value, self._words.value), self.dtype)
-
-    def get_config(self):
-        return {**super().get_config(), "mask_token_id": self.mask_token_id}

@@ -71,6 +71,3 @@ class GroupLasso(keras.regularizers.Regularizer):
         square = ops.sum(ops.square(w / scale), axis=1)
         norm = ops.where(square > 0, ops.sqrt(ops.where(square > 0, square, 1.0)), 0.0)
         return self.factor * p**0.5 * ops.sum(scale[:, 0] * norm)
-
-    def get_config(self):
-        return {"factor": self.factor, "axis": self.axis}

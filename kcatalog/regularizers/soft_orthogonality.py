@@ -68,6 +68,3 @@ class SoftOrthogonality(keras.regularizers.Regularizer):
         gram = ops.matmul(ops.transpose(W), W)
         I = ops.eye(min(inputs, units), dtype=gram.dtype)  # noqa: E741 - the identity
         return self.factor * ops.sum(ops.square(gram - I))
-
-    def get_config(self):
-        return {"factor": self.factor}

@@ -71,6 +71,3 @@ class SparseCenters(keras.regularizers.Regularizer):
         apart = square > 0
         distance = ops.where(apart, ops.sqrt(ops.where(apart, square, 1.0)), 0.0)
         return self.factor / (C * K * (K - 1)) * ops.sum(distance) / 2  # each pair stands twice
-
-    def get_config(self):
-        return {"factor": self.factor}

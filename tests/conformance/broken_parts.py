@@ -31,7 +31,7 @@ SCORES = Example({"margin": 2.0}, shape=(5,), targets="labels")
 
 @broken("config_complete", example=SCORES)
 class ForgetsItsConfig(keras.losses.Loss):
-    """Without get_config a loss reloads with its default margin."""
+    """Leaves its margin out of the config: it reloads with the default."""
 
     def __init__(self, margin=1.0, **kwargs):
         super().__init__(**kwargs)
@@ -40,14 +40,57 @@ class ForgetsItsConfig(keras.losses.Loss):
     def call(self, y_true, y_pred):
         return ops.maximum(0.0, self.margin - ops.max(y_pred, axis=-1))
 
+    def get_config(self):
+        return super().get_config()
+
+
+@broken("config_complete", example=Example({"degrees": 90.0}, shape=(4, 3)))
+class StoresWhatItDerived(keras.regularizers.Regularizer):
+    """Keeps radians under the name of an argument in degrees."""
+
+    def __init__(self, degrees=45.0):
+        self.degrees = checks.number(self, "degrees", degrees, "[0, 360)") * 3.14159 / 180
+
+    def __call__(self, w):
+        return self.degrees * ops.sum(ops.square(w))
+
+
+@broken("config_complete", example=SCORES)
+class SaysTooMuch(keras.losses.Loss):
+    """Writes to the config what its constructor does not take."""
+
+    def __init__(self, margin=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.margin = checks.number(self, "margin", margin, "[0, inf)")
+
+    def call(self, y_true, y_pred):
+        return ops.maximum(0.0, self.margin - ops.max(y_pred, axis=-1))
+
+    def get_config(self):
+        return {**super().get_config(), "margin": self.margin, "half": self.margin / 2}
+
+
+@broken("dtype_survives", example=Example(shape=(5,)))
+class ForgetsItsDtype(keras.losses.Loss):
+    """Leaves the config to Keras, which drops the dtype of a loss."""
+
+    def call(self, y_true, y_pred):
+        return ops.mean(ops.square(y_true - y_pred), axis=-1)
+
+    def get_config(self):
+        return super().get_config()
+
 
 @broken("config_complete", example=Example({"inner": "sgd"}))
 class ForgetsItsOptimizer(keras.optimizers.SGD):
-    """Without get_config an optimizer reloads with its default arguments."""
+    """Leaves the config to Keras: it reloads with the default arguments."""
 
     def __init__(self, inner="adam", **kwargs):
         super().__init__(**kwargs)
         self.inner = inner
+
+    def get_config(self):
+        return super().get_config()
 
 
 @broken("config_unchanged_by_use", example=Example({"units": 2}, shape=(4, 3)))
@@ -64,9 +107,6 @@ class OverwritesInBuild(keras.layers.Layer):
     def call(self, x):
         return x * 2.0
 
-    def get_config(self):
-        return {**super().get_config(), "units": self.units}
-
 
 @broken(
     "degenerate_input-float32",
@@ -80,9 +120,6 @@ class NanAtZeroDistance(keras.losses.Loss):
         d = ops.sqrt(ops.sum(ops.square(y_pred[:, None] - y_pred[None]), axis=-1))
         return ops.sum(d, axis=-1)
 
-    def get_config(self):
-        return super().get_config()
-
 
 @broken("search_space_valid", space={"rate": Float(0.1, 0.4)}, example=Example({"rate": 0.2}))
 class DefaultOutsideItsSpace(keras.regularizers.Regularizer):
@@ -93,9 +130,6 @@ class DefaultOutsideItsSpace(keras.regularizers.Regularizer):
 
     def __call__(self, w):
         return self.rate * ops.sum(ops.square(w))
-
-    def get_config(self):
-        return {"rate": self.rate}
 
 
 @broken("mask_passed_on")
@@ -154,9 +188,6 @@ class SwallowsKeywords(keras.regularizers.Regularizer):
     def __call__(self, w):
         return ops.sum(ops.square(w))
 
-    def get_config(self):
-        return {}
-
 
 @broken("bad_values_raise", example=Example({"rate": 0.2}, shape=(4, 3)))
 class ChecksNothing(keras.regularizers.Regularizer):
@@ -167,9 +198,6 @@ class ChecksNothing(keras.regularizers.Regularizer):
 
     def __call__(self, w):
         return self.rate * ops.sum(ops.square(w))
-
-    def get_config(self):
-        return {"rate": self.rate}
 
 
 @broken(
@@ -186,9 +214,6 @@ class BreaksAtACorner(keras.regularizers.Regularizer):
     def __call__(self, w):
         return ops.sum(w) * (float("nan") if self.mode == "broken" else 1.0)
 
-    def get_config(self):
-        return {"mode": self.mode}
-
 
 @broken("config_round_trip", example=Example({"rate": 0.2}, shape=(4, 3)))
 class ReloadsAsAnother(keras.regularizers.Regularizer):
@@ -199,9 +224,6 @@ class ReloadsAsAnother(keras.regularizers.Regularizer):
 
     def __call__(self, w):
         return self.rate * ops.sum(ops.square(w))
-
-    def get_config(self):
-        return {"rate": self.rate}
 
     @classmethod
     def from_config(cls, config):
@@ -269,9 +291,6 @@ class IgnoresItsSeed(keras.layers.Layer):
 
     def call(self, x, training=False):
         return x + keras.random.normal(ops.shape(x), seed=1) if training else x
-
-    def get_config(self):
-        return {**super().get_config(), "seed": self.seed}
 
 
 @broken("training_deterministic")
@@ -377,9 +396,6 @@ class ReturnsAScalar(keras.losses.Loss):
     def call(self, y_true, y_pred):
         return ops.mean(ops.square(y_true - y_pred))
 
-    def get_config(self):
-        return super().get_config()
-
 
 @broken("samples_independent", example=Example(shape=(3,)))
 class ComparesInSecret(keras.losses.Loss):
@@ -387,9 +403,6 @@ class ComparesInSecret(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         return ops.mean(ops.square(y_pred - ops.mean(y_pred, axis=0)), axis=-1)
-
-    def get_config(self):
-        return super().get_config()
 
 
 @broken("batch_matters", example=Example(shape=(3,)), tags=("in-batch",))
@@ -399,9 +412,6 @@ class ClaimsToCompare(keras.losses.Loss):
     def call(self, y_true, y_pred):
         return ops.mean(ops.square(y_true - y_pred), axis=-1)
 
-    def get_config(self):
-        return super().get_config()
-
 
 @broken("batch_order_irrelevant", example=Example(shape=(3,)))
 class CountsItsSamples(keras.losses.Loss):
@@ -410,9 +420,6 @@ class CountsItsSamples(keras.losses.Loss):
     def call(self, y_true, y_pred):
         each = ops.mean(ops.square(y_true - y_pred), axis=-1)
         return each * ops.cast(1 + ops.arange(ops.shape(each)[0]), each.dtype)
-
-    def get_config(self):
-        return super().get_config()
 
 
 @broken(
@@ -427,9 +434,6 @@ class TakesLabelsLiterally(keras.losses.Loss):
     def call(self, y_true, y_pred):
         return ops.mean(y_pred, axis=-1) * (1 + ops.cast(ops.shape(y_true), "float32")[-1])
 
-    def get_config(self):
-        return super().get_config()
-
 
 @broken(
     "one_hot_equals_indices",
@@ -443,9 +447,6 @@ class CountsTargetNumbers(keras.losses.Loss):
         numbers = 1 if len(y_true.shape) < 2 else y_true.shape[-1]
         return numbers * ops.square(y_pred[:, 0])
 
-    def get_config(self):
-        return super().get_config()
-
 
 @broken(
     "ten_thousand_classes",
@@ -457,9 +458,6 @@ class DrownsAmongManyClasses(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         return ops.prod(ops.softmax(y_pred, axis=-1), axis=-1)
-
-    def get_config(self):
-        return super().get_config()
 
 
 @broken(
@@ -473,9 +471,6 @@ class ComparesWithItself(keras.losses.Loss):
     def call(self, y_true, y_pred):
         return ops.sum(ops.square(y_pred), axis=-1)
 
-    def get_config(self):
-        return super().get_config()
-
 
 @broken(
     "two_replicas_equal_one",
@@ -488,9 +483,6 @@ class LooksNoFartherThanItsReplica(keras.losses.Loss):
     def call(self, y_true, y_pred):
         return ops.mean(ops.square(y_pred - ops.mean(y_pred, axis=0)), axis=-1)
 
-    def get_config(self):
-        return super().get_config()
-
 
 @broken("rotation_irrelevant", example=Example(shape=(5,)), tags=("embeddings",))
 class LovesItsFirstAxis(keras.losses.Loss):
@@ -498,9 +490,6 @@ class LovesItsFirstAxis(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         return ops.square(y_pred[:, 0])
-
-    def get_config(self):
-        return super().get_config()
 
 
 @broken("compiled_equals_eager-graph", "compiled_equals_eager-xla", example=Example(shape=(3,)))
@@ -513,9 +502,6 @@ class CountsItsBatches(keras.losses.Loss):
         self.calls += 1
         return self.calls * ops.mean(ops.square(y_true - y_pred), axis=-1)
 
-    def get_config(self):
-        return super().get_config()
-
 
 @broken("gradient_exact", example=Example(shape=(3,)))
 class LosesHalfItsGradient(keras.losses.Loss):
@@ -524,9 +510,6 @@ class LosesHalfItsGradient(keras.losses.Loss):
     def call(self, y_true, y_pred):
         error = ops.mean(ops.square(y_true - y_pred), axis=-1)
         return error + ops.stop_gradient(error)
-
-    def get_config(self):
-        return super().get_config()
 
 
 @broken("sample_weight_scales", "training_in_a_model", example=Example(shape=(3,)))
@@ -538,9 +521,6 @@ class IgnoresWeights(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         return ops.mean(ops.square(y_pred), axis=-1)
-
-    def get_config(self):
-        return super().get_config()
 
 
 # --- metrics, constraints, initializers, schedules --------------------------------------
@@ -615,9 +595,6 @@ class PaysForWeights(keras.regularizers.Regularizer):
     def __call__(self, w):
         return -ops.sum(ops.square(w))
 
-    def get_config(self):
-        return {}
-
 
 @broken("shape_and_dtype-float16", example=Example(shape=(4,)))
 class OneDtypeOnly(keras.initializers.Initializer):
@@ -625,9 +602,6 @@ class OneDtypeOnly(keras.initializers.Initializer):
 
     def __call__(self, shape, dtype=None):
         return ops.ones(shape, "float32")
-
-    def get_config(self):
-        return {}
 
 
 @broken("seeded", example=Example(shape=(4,)))
@@ -640,9 +614,6 @@ class SeedForShow(keras.initializers.Initializer):
     def __call__(self, shape, dtype=None):
         return ops.ones(shape, dtype or "float32")
 
-    def get_config(self):
-        return {"seed": self.seed}
-
 
 @broken("rates_valid", example=Example(), tags=("schedule",))
 class TurnsNegative(keras.optimizers.schedules.LearningRateSchedule):
@@ -650,9 +621,6 @@ class TurnsNegative(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step):
         return 0.1 - 0.02 * ops.cast(step, "float32")
-
-    def get_config(self):
-        return {}
 
 
 @broken("weights_untouched", example=Example(), tags=("monitoring",))
@@ -679,9 +647,6 @@ class OverflowsWithoutGradient(keras.regularizers.Regularizer):
 
     def __call__(self, w):
         return ops.sum(ops.exp(w)) + ops.stop_gradient(ops.sum(ops.square(w)))
-
-    def get_config(self):
-        return {}
 
 
 @broken("training_in_a_model", example=Example(shape=(4, 3)))
@@ -710,9 +675,6 @@ class NoBias(keras.initializers.Initializer):
     def __call__(self, shape, dtype=None):
         return ops.ones(shape, dtype or "float32")
 
-    def get_config(self):
-        return {}
-
 
 @broken("compiled_equals_eager", "applied_by_an_optimizer", example=Example())
 class CountsInPython(keras.optimizers.schedules.LearningRateSchedule):
@@ -724,6 +686,3 @@ class CountsInPython(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step):
         self._calls += 1
         return ops.convert_to_tensor(0.1 * self._calls)
-
-    def get_config(self):
-        return {}

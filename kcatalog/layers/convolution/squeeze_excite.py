@@ -89,12 +89,3 @@ class SqueezeExcite(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "ratio": self.ratio,
-            "activation": keras.activations.serialize(self.activation),
-            "gate_activation": keras.activations.serialize(self.gate_activation),
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-        }

@@ -121,14 +121,3 @@ class Prototypes(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], *self._scores)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "classes": self.classes,
-            "per_class": self.per_class,
-            "similarity": self.similarity,
-            "initializer": keras.initializers.serialize(self.initializer),
-            "regularizer": keras.regularizers.serialize(self.regularizer),
-            "constraint": keras.constraints.serialize(self.constraint),
-        }

@@ -144,18 +144,6 @@ class CrossBatchMemory(keras.layers.Layer):
     def compute_output_shape(self, embeddings_shape, labels_shape=None):
         return embeddings_shape
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "loss": keras.saving.serialize_keras_object(self.loss),
-            "capacity": self.capacity,
-            "warm_up_steps": self.warm_up_steps,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**{**config, "loss": keras.saving.deserialize_keras_object(config["loss"])})
-
 
 def _with_terms(compared):
     """Sums and numbers of terms in one dtype and shape, as both sides of a condition must be."""

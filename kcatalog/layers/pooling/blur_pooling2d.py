@@ -96,11 +96,3 @@ class BlurPooling2D(keras.layers.Layer):
         if size is None:
             return None
         return (size + 2 * self._pad - self.kernel_size) // self.strides + 1
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "kernel_size": self.kernel_size,
-            "strides": self.strides,
-            "padding": self.padding,
-        }

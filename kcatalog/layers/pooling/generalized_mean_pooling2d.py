@@ -82,15 +82,6 @@ class GeneralizedMeanPooling2D(keras.layers.Layer):
         batch, _, _, channels = input_shape
         return (batch, 1, 1, channels) if self.keepdims else (batch, channels)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "p": self.p,
-            "learnable": self.learnable,
-            "epsilon": self.epsilon,
-            "keepdims": self.keepdims,
-        }
-
 
 def _at_least_one(p):
     return ops.maximum(p, 1.0)

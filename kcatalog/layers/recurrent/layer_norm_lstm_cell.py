@@ -146,18 +146,3 @@ class LayerNormLSTMCell(keras.layers.Layer):
         centred = wide - ops.mean(wide, axis=-1, keepdims=True)
         variance = ops.mean(centred * centred, axis=-1, keepdims=True)
         return ops.cast(centred * ops.rsqrt(variance + self.epsilon), a.dtype)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "activation": keras.activations.serialize(self.activation),
-            "recurrent_activation": keras.activations.serialize(self.recurrent_activation),
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "recurrent_initializer": keras.initializers.serialize(self.recurrent_initializer),
-            "gamma_initializer": keras.initializers.serialize(self.gamma_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-            "recurrent_regularizer": keras.regularizers.serialize(self.recurrent_regularizer),
-            "carry_normalized": self.carry_normalized,
-            "epsilon": self.epsilon,
-        }

@@ -87,14 +87,6 @@ class DropBlock2D(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "rate": self.rate,
-            "block_size": self.block_size,
-            "seed": self.seed,
-        }
-
 
 def _spread(seeds, a, b):
     """Each seed, the upper left corner of its block, over its `a` by `b` pixels.

@@ -65,8 +65,6 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(self, learning_rate, warmup_steps, initial_learning_rate=0.0):
         super().__init__()
-        if isinstance(learning_rate, dict):
-            learning_rate = keras.optimizers.schedules.deserialize(learning_rate)
         if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
             checks.number(self, "learning_rate", learning_rate, "[0, inf)")
         self.learning_rate = learning_rate
@@ -86,13 +84,3 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
         if callable(self.learning_rate):
             return self.learning_rate(ops.convert_to_tensor(t))
         return ops.convert_to_tensor(self.learning_rate, "float32")
-
-    def get_config(self):
-        learning_rate = self.learning_rate
-        if callable(learning_rate):
-            learning_rate = keras.optimizers.schedules.serialize(learning_rate)
-        return {
-            "learning_rate": learning_rate,
-            "warmup_steps": self.warmup_steps,
-            "initial_learning_rate": self.initial_learning_rate,
-        }

@@ -42,7 +42,6 @@ class AdaptiveGradientClipping(Wrapper):
             larger the batch, the smaller it has to be.
         epsilon: `ε`, the least weight norm, in (0, inf); without it a unit that starts at zero
             could never leave.
-        name: Name of the optimizer; None makes one up.
 
     Shapes:
         Gradients keep their shapes.
@@ -64,8 +63,8 @@ class AdaptiveGradientClipping(Wrapper):
         [2.7 3.6]
     """
 
-    def __init__(self, inner, clip_factor=0.01, epsilon=1e-3, name=None):
-        super().__init__(inner, name)
+    def __init__(self, inner, clip_factor=0.01, epsilon=1e-3, **kwargs):
+        super().__init__(inner, **kwargs)
         self.clip_factor = checks.number(self, "clip_factor", clip_factor, "(0, inf)")
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
 
@@ -78,13 +77,6 @@ class AdaptiveGradientClipping(Wrapper):
         norm = _unit_norm(g)
         clipped = g * (largest / ops.maximum(norm, largest))  # never divides by zero
         return ops.where(norm > largest, clipped, g)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "clip_factor": self.clip_factor,
-            "epsilon": self.epsilon,
-        }
 
 
 def _unit_norm(x):

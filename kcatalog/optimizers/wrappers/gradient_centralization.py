@@ -34,7 +34,6 @@ class GradientCentralization(Wrapper):
 
     Args:
         inner: The optimizer to wrap: an instance, a name such as `"adam"`, or a config.
-        name: Name of the optimizer; None makes one up.
 
     Shapes:
         Gradients keep their shapes.

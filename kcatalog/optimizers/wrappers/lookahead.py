@@ -40,7 +40,6 @@ class Lookahead(Wrapper):
         sync_period: `k`, in updates: an integer in [1, inf).
         slow_step_size: `α`, the part of the way that the slow weights go, in (0, 1]. At 1 this
             is the inner optimizer alone.
-        name: Name of the optimizer; None makes one up.
 
     Shapes:
         One slow weight per weight, of the weight's shape.
@@ -68,8 +67,8 @@ class Lookahead(Wrapper):
 
     slots = {"slow": "weight"}
 
-    def __init__(self, inner, sync_period=6, slow_step_size=0.5, name=None):
-        super().__init__(inner, name)
+    def __init__(self, inner, sync_period=6, slow_step_size=0.5, **kwargs):
+        super().__init__(inner, **kwargs)
         self.sync_period = checks.integer(self, "sync_period", sync_period, "[1, inf)")
         self.slow_step_size = checks.number(self, "slow_step_size", slow_step_size, "(0, 1]")
 
@@ -79,10 +78,3 @@ class Lookahead(Wrapper):
     def after_update(self, fast, slow, step):
         slow = slow + self.slow_step_size * (fast - slow)
         return slow, slow
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "sync_period": self.sync_period,
-            "slow_step_size": self.slow_step_size,
-        }

@@ -45,7 +45,6 @@ class StochasticWeightAveraging(Wrapper):
             [1, inf). There is no good default, since it depends on the length of the run.
         average_period: `c`, in updates: an integer in [1, inf). With a cyclical learning rate,
             the length of the cycle; otherwise often one epoch.
-        name: Name of the optimizer; None makes one up.
 
     Shapes:
         One average per weight, of the weight's shape.
@@ -74,8 +73,8 @@ class StochasticWeightAveraging(Wrapper):
 
     slots = {"average": "zeros"}
 
-    def __init__(self, inner, start_step, average_period=10, name=None):
-        super().__init__(inner, name)
+    def __init__(self, inner, start_step, average_period=10, **kwargs):
+        super().__init__(inner, **kwargs)
         self.start_step = checks.integer(self, "start_step", start_step, "[1, inf)")
         self.average_period = checks.integer(self, "average_period", average_period, "[1, inf)")
 
@@ -92,10 +91,3 @@ class StochasticWeightAveraging(Wrapper):
         if self.built:
             averaged = ops.convert_to_tensor(self.iterations) >= self.start_step
             assign_when(averaged, self._groups(), lambda weight, average: (average, average))
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "start_step": self.start_step,
-            "average_period": self.average_period,
-        }

@@ -167,13 +167,6 @@ class Wrapper(keras.optimizers.Optimizer):
     def get_config(self):
         return {"inner": keras.optimizers.serialize(self.inner), "name": self.name}
 
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        inner = config["inner"]
-        if isinstance(inner, dict):
-            inner = keras.optimizers.deserialize(inner, custom_objects=custom_objects)
-        return cls(**{**config, "inner": inner})
-
 
 def _optimizer(owner, inner):
     """`inner` as an optimizer that can be wrapped."""
