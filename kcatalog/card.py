@@ -192,7 +192,8 @@ Space = Float | Int | Choice
 class Card:
     """What a part says of itself beyond what its code and docstring already say.
 
-    paper: where it comes from. equation: the idea in one line. tags: claims from `TAGS`.
+    paper: where it comes from. equation: the idea in one line, where it is not the first formula
+    under Maths. tags: claims from `TAGS`.
     space: argument -> what the tuner may try. example: arguments and data to try it on.
     exemptions: conformance check -> why this part cannot pass it (a strict xfail).
     """

@@ -92,8 +92,8 @@ def show(
     say(e.summary)
     if e.about and e.origin == "kcatalog":
         say(f"\n{e.about}")
-    if e.card.equation:
-        say(f"\n  {e.card.equation}")
+    if e.equation:
+        say(f"\n  {e.equation}")
     if e.card.paper:
         say(f"\nPaper: {e.card.paper}")
     if e.card.tags:
@@ -129,7 +129,7 @@ def _facts(e: registry.Entry) -> dict:
         "path": e.path,
         "origin": e.origin,
         "summary": e.summary,
-        "equation": e.card.equation,
+        "equation": e.equation,
         "paper": dataclasses.asdict(e.card.paper) if e.card.paper else None,
         "tags": list(e.card.tags),
         "arguments": [dataclasses.asdict(a) for a in e.arguments],

@@ -83,6 +83,11 @@ class Entry:
     card: Card = field(default_factory=Card)
     file: str = ""
 
+    @property
+    def equation(self) -> str:
+        """The idea in one line: the card's, or the first formula under Maths."""
+        return self.card.equation or source.first_formula(self.sections.get("Maths", ""))
+
     def load(self) -> type:
         """Import the class."""
         module, name = self.path.rsplit(".", 1)
@@ -119,7 +124,7 @@ def find(kind=None, tag=None, text=None, origin=None) -> list[Entry]:
     """Entries that match every filter given; `text` is looked for in name and docstring."""
 
     def matches(e: Entry) -> bool:
-        words = f"{e.name} {e.summary} {e.card.equation} {e.card.paper or ''}".lower()
+        words = f"{e.name} {e.summary} {e.equation} {e.card.paper or ''}".lower()
         return (
             (kind is None or e.kind == kind)
             and (tag is None or tag in e.card.tags)

@@ -85,6 +85,16 @@ def docstring_sections(docstring: str) -> dict[str, str]:
     return sections
 
 
+def first_formula(maths_section: str) -> str:
+    """Return the first formula of a "Maths:" section, or "".
+
+    >>> first_formula("With `w` the weights, `y = w x`.")
+    'y = w x'
+    """
+    code = re.findall(r"`([^`]+)`", maths_section)
+    return next((" ".join(c.split()) for c in code if "=" in c or "←" in c), "")
+
+
 def argument_meanings(args_section: str) -> dict[str, str]:
     """The "Args:" section as argument -> meaning."""
     parts = re.split(r"^(\w+):\s*", args_section, flags=re.MULTILINE)

@@ -1,5 +1,3 @@
-"""See what the layers put out: how large, how spread, how often zero, and which units are dead."""
-
 import warnings
 
 import numpy as np

@@ -1,5 +1,3 @@
-"""See which layers learn: the norm of every layer's gradient and update, as training goes."""
-
 import warnings
 
 from kcatalog import checks

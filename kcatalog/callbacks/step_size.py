@@ -1,5 +1,3 @@
-"""See how large the steps are: the learning rate as applied, and how far it moves each layer."""
-
 import keras
 
 from kcatalog.callbacks import periodic

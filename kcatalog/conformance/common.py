@@ -33,7 +33,10 @@ def _has_config(s: Subject) -> bool:
 def card_complete(s: Subject):
     """A card names its source and its idea, and its example shows something."""
     require(s.card.paper is not None, "the card must name a paper or other source")
-    require(s.card.equation, "the card must give the equation")
+    formula = source.first_formula(s.entry.sections.get("Maths", ""))
+    require(formula or s.card.equation, "Maths must hold a formula, or the card give the equation")
+    repeats = "the card repeats the first formula under Maths: leave `equation` out"
+    require(s.card.equation.split() != formula.split() or not formula, repeats)
     base = _base_arguments(s)
     for name, value in s.card.example.args.items():
         known = name in s.signature or name in base

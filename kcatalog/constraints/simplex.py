@@ -1,5 +1,3 @@
-"""Make weights a mixture: none negative, and together a fixed sum."""
-
 import keras
 from keras import ops
 

@@ -1,5 +1,3 @@
-"""Let a recurrent net start with memories as long as the dependencies it is to find."""
-
 import keras
 from keras import ops
 

@@ -1,5 +1,3 @@
-"""Bound the angle at the negative in the triangle that it makes with a positive pair."""
-
 import math
 
 from keras import ops

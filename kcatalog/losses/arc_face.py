@@ -1,5 +1,3 @@
-"""The right class must win by a margin of angle."""
-
 import math
 
 import keras

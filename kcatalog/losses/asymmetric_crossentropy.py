@@ -1,5 +1,3 @@
-"""Many labels, few of them true: let the easy negatives fade and the positives speak."""
-
 import keras
 from keras import ops
 

@@ -1,5 +1,3 @@
-"""Let each feature of one view predict itself in the other view, and no other feature."""
-
 from keras import ops
 
 from kcatalog import checks
@@ -17,7 +15,6 @@ from kcatalog.registry import component
         "https://arxiv.org/abs/2103.03230",
         "equation 1",
     ),
-    equation="L = Σ_i (1 - C_ii)² + λ Σ over i ≠ j of C_ij²",
     tags=("in-batch",),
     space={"redundancy_weight": Float(1e-4, 0.1, log=True)},
     example=Example({"redundancy_weight": 0.1, "epsilon": 1e-3}, shape=(2, 5)),

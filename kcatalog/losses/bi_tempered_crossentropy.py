@@ -1,5 +1,3 @@
-"""A bounded loss for far outliers and a heavy-tailed softmax for labels wrong at the border."""
-
 import math
 
 import keras

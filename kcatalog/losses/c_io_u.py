@@ -1,5 +1,3 @@
-"""Boxes agree in overlap, in place and in shape."""
-
 import keras
 
 from kcatalog import checks
@@ -16,7 +14,6 @@ from kcatalog.registry import component
         "https://arxiv.org/abs/1911.08287",
         "equations 8 to 11",
     ),
-    equation="l = 1 - IoU + ρ² / c² + α v",
     example=Example(
         {"bounding_box_format": "xywh"}, shape=(4,), targets="boxes", predictions="boxes"
     ),

@@ -1,5 +1,3 @@
-"""Keep every class's embeddings close to the class's center."""
-
 import keras
 
 from kcatalog.card import Example, Paper
@@ -16,7 +14,6 @@ from kcatalog.registry import component
         "https://doi.org/10.1007/978-3-319-46478-7_31",
         "equation 2",
     ),
-    equation="l = ½ ‖x - c_y‖²",
     tags=("integer-labels", "one-hot-labels", "logits"),
     example=Example(shape=(6,), targets="labels"),
 )

@@ -1,5 +1,3 @@
-"""A sample's weight falls with its class's size, but the thousandth adds less than the first."""
-
 import math
 
 import keras

@@ -1,5 +1,3 @@
-"""Pull what belongs together to one point, and push the rest apart until it is far enough."""
-
 import keras
 from keras import ops
 
@@ -19,7 +17,6 @@ from kcatalog.registry import component
         "http://yann.lecun.com/exdb/publis/pdf/hadsell-chopra-lecun-06.pdf",
         "equation 4",
     ),
-    equation="l = y D² + (1 - y) max(0, m - D)²",
     tags=("embeddings",),
     space={
         "margin": Float(0.1, 2.0),

@@ -1,5 +1,3 @@
-"""Climb the ranks: at each one reached, is the next reached too?"""
-
 import keras
 from keras import ops
 
@@ -19,7 +17,6 @@ from kcatalog.registry import component
         "https://arxiv.org/abs/2111.08851",
         "section 3",
     ),
-    equation="L = 1/Σ|S_k| Σ_k Σ over S_k of H([y > k], σ(z_k)),  S_k = {b : y_b ≥ k}",
     tags=("integer-labels", "in-batch"),
     example=Example(shape=(4,), targets="labels", classes=5),
 )

@@ -1,5 +1,3 @@
-"""The right class must win by a margin of cosine."""
-
 import keras
 
 from kcatalog import checks

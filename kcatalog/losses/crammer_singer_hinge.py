@@ -1,5 +1,3 @@
-"""The right class must beat the best of the others by a margin; the rest may rank as they like."""
-
 import keras
 from keras import ops
 
@@ -18,7 +16,6 @@ from kcatalog.registry import component
         "https://www.jmlr.org/papers/v2/crammer01a.html",
         "the bound on the empirical error",
     ),
-    equation="l = max(0, m + max over j ≠ y of s_j - s_y)",
     tags=("integer-labels", "one-hot-labels", "logits"),
     space={"margin": Float(0.1, 10.0, log=True)},
     example=Example({"margin": 0.5}, shape=(5,), targets="labels"),

@@ -1,5 +1,3 @@
-"""Pull the centres of two boxes together while they learn to overlap."""
-
 import keras
 
 from kcatalog import checks
@@ -16,7 +14,6 @@ from kcatalog.registry import component
         "https://arxiv.org/abs/1911.08287",
         "equation 7",
     ),
-    equation="l = 1 - IoU + ρ² / c²",
     example=Example(
         {"bounding_box_format": "xywh"}, shape=(4,), targets="boxes", predictions="boxes"
     ),

@@ -1,5 +1,3 @@
-"""Keep friends below one distance and strangers above it, strangers drawn evenly by distance."""
-
 from keras import ops
 
 from kcatalog import checks

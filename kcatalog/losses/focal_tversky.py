@@ -1,5 +1,3 @@
-"""Weigh missed against invented pixels, and look at the classes that fare worst."""
-
 import keras
 from keras import ops
 

@@ -1,5 +1,3 @@
-"""Boxes that miss each other still learn where to go."""
-
 import keras
 
 from kcatalog import checks
@@ -16,7 +14,6 @@ from kcatalog.registry import component
         "https://arxiv.org/abs/1902.09630",
         "algorithm 2",
     ),
-    equation="l = 1 - IoU + (C - U) / C",
     example=Example(
         {"bounding_box_format": "xywh"}, shape=(4,), targets="boxes", predictions="boxes"
     ),

@@ -1,5 +1,3 @@
-"""Dice over all classes at once, each weighed so that small ones count as much as large."""
-
 import keras
 from keras import ops
 

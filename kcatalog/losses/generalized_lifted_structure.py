@@ -1,5 +1,3 @@
-"""A soft farthest friend against a soft nearest stranger."""
-
 from keras import ops
 
 from kcatalog import checks
@@ -19,7 +17,6 @@ from kcatalog.registry import component
         "https://arxiv.org/abs/1703.07737",
         "section 2, generalized lifted embedding loss",
     ),
-    equation="l_a = max(0, log Σ_p exp(D_ap) + log Σ_n exp(m - D_an))",
     tags=("in-batch", "integer-labels", "embeddings"),
     space={
         "margin": Float(0.1, 2.0),

@@ -1,5 +1,3 @@
-"""Every pair of the batch: pull classmates within one radius, push strangers beyond another."""
-
 from keras import ops
 
 from kcatalog import checks
@@ -19,7 +17,6 @@ from kcatalog.registry import component
         "http://yann.lecun.com/exdb/publis/pdf/hadsell-chopra-lecun-06.pdf",
         "equation 4",
     ),
-    equation="L = mean over a of mean_p max(0, D_ap - m₊)² + mean_n max(0, m₋ - D_an)²",
     tags=("in-batch", "integer-labels", "embeddings"),
     space={
         "neg_margin": Float(0.1, 2.0),

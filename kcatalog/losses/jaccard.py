@@ -1,5 +1,3 @@
-"""Intersection over union, with probabilities counted as parts of pixels."""
-
 import keras
 from keras import ops
 
@@ -17,7 +15,6 @@ from kcatalog.registry import component
         "https://doi.org/10.1007/978-3-319-50835-1_22",
         "approximation of IoU and its loss",
     ),
-    equation="l = mean over classes of 1 - (I_c + ε) / (U_c + ε)",
     tags=("integer-labels", "one-hot-labels", "logits"),
     space={"epsilon": Float(1e-6, 10.0, log=True)},
     example=Example(

@@ -1,5 +1,3 @@
-"""Learn from the clean image, and answer its augmented versions alike."""
-
 import keras
 from keras import ops
 
@@ -18,7 +16,6 @@ from kcatalog.registry import component
         "https://arxiv.org/abs/1912.02781",
         "section 3, Jensen-Shannon divergence consistency loss",
     ),
-    equation="l = H(q, p_1) + λ/V Σ over v of KL(p_v ‖ M),  M = 1/V Σ p_v",
     tags=("integer-labels", "one-hot-labels"),
     space={"alpha": Float(1.0, 24.0, log=True), "label_smoothing": Choice(0.0, 0.1)},
     example=Example({"alpha": 5.0, "from_logits": True}, shape=(3, 5), targets="labels"),

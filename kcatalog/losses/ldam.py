@@ -1,5 +1,3 @@
-"""The rarer a class, the wider the margin by which it has to win."""
-
 import keras
 from keras import ops
 

@@ -1,5 +1,3 @@
-"""Each pair of a class against a soft nearest stranger of both its ends."""
-
 from keras import ops
 
 from kcatalog import checks

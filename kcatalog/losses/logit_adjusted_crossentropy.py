@@ -1,5 +1,3 @@
-"""Rare classes get a handicap in training that makes the model right for all classes alike."""
-
 import keras
 from keras import ops
 

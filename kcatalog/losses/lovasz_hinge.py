@@ -1,5 +1,3 @@
-"""Train a mask for its intersection over union, by a hinge on the pixels sorted by error."""
-
 import keras
 
 from kcatalog import checks

@@ -1,5 +1,3 @@
-"""Train several classes of pixels for their mean intersection over union."""
-
 import keras
 from keras import ops
 

@@ -1,5 +1,3 @@
-"""Of two scores, the one that should be higher must be so by a margin."""
-
 import keras
 from keras import ops
 
@@ -18,7 +16,6 @@ from kcatalog.registry import component
         "https://www.cs.cornell.edu/people/tj/publications/joachims_02c.pdf",
         "ranking SVM, the slack of optimization problem 1",
     ),
-    equation="l = max(0, m - y (s_1 - s_2))",
     space={"margin": Float(0.0, 10.0)},
     example=Example({"margin": 0.5}, shape=(2,), targets="signs", target_shape=()),
 )

@@ -1,5 +1,3 @@
-"""A squared hinge that gives up squaring where a sample is far on the wrong side."""
-
 import keras
 from keras import ops
 

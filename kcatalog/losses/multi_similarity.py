@@ -1,5 +1,3 @@
-"""Weigh a pair by its own similarity and by how it compares with the anchor's other pairs."""
-
 from keras import ops
 
 from kcatalog import checks
@@ -18,7 +16,6 @@ from kcatalog.registry import component
         "https://arxiv.org/abs/1904.06627",
         "section 4",
     ),
-    equation="l_a = 1/α log(1 + Σ_p exp(-α (S_ap - λ))) + 1/β log(1 + Σ_n exp(β (S_an - λ)))",
     tags=("in-batch", "integer-labels", "embeddings"),
     space={
         "alpha": Float(0.5, 10.0, log=True),

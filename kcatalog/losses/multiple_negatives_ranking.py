@@ -1,5 +1,3 @@
-"""Find each sample's own counterpart among those of the whole batch."""
-
 from keras import ops
 
 from kcatalog import checks
@@ -19,7 +17,6 @@ from kcatalog.registry import component
         "https://arxiv.org/abs/1705.00652",
         "section 4, multiple negatives",
     ),
-    equation="L = -mean over i of log(exp(s_ii / τ) / Σ_j exp(s_ij / τ))",
     tags=("in-batch", "embeddings"),
     space={"temperature": Float(0.01, 1.0, log=True), "symmetric": Choice(False, True)},
     example=Example({"temperature": 0.5, "symmetric": True}, shape=(2, 5)),

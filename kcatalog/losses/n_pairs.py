@@ -1,5 +1,3 @@
-"""Rank each anchor's positive above those of all other classes at once."""
-
 from keras import ops
 
 from kcatalog import checks
@@ -20,7 +18,6 @@ from kcatalog.registry import component
         "https://papers.nips.cc/paper/6200-improved-deep-metric-learning-with-multi-class-n-pair-loss-objective",
         "section 3.2",
     ),
-    equation="L = mean over a of log(1 + Σ over n of exp(s_an - s_ap)) + λ (‖a‖² + ‖p‖²)",
     tags=("in-batch", "integer-labels", "embeddings"),
     space={"factor": Float(0.0, 0.01)},
     example=Example({"factor": 0.1}, shape=(2, 5), targets="labels", classes=3),

@@ -1,5 +1,3 @@
-"""Rank pairs by how many labels they share with the anchor."""
-
 from keras import ops
 
 from kcatalog import checks

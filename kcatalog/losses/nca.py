@@ -1,5 +1,3 @@
-"""Train the softened nearest-neighbour classifier: how many samples would it get right?"""
-
 from keras import ops
 
 from kcatalog import checks

@@ -1,5 +1,3 @@
-"""Let one view predict the direction of the other, which stands still."""
-
 import keras
 from keras import ops
 

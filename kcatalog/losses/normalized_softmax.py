@@ -1,5 +1,3 @@
-"""Classify by direction alone, sharply, and the layer before becomes an embedding."""
-
 import keras
 from keras import ops
 

@@ -1,5 +1,3 @@
-"""Tell each sample's partners from all strangers of the batch, by a softmax over similarities."""
-
 from keras import ops
 
 from kcatalog import checks
@@ -18,7 +16,6 @@ from kcatalog.registry import component
         "https://arxiv.org/abs/2002.05709",
         "equation 1",
     ),
-    equation="L = mean over (a, p) of -log(exp(s_ap / τ) / (exp(s_ap / τ) + Σ_n exp(s_an / τ)))",
     tags=("in-batch", "integer-labels", "embeddings"),
     space={"temperature": Float(0.02, 1.0, log=True)},
     example=Example({"temperature": 0.5}, shape=(8,), targets="labels", classes=3),

@@ -1,5 +1,3 @@
-"""Only mistakes cost, each by as much as the wrong class leads."""
-
 import keras
 from keras import ops
 

@@ -1,5 +1,3 @@
-"""Too low and too high cost differently, and what is learned is a quantile."""
-
 import keras
 from keras import ops
 
@@ -18,7 +16,6 @@ from kcatalog.registry import component
         "https://doi.org/10.2307/1913643",
         "definition of the θth regression quantile",
     ),
-    equation="l = max(τ (y - q), (τ - 1) (y - q))",
     example=Example({"tau": [0.1, 0.5, 0.9]}, shape=(3,)),
 )
 class Pinball(keras.losses.Loss):

@@ -1,5 +1,3 @@
-"""Cross-entropy is a series in 1 - p; weigh its first term anew."""
-
 import keras
 from keras import ops
 

@@ -1,5 +1,3 @@
-"""Every class's proxy looks at the whole batch and pulls hardest at what is hardest."""
-
 from keras import ops
 
 from kcatalog import checks

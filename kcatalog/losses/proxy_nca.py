@@ -1,5 +1,3 @@
-"""Be close to your own class's proxy rather than to any other class's."""
-
 import keras
 from keras import ops
 

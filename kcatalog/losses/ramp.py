@@ -1,5 +1,3 @@
-"""A hinge that is cut off: a sample that is hopelessly wrong stops pulling."""
-
 import keras
 from keras import ops
 

@@ -1,5 +1,3 @@
-"""Rank a list by sharing out one probability among its items: the relevant ones shall have it."""
-
 import keras
 from keras import ops
 
@@ -20,7 +18,6 @@ _NEVER = -1e30  # a score whose softmax is 0, and which gives no NaN where a lis
         "https://doi.org/10.1145/1273496.1273513",
         "section 5, with the targets as they are",
     ),
-    equation="l = -Σ_i y_i log (exp(s_i/t) / Σ_j exp(s_j/t))",
     space={"temperature": Float(0.1, 10.0, log=True)},
     example=Example({"temperature": 0.5}, shape=(5,), targets="binary"),
 )

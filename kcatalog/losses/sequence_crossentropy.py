@@ -1,5 +1,3 @@
-"""Cross-entropy of sequences of different lengths: every real step counts once, padding never."""
-
 import keras
 from keras import ops
 
@@ -20,7 +18,6 @@ from kcatalog.registry import component
         "https://www.jmlr.org/papers/v3/bengio03a.html",
         "section 2, the mean log-likelihood of all words",
     ),
-    equation="L = 1/Σ m_bt Σ m_bt H(q_bt, p_bt)",
     tags=("integer-labels", "one-hot-labels", "logits"),
     space={"label_smoothing": Choice(0.0, 0.1)},
     example=Example(

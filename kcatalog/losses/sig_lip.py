@@ -1,5 +1,3 @@
-"""Ask of each pair by itself, belongs together or not, instead of ranking the whole batch."""
-
 from keras import ops
 
 from kcatalog import checks

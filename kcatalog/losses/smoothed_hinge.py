@@ -1,5 +1,3 @@
-"""A hinge whose corner is rounded, so that its gradient fades instead of stopping dead."""
-
 import keras
 from keras import ops
 

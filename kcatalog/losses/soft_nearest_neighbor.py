@@ -1,5 +1,3 @@
-"""How entangled are the classes: is a neighbour, drawn by its distance, of one's own class?"""
-
 from keras import ops
 
 from kcatalog import checks
@@ -18,7 +16,6 @@ from kcatalog.registry import component
         "https://arxiv.org/abs/1902.01889",
         "section 2, equation 1",
     ),
-    equation="l_i = -log(Σ_j exp(-D_ij / T), y_j = y_i  /  Σ_k exp(-D_ik / T)),  j, k ≠ i",
     tags=("in-batch", "integer-labels", "embeddings"),
     space={
         "temperature": Float(0.1, 100.0, log=True),

@@ -1,5 +1,3 @@
-"""Give a class several centers, and let each sample weigh them by how close they are."""
-
 import keras
 from keras import ops
 

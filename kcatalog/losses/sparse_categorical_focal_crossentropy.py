@@ -1,5 +1,3 @@
-"""Let samples that are already right count less, so that the hard ones lead."""
-
 import keras
 from keras import ops
 

@@ -1,5 +1,3 @@
-"""A class whose score trails far enough has probability zero, and then no gradient at all."""
-
 import keras
 from keras import ops
 
@@ -19,7 +17,6 @@ from kcatalog.registry import component
         "https://arxiv.org/abs/1602.02068",
         "sections 3.2 and 3.4",
     ),
-    equation="l = ½ Σ over S of (z_j² - τ²) - q · z + ½ ‖q‖²",
     tags=("integer-labels", "one-hot-labels", "logits"),
     space={"label_smoothing": Choice(0.0, 0.1)},
     example=Example({"label_smoothing": 0.1}, shape=(5,), targets="labels"),

@@ -1,5 +1,3 @@
-"""The right class must win with its angle multiplied."""
-
 import math
 
 import keras

@@ -1,5 +1,3 @@
-"""Let a class have several centers, so that its wrong labels gather around a spare one."""
-
 import math
 
 import keras

@@ -1,5 +1,3 @@
-"""Draw a class together by a softmax over similarities in which every classmate is right."""
-
 from keras import ops
 
 from kcatalog import checks
@@ -18,7 +16,6 @@ from kcatalog.registry import component
         "https://arxiv.org/abs/2004.11362",
         "equation 2",
     ),
-    equation="L = mean over a of -1/|P(a)| Σ_p log(exp(s_ap / τ) / Σ over i ≠ a of exp(s_ai / τ))",
     tags=("in-batch", "integer-labels", "embeddings"),
     space={"temperature": Float(0.02, 1.0, log=True)},
     example=Example({"temperature": 0.5}, shape=(8,), targets="labels", classes=3),

@@ -1,5 +1,3 @@
-"""Cross-entropy both ways: where labels may be wrong, the prediction is also asked about them."""
-
 import math
 
 import keras

@@ -1,5 +1,3 @@
-"""Let every triplet of the batch that violates the margin have its say."""
-
 from keras import ops
 
 from kcatalog import checks

@@ -1,5 +1,3 @@
-"""Let each sample learn from its farthest friend and its nearest stranger."""
-
 from keras import ops
 
 from kcatalog import checks

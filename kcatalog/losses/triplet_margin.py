@@ -1,5 +1,3 @@
-"""Three embeddings side by side: the second must be nearer to the first than the third is."""
-
 import keras
 from keras import ops
 
@@ -18,7 +16,6 @@ from kcatalog.registry import component
         "https://doi.org/10.5244/C.30.119",
         "margin ranking loss, and mining within the triplet by anchor swap",
     ),
-    equation="l = max(0, m + D(a, p) - D(a, n))",
     tags=("embeddings",),
     space={
         "margin": Float(0.1, 2.0),

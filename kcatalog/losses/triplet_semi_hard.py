@@ -1,5 +1,3 @@
-"""Pull a sample to its own class just harder than the nearest stranger beyond pulls back."""
-
 from keras import ops
 
 from kcatalog import checks

@@ -1,5 +1,3 @@
-"""Let two views agree, while every feature keeps varying and no two features say the same."""
-
 from keras import ops
 
 from kcatalog import checks
@@ -17,7 +15,6 @@ from kcatalog.registry import component
         "https://arxiv.org/abs/2105.04906",
         "equation 6",
     ),
-    equation="L = λ mean (a - b)² + μ (v(a) + v(b)) / 2 + ν (c(a) + c(b))",
     tags=("in-batch",),
     space={
         "invariance_weight": Float(1.0, 50.0, log=True),

@@ -1,5 +1,3 @@
-"""Agreement beyond chance, where a near miss counts less than a far one."""
-
 import keras
 from keras import ops
 

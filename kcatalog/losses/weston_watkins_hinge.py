@@ -1,5 +1,3 @@
-"""Every wrong class that comes within the margin of the right one costs, and all costs add up."""
-
 import keras
 from keras import ops
 
@@ -18,7 +16,6 @@ from kcatalog.registry import component
         "https://www.esann.org/sites/default/files/proceedings/legacy/es1999-461.pdf",
         "the slack variables at their optimum",
     ),
-    equation="l = sum over j ≠ y of max(0, m + s_j - s_y)",
     tags=("integer-labels", "one-hot-labels", "logits"),
     space={"margin": Float(0.1, 10.0, log=True)},
     example=Example({"margin": 0.5}, shape=(5,), targets="labels"),

@@ -1,5 +1,3 @@
-"""How much of a translation's wording stands in a reference, and is it long enough?"""
-
 import keras
 from keras import ops
 

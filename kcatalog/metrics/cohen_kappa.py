@@ -1,5 +1,3 @@
-"""Agreement beyond what two raters would reach by chance, with larger errors counting more."""
-
 import keras
 from keras import ops
 
@@ -16,7 +14,6 @@ from kcatalog.registry import component
         1968,
         "https://doi.org/10.1037/h0026256",
     ),
-    equation="κ = 1 - Σ v_ij p_ij / Σ v_ij a_i b_j",
     tags=("integer-labels", "one-hot-labels", "streaming"),
     space={"weights": Choice(None, "linear", "quadratic")},
     example=Example({"num_classes": 4, "weights": "quadratic"}, shape=(4,), targets="labels"),

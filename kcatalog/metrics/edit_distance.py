@@ -1,5 +1,3 @@
-"""How many changes make the reference of the prediction?"""
-
 import keras
 from keras import ops
 
@@ -18,7 +16,6 @@ from kcatalog.registry import component
         1974,
         "https://doi.org/10.1145/321796.321811",
     ),
-    equation="D(i, j) = min(D(i-1, j) + 1, D(i, j-1) + 1, D(i-1, j-1) + [a_i ≠ b_j])",
     tags=("streaming",),
     example=Example(
         {"normalize": False, "mask_token_id": 0},

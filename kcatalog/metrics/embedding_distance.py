@@ -1,5 +1,3 @@
-"""How near are samples of one class in a batch, how far apart those of different classes?"""
-
 import keras
 from keras import ops
 

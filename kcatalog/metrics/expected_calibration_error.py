@@ -1,5 +1,3 @@
-"""Of all that was said with 80% confidence, was 80% right?"""
-
 import keras
 from keras import ops
 

@@ -1,5 +1,3 @@
-"""The share of labels that are wrong: a sample with one bad label of ten is a tenth wrong."""
-
 import keras
 from keras import ops
 

@@ -1,5 +1,3 @@
-"""Of all pairs of samples, how many are put in the right order?"""
-
 from keras import ops
 
 from kcatalog import checks

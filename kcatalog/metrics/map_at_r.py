@@ -1,5 +1,3 @@
-"""Are the nearest neighbours of a sample's own class, and the very nearest above all?"""
-
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.metrics.neighbours import Neighbours

@@ -1,5 +1,3 @@
-"""How labels and predictions correlate: one number that no class frequency can flatter."""
-
 import keras
 from keras import ops
 
@@ -16,7 +14,6 @@ from kcatalog.registry import component
         2004,
         "https://doi.org/10.1016/j.compbiolchem.2004.09.006",
     ),
-    equation="R = Σ_k (TP_k TN_k - FP_k FN_k) / √(Σ_k a_k (n - a_k) · Σ_k b_k (n - b_k))",
     tags=("integer-labels", "one-hot-labels", "streaming"),
     example=Example({"num_classes": 4}, shape=(4,), targets="labels"),
 )

@@ -1,5 +1,3 @@
-"""For each label its own count of right and wrong, of named and not named."""
-
 import keras
 from keras import ops
 
@@ -18,7 +16,6 @@ from kcatalog.registry import component
         "https://doi.org/10.1007/978-0-387-09823-4_34",
         "label-based measures",
     ),
-    equation="M_k = [[TN_k, FP_k], [FN_k, TP_k]]",
     tags=("integer-labels", "one-hot-labels", "streaming"),
     example=Example({"num_classes": 4, "threshold": 0.3}, shape=(4,), targets="labels"),
     exemptions={"sample_weight_counts": "it counts weight: doubled weights are doubled counts"},

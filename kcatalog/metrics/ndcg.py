@@ -1,5 +1,3 @@
-"""How much of what could be gained from the nearest neighbours is, the nearest gaining most?"""
-
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.metrics.neighbours import Neighbours

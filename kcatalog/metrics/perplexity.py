@@ -1,5 +1,3 @@
-"""Among how many equally likely tokens does the model hesitate?"""
-
 import keras
 from keras import ops
 
@@ -19,7 +17,6 @@ LARGEST_EXPONENT = 88.0  # e^89 is no float32
         1977,
         "https://doi.org/10.1121/1.2016299",
     ),
-    equation="PP = exp(-Σ w log p(y) / Σ w)",
     tags=("streaming",),
     example=Example(
         {"from_logits": True, "mask_token_id": 0}, shape=(5, 7), targets="labels", target_shape=(5,)

@@ -1,5 +1,3 @@
-"""How many of the nearest neighbours are of a sample's own class?"""
-
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.metrics.neighbours import Neighbours

@@ -1,5 +1,3 @@
-"""Of as many neighbours as there are friends to find, how many are friends?"""
-
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.metrics.neighbours import Neighbours

@@ -1,5 +1,3 @@
-"""How much of what a list could gain does its order gain, the first places counting most?"""
-
 import math
 
 import keras

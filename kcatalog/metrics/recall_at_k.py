@@ -1,5 +1,3 @@
-"""Does a sample find its own class among its nearest neighbours?"""
-
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.metrics.neighbours import Neighbours

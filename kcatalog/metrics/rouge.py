@@ -1,5 +1,3 @@
-"""How much of a reference's wording does a summary bring?"""
-
 import keras
 from keras import ops
 

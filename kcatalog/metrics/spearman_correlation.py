@@ -1,5 +1,3 @@
-"""Do predictions put the samples in the right order?"""
-
 from keras import ops
 
 from kcatalog import checks

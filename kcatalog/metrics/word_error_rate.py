@@ -1,5 +1,3 @@
-"""Wrong words per word that was said."""
-
 import keras
 from keras import ops
 

@@ -1,5 +1,3 @@
-"""Charge whole units for their length, so that some of them vanish altogether."""
-
 import keras
 from keras import ops
 
@@ -17,7 +15,6 @@ from kcatalog.registry import component
         "https://doi.org/10.1111/j.1467-9868.2005.00532.x",
         "equation 2.1",
     ),
-    equation="Ω = λ Σ_g √p ‖w_g‖",
     tags=("penalty",),
     space={"factor": Float(1e-6, 1e-2, log=True), "axis": Choice(-1, -2)},
     example=Example({"factor": 0.1, "axis": -2}, shape=(4, 3)),

@@ -1,5 +1,3 @@
-"""Keep what units look for at right angles, so that none repeats another."""
-
 import keras
 from keras import ops
 
@@ -17,7 +15,6 @@ from kcatalog.registry import component
         "https://arxiv.org/abs/1810.09102",
         "section 3.1",
     ),
-    equation="Ω = λ ‖Wᵀ W - I‖²",
     tags=("penalty",),
     space={"factor": Float(1e-6, 1e-2, log=True)},
     example=Example({"factor": 0.1}, shape=(2, 3, 4)),

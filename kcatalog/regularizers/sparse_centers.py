@@ -1,5 +1,3 @@
-"""Let a class's centers merge until it has as many as it needs."""
-
 import keras
 from keras import ops
 
@@ -18,7 +16,6 @@ from kcatalog.registry import component
         "https://arxiv.org/abs/1909.05235",
         "section 3.3",
     ),
-    equation="Ω = τ / (C K (K - 1)) Σ_j Σ_{s < t} ‖w_js - w_jt‖",
     tags=("penalty",),
     space={"factor": Float(0.01, 1.0, log=True)},
     example=Example({"factor": 0.5}, shape=(3, 4, 5)),

@@ -1,5 +1,3 @@
-"""Batches in which no sample is alone: a few classes, several samples of each."""
-
 import keras
 import numpy as np
 

@@ -1,5 +1,3 @@
-"""Let every channel be turned up or down by what the whole feature map contains."""
-
 import keras
 from keras import ops
 

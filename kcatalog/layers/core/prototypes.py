@@ -1,5 +1,3 @@
-"""Learn one vector or a few for every class, and tell each sample how close it is to them."""
-
 import keras
 from keras import ops
 

@@ -1,5 +1,3 @@
-"""Compare a batch with the batches before it, whose embeddings are still nearly true."""
-
 import keras
 from keras import ops
 

@@ -1,5 +1,3 @@
-"""Start every residual branch almost silent, and let each of its channels learn to speak up."""
-
 import keras
 
 from kcatalog import checks
@@ -15,7 +13,6 @@ from kcatalog.registry import component
         "https://arxiv.org/abs/2103.17239",
         "section 2, LayerScale",
     ),
-    equation="y = diag(λ) x,  λ = ε at the start",
     tags=("shape-preserving", "masking"),
     space={"init_values": Float(1e-6, 1.0, log=True)},
     example=Example({"init_values": 0.5}, shape=(4, 3)),

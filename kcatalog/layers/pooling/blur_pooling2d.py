@@ -1,5 +1,3 @@
-"""Blur before throwing pixels away, so that a shifted image gives a shifted map."""
-
 import math
 
 import keras

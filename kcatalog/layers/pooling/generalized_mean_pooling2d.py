@@ -1,5 +1,3 @@
-"""Pool between the average and the maximum, as the data like it."""
-
 import keras
 from keras import ops
 
@@ -16,7 +14,6 @@ from kcatalog.registry import component
         "https://arxiv.org/abs/1711.02512",
         "equation 3",
     ),
-    equation="y = (mean of xᵖ over space)^(1/p)",
     space={"p": Float(1.0, 10.0), "learnable": Choice(False, True)},
     example=Example({"p": 2.0, "learnable": False}, shape=(4, 5, 3)),
 )

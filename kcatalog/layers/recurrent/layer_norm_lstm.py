@@ -1,5 +1,3 @@
-"""To normalize what an LSTM adds up is to rescale what it reads."""
-
 import inspect
 
 import keras

@@ -1,5 +1,3 @@
-"""Normalize what an LSTM adds up at each step, so that long sequences train steadily."""
-
 import keras
 from keras import ops
 

@@ -1,5 +1,3 @@
-"""Drop squares instead of pixels: what one pixel loses, its neighbours cannot give back."""
-
 import keras
 from keras import ops
 

@@ -1,5 +1,3 @@
-"""Train a shallower network at every step, at random; keep the whole one for inference."""
-
 import keras
 from keras import ops
 

@@ -1,5 +1,3 @@
-"""Drop the same features at every step, so that a sequence cannot average the noise away."""
-
 import keras
 from keras import ops
 

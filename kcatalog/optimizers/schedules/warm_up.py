@@ -1,5 +1,3 @@
-"""Start slowly: raise the learning rate in a straight line, then follow any schedule."""
-
 import keras
 from keras import ops
 

@@ -1,5 +1,3 @@
-"""Clip each unit's gradient in proportion to the size of its weights."""
-
 from keras import ops
 
 from kcatalog import checks

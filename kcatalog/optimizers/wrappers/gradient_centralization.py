@@ -1,5 +1,3 @@
-"""Take the mean out of each unit's gradient, as one would out of its inputs."""
-
 from keras import ops
 
 from kcatalog.card import Example, Paper, Part

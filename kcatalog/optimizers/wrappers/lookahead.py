@@ -1,5 +1,3 @@
-"""Let fast weights explore, and let slow weights follow them half way every few steps."""
-
 from keras import ops
 
 from kcatalog import checks

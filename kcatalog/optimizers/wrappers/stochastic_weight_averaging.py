@@ -1,5 +1,3 @@
-"""End training in the middle of the good region: average the weights of its last part."""
-
 from keras import ops
 
 from kcatalog import checks
