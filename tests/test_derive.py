@@ -88,13 +88,13 @@ def test_own_methods_are_kept():
 
 
 def test_custom_objects_are_found():
-    class Stranger(keras.optimizers.SGD):
+    class Unregistered(keras.optimizers.SGD):
         """Registered nowhere."""
 
     lookahead = registry.describe("Lookahead").load()
-    config = lookahead(Stranger(0.5)).get_config()
-    again = lookahead.from_config(config, custom_objects={"Stranger": Stranger})
-    assert type(again.inner) is Stranger
+    config = lookahead(Unregistered(0.5)).get_config()
+    again = lookahead.from_config(config, custom_objects={"Unregistered": Unregistered})
+    assert type(again.inner) is Unregistered
 
 
 def test_names_do_not_count():

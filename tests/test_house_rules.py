@@ -30,8 +30,13 @@ KNOWS_BACKENDS = {
 }
 
 
+# Acronyms with small letters inside, which stay whole in a file's name.
+ACRONYMS = ("CIoU", "DIoU", "GIoU", "NTXent", "SigLIP", "VICReg")
+
+
 def snake_case(name):
-    """Keras's own rule for a class's file name."""
+    """Keras's own rule for a class's file name, with acronyms whole."""
+    name = name.capitalize() if name in ACRONYMS else name
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 

@@ -5,19 +5,19 @@ from kcatalog.losses.arc_face import ArcFace
 from kcatalog.losses.asymmetric_crossentropy import AsymmetricCrossentropy
 from kcatalog.losses.barlow_twins import BarlowTwins
 from kcatalog.losses.bi_tempered_crossentropy import BiTemperedCrossentropy
-from kcatalog.losses.c_io_u import CIoU
 from kcatalog.losses.center import Center
+from kcatalog.losses.ciou import CIoU
 from kcatalog.losses.class_balanced_crossentropy import ClassBalancedCrossentropy
 from kcatalog.losses.contrastive import Contrastive
 from kcatalog.losses.corn import CORN
 from kcatalog.losses.cos_face import CosFace
 from kcatalog.losses.crammer_singer_hinge import CrammerSingerHinge
-from kcatalog.losses.d_io_u import DIoU
+from kcatalog.losses.diou import DIoU
 from kcatalog.losses.distance_weighted_margin import DistanceWeightedMargin
 from kcatalog.losses.focal_tversky import FocalTversky
-from kcatalog.losses.g_io_u import GIoU
 from kcatalog.losses.generalized_dice import GeneralizedDice
 from kcatalog.losses.generalized_lifted_structure import GeneralizedLiftedStructure
+from kcatalog.losses.giou import GIoU
 from kcatalog.losses.in_batch_contrastive import InBatchContrastive
 from kcatalog.losses.jaccard import Jaccard
 from kcatalog.losses.jensen_shannon_consistency import JensenShannonConsistency
@@ -35,7 +35,7 @@ from kcatalog.losses.n_pairs_multilabel import NPairsMultilabel
 from kcatalog.losses.nca import NCA
 from kcatalog.losses.negative_cosine import NegativeCosine
 from kcatalog.losses.normalized_softmax import NormalizedSoftmax
-from kcatalog.losses.nt_xent import NTXent
+from kcatalog.losses.ntxent import NTXent
 from kcatalog.losses.perceptron import Perceptron
 from kcatalog.losses.pinball import Pinball
 from kcatalog.losses.poly_crossentropy import PolyCrossentropy
@@ -44,7 +44,7 @@ from kcatalog.losses.proxy_nca import ProxyNCA
 from kcatalog.losses.ramp import Ramp
 from kcatalog.losses.ranking_softmax import RankingSoftmax
 from kcatalog.losses.sequence_crossentropy import SequenceCrossentropy
-from kcatalog.losses.sig_lip import SigLIP
+from kcatalog.losses.siglip import SigLIP
 from kcatalog.losses.smoothed_hinge import SmoothedHinge
 from kcatalog.losses.soft_nearest_neighbor import SoftNearestNeighbor
 from kcatalog.losses.soft_triple import SoftTriple
@@ -58,7 +58,7 @@ from kcatalog.losses.triplet_all import TripletAll
 from kcatalog.losses.triplet_hard import TripletHard
 from kcatalog.losses.triplet_margin import TripletMargin
 from kcatalog.losses.triplet_semi_hard import TripletSemiHard
-from kcatalog.losses.vic_reg import VICReg
+from kcatalog.losses.vicreg import VICReg
 from kcatalog.losses.weighted_kappa import WeightedKappa
 from kcatalog.losses.weston_watkins_hinge import WestonWatkinsHinge
 

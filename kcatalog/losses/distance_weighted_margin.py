@@ -37,8 +37,8 @@ class DistanceWeightedMargin(InBatchLoss):
 
     In many dimensions nearly all negatives lie at a distance of √2, so that drawing them uniformly
     hardly ever shows the near ones, and the nearest alone are noise. Drawn with the inverse of that
-    density, `q`, they are spread evenly over distances. One boundary `β` between friends and
-    strangers holds for all anchors: easier to serve by a threshold than triplets.
+    density, `q`, they are spread evenly over distances. One boundary `β` between positives and
+    negatives holds for all anchors: easier to serve by a threshold than triplets.
 
     Maths:
         `L = mean of max(0, m + D_ap - β) and max(0, m + β - D_an)` over terms above 0, with one `n`
@@ -66,7 +66,7 @@ class DistanceWeightedMargin(InBatchLoss):
         0 with zero gradient. Under data parallelism the batch is that of all replicas.
 
     Example:
-        On the unit circle the pair lies a right angle apart, √2; the stranger opposite to sample 0
+        On the unit circle the pair lies a right angle apart, √2; the negative opposite to sample 0
         is at 2 from it, which costs nothing, and at √2 from sample 1. Of the four terms three
         are above 0: twice `0.5 + √2 - 1`, once `0.5 + 1 - √2`:
 

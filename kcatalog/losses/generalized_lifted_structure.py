@@ -59,8 +59,8 @@ class GeneralizedLiftedStructure(InBatchLoss):
         data parallelism the batch is that of all replicas.
 
     Example:
-        Anchor 0 has a friend at 1 and a stranger at 3: `1 + (2.5 - 3) = 0.5`; anchor 1 has them at
-        1 and 2: `1 + (2.5 - 2) = 1.5`; the stranger has no friend and does not count:
+        Anchor 0 has a positive at 1 and a negative at 3: `1 + (2.5 - 3) = 0.5`; anchor 1 has them
+        at 1 and 2: `1 + (2.5 - 2) = 1.5`; the negative has no positive and does not count:
 
         >>> loss = GeneralizedLiftedStructure(margin=2.5)
         >>> x = ops.convert_to_tensor([[0.0], [1.0], [3.0]])

@@ -70,7 +70,7 @@ class InBatchContrastive(InBatchLoss):
         that of all replicas.
 
     Example:
-        0 and 2 are of one class, 3 is a stranger. Anchor 0: 2² + 0. Anchor 2: 2² + (2 - 1)². Anchor
+        0 and 2 are of one class, 3 is a negative. Anchor 0: 2² + 0. Anchor 2: 2² + (2 - 1)². Anchor
         3 is 1 and 3 from its negatives: (1 + 0) / 2. The mean is 9.5 / 3:
 
         >>> loss = InBatchContrastive(neg_margin=2.0)

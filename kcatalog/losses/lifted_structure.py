@@ -34,7 +34,7 @@ from kcatalog.registry import component
 class LiftedStructure(InBatchLoss):
     """Lifted structured embedding: every pair of the batch at once, in one smooth bound.
 
-    A positive pair is pulled together as long as the strangers of either end are not farther than
+    A positive pair is pulled together as long as the negatives of either end are not farther than
     its own length by the margin. The hardest of them weigh most and none is lost, so that there is
     no mining to choose. The square makes outliers expensive; take a lower learning rate for
     embeddings far apart. The paper does not normalize.
@@ -62,7 +62,7 @@ class LiftedStructure(InBatchLoss):
         parallelism the batch is that of all replicas.
 
     Example:
-        0 and 1 are of one class, 3 is a stranger. `J = 1 + log(exp(2 - 3) + exp(2 - 2))` is 1.313,
+        0 and 1 are of one class, 3 is a negative. `J = 1 + log(exp(2 - 3) + exp(2 - 2))` is 1.313,
         and half its square:
 
         >>> loss = LiftedStructure(margin=2.0)

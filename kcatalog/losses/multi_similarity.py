@@ -63,8 +63,8 @@ class MultiSimilarity(InBatchLoss):
         1 here, its `lmda` is `base`, and its `beta` is 40.
 
     Example:
-        All pairs, `α = β = 1`, `λ = 0`; two parallel samples of a class and a stranger at right
-        angles. The two give `log(1 + 1/e) + log(1 + 1)` each, the stranger `log(1 + 2)`:
+        All pairs, `α = β = 1`, `λ = 0`; two parallel samples of a class and a negative at right
+        angles. The two give `log(1 + 1/e) + log(1 + 1)` each, the negative `log(1 + 2)`:
 
         >>> loss = MultiSimilarity(alpha=1.0, beta=1.0, base=0.0, epsilon=None, reduction=None)
         >>> x = ops.convert_to_tensor([[2.0, 0.0], [1.0, 0.0], [0.0, 1.0]])

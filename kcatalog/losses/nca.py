@@ -4,7 +4,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.losses.in_batch import InBatchLoss
 from kcatalog.ops.distances import DISTANCES, anchor_distances
-from kcatalog.ops.pairs import log_odds_of_strangers
+from kcatalog.ops.pairs import log_odds_of_negatives
 from kcatalog.registry import component
 
 
@@ -64,7 +64,7 @@ class NCA(InBatchLoss):
         parallelism the batch is that of all replicas.
 
     Example:
-        0 and 1 are of one class, 3 is a stranger. Sample 0 errs with probability
+        0 and 1 are of one class, 3 is a negative. Sample 0 errs with probability
         `sigmoid(1 - 9)`, sample 1 with `sigmoid(1 - 4)`; sample 3 cannot be right, it is left out:
 
         >>> loss = NCA(objective="accuracy")
@@ -90,7 +90,7 @@ class NCA(InBatchLoss):
 
     def compare(self, labels, x, anchors=None):
         D = anchor_distances(x, anchors, self.distance, self.normalize)
-        z, has_friend = log_odds_of_strangers(-D / self.temperature, labels, anchors)
+        z, has_positive = log_odds_of_negatives(-D / self.temperature, labels, anchors)
         # z = log((1 - p) / p), so 1 - p = sigmoid(z) and -log p = log(1 + exp(z))
         losses = ops.sigmoid(z) if self.objective == "accuracy" else ops.softplus(z)
-        return ops.where(has_friend, losses, 0.0), has_friend
+        return ops.where(has_positive, losses, 0.0), has_positive

@@ -4,7 +4,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.losses.in_batch import InBatchLoss
 from kcatalog.ops.distances import DISTANCES, anchor_distances
-from kcatalog.ops.pairs import log_odds_of_strangers
+from kcatalog.ops.pairs import log_odds_of_negatives
 from kcatalog.registry import component
 
 
@@ -55,12 +55,12 @@ class SoftNearestNeighbor(InBatchLoss):
     Behaviour:
         The mean is over samples with another of their class; the others give 0 without a gradient.
         Differs from the paper: the temperature is fixed; it is trained there. Differs from
-        tensorflow-similarity: the mean there includes zeros of samples without a friend, and
+        tensorflow-similarity: the mean there includes zeros of samples without a positive, and
         `1e-9` inside the logarithm ends the loss, and the gradient, near 20.7. Float32 at least,
         `O(batch²)` memory. Under data parallelism the batch is that of all replicas.
 
     Example:
-        0 and 1 are of one class, 3 is a stranger. The squared distances are 1 and 9 from sample
+        0 and 1 are of one class, 3 is a negative. The squared distances are 1 and 9 from sample
         0, `l = log(1 + exp(1 - 9))`, and 1 and 4 from sample 1, `l = log(1 + exp(1 - 4))`:
 
         >>> loss = SoftNearestNeighbor()
@@ -77,6 +77,6 @@ class SoftNearestNeighbor(InBatchLoss):
 
     def compare(self, labels, x, anchors=None):
         D = anchor_distances(x, anchors, self.distance, self.normalize)
-        z, has_friend = log_odds_of_strangers(-D / self.temperature, labels, anchors)
+        z, has_positive = log_odds_of_negatives(-D / self.temperature, labels, anchors)
         # with p the quotient of the two sums, -log p = log(1 + exp(z))
-        return ops.where(has_friend, ops.softplus(z), 0.0), has_friend
+        return ops.where(has_positive, ops.softplus(z), 0.0), has_positive

@@ -62,12 +62,12 @@ class EmbeddingDistance(keras.metrics.Metric):
         weighing the product of its samples' weights. An extreme is that of each batch, among
         samples of a weight above 0, and the result their mean over batches that have such
         pairs: it depends on the batch size. Without pairs the result is 0. TensorFlow
-        Similarity's `avg_pos` is the mean over each sample's farthest friend, and its
+        Similarity's `avg_pos` is the mean over each sample's farthest positive, and its
         values are those of the last batch; its gap has no sign.
 
     Example:
-        On a line, 0 and 1 are of one class, 3 and 9 of another; the nearest strangers are 2 apart,
-        the farthest friends 6:
+        On a line, 0 and 1 are of one class, 3 and 9 of another; the nearest negatives are 2 apart,
+        the farthest positives 6:
 
         >>> metric = EmbeddingDistance("gap", "min", distance="euclidean")
         >>> float(metric([7, 7, 8, 8], [[0.0], [1.0], [3.0], [9.0]]))

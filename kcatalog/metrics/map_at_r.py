@@ -13,7 +13,7 @@ from kcatalog.registry import component
         "https://arxiv.org/abs/2003.08505",
         "section 3.2",
     ),
-    equation="mean over samples of 1/R Σ over friends of rank r ≤ R of precision@r",
+    equation="mean over samples of 1/R Σ over positives of rank r ≤ R of precision@r",
     tags=("integer-labels", "embeddings", "streaming"),
     space={"distance": Choice("cosine", "euclidean")},
     example=Example(
@@ -24,24 +24,24 @@ from kcatalog.registry import component
     ),
 )
 class MAPAtR(Neighbours):
-    """MAP@R: mean average precision at `R`, as many neighbours as a sample has friends.
+    """MAP@R: mean average precision at `R`, as many neighbours as a sample has positives.
 
-    The score to compare embeddings by: 1 only if every sample has all its friends (others of its
-    class) as its nearest neighbours, and lower the earlier a stranger stands among them, where
+    The score to compare embeddings by: 1 only if every sample has all its positives (others of its
+    class) as its nearest neighbours, and lower the earlier a negative stands among them, where
     recall@k is soon at its end and hides the difference. Every sample of the epoch is searched
     for among all others; for sets too large to be kept, and classes of any size,
     `kcatalog.ops.retrieval_scores` does it in chunks.
 
     Maths:
-        `Σ w_i AP_i / Σ w_i` over samples that have a friend, with `AP_i = 1/R_i Σ j / r_ij` over
-        the friends `j` with `r_ij ≤ R_i`; `R_i` is the number of friends of `i`, `r_ij` the rank
-        of the `j`-th nearest of them among all others by `distance`, `w` the sample weights.
-        `j / r_ij` is the precision at that rank. Of equally near neighbours strangers come
+        `Σ w_i AP_i / Σ w_i` over samples that have a positive, with `AP_i = 1/R_i Σ j / r_ij` over
+        the positives `j` with `r_ij ≤ R_i`; `R_i` is the number of positives of `i`, `r_ij` the
+        rank of the `j`-th nearest of them among all others by `distance`, `w` the sample weights.
+        `j / r_ij` is the precision at that rank. Of equally near neighbours negatives come
         first.
 
     Args:
         max_neighbours: How many neighbours are looked at, an integer in [1, inf). Give at least the
-            size of the largest class, less one; for queries with more friends `R` is
+            size of the largest class, less one; for queries with more positives `R` is
             `max_neighbours`: they are scored on their nearest neighbours only.
         distance: `"cosine"`, `"euclidean"` or `"squared_euclidean"`.
         capacity: How many samples are kept, an integer in [1, inf). Set it to the size of the set
@@ -60,8 +60,8 @@ class MAPAtR(Neighbours):
         `tf.distribute`, each of which would see its own samples.
 
     Example:
-        On a line, 0, 1 and 3 are of one class. 0 and 1 have a stranger in second place, `AP = 1/2`;
-        3 has it in first, `AP = 1/4`. The stranger, 2.2, has nobody to find:
+        On a line, 0, 1 and 3 are of one class. 0 and 1 have a negative in second place, `AP = 1/2`;
+        3 has it in first, `AP = 1/4`. The negative, 2.2, has nobody to find:
 
         >>> metric = MAPAtR(distance="euclidean")
         >>> round(float(metric([7, 7, 7, 8], [[0.0], [1.0], [3.0], [2.2]])), 4)
@@ -75,7 +75,7 @@ class MAPAtR(Neighbours):
             self, "distance", distance, ("cosine", "euclidean", "squared_euclidean")
         )
         self.capacity = checks.integer(self, "capacity", capacity, "[1, inf)")
-        self._keep(capacity, friends=max_neighbours, strangers=max_neighbours)
+        self._keep(capacity, positives=max_neighbours, negatives=max_neighbours)
 
     def _scores(self, r):
         return map_at_r(r)

@@ -34,11 +34,11 @@ class MeanReciprocalRank(Neighbours):
     Maths:
         `Σ w_i [r_i ≤ k] / r_i / Σ w_i` over samples that have another of their class, with `r_i`
         the rank of the nearest of these among all others by `distance`, and `w` the sample
-        weights. Of equally near neighbours strangers come first. This is MRR@k, less than
+        weights. Of equally near neighbours negatives come first. This is MRR@k, less than
         `1 / k` below the mean without an end.
 
     Args:
-        k: How many neighbours count, an integer in [1, inf); a first friend beyond counts 0.
+        k: How many neighbours count, an integer in [1, inf); a first positive beyond counts 0.
         distance: `"cosine"`, `"euclidean"` or `"squared_euclidean"`.
         capacity: How many samples are kept, an integer in [1, inf). Set it to the size of the set
             or above: later samples are left out.
@@ -56,7 +56,7 @@ class MeanReciprocalRank(Neighbours):
         `tf.distribute`, each of which would see its own samples.
 
     Example:
-        On a line, 0 and 1 are of one class, 3 and 9 of another; 3 meets two strangers first:
+        On a line, 0 and 1 are of one class, 3 and 9 of another; 3 meets two negatives first:
 
         >>> metric = MeanReciprocalRank(distance="euclidean")
         >>> round(float(metric([7, 7, 8, 8], [[0.0], [1.0], [3.0], [9.0]])), 4)
@@ -70,7 +70,7 @@ class MeanReciprocalRank(Neighbours):
             self, "distance", distance, ("cosine", "euclidean", "squared_euclidean")
         )
         self.capacity = checks.integer(self, "capacity", capacity, "[1, inf)")
-        self._keep(capacity, friends=1, strangers=k)
+        self._keep(capacity, positives=1, negatives=k)
 
     def _scores(self, r):
         return reciprocal_rank(r, self.k)

@@ -13,7 +13,7 @@ from kcatalog.registry import component
         "https://doi.org/10.1145/582415.582418",
         "section 2, with another discount",
     ),
-    equation="mean over samples of Σ over friends of rank r ≤ k of 1 / log2(1 + r), over the best",
+    equation="mean over samples of Σ over positives at r ≤ k of 1 / log2(1 + r), over the best",
     tags=("integer-labels", "embeddings", "streaming"),
     space={"distance": Choice("cosine", "euclidean")},
     example=Example(
@@ -26,20 +26,20 @@ from kcatalog.registry import component
 class NDCG(Neighbours):
     """NDCG@k of embeddings: discounted gain of a sample's own class among its k nearest neighbours.
 
-    A friend (another of its class) at rank `r` gains `1 / log2(1 + r)`, and 1 is what a perfect
+    A positive (another of its class) at rank `r` gains `1 / log2(1 + r)`, and 1 is what a perfect
     order would gain: between precision@k, which ignores the order, and the reciprocal rank,
     which ignores all but the first. Relevance is yes or no here, by the label; `RankingNDCG`
     takes lists with grades. Every sample of the epoch is searched for among all others; for sets
     too large to be kept `kcatalog.ops.retrieval_scores` does it in chunks.
 
     Maths:
-        `Σ w_i DCG_i / IDCG_i / Σ w_i` over samples that have a friend, with `DCG_i = Σ 1 / log2(1 +
-        r_ij)` over the friends with `r_ij ≤ k`, and `IDCG_i` the same sum over the ranks `1, 2,
-        ..., min(k, friends)`; `r_ij` is the rank of the `j`-th nearest friend of `i` among all
-        others by `distance`, `w` the sample weights. Of equally near neighbours strangers come
+        `Σ w_i DCG_i / IDCG_i / Σ w_i` over samples that have a positive, with `DCG_i = Σ 1 / log2(1
+        + r_ij)` over the positives with `r_ij ≤ k`, and `IDCG_i` the same sum over the ranks `1, 2,
+        ..., min(k, positives)`; `r_ij` is the rank of the `j`-th nearest positive of `i` among all
+        others by `distance`, `w` the sample weights. Of equally near neighbours negatives come
         first. Differs from the paper: its discount `log2 r` leaves the ranks 1 and 2 alike.
-        Differs from TensorFlow Similarity, whose best sum is over the friends that were found,
-        so that one friend at rank 1 scores 1 however many are missing.
+        Differs from TensorFlow Similarity, whose best sum is over the positives that were found,
+        so that one positive at rank 1 scores 1 however many are missing.
 
     Args:
         k: How many neighbours count, an integer in [1, inf).
@@ -60,7 +60,7 @@ class NDCG(Neighbours):
         `tf.distribute`, each of which would see its own samples.
 
     Example:
-        On a line, 0 and 1 are of one class, 3 and 9 of another; 3 has its friend at rank 3, which
+        On a line, 0 and 1 are of one class, 3 and 9 of another; 3 has its positive at rank 3, which
         gains `1 / log2 4`, the others at rank 1:
 
         >>> metric = NDCG(distance="euclidean")
@@ -75,7 +75,7 @@ class NDCG(Neighbours):
             self, "distance", distance, ("cosine", "euclidean", "squared_euclidean")
         )
         self.capacity = checks.integer(self, "capacity", capacity, "[1, inf)")
-        self._keep(capacity, friends=k, strangers=k)
+        self._keep(capacity, positives=k, negatives=k)
 
     def _scores(self, r):
         return ndcg_at_k(r, self.k)

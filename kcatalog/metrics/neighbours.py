@@ -1,4 +1,4 @@
-"""What retrieval metrics share: how near each sample's friends and strangers are, as they come."""
+"""The base of retrieval metrics: distances to the nearest positives and negatives."""
 
 import keras
 from keras import ops
@@ -6,7 +6,7 @@ from keras import ops
 from kcatalog.ops.buffer import appended
 from kcatalog.ops.distances import pairwise_distances
 from kcatalog.ops.labels import flat_labels
-from kcatalog.ops.retrieval import friends_and_strangers, friends_ranks, k_nearest
+from kcatalog.ops.retrieval import k_nearest, positive_ranks, positives_and_negatives
 from kcatalog.ops.weights import weights_like
 
 INF = float("inf")
@@ -15,19 +15,19 @@ INF = float("inf")
 class Neighbours(keras.metrics.Metric):
     """Keeps the first samples and the distances to their nearest neighbours: a base for metrics.
 
-    Friends are samples of the same class, strangers those of others. A metric says by `_keep` how
-    many of both it needs, and by `_scores(r)` what the ranks of a query's friends are worth.
+    Positives are samples of the same class, negatives those of others. A metric says by `_keep` how
+    many of both it needs, and by `_scores(r)` what the ranks of a query's positives are worth.
     Keras asks for the result after every batch, so what is kept are sorted distances,
     which a batch updates: each pair is compared once, when the later of its two samples arrives.
     """
 
-    def _keep(self, capacity, friends, strangers):
+    def _keep(self, capacity, positives, negatives):
         far = keras.initializers.Constant(INF)
         self._count = self.add_variable((), "zeros", "int32", name="count")
         self._labels = self.add_variable((capacity,), "zeros", "int32", name="labels")
         self._weights = self.add_variable((capacity,), "zeros", "float32", name="weights")
-        self._friends = self.add_variable((capacity, friends), far, "float32", name="friends")
-        self._strangers = self.add_variable((capacity, strangers), far, "float32", name="strangers")
+        self._positives = self.add_variable((capacity, positives), far, "float32", name="positives")
+        self._negatives = self.add_variable((capacity, negatives), far, "float32", name="negatives")
         self._embeddings = None
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -53,7 +53,9 @@ class Neighbours(keras.metrics.Metric):
         place = ops.arange(ops.shape(x)[0], dtype="int32") + count
         others = ops.logical_and(ops.logical_and(slot < end, place < capacity), slot != place)
         for state, d in zip(
-            (self._friends, self._strangers), friends_and_strangers(D, same, others), strict=True
+            (self._positives, self._negatives),
+            positives_and_negatives(D, same, others),
+            strict=True,
         ):
             k = state.shape[1]
             earlier = k_nearest(ops.transpose(ops.where(slot < count, d, INF)), k)
@@ -62,12 +64,12 @@ class Neighbours(keras.metrics.Metric):
         self._count.assign(ops.minimum(end, capacity))
 
     def result(self):
-        r = friends_ranks(self._friends.value, self._strangers.value)
+        r = positive_ranks(self._positives.value, self._negatives.value)
         w = ops.where(r[:, 0] < INF, self._weights.value, 0.0)
         mean = ops.divide_no_nan(ops.sum(w * self._scores(r)), ops.sum(w))
         return ops.cast(mean, self.dtype)
 
     def reset_state(self):
         for variable in self.variables:
-            start = INF if variable is self._friends or variable is self._strangers else 0
+            start = INF if variable is self._positives or variable is self._negatives else 0
             variable.assign(ops.full(variable.shape, start, dtype=variable.dtype))

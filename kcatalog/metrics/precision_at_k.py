@@ -13,7 +13,7 @@ from kcatalog.registry import component
         "https://nlp.stanford.edu/IR-book/",
         "section 8.4",
     ),
-    equation="mean over samples of |friends among the k nearest| / k",
+    equation="mean over samples of |positives among the k nearest| / k",
     tags=("integer-labels", "embeddings", "streaming"),
     space={"distance": Choice("cosine", "euclidean")},
     example=Example(
@@ -27,15 +27,15 @@ class PrecisionAtK(Neighbours):
     """Precision@k: the share of a sample's own class among its k nearest neighbours.
 
     What a user sees on the first page: how many of `k` answers are right. Its best value depends on
-    the classes: a sample with fewer than `k` friends (others of its class) cannot reach
+    the classes: a sample with fewer than `k` positives (others of its class) cannot reach
     1. Where that matters take `RPrecision`. With `k=1` it is `RecallAtK`. Every sample of the
     epoch is searched for among all others; for sets too large to be kept
     `kcatalog.ops.retrieval_scores` does it in chunks.
 
     Maths:
-        `P = Σ w_i |{j: r_ij ≤ k}| / k / Σ w_i` over samples that have a friend, with `r_ij` the
-        rank of the `j`-th nearest friend of `i` among all others by `distance`, and `w` the sample
-        weights. Of equally near neighbours strangers come first.
+        `P = Σ w_i |{j: r_ij ≤ k}| / k / Σ w_i` over samples that have a positive, with `r_ij` the
+        rank of the `j`-th nearest positive of `i` among all others by `distance`, and `w` the
+        sample weights. Of equally near neighbours negatives come first.
 
     Args:
         k: How many neighbours count, an integer in [1, inf).
@@ -56,8 +56,8 @@ class PrecisionAtK(Neighbours):
         `tf.distribute`, each of which would see its own samples.
 
     Example:
-        On a line, 0 and 1 are of one class, 3 and 9 of another. Each has one friend; only that of 3
-        is not among its two nearest:
+        On a line, 0 and 1 are of one class, 3 and 9 of another. Each has one positive; only that of
+        3 is not among its two nearest:
 
         >>> metric = PrecisionAtK(k=2, distance="euclidean")
         >>> float(metric([7, 7, 8, 8], [[0.0], [1.0], [3.0], [9.0]]))
@@ -71,7 +71,7 @@ class PrecisionAtK(Neighbours):
             self, "distance", distance, ("cosine", "euclidean", "squared_euclidean")
         )
         self.capacity = checks.integer(self, "capacity", capacity, "[1, inf)")
-        self._keep(capacity, friends=k, strangers=k)
+        self._keep(capacity, positives=k, negatives=k)
 
     def _scores(self, r):
         return precision_at_k(r, self.k)

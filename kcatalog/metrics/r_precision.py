@@ -13,7 +13,7 @@ from kcatalog.registry import component
         "https://arxiv.org/abs/2003.08505",
         "section 3.2",
     ),
-    equation="mean over samples of |friends among the R nearest| / R",
+    equation="mean over samples of |positives among the R nearest| / R",
     tags=("integer-labels", "embeddings", "streaming"),
     space={"distance": Choice("cosine", "euclidean")},
     example=Example(
@@ -27,19 +27,19 @@ class RPrecision(Neighbours):
     """R-precision: the share of its own class among the `R` nearest, where `R` are to be found.
 
     1 says that every class lies together, apart from all others, whatever their sizes: each sample
-    is asked for just as many neighbours as it has friends (others of its class). The order
+    is asked for just as many neighbours as it has positives (others of its class). The order
     within these does not count: see `MAPAtR`. Every sample of the epoch is searched for
     among all others; for sets too large to be kept, and classes of any size,
     `kcatalog.ops.retrieval_scores` does it in chunks.
 
     Maths:
-        `Σ w_i |{j: r_ij ≤ R_i}| / R_i / Σ w_i` over samples that have a friend, with `R_i` the
-        number of friends of `i`, `r_ij` the rank of the `j`-th nearest of them among all others by
-        `distance`, and `w` the sample weights. Of equally near neighbours strangers come first.
+        `Σ w_i |{j: r_ij ≤ R_i}| / R_i / Σ w_i` over samples that have a positive, with `R_i` the
+        number of positives of `i`, `r_ij` the rank of the `j`-th nearest of them among all others
+        by `distance`, and `w` the sample weights. Of equally near neighbours negatives come first.
 
     Args:
         max_neighbours: How many neighbours are looked at, an integer in [1, inf). Give at least the
-            size of the largest class, less one; for queries with more friends `R` is
+            size of the largest class, less one; for queries with more positives `R` is
             `max_neighbours`: they are scored on their nearest neighbours only.
         distance: `"cosine"`, `"euclidean"` or `"squared_euclidean"`.
         capacity: How many samples are kept, an integer in [1, inf). Set it to the size of the set
@@ -58,7 +58,7 @@ class RPrecision(Neighbours):
         `tf.distribute`, each of which would see its own samples.
 
     Example:
-        On a line, 0 and 1 are of one class, 3 and 9 of another; with `R = 1`, 3 finds a stranger:
+        On a line, 0 and 1 are of one class, 3 and 9 of another; with `R = 1`, 3 finds a negative:
 
         >>> metric = RPrecision(distance="euclidean")
         >>> float(metric([7, 7, 8, 8], [[0.0], [1.0], [3.0], [9.0]]))
@@ -72,7 +72,7 @@ class RPrecision(Neighbours):
             self, "distance", distance, ("cosine", "euclidean", "squared_euclidean")
         )
         self.capacity = checks.integer(self, "capacity", capacity, "[1, inf)")
-        self._keep(capacity, friends=max_neighbours, strangers=max_neighbours)
+        self._keep(capacity, positives=max_neighbours, negatives=max_neighbours)
 
     def _scores(self, r):
         return r_precision(r)

@@ -35,8 +35,8 @@ class RecallAtK(Neighbours):
     Maths:
         `R = Σ w_i [d⁺_i < d⁻_i] / Σ w_i` over samples that have another of their class, with `d⁺`
         the `distance` to the nearest of the same class, `d⁻` that to the `k`-th nearest of all
-        other classes, and `w` the sample weights: fewer than `k` strangers are nearer than
-        the nearest friend. Ties count as misses: mapping all to one point scores 0.
+        other classes, and `w` the sample weights: fewer than `k` negatives are nearer than
+        the nearest positive. Ties count as misses: mapping all to one point scores 0.
 
     Args:
         k: How many neighbours count, an integer in [1, inf).
@@ -57,7 +57,7 @@ class RecallAtK(Neighbours):
         `tf.distribute`, each of which would see its own samples.
 
     Example:
-        On a line, 0 and 1 are of one class, 3 and 9 of another; only 3 is nearer to a stranger:
+        On a line, 0 and 1 are of one class, 3 and 9 of another; only 3 is nearer to a negative:
 
         >>> metric = RecallAtK(k=1, distance="euclidean")
         >>> float(metric([7, 7, 8, 8], [[0.0], [1.0], [3.0], [9.0]]))
@@ -71,7 +71,7 @@ class RecallAtK(Neighbours):
             self, "distance", distance, ("cosine", "euclidean", "squared_euclidean")
         )
         self.capacity = checks.integer(self, "capacity", capacity, "[1, inf)")
-        self._keep(capacity, friends=1, strangers=k)
+        self._keep(capacity, positives=1, negatives=k)
 
     def _scores(self, r):
         return found_at_k(r, self.k)

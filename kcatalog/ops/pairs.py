@@ -9,7 +9,7 @@ from kcatalog.ops.contrast import log_sum_exp
 from kcatalog.ops.mining import positive_pairs, same_class
 
 
-def log_odds_of_strangers(scores, labels, anchors=None):
+def log_odds_of_negatives(scores, labels, anchors=None):
     """How likely a neighbour, drawn by the softmax of `scores`, is of another class: the log-odds.
 
     `z = log Σ exp(s) over other classes - log Σ exp(s) over the same class`, the anchor itself left
@@ -25,11 +25,11 @@ def log_odds_of_strangers(scores, labels, anchors=None):
         `(anchors,)` log-odds, hugely negative where no class but the anchor's is there; and whether
         there is another sample of that class. Without one `z` means nothing.
 
-    >>> z, _ = log_odds_of_strangers(ops.zeros((4, 4)), ops.convert_to_tensor([0, 0, 1, 2]))
+    >>> z, _ = log_odds_of_negatives(ops.zeros((4, 4)), ops.convert_to_tensor([0, 0, 1, 2]))
     >>> round(float(z[0]), 3)
     0.693
     """
-    friends = positive_pairs(labels, anchors)
-    strangers = ops.logical_not(same_class(labels, anchors))
-    z = log_sum_exp(scores, strangers) - log_sum_exp(scores, friends)
-    return z[:, 0], ops.any(friends, axis=1)
+    positives = positive_pairs(labels, anchors)
+    negatives = ops.logical_not(same_class(labels, anchors))
+    z = log_sum_exp(scores, negatives) - log_sum_exp(scores, positives)
+    return z[:, 0], ops.any(positives, axis=1)

@@ -1,9 +1,9 @@
 """How well do samples find their own class among their nearest neighbours? Exact, in pieces.
 
-Of all neighbours of a query two lists matter: the distances of its friends, which are of its class,
-and those of strangers. The `j`-th nearest friend has rank `r_j = j + strangers that are not
-farther`; of equally far neighbours strangers come first, so that a model which maps
-everything to one point finds nobody. Every score is a function of these ranks.
+Of all neighbours of a query two lists matter: the distances of its positives, which are of its
+class, and those of negatives. The `j`-th nearest positive has rank `r_j = j + negatives that are
+not farther`; of equally far neighbours negatives come first, so that a model which maps everything
+to one point finds nobody. Every score is a function of these ranks.
 """
 
 import numpy as np
@@ -30,72 +30,72 @@ def k_nearest(D, k):
     return -ops.top_k(-D, k)[0]
 
 
-def friends_and_strangers(D, same, others):
+def positives_and_negatives(D, same, others):
     """Distances `D` twice: of the same class, and of other classes; the rest is infinite.
 
     `same`, `others`: boolean, of the shape of `D`: same label, and not the row's own sample.
     """
-    friends = ops.where(ops.logical_and(same, others), D, INF)
-    strangers = ops.where(ops.logical_and(ops.logical_not(same), others), D, INF)
-    return friends, strangers
+    positives = ops.where(ops.logical_and(same, others), D, INF)
+    negatives = ops.where(ops.logical_and(ops.logical_not(same), others), D, INF)
+    return positives, negatives
 
 
-def friends_ranks(friends, strangers):
-    """The rank of each friend among all neighbours, `(queries, friends)` in rising order.
+def positive_ranks(positives, negatives):
+    """The rank of each positive among all neighbours, `(queries, positives)` in rising order.
 
     Args:
-        friends: distances, rising, infinite where there are no more.
-        strangers: the same. Ranks up to the length of this list are exact, beyond it they
+        positives: distances, rising, infinite where there are no more.
+        negatives: the same. Ranks up to the length of this list are exact, beyond it they
             are only known to lie beyond.
 
     Returns:
-        float32; infinite where there is no friend.
+        float32; infinite where there is no positive.
 
-    >>> ops.convert_to_numpy(friends_ranks([[0.1, 0.5]], [[0.2, 0.5]])).tolist()
+    >>> ops.convert_to_numpy(positive_ranks([[0.1, 0.5]], [[0.2, 0.5]])).tolist()
     [[1.0, 4.0]]
     """
-    friends, strangers = ops.convert_to_tensor(friends), ops.convert_to_tensor(strangers)
-    j = ops.arange(1, friends.shape[1] + 1, dtype="float32")
-    nearer = count_below(ops.transpose(strangers), ops.transpose(friends), including=True)
+    positives, negatives = ops.convert_to_tensor(positives), ops.convert_to_tensor(negatives)
+    j = ops.arange(1, positives.shape[1] + 1, dtype="float32")
+    nearer = count_below(ops.transpose(negatives), ops.transpose(positives), including=True)
     r = j + ops.cast(ops.transpose(nearer), "float32")
-    return ops.where(friends < INF, r, INF)
+    return ops.where(positives < INF, r, INF)
 
 
-# --- scores of each query, from the ranks `r` of its friends ----------------------------
+# --- scores of each query, from the ranks `r` of its positives ----------------------------
 
 
 def found_at_k(r, k):
-    """Recall@k of metric learning: 1 where a friend is among the `k` nearest neighbours."""
+    """Recall@k of metric learning: 1 where a positive is among the `k` nearest neighbours."""
     return ops.cast(r[:, 0] <= k, "float32")
 
 
 def precision_at_k(r, k):
-    """The share of friends among the `k` nearest neighbours."""
+    """The share of positives among the `k` nearest neighbours."""
     return ops.sum(ops.cast(r <= k, "float32"), axis=1) / k
 
 
 def r_precision(r):
-    """The share of friends among the `R` nearest neighbours, for a query that has `R` friends."""
-    R = _friends(r)
+    """The share of positives among the `R` nearest neighbours of a query with `R` positives."""
+    R = _positives(r)
     return ops.divide_no_nan(ops.sum(ops.cast(r <= R, "float32"), axis=1), R[:, 0])
 
 
 def map_at_r(r):
-    """`1/R Σ P(i)` over the ranks `i` up to `R` that hold a friend; `P` is the precision there."""
-    R = _friends(r)
+    """`1/R Σ P(i)` over the ranks `i` up to `R` of positives; `P` is the precision there."""
+    R = _positives(r)
     j = ops.arange(1, r.shape[1] + 1, dtype="float32")
     return ops.divide_no_nan(ops.sum(ops.where(r <= R, j / r, 0.0), axis=1), R[:, 0])
 
 
 def reciprocal_rank(r, k):
-    """One over the rank of the nearest friend; 0 if that is beyond `k`."""
+    """One over the rank of the nearest positive; 0 if that is beyond `k`."""
     return ops.where(r[:, 0] <= k, 1 / r[:, 0], 0.0)
 
 
 def ndcg_at_k(r, k):
-    """Discounted gain of friends among the `k` nearest neighbours, over the best there could be."""
+    """Discounted gain of positives among the `k` nearest neighbours, over the best possible."""
     j = ops.arange(1, r.shape[1] + 1, dtype="float32")
-    best = ops.where(j <= ops.minimum(_friends(r), k), discount(j), 0.0)
+    best = ops.where(j <= ops.minimum(_positives(r), k), discount(j), 0.0)
     gain = ops.sum(ops.where(r <= k, discount(r), 0.0), axis=1)
     return ops.divide_no_nan(gain, ops.sum(best, axis=1))
 
@@ -105,7 +105,7 @@ def discount(rank):
     return 1 / ops.log2(1 + rank)
 
 
-def _friends(r):
+def _positives(r):
     return ops.sum(ops.cast(r < INF, "float32"), axis=1, keepdims=True)
 
 
@@ -126,7 +126,7 @@ def retrieval_scores(
     Every sample of `x` is searched for among all others, or among `references`. Exact; `chunk`
     queries at a time, so memory is a few times `chunk · references` numbers. Samples without
     another of their class are left out, but for the accuracy. Of equally far neighbours
-    strangers come first, so that a model which maps everything to one point scores 0.
+    negatives come first, so that a model which maps everything to one point scores 0.
 
     Args:
         x: queries, embeddings `(samples, features)`.
@@ -150,24 +150,26 @@ def retrieval_scores(
     """
     total = {}
     everybody = searched = 0
-    for friends, strangers in _neighbours(x, labels, references, reference_labels, distance, chunk):
-        most = max(k, friends.shape[1])
-        friends = k_nearest(friends, most)
-        r = friends_ranks(friends, k_nearest(strangers, most))
-        before = ops.sum(ops.cast(strangers <= friends[:, :1], "float32"), axis=1)
+    for positives, negatives in _neighbours(
+        x, labels, references, reference_labels, distance, chunk
+    ):
+        most = max(k, positives.shape[1])
+        positives = k_nearest(positives, most)
+        r = positive_ranks(positives, k_nearest(negatives, most))
+        before = ops.sum(ops.cast(negatives <= positives[:, :1], "float32"), axis=1)
         scores = {
             "recall_at_k": found_at_k(r, k),
             "precision_at_k": precision_at_k(r, k),
             "r_precision": r_precision(r),
             "map_at_r": map_at_r(r),
-            "mean_reciprocal_rank": ops.where(friends[:, 0] < INF, 1 / (1 + before), 0.0),
+            "mean_reciprocal_rank": ops.where(positives[:, 0] < INF, 1 / (1 + before), 0.0),
             "ndcg_at_k": ndcg_at_k(r, k),
             "nearest_neighbour_accuracy": found_at_k(r, 1),
         }
         for name, score in scores.items():
             total[name] = total.get(name, 0.0) + float(ops.sum(score))
-        everybody += friends.shape[0]
-        searched += int(ops.sum(ops.cast(friends[:, 0] < INF, "int32")))
+        everybody += positives.shape[0]
+        searched += int(ops.sum(ops.cast(positives[:, 0] < INF, "int32")))
     means = {name: value / max(searched, 1) for name, value in total.items()}
     means["nearest_neighbour_accuracy"] *= searched / max(everybody, 1)
     return means
@@ -180,7 +182,7 @@ def recall_at_k(x, labels, k=1, distance="cosine", chunk=1024):
     time, so memory is `chunk · samples`. That is recall@k as metric learning reports it (0 or 1
     for each sample), not the share of relevant items found, as ranking does.
 
-    A sample counts if its nearest friend is nearer than its k-th nearest stranger. Ties count
+    A sample counts if its nearest positive is nearer than its k-th nearest negative. Ties count
     against it, so that a model which maps everything to one point scores 0. Samples without
     another of their class are left out. `retrieval_scores` gives this and more.
 
@@ -198,18 +200,18 @@ def recall_at_k(x, labels, k=1, distance="cosine", chunk=1024):
     0.75
     """
     found = searched = 0
-    for friends, strangers in _neighbours(x, labels, None, None, distance, chunk):
-        nearest = k_nearest(friends, 1)[:, 0]
-        found += int(ops.sum(ops.cast(nearest < k_nearest(strangers, k)[:, -1], "int32")))
+    for positives, negatives in _neighbours(x, labels, None, None, distance, chunk):
+        nearest = k_nearest(positives, 1)[:, 0]
+        found += int(ops.sum(ops.cast(nearest < k_nearest(negatives, k)[:, -1], "int32")))
         searched += int(ops.sum(ops.cast(nearest < INF, "int32")))
     return found / searched if searched else 0.0
 
 
 def _neighbours(x, labels, references, reference_labels, distance, chunk):
-    """Distances to friends and to strangers, `chunk` queries at a time; infinite where none is.
+    """Distances to positives and to negatives, `chunk` queries at a time; infinite where none is.
 
-    There are as many friends as the largest class has members, picked by their places: looking
-    through all distances twice would take twice the time. Strangers are all distances.
+    There are as many positives as the largest class has members, picked by their places: looking
+    through all distances twice would take twice the time. Negatives are all distances.
     """
     if (references is None) != (reference_labels is None):
         rule = "given with `references`, and not without"
@@ -229,12 +231,12 @@ def _neighbours(x, labels, references, reference_labels, distance, chunk):
         D = pairwise_distances(x[rows], y, distance)
         place = first[rows, None] + np.arange(largest, dtype="int32")
         there = place < end[rows, None]
-        friend = by_class[np.minimum(place, len(by_class) - 1)]
+        positive = by_class[np.minimum(place, len(by_class) - 1)]
         if references is None:
-            there &= friend != np.arange(start, rows.stop)[:, None]
-        D_friends = ops.take_along_axis(D, ops.convert_to_tensor(friend), axis=1)
+            there &= positive != np.arange(start, rows.stop)[:, None]
+        D_positives = ops.take_along_axis(D, ops.convert_to_tensor(positive), axis=1)
         same = ops.equal(labels[rows][:, None], y_labels[None, :])
         yield (
-            ops.where(ops.convert_to_tensor(there), D_friends, INF),
+            ops.where(ops.convert_to_tensor(there), D_positives, INF),
             ops.where(same, INF, D),
         )

@@ -20,11 +20,11 @@ def distances(x, name="euclidean", normalize=False):
     return np.array([[distance(a, b, name) for b in x] for a in x])
 
 
-def friends_and_strangers(labels, a):
+def positives_and_negatives(labels, a):
     """Indices of the others of `a`'s class, and of all other classes."""
     every = range(len(labels))
-    friends = [j for j in every if labels[j] == labels[a] and j != a]
-    return friends, [j for j in every if labels[j] != labels[a]]
+    positives = [j for j in every if labels[j] == labels[a] and j != a]
+    return positives, [j for j in every if labels[j] != labels[a]]
 
 
 def check_value_and_gradient(loss, labels, x, value, gradient):

@@ -8,7 +8,7 @@ from tests.losses.pairs import (
     check_each,
     check_nothing_to_learn,
     check_value_and_gradient,
-    friends_and_strangers,
+    positives_and_negatives,
 )
 
 
@@ -19,9 +19,9 @@ def reference(x, labels, angle_degrees):
     t = np.tan(np.radians(angle_degrees)) ** 2
     sums, pairs = np.zeros(len(x)), 0
     for a in range(len(x)):
-        friends, strangers = friends_and_strangers(labels, a)
-        for p in friends:
-            f = [4 * t * (x[a] + x[p]) @ x[n] - 2 * (1 + t) * x[a] @ x[p] for n in strangers]
+        positives, negatives = positives_and_negatives(labels, a)
+        for p in positives:
+            f = [4 * t * (x[a] + x[p]) @ x[n] - 2 * (1 + t) * x[a] @ x[p] for n in negatives]
             sums[a] += np.log(1 + sum(np.exp(f)))
             pairs += 1
     return sums, pairs

@@ -10,7 +10,7 @@ from tests.losses.pairs import (
     check_nothing_to_learn,
     check_value_and_gradient,
     distances,
-    friends_and_strangers,
+    positives_and_negatives,
 )
 
 
@@ -18,7 +18,7 @@ def probabilities(D, labels, features, margin, beta, cutoff):
     """Wu et al.: the inverse density of distances on the sphere, for each anchor and negative."""
     w = np.zeros_like(D)
     for a in range(len(D)):
-        for n in friends_and_strangers(labels, a)[1]:
+        for n in positives_and_negatives(labels, a)[1]:
             if D[a, n] < beta + margin:
                 d = max(D[a, n], cutoff)
                 w[a, n] = 1 / (d ** (features - 2) * (1 - d**2 / 4) ** ((features - 3) / 2))
@@ -29,12 +29,12 @@ def reference(D, labels, w, margin, beta):
     """The sum of each anchor over all draws, by their probabilities, and the terms above 0."""
     sums, terms = np.zeros(len(D)), 0.0
     for a in range(len(D)):
-        friends, strangers = friends_and_strangers(labels, a)
-        for p in friends:
+        positives, negatives = positives_and_negatives(labels, a)
+        for p in positives:
             positive = max(0.0, margin + D[a, p] - beta)
             sums[a] += positive
             terms += positive > 0
-            for n in strangers:
+            for n in negatives:
                 negative = max(0.0, margin + beta - D[a, n])
                 sums[a] += w[a, n] * negative
                 terms += w[a, n] * (negative > 0)

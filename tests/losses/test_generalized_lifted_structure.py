@@ -9,14 +9,14 @@ from tests.losses.pairs import (
     check_nothing_to_learn,
     check_value_and_gradient,
     distances,
-    friends_and_strangers,
+    positives_and_negatives,
 )
 
 
 def reference(D, labels, margin):
     """The generalized lifted loss of Hermans et al., one anchor at a time; None without a pair."""
     for a in range(len(D)):
-        P, N = friends_and_strangers(labels, a)
+        P, N = positives_and_negatives(labels, a)
         if not P or not N:
             yield None
             continue

@@ -4,7 +4,7 @@ import pytest
 from kcatalog import losses
 from kcatalog.conformance.backend import as_numpy, value_and_gradients
 from tests.golden.load import golden
-from tests.losses.test_nt_xent import expect
+from tests.losses.test_ntxent import expect
 from tests.losses.test_triplet_semi_hard import DISTANCES, distance
 
 
@@ -48,7 +48,7 @@ def test_golden(name):
 
 def test_no_pair_and_duplicates():
     loss = losses.InBatchContrastive()
-    for x, value in ((np.ones((1, 3)), 0), (np.ones((4, 3)), 1)):  # strangers at one point cost 1
+    for x, value in ((np.ones((1, 3)), 0), (np.ones((4, 3)), 1)):  # negatives at one point cost 1
         labels = np.arange(len(x)) % 2
         loss_of_x, (gradient,) = value_and_gradients(
             lambda x, y=labels: loss(y, x), [x.astype("float32")]

@@ -10,7 +10,7 @@ from tests.losses.pairs import (
     check_nothing_to_learn,
     check_value_and_gradient,
     distances,
-    friends_and_strangers,
+    positives_and_negatives,
 )
 
 
@@ -18,10 +18,10 @@ def reference(D, labels, margin):
     """Equation 4 of Song et al., one pair at a time; the sum of each sample, and the pairs."""
     sums, pairs = np.zeros(len(D)), 0
     for i in range(len(D)):
-        friends, strangers = friends_and_strangers(labels, i)
-        for j in friends:
-            total = sum(np.exp(margin - D[i, k]) for k in strangers)
-            total += sum(np.exp(margin - D[j, k]) for k in strangers)
+        positives, negatives = positives_and_negatives(labels, i)
+        for j in positives:
+            total = sum(np.exp(margin - D[i, k]) for k in negatives)
+            total += sum(np.exp(margin - D[j, k]) for k in negatives)
             sums[i] += max(0, np.log(total) + D[i, j]) ** 2 / 2
             pairs += 1
     return sums, pairs
@@ -59,7 +59,7 @@ def test_nothing_to_learn(rng, labels):
 
 
 def test_ends_alike_share_the_gradient():
-    """Both ends are as far from their strangers: `log(exp(R) + exp(R))` has two equal slopes."""
+    """Both ends are as far from their negatives: `log(exp(R) + exp(R))` has two equal slopes."""
     x = np.array([[0.0], [1.0], [-1.0], [2.0]], "float32")
     loss = losses.LiftedStructure(2.0)
     weights = np.array([1.0, 0, 0, 0], "float32")

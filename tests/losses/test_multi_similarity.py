@@ -9,7 +9,7 @@ from tests.losses.pairs import (
     check_nothing_to_learn,
     check_value_and_gradient,
     distances,
-    friends_and_strangers,
+    positives_and_negatives,
 )
 
 
@@ -17,7 +17,7 @@ def reference(x, labels, alpha, beta, base, epsilon):
     """Section 4 of Wang et al., one anchor at a time: mine, then weigh."""
     S, each = 1 - distances(x, "cosine"), []
     for a in range(len(x)):
-        P, N = friends_and_strangers(labels, a)
+        P, N = positives_and_negatives(labels, a)
         if epsilon is not None:
             # both rules look at all pairs, not at what the other one leaves
             hardest_p = min((S[a, p] for p in P), default=np.inf)

@@ -3,7 +3,7 @@ import numpy as np
 from kcatalog import losses
 from kcatalog.conformance.backend import as_numpy, value_and_gradients
 from tests.golden.load import golden
-from tests.losses.test_nt_xent import expect
+from tests.losses.test_ntxent import expect
 
 
 def reference(pairs, multi_hot, factor):

@@ -9,19 +9,19 @@ from tests.losses.pairs import (
     check_nothing_to_learn,
     check_value_and_gradient,
     distances,
-    friends_and_strangers,
+    positives_and_negatives,
 )
 
 
 def reference(D, labels, objective, temperature):
-    """Goldberger et al., one sample at a time: pick a neighbour; None without a friend."""
+    """Goldberger et al., one sample at a time: pick a neighbour; None without a positive."""
     for i in range(len(D)):
-        friends, strangers = friends_and_strangers(labels, i)
-        if not friends:
+        positives, negatives = positives_and_negatives(labels, i)
+        if not positives:
             yield None
             continue
         e = np.exp(-D[i] / temperature)
-        p = sum(e[j] / sum(e[k] for k in friends + strangers) for j in friends)
+        p = sum(e[j] / sum(e[k] for k in positives + negatives) for j in positives)
         yield 1 - p if objective == "accuracy" else -np.log(p)
 
 

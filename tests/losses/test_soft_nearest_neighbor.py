@@ -10,19 +10,19 @@ from tests.losses.pairs import (
     check_nothing_to_learn,
     check_value_and_gradient,
     distances,
-    friends_and_strangers,
+    positives_and_negatives,
 )
 
 
 def reference(D, labels, temperature):
-    """Equation 1 of Frosst et al., one sample at a time; None without a friend."""
+    """Equation 1 of Frosst et al., one sample at a time; None without a positive."""
     for i in range(len(D)):
-        friends, strangers = friends_and_strangers(labels, i)
-        if not friends:
+        positives, negatives = positives_and_negatives(labels, i)
+        if not positives:
             yield None
             continue
-        same = sum(np.exp(-D[i, j] / temperature) for j in friends)
-        every = sum(np.exp(-D[i, k] / temperature) for k in friends + strangers)
+        same = sum(np.exp(-D[i, j] / temperature) for j in positives)
+        every = sum(np.exp(-D[i, k] / temperature) for k in positives + negatives)
         yield -np.log(same / every)
 
 

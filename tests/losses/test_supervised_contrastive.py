@@ -4,7 +4,7 @@ import pytest
 from kcatalog import losses
 from kcatalog.conformance.backend import as_numpy, value_and_gradients
 from tests.golden.load import golden
-from tests.losses.test_nt_xent import cosine, expect
+from tests.losses.test_ntxent import cosine, expect
 
 
 def reference(x, labels, temperature):

@@ -14,12 +14,12 @@ def reference(x, labels, margin, name, soft, positives):
     pick = max if positives == "hardest" else min
     for a in range(len(x)):
         others = [i for i in range(len(x)) if i != a]
-        friends = [distance(x[a], x[i], name) for i in others if labels[i] == labels[a]]
-        strangers = [distance(x[a], x[i], name) for i in others if labels[i] != labels[a]]
-        if not friends or not strangers:
+        positives = [distance(x[a], x[i], name) for i in others if labels[i] == labels[a]]
+        negatives = [distance(x[a], x[i], name) for i in others if labels[i] != labels[a]]
+        if not positives or not negatives:
             yield None
             continue
-        violation = pick(friends) - min(strangers)
+        violation = pick(positives) - min(negatives)
         yield np.log(1 + np.exp(violation)) if soft else max(0.0, margin + violation)
 
 

@@ -31,5 +31,5 @@ def test_beyond_k_nothing_counts(rng):
     assert streamed(metric, x, labels) == pytest.approx(expected)
 
 
-def test_collapse_ranks_behind_all_strangers():
+def test_collapse_ranks_behind_all_negatives():
     assert collapsed(metrics.MeanReciprocalRank(capacity=32)) == pytest.approx(1 / 17)

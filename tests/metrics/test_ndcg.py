@@ -20,7 +20,7 @@ def test_golden(k):
     assert streamed(metric, peer["x"], peer["labels"]) == pytest.approx(float(peer[f"binary_{k}"]))
 
 
-def test_one_friend_of_many_is_not_enough():
+def test_one_positive_of_many_is_not_enough():
     """TensorFlow Similarity gives 1 here: it compares with the best order of what was found."""
     x = np.array([[0.0], [1.0], [-1.1], [9.0]], "float32")
     alone = np.array([1.0, 0.0, 0.0, 0.0], "float32")

@@ -5,15 +5,15 @@ import pytest
 
 from kcatalog.conformance.backend import as_numpy
 from kcatalog.ops import recall_at_k, retrieval_scores
-from kcatalog.ops.retrieval import friends_ranks, k_nearest
+from kcatalog.ops.retrieval import k_nearest, positive_ranks
 from tests.golden.load import golden
 from tests.losses.test_triplet_semi_hard import distance
 
 
 def relevances(x, labels, name, references=None, reference_labels=None):
-    """For each query its neighbours from near to far, 1 for a friend, 0 for a stranger.
+    """For each query its neighbours from near to far, 1 for a positive, 0 for a negative.
 
-    Of equally far neighbours strangers come first.
+    Of equally far neighbours negatives come first.
     """
     y, y_labels = (x, labels) if references is None else (references, reference_labels)
     for i in range(len(x)):
@@ -56,7 +56,7 @@ def reference_scores(x, labels, k, name, weights=None, **references):
 
 
 def reference(x, labels, k, name, weights=None):
-    """Sort everybody else by distance, strangers first where equal, and look at the first k."""
+    """Sort everybody else by distance, negatives first where equal, and look at the first k."""
     x, weights = x.astype("float64"), np.ones(len(x)) if weights is None else weights
     found = total = 0.0
     for i in range(len(x)):
@@ -130,7 +130,7 @@ def test_collapse_scores_nothing(rng, name):
     for x in (np.ones((301, 3)), np.tile(rng.normal(size=(1, 37)), (301, 1)).astype("float32")):
         assert recall_at_k(x, labels, distance=name) == 0
         scores = retrieval_scores(x, labels, k=3, distance=name, chunk=128)
-        assert scores.pop("mean_reciprocal_rank") < 0.01  # behind all strangers
+        assert scores.pop("mean_reciprocal_rank") < 0.01  # behind all negatives
         assert not any(scores.values())
 
 
@@ -144,14 +144,14 @@ def test_references_need_labels():
         retrieval_scores(np.eye(3), [1, 2, 3], np.eye(3))
 
 
-def test_ranks_count_strangers_that_are_not_farther(rng):
-    friends = np.sort(rng.integers(0, 20, (6, 5)).astype("float32"))
-    strangers = np.sort(rng.integers(0, 20, (6, 7)).astype("float32"))
+def test_ranks_count_negatives_that_are_not_farther(rng):
+    positives = np.sort(rng.integers(0, 20, (6, 5)).astype("float32"))
+    negatives = np.sort(rng.integers(0, 20, (6, 7)).astype("float32"))
     expected = [
         [j + sum(s <= f for s in there) for j, f in enumerate(row, 1)]
-        for row, there in zip(friends, strangers, strict=True)
+        for row, there in zip(positives, negatives, strict=True)
     ]
-    np.testing.assert_array_equal(as_numpy(friends_ranks(friends, strangers)), expected)
+    np.testing.assert_array_equal(as_numpy(positive_ranks(positives, negatives)), expected)
 
 
 def test_fewer_than_k():

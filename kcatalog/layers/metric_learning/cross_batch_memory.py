@@ -71,12 +71,12 @@ class CrossBatchMemory(keras.layers.Layer):
         take `O((batch + capacity)²)`. `loss`'s `reduction` is not read: it is the mean.
 
     Example:
-        A batch with one class teaches nothing, unless it is remembered what strangers look like:
+        A batch of one class teaches nothing until the memory holds negatives:
 
         >>> from kcatalog.losses import TripletHard
         >>> memory = CrossBatchMemory(TripletHard(margin=2.0), capacity=2)
-        >>> x, strangers = ops.convert_to_tensor([[[0.0], [1.0]], [[3.0], [9.0]]])
-        >>> _ = memory(strangers, ops.convert_to_tensor([5, 5]), training=True)
+        >>> x, negatives = ops.convert_to_tensor([[[0.0], [1.0]], [[3.0], [9.0]]])
+        >>> _ = memory(negatives, ops.convert_to_tensor([5, 5]), training=True)
         >>> float(memory.losses[0])
         0.0
         >>> _ = memory(x, ops.convert_to_tensor([4, 4]), training=True)

@@ -18,10 +18,10 @@ def reference(batches, capacity, warm_up_steps, margin):
         values = []
         for a, (x_a, y_a) in enumerate(batch):
             others = [r for i, r in enumerate(references) if i != a]
-            friends = [distance(x_a, x_r, "euclidean") for x_r, y_r in others if y_r == y_a]
-            strangers = [distance(x_a, x_r, "euclidean") for x_r, y_r in others if y_r != y_a]
-            if friends and strangers:
-                values.append(max(0.0, margin + max(friends) - min(strangers)))
+            positives = [distance(x_a, x_r, "euclidean") for x_r, y_r in others if y_r == y_a]
+            negatives = [distance(x_a, x_r, "euclidean") for x_r, y_r in others if y_r != y_a]
+            if positives and negatives:
+                values.append(max(0.0, margin + max(positives) - min(negatives)))
         yield np.mean(values) if values else 0.0
         memory = (batch + memory)[:capacity]
 

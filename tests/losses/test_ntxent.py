@@ -69,7 +69,7 @@ def test_nothing_to_learn(rng, labels):
 
 
 def test_a_hopeless_pair_keeps_its_gradient():
-    x = np.array([[1, 0], [0, 1], [1, 0.1], [0.1, 1]], "float32")  # strangers side by side
+    x = np.array([[1, 0], [0, 1], [1, 0.1], [0.1, 1]], "float32")  # negatives side by side
     loss = losses.NTXent(temperature=0.005)
     value, (gradient,) = value_and_gradients(lambda x: loss(np.array([0, 0, 1, 1]), x), [x])
     assert 150 < value < 200  # 1 / temperature; past 87 the peer's loss is flat
