@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kcatalog.recipe import checkpoint, disk
+from kcatalog.recipe.files import disk
+from kcatalog.recipe.training import checkpoint
 
 TURNS = 15
 MEGABYTES = (0.1, 1, 10, 100)

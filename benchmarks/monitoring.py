@@ -19,8 +19,9 @@ from pathlib import Path
 import keras
 import keras_tuner
 
-from kcatalog.recipe import monitoring, pipeline
-from kcatalog.recipe.batches import batches_of
+from kcatalog.recipe import monitoring
+from kcatalog.recipe.feed import pipeline
+from kcatalog.recipe.feed.batches import batches_of
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 

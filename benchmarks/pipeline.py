@@ -22,9 +22,9 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from kcatalog.recipe import pipeline
-from kcatalog.recipe.batches import Batches
 from kcatalog.recipe.data import Images
+from kcatalog.recipe.feed import pipeline
+from kcatalog.recipe.feed.batches import Batches
 
 BATCH_SIZE = 32
 

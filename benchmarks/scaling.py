@@ -107,8 +107,9 @@ def measure(script: Path, steps: int) -> Step:
     """A recipe's model on one device of this machine, at its batch size and at half of it."""
     import keras
 
-    from kcatalog.recipe import devices, hyperparameters
-    from kcatalog.recipe.batches import batches_of
+    from kcatalog.recipe import devices
+    from kcatalog.recipe.feed.batches import batches_of
+    from kcatalog.recipe.search import hyperparameters
 
     spec = importlib.util.spec_from_file_location(script.stem, script)
     module = importlib.util.module_from_spec(spec)

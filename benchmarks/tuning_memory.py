@@ -17,8 +17,9 @@ from pathlib import Path
 import keras
 from keras import layers
 
-from kcatalog.recipe import Recipe, baselines
+from kcatalog.recipe import Recipe
 from kcatalog.recipe.data import Speech
+from kcatalog.recipe.tasks import baselines
 
 
 def build(hp, data):

@@ -18,10 +18,11 @@ import keras
 from keras import layers, ops
 
 import kcatalog
-from kcatalog.recipe import Recipe, baselines, tuning
-from kcatalog.recipe.batches import steps_per_epoch
+from kcatalog.recipe import Recipe, tuning
 from kcatalog.recipe.data import Images, Labelled, Speech
-from kcatalog.recipe.warmup import WarmUp
+from kcatalog.recipe.feed.batches import steps_per_epoch
+from kcatalog.recipe.tasks import baselines
+from kcatalog.recipe.training.loss_switch import SwitchedLoss
 
 EPOCHS, BATCH_SIZE = 60, 40
 
@@ -96,7 +97,7 @@ def loss(hp):
     fixed = {"margin": margin, "distance": "euclidean", "normalize": False}
     chosen = tuning.choose(hp, "loss", [f"kcatalog.losses.{name}" for name in losses], fixed)
     if isinstance(chosen, kcatalog.losses.TripletHard):
-        chosen = WarmUp(kcatalog.losses.TripletSemiHard(margin), chosen, epochs=EPOCHS // 6)
+        chosen = SwitchedLoss(kcatalog.losses.TripletSemiHard(margin), chosen, epochs=EPOCHS // 6)
     return chosen
 
 

@@ -15,10 +15,11 @@ import numpy as np
 from keras import layers, ops
 
 import kcatalog
-from kcatalog.recipe import Recipe, baselines, tuning
-from kcatalog.recipe.batches import steps_per_epoch
+from kcatalog.recipe import Recipe, tuning
 from kcatalog.recipe.data import Series
-from kcatalog.recipe.forecasts import QUANTILES
+from kcatalog.recipe.feed.batches import steps_per_epoch
+from kcatalog.recipe.tasks import baselines
+from kcatalog.recipe.tasks.forecasts import QUANTILES
 
 BATCH_SIZE, EPOCHS, PIECE = 32, 12, 12
 

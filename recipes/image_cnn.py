@@ -15,8 +15,9 @@ import keras
 from keras import layers
 
 import kcatalog
-from kcatalog.recipe import Recipe, baselines, tuning
+from kcatalog.recipe import Recipe, tuning
 from kcatalog.recipe.data import Images
+from kcatalog.recipe.tasks import baselines
 
 BATCH_SIZE = 32
 

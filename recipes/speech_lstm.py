@@ -13,8 +13,9 @@ from keras import layers
 
 import kcatalog
 from kcatalog.card import Part
-from kcatalog.recipe import Recipe, baselines, tuning
+from kcatalog.recipe import Recipe, tuning
 from kcatalog.recipe.data import Speech
+from kcatalog.recipe.tasks import baselines
 
 BATCH_SIZE = 16
 

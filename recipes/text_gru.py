@@ -12,8 +12,9 @@ import numpy as np
 from keras import layers, ops
 
 import kcatalog
-from kcatalog.recipe import Recipe, baselines, tuning
+from kcatalog.recipe import Recipe, tuning
 from kcatalog.recipe.data import Text
+from kcatalog.recipe.tasks import baselines
 
 BATCH_SIZE = 32
 

@@ -201,13 +201,34 @@ def test_modules_say_what_they_are(path):
         assert not text.strip() or docstring, "begin with a docstring"
 
 
-def test_the_engines_map_is_complete():
-    """Every module of `kcatalog/recipe` stands in the package's own description, and no other."""
-    folder = PACKAGE / "recipe"
-    there = {f.stem if f.suffix else f.name for f in folder.iterdir() if f.name[0] not in "._"}
-    lines = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())).split("\n")[4:]
-    named = {n.strip(" /") for line in lines for n in line.strip().split("  ")[0].split(",")}
-    assert named == there
+ENGINE = [  # the folders of `kcatalog/recipe`: each may import from those below it, and from itself
+    "commands",
+    "serve",
+    "search",
+    "training",
+    "monitoring",
+    "export",
+    "tasks",
+    "feed",
+    "devices",
+    "data",
+    "files",
+    "terminal",
+]
+
+
+def test_the_engine_has_the_folders_of_the_design():
+    there = {f.stem for f in (PACKAGE / "recipe").iterdir() if f.name[0] not in "._"}
+    assert there == {"recipe", "tuning", *ENGINE}
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "recipe").glob("*/**/*.py")), ids=relative)
+def test_the_engines_imports_point_one_way(path):
+    own = ENGINE.index(relative(path).split("/")[1])
+    for name in imports(path):
+        folder = name.removeprefix("kcatalog.recipe.").split(".")[0]
+        if name.startswith("kcatalog.recipe.") and folder in ENGINE:
+            assert ENGINE.index(folder) >= own, f"{relative(path)} imports {name}"
 
 
 # --- the tests --------------------------------------------------------------------------

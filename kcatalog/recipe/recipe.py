@@ -22,7 +22,7 @@ class Recipe:
             in logits: (batch, classes) for "classification"; (batch, steps, classes) for
             "next-character", where the model must be causal; or in embeddings (batch,
             features) for "embedding"; or in quantiles (batch, steps ahead, 3), in the units of
-            the data, for "forecast" (`kcatalog.recipe.forecasts`). What it draws from `hp` is
+            the data, for "forecast" (`kcatalog.recipe.tasks.forecasts`). What it draws from `hp` is
             what is tuned (`kcatalog.recipe.tuning`); a hyperparameter called "batch_size" stands
             in for the argument below, "samples_per_class" for the 4 of each class that a batch
             of an "embedding" holds. Of the data it must not use `data.test`.
@@ -35,7 +35,8 @@ class Recipe:
         batch_size: samples per step.
         objective: what trials and epochs are compared by, on the validation split. By default
             "val_accuracy" (classification), "val_loss" (next-character, forecast) or "val_margin"
-            (embedding: how clearly a sample's own class is nearest, `kcatalog.recipe.neighbours`).
+            (embedding: how clearly a sample's own class is nearest,
+            `kcatalog.recipe.tasks.neighbours`).
             Of Keras's and the catalog's metrics it is known whether more is better, if they keep
             their names; of any other say it, as in ("val_profit", "max") or ("val_cost", "min").
         layout: for `--model-parallel`: which weights are split, as a pattern of the weight's path
@@ -65,9 +66,10 @@ class Recipe:
 
     def main(self) -> None:
         """Run the command line of this recipe."""
-        from kcatalog.recipe import commands, stopping
+        from kcatalog.recipe.commands import cli
+        from kcatalog.recipe.terminal import stopping
 
-        code = commands.run(self)
+        code = cli.run(self)
         if code in stopping.CODES:
             stopping.leave(code)
         raise SystemExit(code)

@@ -11,7 +11,7 @@ import inspect
 
 from kcatalog import card, checks, registry
 from kcatalog.keras_parts import KERAS_PARTS
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.terminal.errors import RecipeError
 
 NONE = "none"  # how "no part" reads among a hyperparameter's values
 

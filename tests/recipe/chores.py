@@ -5,7 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from kcatalog.recipe import checkpoint, disk, export, prediction
+from kcatalog.recipe import export
+from kcatalog.recipe.export import loading
+from kcatalog.recipe.files import disk
+from kcatalog.recipe.training import checkpoint
 
 
 def write_checkpoints(folder: Path) -> int:
@@ -21,7 +24,7 @@ def write_checkpoints(folder: Path) -> int:
 
 def hold(folder: Path) -> int:
     """Hold the folder "run" until there is a file called "release"."""
-    with disk.held(folder / "run"):
+    with disk.file_lock(folder / "run"):
         (folder / "held").touch()
         wait_for(folder / "release")
     return 0
@@ -58,6 +61,6 @@ def wait_for(file: Path, seconds: float = 120) -> None:
 def answer(folder: Path) -> int:
     """What the newest export answers to the run's samples."""
     with np.load(folder / "run" / "samples.npz") as samples:
-        answers = prediction.load(export.newest("tiny"))(point=samples["request"])
+        answers = loading.load(export.newest("tiny"))(point=samples["request"])
     np.savez(folder / "answers.npz", **{k: np.array(v.tolist()) for k, v in answers.items()})
     return 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from kcatalog.recipe import commands
+from kcatalog.recipe.commands import cli
 from tests.recipe import tiny
 from tests.recipe.faults import Forks
 
@@ -39,7 +39,7 @@ def call(capfd, tmp_path, monkeypatch):
 
     def call(*arguments, recipe=tiny.recipe) -> Finished:
         capfd.readouterr()
-        code = commands.run(recipe, [str(a) for a in arguments])
+        code = cli.run(recipe, [str(a) for a in arguments])
         out, err = capfd.readouterr()
         return Finished(code, out, err, tmp_path)
 
@@ -73,7 +73,7 @@ def watched(whole_way):
     """The logs of `train --watch --profile 4-6`, beside those of the whole way."""
     run = whole_way.folder / "runs" / "tiny" / "watched"
     options = ["--run-dir", str(run), "--watch", "--profile", "4-6", "--epochs", "5"]
-    assert commands.run(tiny.recipe, ["train", *options]) == 0
+    assert cli.run(tiny.recipe, ["train", *options]) == 0
     return run / "logs" / "training"
 
 

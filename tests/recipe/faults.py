@@ -99,7 +99,7 @@ class Forks:
 
 def serve() -> None:
     """The parent process: one job a line, until its input ends."""
-    from kcatalog.recipe import commands
+    from kcatalog.recipe.commands import cli
     from tests.recipe import chores, tiny
 
     _import_everything()
@@ -112,7 +112,7 @@ def serve() -> None:
         child = os.fork()
         if not child:
             answers.close()
-            _run(commands, chores, tiny.recipe, job, counted)
+            _run(cli, chores, tiny.recipe, job, counted)
         if "printed" in job:
             print(json.dumps({"process": child}), file=answers, flush=True)
             continue
@@ -130,12 +130,8 @@ def _import_everything() -> None:
     import tensorboard.plugins.hparams.api  # noqa: F401
     import tensorflow  # noqa: F401
 
-    import kcatalog.recipe.prediction
-    import kcatalog.recipe.search
-    import kcatalog.recipe.steps  # noqa: F401
 
-
-def _run(commands, chores, recipe, job: dict, counted: Path) -> None:
+def _run(cli, chores, recipe, job: dict, counted: Path) -> None:
     """The child: never returns."""
     code = 70
     try:
@@ -154,7 +150,7 @@ def _run(commands, chores, recipe, job: dict, counted: Path) -> None:
             if "task" in job:
                 code = getattr(chores, job["task"])(Path(job["folder"]))
             else:
-                code = commands.run(recipe, job["arguments"])
+                code = cli.run(recipe, job["arguments"])
         sys.stdout.flush()
         sys.stderr.flush()
     finally:

@@ -159,8 +159,9 @@ class Client:
 
 
 def main(name: str, limits: str) -> None:
-    from kcatalog.recipe import serve, stopping
+    from kcatalog.recipe import serve
     from kcatalog.recipe.serve.limits import Limits
+    from kcatalog.recipe.terminal import stopping
 
     export(name)
     with stopping.signals():

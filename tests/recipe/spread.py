@@ -52,7 +52,7 @@ recipe = Recipe(
 
 def dying(host: int, epoch: int):
     """Has this process kill itself in the middle of an epoch if it is that host."""
-    from kcatalog.recipe import batches
+    from kcatalog.recipe.feed import batches
 
     class Dying(batches.Batches):
         def start(self, epoch):

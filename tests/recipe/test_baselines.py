@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from kcatalog.recipe import baselines, evaluation
+from kcatalog.recipe.commands import evaluation
 from kcatalog.recipe.data import Data, Text
 from kcatalog.recipe.data.files import Files, Shelf, draw, take
+from kcatalog.recipe.tasks import baselines
 
 
 def blobs(shape=(2,), n=60):

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from kcatalog.recipe.batches import Batches, batches_of
 from kcatalog.recipe.data import Data
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.feed.batches import Batches, batches_of
+from kcatalog.recipe.terminal.errors import RecipeError
 
 CLASSES = 6
 

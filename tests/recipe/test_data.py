@@ -17,7 +17,7 @@ from kcatalog.recipe.data.images import read_image
 from kcatalog.recipe.data.speech import picture as speech_picture
 from kcatalog.recipe.data.speech import read_wav
 from kcatalog.recipe.data.text import code_points
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.terminal.errors import RecipeError
 
 # --- what all data have in common --------------------------------------------------------
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from kcatalog.recipe import devices
-from kcatalog.recipe.batches import Batches, evaluation_size, shared_size
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.feed.batches import Batches, evaluation_size, shared_size
+from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe import spread
 from tests.recipe.conftest import ROOT
 
@@ -166,11 +166,11 @@ def test_trials_run_on_two_replicas(call):
 # Several commands in one process, whose CPU the first of them cuts into eight.
 COMMANDS = """
 import dataclasses
-from kcatalog.recipe import commands
+from kcatalog.recipe.commands import cli
 from tests.recipe.spread import recipe
 
 def run(words, recipe=recipe):
-    print("code", commands.run(recipe, words.split()))
+    print("code", cli.run(recipe, words.split()))
 
 run("train --epochs 2 --run-dir runs/eight --devices cpu:8")
 run("train --epochs 2 --run-dir runs/one --devices cpu")

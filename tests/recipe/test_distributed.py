@@ -21,11 +21,12 @@ import keras_tuner
 import pytest
 from rich.console import Console
 
-from kcatalog.recipe import rundir, search, shared
+from kcatalog.recipe import search
+from kcatalog.recipe.commands.start import Options, begin
 from kcatalog.recipe.data import Data
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.files import rundir, shared
 from kcatalog.recipe.search import chief, distributed, files, oracles, presence, wire, worker
-from kcatalog.recipe.start import Asked, begin
+from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe import spread, tiny
 from tests.recipe.conftest import BACKEND, ROOT
 from tests.recipe.test_isolation import poll
@@ -474,7 +475,7 @@ def test_a_worker_with_something_else_is_refused(call, at, tmp_path, monkeypatch
 
 
 def test_a_worker_keeps_what_it_decoded_on_its_own_host(tmp_path, at, monkeypatch):
-    with begin(tiny.recipe, Asked(run_dir=tmp_path / "run")) as (made, _):
+    with begin(tiny.recipe, Options(run_dir=tmp_path / "run")) as (made, _):
         pass
     kept, quiet = [], Console(file=io.StringIO())
     monkeypatch.setattr(Data, "keep", lambda data, *where: kept.append(where))
@@ -482,7 +483,7 @@ def test_a_worker_keeps_what_it_decoded_on_its_own_host(tmp_path, at, monkeypatc
     servicer = chief.Chief(tuner, chief.terms(tiny.recipe, made), quiet)
     with (
         wire.serving(servicer, at),
-        worker.joined(tiny.recipe, Asked(worker=at), quiet) as us,
+        worker.joined(tiny.recipe, Options(worker=at), quiet) as us,
     ):
         assert us.run.path == made.path
     assert kept == [(Path(tempfile.gettempdir()), 1.0)]

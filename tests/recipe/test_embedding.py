@@ -16,11 +16,14 @@ from PIL import Image
 from scipy.io import wavfile
 
 import kcatalog
-from kcatalog.recipe import Recipe, commands, neighbours, prediction, warmup
-from kcatalog.recipe.batches import Balanced, batches_of
+from kcatalog.recipe import Recipe
+from kcatalog.recipe.commands import cli, predict
 from kcatalog.recipe.data import Data, Images, Labelled, Speech
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.feed.batches import Balanced, batches_of
 from kcatalog.recipe.monitoring import projector
+from kcatalog.recipe.tasks import neighbours
+from kcatalog.recipe.terminal.errors import RecipeError
+from kcatalog.recipe.training import loss_switch
 from tests.recipe import tiny
 
 
@@ -38,7 +41,7 @@ def build(hp, data):
     model = keras.Model(inputs, keras.layers.UnitNormalization()(x))
     hp.Choice("samples_per_class", [4, 5])
     losses = kcatalog.losses.TripletSemiHard(0.4), kcatalog.losses.TripletHard(0.4)
-    model.compile("adam", warmup.WarmUp(*losses, epochs=1), jit_compile=False)
+    model.compile("adam", loss_switch.SwitchedLoss(*losses, epochs=1), jit_compile=False)
     return model
 
 
@@ -162,7 +165,7 @@ def fitted(loss, epochs, start=0, weights=None):
     x, y = Clouds().load().train
     model.fit(
         x, y, batch_size=32, initial_epoch=start, epochs=epochs, shuffle=False, verbose=0,
-        callbacks=warmup.callbacks(model),
+        callbacks=loss_switch.callbacks(model),
     )  # fmt: skip
     return model.get_weights()
 
@@ -170,16 +173,18 @@ def fitted(loss, epochs, start=0, weights=None):
 def test_one_loss_after_the_other():
     first, then = (lambda: kcatalog.losses.TripletSemiHard(0.4)), kcatalog.losses.TripletHard
     apart = fitted(then(), 4, 2, fitted(first(), 2))
-    together = fitted(warmup.WarmUp(first(), then(), epochs=2), 4)
+    together = fitted(loss_switch.SwitchedLoss(first(), then(), epochs=2), 4)
     for a, b in zip(apart, together, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
-    resumed = fitted(warmup.WarmUp(first(), then(), epochs=2), 4, 3, together)
+    resumed = fitted(loss_switch.SwitchedLoss(first(), then(), epochs=2), 4, 3, together)
     for a, b in zip(fitted(then(), 4, 3, together), resumed, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 def test_a_loss_that_warms_up_is_saved_with_both():
-    loss = warmup.WarmUp(kcatalog.losses.TripletSemiHard(0.3), keras.losses.Huber(), epochs=2)
+    loss = loss_switch.SwitchedLoss(
+        kcatalog.losses.TripletSemiHard(0.3), keras.losses.Huber(), epochs=2
+    )
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(loss)))
     again = keras.saving.deserialize_keras_object(config)
     assert (again.first.margin, type(again.then), again.epochs) == (0.3, keras.losses.Huber, 2)
@@ -196,7 +201,7 @@ def run(tmp_path_factory):
     try:
         step = "export" if keras.backend.backend() == "tensorflow" else "evaluate"
         for arguments in (["train"], [step]):
-            assert commands.run(recipe, [*arguments, "--debug"]) == 0
+            assert cli.run(recipe, [*arguments, "--debug"]) == 0
     finally:
         os.chdir(before)
     return folder / "runs" / "tiny_embedding" / "1"
@@ -229,9 +234,9 @@ def test_export_gives_embeddings(run):
 
 
 def test_prediction_names_the_most_similar_file():
-    table = prediction._matches(["a", "b", "c"], np.array([[1.0, 0.0], [0.0, 2.0], [0.1, 1.0]]))
+    table = predict._matches(["a", "b", "c"], np.array([[1.0, 0.0], [0.0, 2.0], [0.1, 1.0]]))
     assert list(table.columns[1].cells) == ["c", "c", "b"]
-    assert list(prediction._matches(["a"], np.ones((1, 2))).columns[1].cells) == [""]
+    assert list(predict._matches(["a"], np.ones((1, 2))).columns[1].cells) == [""]
 
 
 @pytest.mark.slow

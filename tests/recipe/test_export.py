@@ -12,11 +12,13 @@ import keras
 import numpy as np
 import pytest
 
-from kcatalog.recipe import disk, export, exporting, tasks
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe import export, tasks
+from kcatalog.recipe.commands import exporting
+from kcatalog.recipe.commands.start import Options
 from kcatalog.recipe.export import serving, signatures, verify, versions
-from kcatalog.recipe.rundir import Run
-from kcatalog.recipe.start import Asked
+from kcatalog.recipe.files import disk
+from kcatalog.recipe.files.rundir import Run
+from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe import tiny
 
 pytestmark = pytest.mark.tensorflow
@@ -237,7 +239,7 @@ def test_another_process_of_a_recipe_runs_the_recipes_script(program):
 def test_tensorflow_exports_by_the_recipes_script(program, folder):
     exports = SCRIPT + "Path('saved_models/tiny/1').mkdir(parents=True)"
     (folder / "run.py").write_text(exports)
-    asked = Asked(variants="int8", keep_versions=2, debug=True)
+    asked = Options(variants="int8", keep_versions=2, debug=True)
     exporting.export_run(program.chosen, Run(folder / "run", {}), None, asked, (), None)
     assert json.loads((folder / "arguments.json").read_text()) == [
         *("export", "--run-dir", str(folder / "run"), "--devices", "cpu"),
@@ -247,7 +249,7 @@ def test_tensorflow_exports_by_the_recipes_script(program, folder):
 
 def test_a_script_that_exports_nothing(program, folder):
     with pytest.raises(RecipeError, match=r"must be the recipe's script, .* exports nothing"):
-        exporting.export_run(program.chosen, Run(folder / "run", {}), None, Asked(), (), None)
+        exporting.export_run(program.chosen, Run(folder / "run", {}), None, Options(), (), None)
 
 
 # --- signatures ----------------------------------------------------------------------------

@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kcatalog.recipe import checkpoint, disk, keras_file, rundir, stopping
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.files import disk, keras_file, rundir
+from kcatalog.recipe.terminal import stopping
+from kcatalog.recipe.terminal.errors import RecipeError
+from kcatalog.recipe.training import checkpoint
 from tests.recipe.breaking import ENOSPC, EROFS, breaking
 from tests.recipe.chores import wait_for
 from tests.recipe.conftest import ROOT, TRAIN
@@ -50,7 +52,7 @@ def test_the_second_in_one_directory_is_refused(forks, tmp_path):
     assert refused.code == 2
     assert refused.out.startswith(f"run is in use by process {other} on ")
     assert len(refused.out.strip().splitlines()) == 1
-    with disk.held(tmp_path / "run", wait=True):  # the other one has been killed
+    with disk.file_lock(tmp_path / "run", wait=True):  # the other one has been killed
         pass
 
 
@@ -59,7 +61,7 @@ def test_waiting_for_the_other(forks, tmp_path):
     entered = threading.Event()
 
     def enter():
-        with disk.held(tmp_path / "run", wait=True):
+        with disk.file_lock(tmp_path / "run", wait=True):
             entered.set()
 
     waiting = threading.Thread(target=enter, daemon=True)
@@ -253,10 +255,10 @@ def test_troubles_of_disks_in_libraries_own_words():
         pass
 
     words = "ResourceExhausted: runs/1/logs; No space left on device [Op:FlushSummaryWriter]"
-    assert disk.trouble(LibraryError(words)) == "Cannot write a file: No space left on device"
-    assert disk.trouble(LibraryError("out of memory")) is None
-    assert disk.trouble(FileNotFoundError(errno.ENOENT, "No such file", "x")) is None
-    assert "x" in disk.trouble(OSError(errno.ENOSPC, "full", "x"))
+    assert disk.disk_error(LibraryError(words)) == "Cannot write a file: No space left on device"
+    assert disk.disk_error(LibraryError("out of memory")) is None
+    assert disk.disk_error(FileNotFoundError(errno.ENOENT, "No such file", "x")) is None
+    assert "x" in disk.disk_error(OSError(errno.ENOSPC, "full", "x"))
 
 
 # --- damaged files ---------------------------------------------------------------------------

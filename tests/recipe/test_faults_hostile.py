@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 import kcatalog
-from kcatalog.recipe import checkpoint, keras_file, warmup
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.files import keras_file
+from kcatalog.recipe.terminal.errors import RecipeError
+from kcatalog.recipe.training import checkpoint, loss_switch
 
 
 class Harm:
@@ -105,7 +106,9 @@ def test_a_lambda(plant, tmp_path):
 def hidden(code):
     """Our parts that hold other objects, with code in the place of one."""
     memory = kcatalog.layers.CrossBatchMemory(kcatalog.losses.TripletSemiHard(), capacity=8)
-    switched = warmup.WarmUp(kcatalog.losses.TripletSemiHard(), kcatalog.losses.TripletHard(), 1)
+    switched = loss_switch.SwitchedLoss(
+        kcatalog.losses.TripletSemiHard(), kcatalog.losses.TripletHard(), 1
+    )
     chrono = kcatalog.initializers.Chrono(10, 4, seed=1)
     wrapper = kcatalog.optimizers.GradientCentralization("sgd")
     schedule = kcatalog.optimizers.schedules.WarmUp(0.1, 3)
@@ -140,7 +143,7 @@ def test_code_inside_our_own_parts(tmp_path):
         layer("Popen", "subprocess", args="touch harm"),
         layer("system", "os", command="touch harm"),
         layer("Card", "kcatalog.card"),
-        layer("run", "kcatalog.recipe.commands"),
+        layer("run", "kcatalog.recipe.commands.cli"),
         layer("Dense", "kcatalog.recipe.tuning", registered_name="kcatalog>_import"),
         layer("get_file", "keras.utils", origin="file:///etc/passwd"),
         layer("load_model", "keras.saving", filepath="other.keras"),

@@ -11,8 +11,9 @@ import h5py
 import numpy as np
 import pytest
 
-from kcatalog.recipe import checkpoint, disk
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.files import disk
+from kcatalog.recipe.terminal.errors import RecipeError
+from kcatalog.recipe.training import checkpoint
 from tests.recipe.conftest import TRAIN, start
 
 TUNE = ("tune", "--trials", "2", "--trial-epochs", "1", "--run-dir", "run")

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from kcatalog.recipe.batches import Batches, batches_of
 from kcatalog.recipe.data import Images, Labelled, Speech, images
 from kcatalog.recipe.data.cache import Disk, Memory, cache
 from kcatalog.recipe.data.files import Files, Shelf, join, some, take
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.feed.batches import Batches, batches_of
 from kcatalog.recipe.search import folds
+from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe.folders import SIZE, draw
 
 GB = 1024**3

@@ -11,11 +11,12 @@ from pathlib import Path
 import keras
 import pytest
 
-from kcatalog.recipe import hosts, rundir, shared
+from kcatalog.recipe.commands.start import Options
+from kcatalog.recipe.commands.steps import Steps
 from kcatalog.recipe.data import Data
-from kcatalog.recipe.errors import RecipeError
-from kcatalog.recipe.start import Asked
-from kcatalog.recipe.steps import Steps
+from kcatalog.recipe.devices import hosts
+from kcatalog.recipe.files import rundir, shared
+from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe import tiny
 from tests.recipe.conftest import ROOT
 from tests.recipe.test_devices import assert_same_weights
@@ -70,7 +71,7 @@ def test_other_hosts_keep_decoded_samples_for_themselves(tmp_path, monkeypatch):
     data = tiny.recipe.source.load(None, 0)
     facts = {"settings": {"data": None, "seed": 0}, "data": {"fingerprint": data.fingerprint}}
     with rundir.begin("tiny", tmp_path / "run", facts):
-        run, _ = Steps(tiny.recipe, Asked())._join(tmp_path / "run")
+        run, _ = Steps(tiny.recipe, Options())._join(tmp_path / "run")
     assert run.path == tmp_path / "run"
     assert kept == [Path(tempfile.gettempdir())]
 

@@ -69,7 +69,9 @@ def test_memory_is_only_limited_in_a_process(call):
 
 def test_the_last_line_of_stderr_says_why(tmp_path):
     errors = tmp_path / "stderr.txt"
-    errors.write_bytes(b"noise \xff\nkcatalog.recipe.errors.RecipeError: The disk is full.\n\n")
+    errors.write_bytes(
+        b"noise \xff\nkcatalog.recipe.terminal.errors.RecipeError: The disk is full.\n\n"
+    )
     assert isolation._reason(2, errors) == "The disk is full."
     errors.write_text("")
     assert isolation._reason(-signal.SIGSEGV, errors) == "Its process was ended by SIGSEGV."

@@ -15,10 +15,12 @@ from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 from tensorboard.util import tensor_util
 
 from kcatalog.callbacks import GradientFlow
-from kcatalog.recipe import hyperparameters, monitoring, parts, warmup
-from kcatalog.recipe.batches import batches_of
-from kcatalog.recipe.monitoring import graph, operations, profile
+from kcatalog.recipe import monitoring
+from kcatalog.recipe.feed.batches import batches_of
+from kcatalog.recipe.monitoring import graph, operations, parts, profile
 from kcatalog.recipe.monitoring.weights import buckets
+from kcatalog.recipe.search import hyperparameters
+from kcatalog.recipe.training import loss_switch
 from tests.recipe import nested, tiny
 
 # TensorBoard's own copy of html5lib
@@ -321,10 +323,10 @@ def test_after_a_warm_up_the_gradient_is_that_of_the_second_loss(tmp_path):
     line = layers.Dense(1, use_bias=False, kernel_initializer="zeros", name="line")
     model = keras.Model(inputs, line(inputs))
     losses = keras.losses.MeanSquaredError(), keras.losses.MeanAbsoluteError()
-    model.compile(keras.optimizers.SGD(0.0), warmup.WarmUp(*losses, epochs=1))
+    model.compile(keras.optimizers.SGD(0.0), loss_switch.SwitchedLoss(*losses, epochs=1))
     x, y = np.array([[1.0], [2.0]]), np.array([[5.0], [10.0]])
     flow = GradientFlow((x, y), tmp_path, every_steps=1)
-    callbacks = [*warmup.callbacks(model), flow]
+    callbacks = [*loss_switch.callbacks(model), flow]
     model.fit(x, y, epochs=3, batch_size=1, verbose=0, callbacks=callbacks)
     norms = tensors(tmp_path).Tensors("gradient_norm/line")
     found = [float(tensor_util.make_ndarray(e.tensor_proto)) for e in norms]

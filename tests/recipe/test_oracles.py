@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from kcatalog.recipe import search, tuning
-from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.search import files, oracles, trial
+from kcatalog.recipe.terminal.errors import RecipeError
 
 TUNERS = ("random", "bayesian", "hyperband")
 
@@ -237,7 +237,7 @@ def test_killed_while_a_file_is_mended(tmp_path, name, monkeypatch):
         yield
 
     with monkeypatch.context() as patch:
-        patch.setattr(files.disk, "whole", killed)
+        patch.setattr(files.disk, "atomic_write", killed)
         with pytest.raises(Killed):
             run(tmp_path)
     assert run(tmp_path).facts == whole

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from kcatalog.metrics import ExpectedCalibrationError
-from kcatalog.recipe import forecasts, neighbours
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.data.files import draw
 from kcatalog.recipe.monitoring import pictures
@@ -25,7 +24,7 @@ from kcatalog.recipe.monitoring.pictures.callback import Pictures
 from kcatalog.recipe.monitoring.pictures.confusion import confusion_matrix
 from kcatalog.recipe.monitoring.pictures.lettering import readable
 from kcatalog.recipe.monitoring.pictures.samples import samples
-from kcatalog.recipe.tasks import probabilities
+from kcatalog.recipe.tasks import forecasts, neighbours, probabilities
 
 PIXEL = np.zeros((1, 1, 3), "uint8")
 RNG = np.random.default_rng(0)

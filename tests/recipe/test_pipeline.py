@@ -16,14 +16,15 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from kcatalog.recipe import batches, evaluation, pipeline
-from kcatalog.recipe.batches import Batches, InOrder
+from kcatalog.recipe.commands import evaluation
 from kcatalog.recipe.data import Images
 from kcatalog.recipe.data.files import Files, Shelf, take
 from kcatalog.recipe.data.images import read_image
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.feed import batches, pipeline
+from kcatalog.recipe.feed.batches import Batches, InOrder
+from kcatalog.recipe.feed.input_stalls import Waiting
 from kcatalog.recipe.search.isolation import memory_used
-from kcatalog.recipe.waiting import Waiting
+from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe.folders import SIZE, build, draw, recipe
 
 MB = 1024**2

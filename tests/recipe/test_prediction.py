@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kcatalog.recipe import prediction
+from kcatalog.recipe.export import loading
 
 
 @pytest.fixture
@@ -64,14 +64,14 @@ def test_text_goes_on_from_the_prompt():
         p[0, (classes.index(text[0][-1]) + 1) % 3] = 1
         return {"probabilities": p}
 
-    assert prediction.generate(answer, "xa", 4, classes, seed=0) == "bcab"
+    assert loading.generate(answer, "xa", 4, classes, seed=0) == "bcab"
 
 
 def test_text_depends_on_the_seed_alone():
     def answer(text):
         return {"probabilities": np.full((1, 3), 1 / 3)}
 
-    written = [prediction.generate(answer, "", 20, list("abc"), seed=s) for s in (0, 0, 1)]
+    written = [loading.generate(answer, "", 20, list("abc"), seed=s) for s in (0, 0, 1)]
     assert written[0] == written[1] != written[2]
 
 
@@ -89,10 +89,10 @@ def test_text_by_its_state_reads_each_character_once():
         raise AssertionError("reads anew")
 
     answer.step, step.beginning = step, {"count": np.zeros(1)}
-    assert prediction.generate(answer, "xa", 4, list("abc"), seed=0) == "bcab"
+    assert loading.generate(answer, "xa", 4, list("abc"), seed=0) == "bcab"
     assert read == [("xa", 0), ("b", 2), ("c", 3), ("a", 4)]
     read.clear()
-    assert prediction.generate(answer, "xa", 1, list("abc"), seed=0) == "b"
+    assert loading.generate(answer, "xa", 1, list("abc"), seed=0) == "b"
     assert read == [("xa", 0)]
 
 
@@ -107,8 +107,8 @@ def test_an_export_with_state_writes_what_one_without_writes(tmp_path):
     model = keras.Model(inputs, keras.layers.Dense(3)(x))
     facts = {"task": "next-character", "input_name": "characters", "classes": list("abc")}
     signatures.write(model, facts, tmp_path / "model", stepwise=Stepwise(model))
-    answer = prediction.load(tmp_path / "model")
+    answer = loading.load(tmp_path / "model")
     assert next(iter(answer.step.beginning.values())).shape == (1, 8)
-    by_state = prediction.generate(answer, "abcab", 60, list("abc"), seed=0)
+    by_state = loading.generate(answer, "abcab", 60, list("abc"), seed=0)
     answer.step = None
-    assert by_state == prediction.generate(answer, "abcab", 60, list("abc"), seed=0)
+    assert by_state == loading.generate(answer, "abcab", 60, list("abc"), seed=0)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import kcatalog
-from kcatalog.recipe import batches
-from kcatalog.recipe.checkpoint import Checkpoint, load_state, save_state
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.feed import batches
+from kcatalog.recipe.terminal.errors import RecipeError
+from kcatalog.recipe.training.checkpoint import Checkpoint, load_state, save_state
 from tests.recipe import tiny
 from tests.recipe.conftest import start
 

@@ -13,8 +13,8 @@ from rich.console import Console
 
 import kcatalog
 from kcatalog.recipe import search, tasks
-from kcatalog.recipe.checkpoint import Checkpoint
 from kcatalog.recipe.search import isolation, report
+from kcatalog.recipe.training.checkpoint import Checkpoint
 from tests.recipe import tiny
 
 

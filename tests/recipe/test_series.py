@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from kcatalog.recipe import baselines, forecasts
 from kcatalog.recipe.data import Series
 from kcatalog.recipe.data.series import MOST_WINDOWS, every, find_season, windows
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.tasks import baselines, forecasts
+from kcatalog.recipe.terminal.errors import RecipeError
 
 WAVE = [10 + 3 * np.sin(2 * np.pi * n / 24) + 0.01 * n for n in range(600)]
 SMALL = Series(horizon=6, window=12)

@@ -13,7 +13,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from kcatalog.recipe import data, prediction
+from kcatalog.recipe import data
+from kcatalog.recipe.export import loading
 from kcatalog.recipe.serve import app, files, instances
 from kcatalog.recipe.serve.answers import RequestError
 from kcatalog.recipe.serve.connection import protocol
@@ -194,7 +195,7 @@ def text(tmp_path_factory):
         patch.chdir(tmp_path_factory.mktemp("text"))
         served.export("text")
         served.export("text", version=3)
-        yield Model(prediction.find(served.recipe("text")), LIMITS)
+        yield Model(loading.find(served.recipe("text")), LIMITS)
 
 
 def test_the_newest_version_is_served(text):
@@ -220,7 +221,7 @@ def test_what_the_model_itself_refuses(text):
 
 def test_an_answer_that_is_not_finite(text, monkeypatch):
     nothing = {"probabilities": np.array([[0.0, np.nan]])}
-    monkeypatch.setattr(prediction.Exported, "outputs", lambda self, x: nothing)
+    monkeypatch.setattr(loading.Exported, "outputs", lambda self, x: nothing)
     assert "not finite" in refused(text.instances, b'{"instances": ["a"]}')[1]
 
 

@@ -16,7 +16,8 @@ from tensorboard.util import tensor_util
 
 import kcatalog
 from docs import tensorboard_tabs
-from kcatalog.recipe import Recipe, commands
+from kcatalog.recipe import Recipe
+from kcatalog.recipe.commands import cli
 from tests.recipe import tiny
 
 pytestmark = [
@@ -54,8 +55,8 @@ def logs(whole_way, watched, tmp_path_factory):
     """Logs of the whole way, of a watched training, and of an embedding with attention."""
     folder = tmp_path_factory.mktemp("tensorboard")
     run = ("--run-dir", str(folder / "run"))
-    assert commands.run(recipe, ["train", "--epochs", "1", *run]) == 0
-    assert commands.run(recipe, ["evaluate", *run]) == 0
+    assert cli.run(recipe, ["train", "--epochs", "1", *run]) == 0
+    assert cli.run(recipe, ["evaluate", *run]) == 0
     for name, source in {
         "whole": whole_way.run / "logs",
         "watched": watched,

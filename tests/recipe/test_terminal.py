@@ -4,7 +4,7 @@ import io
 
 from rich.table import Table
 
-from kcatalog.recipe import terminal
+from kcatalog.recipe.terminal import output
 
 
 def test_names_are_printed_as_they_are():
@@ -12,7 +12,7 @@ def test_names_are_printed_as_they_are():
     table = Table("file")
     for name in names:
         table.add_row(name)
-    console = terminal.console(file=io.StringIO(), width=80)
+    console = output.console(file=io.StringIO(), width=80)
     for printed in (*names, table):
         console.print(printed)
     for name in names:

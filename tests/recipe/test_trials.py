@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from kcatalog.recipe import search, tuning
-from kcatalog.recipe.checkpoint import read
-from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.search import folds, trial
+from kcatalog.recipe.terminal.errors import RecipeError
+from kcatalog.recipe.training.checkpoint import read
 from tests.recipe import tiny
 
 DATA = tiny.recipe.source.load(None, 0)

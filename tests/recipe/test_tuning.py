@@ -7,7 +7,7 @@ import pytest
 import kcatalog
 from kcatalog import card
 from kcatalog.recipe import tuning
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.terminal.errors import RecipeError
 
 CROSSENTROPY = "keras.losses.SparseCategoricalCrossentropy"
 HINGE = "kcatalog.losses.CrammerSingerHinge"

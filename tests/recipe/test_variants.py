@@ -12,10 +12,10 @@ import pytest
 
 from kcatalog.recipe import export
 from kcatalog.recipe.data import Data
-from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.export import clean, converted, serving, tf_serving, variants
 from kcatalog.recipe.export.numeric import Original
 from kcatalog.recipe.export.stepwise import Refused
+from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe.conftest import start
 
 CLASSES = list("abc")

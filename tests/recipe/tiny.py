@@ -11,8 +11,8 @@ import keras
 import numpy as np
 
 from kcatalog.recipe import Recipe, tuning
-from kcatalog.recipe.batches import Batches
 from kcatalog.recipe.data import Data, Source
+from kcatalog.recipe.feed.batches import Batches
 
 
 class Clouds(Source):
@@ -82,7 +82,7 @@ recipe = Recipe(
 )
 
 if __name__ == "__main__":
-    from kcatalog.recipe import batches
+    from kcatalog.recipe.feed import batches
 
     batches.Batches = Misbehaving
     recipe.main()

@@ -9,7 +9,7 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from kcatalog.recipe import start
+from kcatalog.recipe.commands import start
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.export import converted
 from kcatalog.recipe.export.numeric import Original

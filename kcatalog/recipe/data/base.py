@@ -13,7 +13,7 @@ import numpy as np
 
 from kcatalog import checks
 from kcatalog.recipe.data.files import Files, take
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.terminal.errors import RecipeError
 
 TEST_SEED = 0  # draws the held-out part, whatever the run's seed is, so that scores compare
 

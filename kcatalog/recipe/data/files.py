@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kcatalog.recipe.data.cache import cache
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.samplers.sources import OnDisk
 
 

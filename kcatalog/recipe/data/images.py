@@ -17,7 +17,7 @@ from kcatalog.recipe.data.base import (
     need,
 )
 from kcatalog.recipe.data.files import Files, Shelf, in_parallel
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.terminal.errors import RecipeError
 
 DECODING = 2  # of `read_image`, counted up when its pixels change
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")

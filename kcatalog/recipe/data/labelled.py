@@ -10,7 +10,7 @@ import numpy as np
 from kcatalog.recipe.data.base import Data, Source, list_files
 from kcatalog.recipe.data.images import Images
 from kcatalog.recipe.data.speech import Speech
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.terminal.errors import RecipeError
 
 
 class Labelled(Source):

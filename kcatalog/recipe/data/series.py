@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kcatalog.recipe.data.base import Arrays, Data, Source, need
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.terminal.errors import RecipeError
 
 MOST_WINDOWS = 20_000  # of a long series every second or third window is as good
 

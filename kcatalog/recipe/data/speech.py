@@ -18,7 +18,7 @@ from kcatalog.recipe.data.base import (
     need,
 )
 from kcatalog.recipe.data.files import Files, Shelf, in_parallel
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.terminal.errors import RecipeError
 
 RATES = (1_000, 384_000)  # samples per second that sound is recorded with
 LOUDEST = 1e30  # that still is a finite number after resampling in single precision

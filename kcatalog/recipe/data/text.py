@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kcatalog.recipe.data.base import Arrays, Data, Source
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.terminal.errors import RecipeError
 
 
 class Text(Source):

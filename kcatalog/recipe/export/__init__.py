@@ -12,9 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kcatalog.recipe import disk
 from kcatalog.recipe.data import Data
-from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.export import (
     clean,
     converted,
@@ -30,7 +28,9 @@ from kcatalog.recipe.export.numeric import Original
 from kcatalog.recipe.export.portable import portable
 from kcatalog.recipe.export.stepwise import Refused, Stepwise
 from kcatalog.recipe.export.versions import keep_newest, newest, of, put_in_place
-from kcatalog.recipe.rundir import write_json
+from kcatalog.recipe.files import disk
+from kcatalog.recipe.files.rundir import write_json
+from kcatalog.recipe.terminal.errors import RecipeError
 
 __all__ = ["Job", "export", "keep_newest", "newest", "tolerance"]
 
@@ -92,7 +92,7 @@ def export(job: Job) -> Path:
             tf_serving.write_config(versions, job.recipe)
             return put_in_place(folder, versions)
     except Exception as e:  # a full disk in the system's words, TensorFlow's, or another process's
-        if reason := disk.trouble(e):
+        if reason := disk.disk_error(e):
             raise RecipeError(f"Nothing was exported to {versions}. {reason}.") from e
         raise
 

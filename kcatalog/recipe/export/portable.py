@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from kcatalog.recipe import keras_file
+from kcatalog.recipe.files import keras_file
 
 CUDNN = ("LSTM", "GRU")  # `use_cudnn` is an argument that their own configuration leaves out
 

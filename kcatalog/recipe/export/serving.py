@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from kcatalog.recipe import forecasts, tasks
+from kcatalog.recipe import tasks
+from kcatalog.recipe.tasks import forecasts
 
 
 def request(x: np.ndarray, facts: dict) -> np.ndarray:

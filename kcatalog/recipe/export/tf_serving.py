@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kcatalog.recipe import disk
+from kcatalog.recipe.files import disk
 
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
 BATCH = 8  # samples of the one request that has more than one
@@ -61,7 +61,7 @@ def write_config(versions: Path, recipe: str) -> None:
         name=recipe, base_path=f"/models/{recipe}", model_platform="tensorflow"
     )
     model.model_version_policy.latest.num_versions = KEPT
-    with disk.whole(file) as beside:
+    with disk.atomic_write(file) as beside:
         beside.write_text(text_format.MessageToString(server), encoding="utf-8")
 
 

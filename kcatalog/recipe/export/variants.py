@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from kcatalog import checks
-from kcatalog.recipe import disk
-from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.export import clean
 from kcatalog.recipe.export.clean import Processes
 from kcatalog.recipe.export.exam import Exam
 from kcatalog.recipe.export.stepwise import Refused
+from kcatalog.recipe.files import disk
+from kcatalog.recipe.terminal.errors import RecipeError
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def write(
             row = {**about, "size_bytes": size(file), **exam.row(processes, variant.runtime, file)}
             rows[name] = {"about": variant.about, "file": f"{folder.name}/{variant.file}", **row}
         except Exception as e:  # converters and runtimes have errors of their own
-            if disk.trouble(e):  # which concerns the whole export
+            if disk.disk_error(e):  # which concerns the whole export
                 raise
             rows[name] = {"about": variant.about, "refused": _sentence(e)}
             shutil.rmtree(file, ignore_errors=True)

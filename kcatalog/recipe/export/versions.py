@@ -6,7 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-from kcatalog.recipe import disk
+from kcatalog.recipe.files import disk
 
 
 def of(recipe: str) -> Path:

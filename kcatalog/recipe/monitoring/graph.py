@@ -13,7 +13,7 @@ from pathlib import Path
 
 import keras
 
-from kcatalog.recipe.parts import layers_in
+from kcatalog.recipe.monitoring.parts import layers_in
 
 
 class Graph(keras.callbacks.Callback):

@@ -11,8 +11,8 @@ from pathlib import Path
 import keras
 
 from kcatalog.callbacks.periodic import steps_ahead
-from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.monitoring.operations import Spent, as_markdown, as_text, read_xspace
+from kcatalog.recipe.terminal.errors import RecipeError
 
 
 def steps(text: str) -> tuple[int, int]:

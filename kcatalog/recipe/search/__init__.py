@@ -25,11 +25,11 @@ import keras_tuner
 from rich.console import Console
 
 from kcatalog.recipe import monitoring
-from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.search import oracles, report
 from kcatalog.recipe.search.trial import Training, length
 from kcatalog.recipe.search.tuner import Tuner
 from kcatalog.recipe.tasks import higher_is_better
+from kcatalog.recipe.terminal.errors import RecipeError
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ import grpc
 import keras_tuner
 from rich.console import Console
 
-from kcatalog.recipe import disk, rundir, shared
-from kcatalog.recipe.rundir import Run
+from kcatalog.recipe.files import disk, rundir, shared
+from kcatalog.recipe.files.rundir import Run
 from kcatalog.recipe.search import distributed, wire
 from kcatalog.recipe.search.distributed import ENDED, PAUSE, WORKERS
 from kcatalog.recipe.search.presence import Watch
@@ -51,7 +51,7 @@ class Chief(wire.OracleServicer):
                     self.error = e
                 else:
                     return
-            context.abort(grpc.StatusCode.ABORTED, disk.trouble(self.error) or str(self.error))
+            context.abort(grpc.StatusCode.ABORTED, disk.disk_error(self.error) or str(self.error))
 
     def GetSpace(self, request, context):  # noqa: N802 - the service's name
         return wire.greeting(context, self._terms)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import keras
 
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.terminal.errors import RecipeError
 
 PAUSE = 0.5  # seconds until chief or worker look again whether there is something to do
 WORKERS = "workers"  # the folder where they show that they live

@@ -11,8 +11,9 @@ import os
 import shutil
 from pathlib import Path
 
-from kcatalog.recipe import disk, rundir, terminal
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.files import disk, rundir
+from kcatalog.recipe.terminal import output
+from kcatalog.recipe.terminal.errors import RecipeError
 
 ENDED = ("COMPLETED", "FAILED")
 
@@ -21,7 +22,7 @@ class Kept:
     """Mixed into an oracle. Of KerasTuner's private methods it needs those that name its files
     and write a trial's, which nothing public does."""
 
-    console = terminal.console()
+    console = output.console()
 
     def save(self) -> None:
         write(Path(self._get_oracle_fname()), self.get_state())
@@ -47,7 +48,7 @@ class Kept:
             raise RecipeError(f"{wrong}, and {before.name} is no better. Start a new run.")
         if found:
             os.replace(file, file.with_suffix(".damaged.json"))
-        with disk.whole(file) as beside:
+        with disk.atomic_write(file) as beside:
             shutil.copyfile(before, beside)
         self.console.print(f"{wrong}; went on with the one before it.", style="yellow")
 

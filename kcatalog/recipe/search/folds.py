@@ -9,7 +9,7 @@ import numpy as np
 
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.data.files import join, take
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.terminal.errors import RecipeError
 
 
 def check(data: Data, count: int) -> None:

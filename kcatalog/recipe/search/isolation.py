@@ -19,9 +19,9 @@ from pathlib import Path
 import keras
 import keras_tuner
 
-from kcatalog.recipe import rundir
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.files import rundir
 from kcatalog.recipe.search.trial import Logs, Training, Work
+from kcatalog.recipe.terminal.errors import RecipeError
 
 STATM = Path("/proc/self/statm")  # in pages
 GB = 1024**3

@@ -17,8 +17,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from kcatalog.recipe import disk
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.files import disk
+from kcatalog.recipe.terminal.errors import RecipeError
 
 EVERY = 5.0  # seconds between two numbers
 DEADLINE = 60.0  # seconds with the same number after which a worker counts as gone
@@ -36,7 +36,7 @@ def present(folder: Path) -> Iterator[str]:
         place.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:
             try:
-                stack.enter_context(disk.held(place))
+                stack.enter_context(disk.file_lock(place))
             except RecipeError:
                 continue
             over = threading.Event()
@@ -99,7 +99,7 @@ class Watch:
 def _held(place: Path) -> bool | None:
     """Whether a worker holds its folder; None where the folder is not seen yet."""
     try:
-        with disk.held(place):
+        with disk.file_lock(place):
             return False
     except FileNotFoundError:
         return None

@@ -7,9 +7,9 @@ import statistics
 from rich.table import Table
 
 from kcatalog.recipe import monitoring
-from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.search.trial import fold_name
 from kcatalog.recipe.tasks import higher_is_better
+from kcatalog.recipe.terminal.errors import RecipeError
 
 
 def line(trial, oracle) -> str:

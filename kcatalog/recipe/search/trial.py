@@ -19,12 +19,14 @@ import keras
 import keras_tuner
 import numpy as np
 
-from kcatalog.recipe import monitoring, pipeline, tasks, warmup
-from kcatalog.recipe.batches import batches_of
-from kcatalog.recipe.checkpoint import Checkpoint
+from kcatalog.recipe import monitoring, tasks
 from kcatalog.recipe.data import Data
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.feed import pipeline
+from kcatalog.recipe.feed.batches import batches_of
 from kcatalog.recipe.search import folds
+from kcatalog.recipe.terminal.errors import RecipeError
+from kcatalog.recipe.training import loss_switch
+from kcatalog.recipe.training.checkpoint import Checkpoint
 
 Logs = list[dict[str, float]]  # what each epoch reported
 
@@ -102,7 +104,7 @@ class Training:
                 initial_epoch=start,
                 callbacks=[
                     *tasks.validated(data),
-                    *warmup.callbacks(model),
+                    *loss_switch.callbacks(model),
                     *monitoring.trial_callbacks(logs, trial, self.objective, data, epochs, batches),
                     checkpoint,
                 ],

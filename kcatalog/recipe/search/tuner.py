@@ -14,12 +14,12 @@ import keras_tuner
 from keras_tuner.src import config  # nothing public has this switch
 from rich.console import Console
 
-from kcatalog.recipe import disk, rundir
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.files import disk, rundir
 from kcatalog.recipe.search import report
 from kcatalog.recipe.search.files import ENDED
 from kcatalog.recipe.search.oracles import FROM
 from kcatalog.recipe.search.trial import Logs, Training, Work, history_of
+from kcatalog.recipe.terminal.errors import RecipeError
 
 config.DEBUG = False  # or each failed trial's traceback would be printed; trial.json holds it
 HOPELESS = 10  # a search whose first so many trials fail will not succeed
@@ -66,10 +66,12 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
         parent = hp.values.get(FROM)
         folders = [Path(self.get_trial_dir(i)) for i in (trial.trial_id, parent) if i is not None]
         try:
-            with disk.held(folders[0], wait=True):  # a worker of a chief that is gone may be at it
+            with disk.file_lock(
+                folders[0], wait=True
+            ):  # a worker of a chief that is gone may be at it
                 parts = self._run(Work(trial.trial_id, hp, *folders))
         except Exception as e:
-            trouble = disk.trouble(e) or (e.__cause__ and disk.trouble(e.__cause__))
+            trouble = disk.disk_error(e) or (e.__cause__ and disk.disk_error(e.__cause__))
             if trouble:  # no trial can do without the disk
                 raise SearchError(f"{trouble}. {GOES_ON if self._leads else STARTS_AGAIN}") from e
             raise

@@ -24,7 +24,7 @@ from keras_tuner.src import protos
 from keras_tuner.src.distribute.oracle_chief import OracleServicer
 from keras_tuner.src.distribute.oracle_client import OracleClient
 
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.terminal.errors import RecipeError
 
 __all__ = ["OracleClient", "OracleServicer"]
 TERMS = "terms-bin"  # beside the chief's first answer: what workers have to know

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from kcatalog.recipe import disk, rundir, shared
 from kcatalog.recipe.data import Data
-from kcatalog.recipe.errors import RecipeError
-from kcatalog.recipe.rundir import Run
+from kcatalog.recipe.files import disk, rundir, shared
+from kcatalog.recipe.files.rundir import Run
 from kcatalog.recipe.search import distributed, isolation, presence, report, wire
 from kcatalog.recipe.search.distributed import ENDED, PAUSE, WORKERS
 from kcatalog.recipe.search.tuner import STARTS_AGAIN, Tuner
+from kcatalog.recipe.terminal.errors import RecipeError
 
 WAIT = 600.0  # seconds that a worker waits for its chief
 OWN = ("worker", "devices", "cache_memory", "debug")  # what is a worker's own to choose
@@ -79,7 +79,7 @@ def _stops() -> Iterator[None]:
     try:
         yield
     except OSError as e:
-        if trouble := disk.trouble(e):
+        if trouble := disk.disk_error(e):
             raise RecipeError(f"{trouble}. {STARTS_AGAIN}") from e
         raise
     except KeyboardInterrupt as e:

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import socket
 
-from kcatalog.recipe import prediction, terminal
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.export import loading
 from kcatalog.recipe.serve.limits import Limits
+from kcatalog.recipe.terminal import output
+from kcatalog.recipe.terminal.errors import RecipeError
 
 HOST = "127.0.0.1"  # nobody else's: what is served here has no password
 
@@ -39,8 +40,8 @@ def serve(recipe, port: int, version: int | None = None, limits: Limits | None =
             f"This needs the package {e.name}, which is not installed. "
             'Install it with: pip install "kcatalog[serve]"'
         ) from e
-    exported = prediction.find(recipe, version)
-    console = terminal.console()
+    exported = loading.find(recipe, version)
+    console = output.console()
     try:
         with _listening(port) as listening:
             url = f"http://{HOST}:{listening.getsockname()[1]}"

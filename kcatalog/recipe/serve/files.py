@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 
 from kcatalog.recipe.data.base import need
-from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.serve.answers import RequestError
 from kcatalog.recipe.serve.limits import Limits
+from kcatalog.recipe.terminal.errors import RecipeError
 
 SUFFIXES = {
     "image/png": ".png",

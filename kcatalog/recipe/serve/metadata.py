@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kcatalog.recipe.prediction import Exported
+from kcatalog.recipe.export.loading import Exported
 
 
 def status(version: str) -> dict:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kcatalog.recipe import prediction
-from kcatalog.recipe.prediction import Exported
+from kcatalog.recipe.export import loading
+from kcatalog.recipe.export.loading import Exported
 from kcatalog.recipe.serve import files, instances
 from kcatalog.recipe.serve.answers import RequestError
 from kcatalog.recipe.serve.limits import Limits
@@ -25,7 +25,7 @@ class Model:
         outputs = {name: _plain(values) for name, values in self._outputs(x).items()}
         if len(outputs) == 1:
             return {"predictions": next(iter(outputs.values()))}
-        return {"predictions": prediction.rows(outputs)}
+        return {"predictions": loading.rows(outputs)}
 
     def file(self, body: bytes, content_type: str, length: int, seed: int) -> dict:
         """What the model says of a file, or how it goes on from a text."""

@@ -8,9 +8,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kcatalog.recipe import neighbours, pipeline, tasks
+from kcatalog.recipe import tasks
 from kcatalog.recipe.data.files import some
+from kcatalog.recipe.feed import pipeline
 from kcatalog.recipe.monitoring import pictures
+from kcatalog.recipe.tasks import neighbours
 
 MOST_SAMPLES = 5000  # that are looked at
 FIRST = 1.0  # seconds that the first pictures may take; it compiles the model's prediction

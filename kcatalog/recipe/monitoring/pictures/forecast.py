@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kcatalog.recipe import forecasts
 from kcatalog.recipe.monitoring.pictures import canvas
+from kcatalog.recipe.tasks import forecasts
 
 MOST_WINDOWS = 21  # that follow one another; more could not be told apart
 

@@ -6,23 +6,17 @@ import keras
 import numpy as np
 from rich.console import Console
 
-from kcatalog.recipe import (
-    baselines,
-    disk,
-    forecasts,
-    keras_file,
-    monitoring,
-    neighbours,
-    pipeline,
-    start,
-    tasks,
-)
+from kcatalog.recipe import monitoring, tasks
+from kcatalog.recipe.commands import start
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.data.files import draw
 from kcatalog.recipe.export import serving
+from kcatalog.recipe.feed import pipeline
+from kcatalog.recipe.files import disk, keras_file
+from kcatalog.recipe.files.rundir import Run
 from kcatalog.recipe.monitoring import projector
 from kcatalog.recipe.monitoring.pictures import Judged
-from kcatalog.recipe.rundir import Run
+from kcatalog.recipe.tasks import baselines, forecasts, neighbours
 
 COMPARED = 1000  # test samples on which live and exported model are compared
 
@@ -45,7 +39,7 @@ def evaluate(recipe, run: Run, data: Data, device: str, console: Console) -> Non
     facts = start.describe(data)
     places = draw(len(x), COMPARED)
     answers = serving.expected(outputs[places], facts)
-    with disk.whole(run.samples) as beside:
+    with disk.atomic_write(run.samples) as beside:
         np.savez(beside, request=serving.request(x[places], facts), **answers)
     metrics = {
         "measure": task.measure,

@@ -10,9 +10,18 @@ from typing import Annotated
 
 import typer
 
-from kcatalog.recipe import disk, stopping, terminal
-from kcatalog.recipe.errors import RecipeError
-from kcatalog.recipe.options import MANY, MONITORING, OPTIONS, PLACE, SETTINGS, SPREAD, TUNING
+from kcatalog.recipe.commands.options import (
+    MANY,
+    MONITORING,
+    OPTIONS,
+    PLACE,
+    SETTINGS,
+    SPREAD,
+    TUNING,
+)
+from kcatalog.recipe.files import disk
+from kcatalog.recipe.terminal import output, stopping
+from kcatalog.recipe.terminal.errors import RecipeError
 
 USAGE_ERROR = 2
 
@@ -39,7 +48,7 @@ def run(recipe, arguments: list[str] | None = None) -> int:
     except Exception as e:  # the last resort, so that a user sees a sentence
         if "--debug" in arguments:
             raise
-        if reason := disk.trouble(e):
+        if reason := disk.disk_error(e):
             return _say(f"{reason}. What is finished is kept: mend it, and add --resume.", 2)
         first = str(e).strip().splitlines()[:1]
         return _say(f"{type(e).__name__}: {''.join(first)} (--debug shows where)", 1)
@@ -47,14 +56,14 @@ def run(recipe, arguments: list[str] | None = None) -> int:
 
 
 def _say(sentence: str, code: int) -> int:
-    terminal.console(stderr=True).print(sentence)
+    output.console(stderr=True).print(sentence)
     return code
 
 
 def _app(recipe) -> typer.Typer:
-    from kcatalog.recipe import hosts
-    from kcatalog.recipe.start import Asked
-    from kcatalog.recipe.steps import Steps
+    from kcatalog.recipe.commands.start import Options
+    from kcatalog.recipe.commands.steps import Steps
+    from kcatalog.recipe.devices import hosts
 
     about = inspect.getdoc(inspect.getmodule(recipe.build)) or f"The recipe {recipe.name}."
     about = about.replace("\n\n ", "\n\n\b\n ")  # lines of examples stay lines
@@ -64,7 +73,7 @@ def _app(recipe) -> typer.Typer:
 
     def everything(context: typer.Context, **chosen):
         if context.invoked_subcommand is None:
-            Steps(recipe, Asked(**chosen)).everything()
+            Steps(recipe, Options(**chosen)).everything()
         elif any(chosen[name] != OPTIONS[name][1] for name in chosen):
             raise RecipeError(f"Options must stand behind `{context.invoked_subcommand}`.")
 
@@ -88,22 +97,22 @@ def _app(recipe) -> typer.Typer:
     for name, (help_text, options) in commands.items():
 
         def step(name=name, **chosen):
-            asked = Asked(**chosen)
+            asked = Options(**chosen)
             with hosts.together(asked.hosts, asked.host_index) as us:
                 getattr(Steps(recipe, asked, us), name)()
 
         app.command(name, help=help_text)(_with_options(step, options))
 
     def trial(folder: Path, **chosen):
-        Steps(recipe, Asked(**chosen)).trial(folder)
+        Steps(recipe, Options(**chosen)).trial(folder)
 
     folder = {"folder": (Annotated[Path, typer.Argument()], ...)}
     app.command("trial", hidden=True)(_with_options(trial, (*PLACE, "trial_memory"), folder))
 
     def predict(files: Annotated[list[Path], typer.Argument()], length: int, seed, debug):
-        from kcatalog.recipe import prediction
+        from kcatalog.recipe.commands import predict
 
-        prediction.predict(recipe, files, length, seed or 0)
+        predict.predict(recipe, files, length, seed or 0)
 
     files = {"files": (Annotated[list[Path], typer.Argument(help="Your files.")], ...)}
     app.command("predict", help="Run the exported model on your files.")(

@@ -9,15 +9,18 @@ import sys
 import keras
 from rich.console import Console
 
-from kcatalog.recipe import export, rundir
+from kcatalog.recipe import export
+from kcatalog.recipe.commands.start import Options
 from kcatalog.recipe.data import Data
-from kcatalog.recipe.errors import RecipeError
 from kcatalog.recipe.export import variants
-from kcatalog.recipe.rundir import Run
-from kcatalog.recipe.start import Asked
+from kcatalog.recipe.files import rundir
+from kcatalog.recipe.files.rundir import Run
+from kcatalog.recipe.terminal.errors import RecipeError
 
 
-def export_run(recipe, run: Run, data: Data, asked: Asked, wanted: tuple, console: Console) -> None:
+def export_run(
+    recipe, run: Run, data: Data, asked: Options, wanted: tuple, console: Console
+) -> None:
     """Export a run's model and say where it is; `wanted` are the variants asked for."""
     if keras.backend.backend() != "tensorflow":
         _with_tensorflow(recipe, run, asked)
@@ -50,7 +53,7 @@ def export_run(recipe, run: Run, data: Data, asked: Asked, wanted: tuple, consol
             console.print(f"Deleted {gone}, as --keep-versions asks.")
 
 
-def _with_tensorflow(recipe, run: Run, asked: Asked) -> None:
+def _with_tensorflow(recipe, run: Run, asked: Options) -> None:
     """A model trained on JAX or PyTorch is exported by the recipe's `export` on TensorFlow."""
     before = export.newest(recipe.name)
     options = ["--run-dir", str(run.path), "--devices", "cpu"]

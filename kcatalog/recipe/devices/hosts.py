@@ -19,9 +19,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kcatalog.recipe import shared, stopping
-from kcatalog.recipe.errors import RecipeError
-from kcatalog.recipe.rundir import Run
+from kcatalog.recipe.files import shared
+from kcatalog.recipe.files.rundir import Run
+from kcatalog.recipe.terminal import stopping
+from kcatalog.recipe.terminal.errors import RecipeError
 
 LONGEST = 4096  # bytes of a message
 

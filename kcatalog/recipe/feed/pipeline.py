@@ -1,7 +1,7 @@
 """How samples reach a model: from memory, or decoded in parallel ahead of the step that needs them.
 
-Every batch is found by its number (`kcatalog.recipe.batches`), so `tf.data` may fetch many at once
-and still hand them over in order: what a run learns does not depend on how many threads read.
+Every batch is found by its number (`kcatalog.recipe.feed.batches`), so `tf.data` may fetch many at
+once and still hand them over in order: what a run learns does not depend on how many threads read.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import keras
 import numpy as np
 
 from kcatalog.recipe import devices
-from kcatalog.recipe.batches import InOrder, evaluation_size
 from kcatalog.recipe.data.files import Files
-from kcatalog.recipe.errors import RecipeError
-from kcatalog.recipe.waiting import Waiting
+from kcatalog.recipe.feed.batches import InOrder, evaluation_size
+from kcatalog.recipe.feed.input_stalls import Waiting
+from kcatalog.recipe.terminal.errors import RecipeError
 
 
 def fit(model, data, batches, callbacks: list, waiting: Waiting | None = None, **how):

@@ -7,8 +7,8 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from kcatalog.recipe import disk
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.files import disk
+from kcatalog.recipe.terminal.errors import RecipeError
 
 MARK = ".hosts"  # a file by which hosts see that they look at one directory
 PATIENCE = 10.0  # seconds until a file written by another host must be seen
@@ -17,7 +17,7 @@ PATIENCE = 10.0  # seconds until a file written by another host must be seen
 def mark(folder: Path) -> str:
     """Leave a mark in a directory. Returns what others need to find it."""
     text = uuid.uuid4().hex
-    with disk.whole(folder / MARK) as file:
+    with disk.atomic_write(folder / MARK) as file:
         file.write_text(text, encoding="utf-8")
     return f"{text} {folder.resolve()}"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 
 
-@keras.saving.register_keras_serializable("kcatalog.recipe")
-class WarmUp(keras.losses.Loss):
+@keras.saving.register_keras_serializable("kcatalog.recipe", name="WarmUp")  # as saved models say
+class SwitchedLoss(keras.losses.Loss):
     """One loss for the first epochs, another one from then on.
 
     Losses that look at the hardest samples only collapse from scratch: while nothing is
@@ -52,4 +52,4 @@ class _Switch(keras.callbacks.Callback):
 
 def callbacks(model) -> list[keras.callbacks.Callback]:
     """What switches the loss of a model that warms up; nothing for others."""
-    return [_Switch()] if isinstance(model.loss, WarmUp) else []
+    return [_Switch()] if isinstance(model.loss, SwitchedLoss) else []

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import keras
 
-from kcatalog.recipe import checkpoint, devices, disk, hyperparameters, rundir
+from kcatalog.recipe import devices
 from kcatalog.recipe.data import Data
-from kcatalog.recipe.errors import RecipeError
-from kcatalog.recipe.rundir import Run
+from kcatalog.recipe.files import disk, rundir
+from kcatalog.recipe.files.rundir import Run
+from kcatalog.recipe.search import hyperparameters
+from kcatalog.recipe.terminal.errors import RecipeError
+from kcatalog.recipe.training import checkpoint
 
 # Settings that change no result, and may change at any time; also what they were in runs that
 # did not note them.
@@ -22,7 +25,7 @@ HOW_TRIALS_RUN = {"keep": 3, "isolate": False, "trial_memory": None}
 
 
 @dataclass(frozen=True)
-class Asked:
+class Options:
     """What the user asked for on the command line. None means: not given."""
 
     data: str | None = None
@@ -60,7 +63,7 @@ class Asked:
 
 
 @contextlib.contextmanager
-def begin(recipe, asked: Asked) -> Iterator[tuple[Run, Data]]:
+def begin(recipe, asked: Options) -> Iterator[tuple[Run, Data]]:
     """A new run, held by this process. Everything is looked at before anything is written."""
     settings = {
         "data": None,
@@ -96,7 +99,7 @@ def begin(recipe, asked: Asked) -> Iterator[tuple[Run, Data]]:
 
 
 @contextlib.contextmanager
-def resume(recipe, asked: Asked) -> Iterator[tuple[Run, Data]]:
+def resume(recipe, asked: Options) -> Iterator[tuple[Run, Data]]:
     """The run that stopped, in `--run-dir` or the newest, with its own settings."""
     run = rundir.find(recipe.name, asked.run_dir)
     if run is None:
@@ -107,10 +110,10 @@ def resume(recipe, asked: Asked) -> Iterator[tuple[Run, Data]]:
 
 
 @contextlib.contextmanager
-def go_on(recipe, run: Run, asked: Asked) -> Iterator[tuple[Run, Data]]:
+def go_on(recipe, run: Run, asked: Options) -> Iterator[tuple[Run, Data]]:
     """An earlier run, held by this process. More trials may be asked for before it trains, more
     epochs before it is trained, and another way to run trials; nothing else may change."""
-    with disk.held(run.path):
+    with disk.file_lock(run.path):
         run = rundir.find(recipe.name, run.path)  # as it stands now that nobody else writes
         settings = {"folds": 1, **HOW_TRIALS_RUN, **run.facts["settings"]}
         open_to_change = {"trials": not run.checkpoints.exists(), "epochs": not run.model.exists()}
@@ -133,13 +136,13 @@ def go_on(recipe, run: Run, asked: Asked) -> Iterator[tuple[Run, Data]]:
 
 
 @contextlib.contextmanager
-def trained(recipe, asked: Asked) -> Iterator[tuple[Run, Data]]:
+def trained(recipe, asked: Options) -> Iterator[tuple[Run, Data]]:
     """The run in `--run-dir` or the newest, which must have been trained; held by this process."""
     run = rundir.find(recipe.name, asked.run_dir)
     if run is None or not run.model.exists():
         place = f" in {asked.run_dir}" if asked.run_dir else ""
         raise RecipeError(f"There is no trained {recipe.name}{place} yet. Run `train` first.")
-    with disk.held(run.path):
+    with disk.file_lock(run.path):
         yield run, same_data(recipe, run, asked)
 
 
@@ -153,7 +156,7 @@ def _check_epochs(run: Run, asked: int | None) -> None:
         )
 
 
-def _leave_room(settings: dict, asked: Asked) -> None:
+def _leave_room(settings: dict, asked: Options) -> None:
     """For trials in processes of their own, before this one uses a device."""
     if settings["isolate"] or settings["trial_memory"] or asked.chief:
         from kcatalog.recipe.search import isolation
@@ -161,7 +164,7 @@ def _leave_room(settings: dict, asked: Asked) -> None:
         isolation.prepare(settings["isolate"], settings["trial_memory"])
 
 
-def same_data(recipe, run: Run, asked: Asked, folder: Path | None = None) -> Data:
+def same_data(recipe, run: Run, asked: Options, folder: Path | None = None) -> Data:
     """The data the run began with; decoded samples are kept in `folder`, or in the run's own."""
     settings = run.facts["settings"]
     data = recipe.source.load(settings["data"], settings["seed"])
@@ -172,7 +175,7 @@ def same_data(recipe, run: Run, asked: Asked, folder: Path | None = None) -> Dat
 
 
 @contextlib.contextmanager
-def session(recipe, run: Run, asked: Asked, hosts: int = 1) -> Iterator[devices.Devices]:
+def session(recipe, run: Run, asked: Options, hosts: int = 1) -> Iterator[devices.Devices]:
     """The run's precision, on the devices asked for."""
     before, precision = keras.config.dtype_policy(), run.facts["settings"]["precision"]
     with devices.using(asked.devices, hosts, asked.model_parallel, recipe.layout) as used:
@@ -190,7 +193,7 @@ def session(recipe, run: Run, asked: Asked, hosts: int = 1) -> Iterator[devices.
             keras.config.set_dtype_policy(before)
 
 
-def _look(recipe, run: Run, asked: Asked) -> contextlib.AbstractContextManager:
+def _look(recipe, run: Run, asked: Options) -> contextlib.AbstractContextManager:
     """The session in which host 0 looks at the model before the others are there."""
     if asked.hosts is None:
         return session(recipe, run, asked)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import keras_tuner
 
 from kcatalog import checks
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.terminal.errors import RecipeError
 
 
 def parse(settings: list[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kcatalog.recipe import devices
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.samplers import MPerClass
 
 FEWEST_STEPS = 30

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 import keras
 from keras.distribution import TensorLayout
 
-from kcatalog.recipe import devices
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.devices import base
+from kcatalog.recipe.terminal.errors import RecipeError
 
 AXES = ("batch", "model")
 SPLIT_BY_DEFAULT = ("kernel", "recurrent_kernel", "embeddings")  # where they are matrices
@@ -108,7 +108,7 @@ def feeding(samples: int, size: int) -> list[keras.callbacks.Callback]:
 @contextlib.contextmanager
 def using(
     kind: str, count: int, hosts: int, model_parallel: int, layout: dict | None
-) -> Iterator[devices.Devices]:
+) -> Iterator[base.Devices]:
     """So many devices of each host."""
     if kind == "cpu":
         _cut_cpu(count)
@@ -121,12 +121,12 @@ def using(
     if total % model_parallel:
         raise RecipeError(
             f"--model-parallel {model_parallel} needs a multiple of {model_parallel} devices. "
-            f"Received: {devices.words(kind, total)}. Use --devices {kind}:{model_parallel}, "
+            f"Received: {base.words(kind, total)}. Use --devices {kind}:{model_parallel}, "
             "or --devices all."
         )
     if total == 1:
         with keras.device(f"{kind}:0"):
-            yield devices.Devices(devices.words(kind, 1))
+            yield base.Devices(base.words(kind, 1))
         return
     before = keras.distribution.distribution()
     distribution = _distribution(_names(kind, count), model_parallel, layout)
@@ -139,15 +139,15 @@ def using(
 
     keras.distribution.set_distribution(distribution)
     words = (
-        devices.words(kind, count)
+        base.words(kind, count)
         if hosts == 1
-        else f"{hosts} hosts, each with " + (devices.words(kind, count))
+        else f"{hosts} hosts, each with " + (base.words(kind, count))
     )
     mechanism = f"keras.distribution.{type(distribution).__name__}"
     if model_parallel > 1:
         mechanism += f", weights split in {model_parallel}"
     try:
-        yield devices.Devices(words, mechanism, scope, distribution.num_model_replicas)
+        yield base.Devices(words, mechanism, scope, distribution.num_model_replicas)
     finally:
         keras.distribution.set_distribution(before)
 
@@ -175,7 +175,7 @@ def _names(kind: str, count: int) -> list[str]:
         taken.setdefault(device.process_index, []).append(name)
     if min(map(len, taken.values())) < count:
         raise RecipeError(
-            f"Every host must have {devices.words(kind, count)}. Received: "
+            f"Every host must have {base.words(kind, count)}. Received: "
             f"{', '.join(str(len(names)) for names in taken.values())}. Use --devices "
             f"{kind}:{min(map(len, taken.values()))}."
         )

@@ -9,7 +9,7 @@
     training.json, metrics.json, samples.npz   how training went, how good the model is
 
 A new run takes the next number: nothing is ever written over. Every file is written beside and
-renamed into place, and one process at a time writes (`kcatalog.recipe.disk`).
+renamed into place, and one process at a time writes (`kcatalog.recipe.files.disk`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kcatalog.recipe import disk
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.files import disk
+from kcatalog.recipe.terminal.errors import RecipeError
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def begin(recipe: str, path: Path | None, facts: dict) -> Iterator[Run]:
         path = _next_number(Path("runs") / recipe)
     else:
         path.mkdir(parents=True, exist_ok=True)
-    with disk.held(path):
+    with disk.file_lock(path):
         check_new(path)
         write_json(path / "run.json", facts)
         yield Run(path, facts)
@@ -125,7 +125,7 @@ def read_json(file: Path, remedy: str = "Start a new run.") -> dict:
 
 def write_json(file: Path, facts: dict) -> None:
     """No reader sees half of it."""
-    with disk.whole(file) as beside:
+    with disk.atomic_write(file) as beside:
         text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
         beside.write_text(text, encoding="utf-8")
 

@@ -15,13 +15,13 @@ from pathlib import Path, PurePosixPath
 
 import keras
 
-from kcatalog.recipe import disk
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.files import disk
+from kcatalog.recipe.terminal.errors import RecipeError
 
 
 def save(model: keras.Model, file: Path) -> None:
     """Write `file`, at once or not at all."""
-    with disk.whole(file) as beside:
+    with disk.atomic_write(file) as beside:
         model.save(beside)
 
 
@@ -41,7 +41,7 @@ def load(file: Path, change: Callable | None = None) -> keras.Model:
             _copy(file, copy, change)
             return keras.saving.load_model(copy, compile=False, safe_mode=True)
     except Exception as e:  # whatever Keras makes of an arbitrary configuration
-        if disk.trouble(e):
+        if disk.disk_error(e):
             raise
         raise _refused(file, f"{type(e).__name__}: {e}") from e
 

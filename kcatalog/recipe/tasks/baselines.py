@@ -8,10 +8,10 @@ import warnings
 
 import numpy as np
 
-from kcatalog.recipe import forecasts
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.data.base import need
 from kcatalog.recipe.data.files import draw, join, take
+from kcatalog.recipe.tasks import forecasts
 
 Baseline = tuple[str, float]  # what it is, and its score on the test part
 

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 
 from kcatalog.ops import retrieval_scores
-from kcatalog.recipe import pipeline
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.data.files import join, some
+from kcatalog.recipe.feed import pipeline
 
 CHUNK = 1024  # samples searched for at a time
 MOST_REFERENCES = 5000  # of the training part, each epoch; the test part is compared with all
@@ -96,7 +96,7 @@ def _unit(x: np.ndarray) -> np.ndarray:
     return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
 
 
-class Neighbours(keras.callbacks.Callback):
+class ValidationMargin(keras.callbacks.Callback):
     """Adds the validation scores to each epoch's logs; it has to come first."""
 
     def __init__(self, data: Data):

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 import keras
 from rich.console import Console
 
-from kcatalog.recipe import keras_file, monitoring, parts, pipeline, tasks, warmup
-from kcatalog.recipe.batches import batches_of
-from kcatalog.recipe.checkpoint import Checkpoint
+from kcatalog.recipe import monitoring, tasks
+from kcatalog.recipe.feed import pipeline
+from kcatalog.recipe.feed.batches import batches_of
+from kcatalog.recipe.feed.input_stalls import Waiting
+from kcatalog.recipe.files import keras_file
+from kcatalog.recipe.monitoring import parts
 from kcatalog.recipe.monitoring.profile import Profile
-from kcatalog.recipe.waiting import Waiting
+from kcatalog.recipe.training import loss_switch
+from kcatalog.recipe.training.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
         initial_epoch=start,
         callbacks=[
             *tasks.validated(data),
-            *warmup.callbacks(model),
+            *loss_switch.callbacks(model),
             keras.callbacks.TerminateOnNaN(),
             *watching,
             checkpoint,

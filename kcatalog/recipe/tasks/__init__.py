@@ -9,8 +9,9 @@ import keras
 import numpy as np
 
 from kcatalog import checks
-from kcatalog.recipe import forecasts, neighbours, pipeline
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.feed import pipeline
+from kcatalog.recipe.tasks import forecasts, neighbours
+from kcatalog.recipe.terminal.errors import RecipeError
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Task:
 
     measure: the score's name for the reader, and `higher` whether more of it is better.
     score: (labels, outputs) -> the measure; for embeddings also the gallery that they are
-        compared with (`kcatalog.recipe.neighbours`).
+        compared with (`kcatalog.recipe.tasks.neighbours`).
     objective: the metric that `fit` reports on the validation split, to choose by.
     predicted: (outputs), or (embeddings, gallery), -> class indices, or the forecast.
     """
@@ -103,7 +104,7 @@ def gallery(data, model) -> tuple:
 
 def validated(data) -> list[keras.callbacks.Callback]:
     """What adds to an epoch's logs what the task is judged by and Keras does not compute."""
-    return [neighbours.Neighbours(data)] if data.task == "embedding" else []
+    return [neighbours.ValidationMargin(data)] if data.task == "embedding" else []
 
 
 def validation_logs(model, data) -> dict[str, float]:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.terminal.errors import RecipeError
 
 LOCK = ".lock"
 UNFINISHED = ".unfinished-"  # how the names of files begin while they are written
@@ -25,7 +25,7 @@ SPELLED_OUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # in libra
 
 
 @contextlib.contextmanager
-def whole(file: Path) -> Iterator[Path]:
+def atomic_write(file: Path) -> Iterator[Path]:
     """A path to write to: what is there at the end becomes `file` at once, or not at all.
 
     It reaches the disk before it gets its name, so that a power cut cannot leave an empty file
@@ -50,7 +50,7 @@ def sync(file: Path) -> None:
 
 
 @contextlib.contextmanager
-def held(folder: Path, wait: bool = False) -> Iterator[None]:
+def file_lock(folder: Path, wait: bool = False) -> Iterator[None]:
     """Only this process writes into `folder` meanwhile; another one is refused, or waits.
 
     The operating system lets go of the lock when the process ends, however it ends. Processes
@@ -95,7 +95,7 @@ def workspace(folder: Path) -> Iterator[Path]:
     for other in folder.glob(UNFINISHED + "*"):
         with contextlib.suppress(OSError):
             if (other / LOCK).exists():
-                with contextlib.suppress(RecipeError), held(other):
+                with contextlib.suppress(RecipeError), file_lock(other):
                     _remove(other)
             else:  # killed before it was held or after all was removed: there is nothing in it
                 other.rmdir()
@@ -112,7 +112,7 @@ def _make(folder: Path, holding: contextlib.ExitStack) -> Path:
     while True:
         place = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder))
         with contextlib.suppress(FileNotFoundError, RecipeError):
-            holding.enter_context(held(place))
+            holding.enter_context(file_lock(place))
             if place.is_dir():
                 return place
 
@@ -133,7 +133,7 @@ def empty(folder: Path) -> bool:
     return all(f.name == LOCK or f.name.startswith(UNFINISHED) for f in folder.iterdir())
 
 
-def trouble(e: BaseException) -> str | None:
+def disk_error(e: BaseException) -> str | None:
     """What is wrong with the disk, in words; None where an error has another reason.
 
     TensorFlow and HDF5 raise errors of their own for it, in whose text the system's words stand.

@@ -9,38 +9,34 @@ from pathlib import Path
 
 import keras
 
-from kcatalog.recipe import (
-    hyperparameters,
-    monitoring,
-    pipeline,
-    rundir,
-    start,
-    stopping,
-    tasks,
-    terminal,
-)
+from kcatalog.recipe import monitoring, tasks
+from kcatalog.recipe.commands import start
+from kcatalog.recipe.commands.evaluation import evaluate
+from kcatalog.recipe.commands.exporting import export_run
+from kcatalog.recipe.commands.start import Options
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.devices import Devices
-from kcatalog.recipe.errors import RecipeError
-from kcatalog.recipe.evaluation import evaluate
+from kcatalog.recipe.devices.hosts import ALONE, Hosts, meet
 from kcatalog.recipe.export import variants
-from kcatalog.recipe.exporting import export_run
-from kcatalog.recipe.hosts import ALONE, Hosts, meet
+from kcatalog.recipe.feed import pipeline
+from kcatalog.recipe.files import rundir
+from kcatalog.recipe.files.rundir import Run
 from kcatalog.recipe.monitoring import profile
-from kcatalog.recipe.rundir import Run
-from kcatalog.recipe.start import Asked
-from kcatalog.recipe.training import Plan, train
+from kcatalog.recipe.search import hyperparameters
+from kcatalog.recipe.terminal import output, stopping
+from kcatalog.recipe.terminal.errors import RecipeError
+from kcatalog.recipe.training.train import Plan, train
 
 
 class Steps:
     """A recipe, and what the user asked for."""
 
-    def __init__(self, recipe, asked: Asked, hosts: Hosts = ALONE):
+    def __init__(self, recipe, asked: Options, hosts: Hosts = ALONE):
         self.recipe, self.asked, self.hosts = recipe, asked, hosts
         self.profiled = profile.steps(asked.profile) if asked.profile else None
         self.variants = tuple(variants.parse(asked.variants))
         self.objective = recipe.objective and tasks.objective(recipe.objective)
-        self.console = terminal.console(quiet=hosts.index > 0)
+        self.console = output.console(quiet=hosts.index > 0)
 
     # --- what the command line calls -----------------------------------------------------
 

@@ -19,9 +19,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kcatalog.recipe import disk
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.files import disk
 from kcatalog.recipe.tasks import higher_is_better
+from kcatalog.recipe.terminal.errors import RecipeError
 
 LAST, PREVIOUS = "last.npz", "previous.npz"
 NOTES = "notes"  # the entry of a checkpoint that says what is in it, and how far it had come
@@ -154,7 +154,7 @@ def load_state(file: Path, variables: dict) -> dict | None:
 def write(file: Path, arrays: dict, progress: dict | None, keep: Path | None = None) -> None:
     """Write a checkpoint; what was in its place is kept under the name `keep`."""
     notes = json.dumps({"arrays": sorted(arrays), "progress": progress})
-    with disk.whole(file) as beside:
+    with disk.atomic_write(file) as beside:
         with beside.open("wb") as stream:
             np.savez(stream, **{NOTES: notes}, **arrays)
         if keep and file.exists():
@@ -179,7 +179,7 @@ def read(file: Path) -> tuple[dict[str, np.ndarray], dict | None]:
             raise ValueError("an array is missing")
         return arrays, notes["progress"]
     except Exception as e:  # whatever NumPy and zipfile make of arbitrary bytes
-        if isinstance(e, MemoryError) or disk.trouble(e):
+        if isinstance(e, MemoryError) or disk.disk_error(e):
             raise  # the file may be whole
         raise RecipeError(f"{file} is damaged: {e}.") from e
 

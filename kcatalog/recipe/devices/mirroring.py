@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from kcatalog.recipe.devices import Devices, words
-from kcatalog.recipe.errors import RecipeError
+from kcatalog.recipe.devices.base import Devices, words
+from kcatalog.recipe.terminal.errors import RecipeError
 
 
 @contextlib.contextmanager
