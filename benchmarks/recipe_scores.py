@@ -1,9 +1,10 @@
-"""Scores of the recipes on their offline data, whole way, over several seeds.
+"""Score the recipes on their offline data, the whole way, over several seeds.
 
     python benchmarks/recipe_scores.py [image_cnn ... "embedding_triplet --data vowels"] [--seeds 3]
 
-Prints each run as it ends and, last, a table for the README, with the minutes of a processor core
-that a run takes. Works in a temporary directory.
+Prints each run as it ends and saves the scores in `results/recipe_scores.json`, from which
+`make readme` renders the README's table; recipes that were not run keep their rows. Minutes are
+processor minutes of a run. Works in a temporary directory.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 RECIPES = Path(__file__).parents[1] / "recipes"
+RESULTS = Path(__file__).parent / "results" / "recipe_scores.json"
 ALL = [
     "image_cnn",
     "speech_lstm",
@@ -31,20 +33,19 @@ def main() -> None:
     parser.add_argument("recipes", nargs="*", default=ALL)
     parser.add_argument("--seeds", type=int, default=3)
     chosen = parser.parse_args()
-    rows = [
-        "| recipe | measure | mean | per seed | baseline, same split | CPU minutes |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = {r["recipe"]: r for r in json.loads(RESULTS.read_text())} if RESULTS.exists() else {}
     for recipe in chosen.recipes:
         runs = [measure(recipe, seed) for seed in range(chosen.seeds)]
-        scores, minutes = [r["test"] for r in runs], [r["minutes"] for r in runs]
-        rows.append(
-            f"| `{recipe}` | {runs[0]['measure']} | **{statistics.mean(scores):.4f}** "
-            f"| {', '.join(f'{s:.4f}' for s in scores)} "
-            f"| {runs[0]['baseline']['test']:.4f} ({runs[0]['baseline']['name']}) "
-            f"| {statistics.median(minutes):.1f} |"
-        )
-    print("\n" + "\n".join(rows))
+        rows[recipe] = {
+            "recipe": recipe,
+            "measure": runs[0]["measure"],
+            "higher": runs[0]["higher"],
+            "scores": [r["test"] for r in runs],
+            "baseline": runs[0]["baseline"]["test"],
+            "baseline_name": runs[0]["baseline"]["name"],
+            "minutes": statistics.median(r["minutes"] for r in runs),
+        }
+        RESULTS.write_text(json.dumps([rows[r] for r in ALL if r in rows], indent=1) + "\n")
 
 
 def measure(recipe: str, seed: int) -> dict:

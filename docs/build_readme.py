@@ -1,50 +1,91 @@
-"""Writes the generated parts of README.md and of docs: `python docs/build_readme.py [--check]`.
+"""Write the generated blocks of README.md and docs: `python docs/build_readme.py [--check]`.
 
-What stands between `<!-- parts -->` and `<!-- /parts -->` is rendered from the catalog, so that
-the table cannot say anything that the parts do not; what stands between the marks of the other
-`BLOCKS` is rendered from the last whole run of `benchmarks/metric_learning.py`.
+A block stands between `<!-- name -->` and `<!-- /name -->`. `parts` and `counts` come from the
+catalog, `scores` from the last run of `benchmarks/recipe_scores.py`, and the others from the last
+run of `benchmarks/metric_learning.py`.
 """
 
 import json
 import re
+import statistics
 import sys
 from pathlib import Path
 
 from kcatalog import registry
 
 ROOT = Path(__file__).parent.parent
-FILES = (ROOT / "README.md", ROOT / "docs" / "metric_learning.md")
+FILES = tuple(ROOT / name for name in ("README.md", "docs/parts.md", "docs/metric_learning.md"))
+SCORES = ROOT / "benchmarks" / "results" / "recipe_scores.json"
+# Reasons to use a recipe although its score is below its baseline's.
+WORTH = {
+    "speech_lstm": "A tie on 370 short utterances; the network also takes sound of any length.",
+    "text_gru": "The GRU writes text and keeps its state from one character to the next.",
+    "forecast_gru": "The GRU also forecasts a band of quantiles.",
+}
+EXAMPLES = (
+    "layers.LayerNormLSTM",
+    "losses.TripletSemiHard",
+    "losses.FocalTversky",
+    "metrics.RecallAtK",
+    "optimizers.Lookahead",
+    "regularizers.SoftOrthogonality",
+)
 MEASURED = ROOT / "benchmarks" / "results" / "metric_learning.json"
 
 
 def parts_table() -> str:
-    """Every part of kcatalog as a Markdown table, by kind."""
-    rows = ["| part | what it does | source |", "|---|---|---|"]
-    for e in registry.find(origin="kcatalog"):
-        paper = e.card.paper
-        source = f"[{paper.authors.split(',')[0]} {paper.year}]({paper.link})"
-        rows.append(f"| `{e.path.removeprefix('kcatalog.')}` | {e.summary} | {source} |")
+    """Every part of kcatalog as Markdown tables, one a kind."""
+    blocks = []
+    for kind in kinds():
+        rows = ["| part | what it does | source |", "|---|---|---|"]
+        rows += [row(e) for e in registry.find(kind=kind, origin="kcatalog")]
+        blocks.append(f"## {kind.capitalize()}\n\n" + "\n".join(rows))
     names = [f"`{e.path.removeprefix('keras.')}`" for e in registry.find(origin="keras")]
-    beside = "Listed beside them, and tunable the same way, Keras's own: "
-    return "\n".join(rows) + f"\n\n{beside}{', '.join(names)}."
+    beside = "Keras's own parts with a search space, for the tuner: "
+    return "\n\n".join(blocks) + f"\n\n## In Keras\n\n{beside}{', '.join(names)}."
+
+
+def counts() -> str:
+    """The number of parts of each kind, and a few examples."""
+    numbers = [
+        f"[{len(registry.find(kind=kind, origin='kcatalog'))} {kind}](docs/parts.md#{kind})"
+        for kind in kinds()
+    ]
+    rows = ["| part | what it does | source |", "|---|---|---|"]
+    rows += [row(registry.describe(name)) for name in EXAMPLES]
+    listed = f"The catalog holds {', '.join(numbers[:-1])} and {numbers[-1]}. Six of them:"
+    return listed + "\n\n" + "\n".join(rows)
+
+
+def kinds() -> list[str]:
+    """The kinds that have parts, in the order of the listing."""
+    return list(dict.fromkeys(e.kind for e in registry.find(origin="kcatalog")))
+
+
+def row(entry) -> str:
+    """A part's row: name, summary and paper."""
+    paper, name = entry.card.paper, entry.path.removeprefix("kcatalog.")
+    source = f"[{paper.authors.split(',')[0]} {paper.year}]({paper.link})"
+    return f"| `{name}` | {entry.summary} | {source} |"
+
+
+def scores() -> str:
+    """The recipes' scores beside their baselines."""
+    rows = ["| recipe | measure | score | baseline | CPU minutes |", "|---|---|---|---|---|"]
+    for r in json.loads(SCORES.read_text(encoding="utf-8")):
+        mean = statistics.mean(r["scores"])
+        better = mean > r["baseline"] if r["higher"] else mean < r["baseline"]
+        shown = f"**{mean:.4f}**" if better else f"{mean:.4f}"
+        note = "" if better else f" {WORTH[r['recipe']]}"
+        seeds = ", ".join(f"{s:.4f}" for s in r["scores"])
+        rows.append(
+            f"| `{r['recipe']}` | {r['measure']} | {shown} ({seeds}) "
+            f"| {r['baseline']:.4f}, {r['baseline_name']}.{note} | {r['minutes']:.1f} |"
+        )
+    return "\n".join(rows)
 
 
 # --- what was measured ------------------------------------------------------------------
-
-
-def peers_in_short(batches=(1024, 8192)) -> str:
-    """Ours beside the peers at two sizes: ours in units, the peers as multiples of it."""
-    result = measured()
-    if not result:
-        return NOT_MEASURED
-    names = [n for n in result["versions"] if n not in ("distances", "kcatalog, no XLA")]
-
-    def cell(row):
-        if row["failed"] or row["contestant"] == "kcatalog":
-            return in_units(row)
-        return f"{multiple(row['time_to_ours'])} time, {multiple(row['memory_to_ours'])} memory"
-
-    return by_contestant([r for r in result["rows"] if r["batch"] in batches], names, cell)
 
 
 def peers_in_full() -> str:
@@ -110,18 +151,12 @@ def in_units(row) -> str:
     return f"{time}, {f'{mib / 1024:.1f} GiB' if mib >= 1024 else f'{mib:.0f} MiB'}"
 
 
-def multiple(ratio) -> str:
-    """`12 ×`, with two digits where it matters."""
-    if ratio is None:
-        return "–"
-    return f"{ratio:.1f} ×" if ratio < 10 else f"{ratio:,.0f} ×"
-
-
 # --- files ------------------------------------------------------------------------------
 
 BLOCKS = {
     "parts": parts_table,
-    "peers-in-short": peers_in_short,
+    "counts": counts,
+    "scores": scores,
     "peers-in-full": peers_in_full,
 }
 

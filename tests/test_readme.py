@@ -29,9 +29,10 @@ def test_generated_tables_are_current(path):
 @pytest.mark.slow
 def test_examples_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    examples = re.findall(r"```python\n(import keras, numpy.*?)```", TEXT, re.DOTALL)
-    assert len(examples) == 2
-    for code in examples:
+    examples = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    alone = [code for code in examples if "saved_models/" not in code]  # needs a finished run
+    assert len(alone) >= 2
+    for code in alone:
         exec(code, {})  # noqa: S102 - what the README offers to paste
     assert (tmp_path / "model.keras").exists()
 

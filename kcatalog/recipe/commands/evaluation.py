@@ -43,6 +43,7 @@ def evaluate(recipe, run: Run, data: Data, device: str, console: Console) -> Non
         np.savez(beside, request=serving.request(x[places], facts), **answers)
     metrics = {
         "measure": task.measure,
+        "higher": task.higher,
         "test": score,
         "baseline": {"name": name, "test": baseline},
         **({"further": further} if further else {}),
