@@ -116,6 +116,26 @@ class Example:
     classes: int | None = None
 
 
+# Keras calls them up and down. "higher" is better, or "lower" is.
+DIRECTIONS = ("higher", "lower")
+
+
+@dataclass(frozen=True, init=False)
+class By:
+    """The direction of a metric that depends on one of its arguments.
+
+    >>> By("pairs", positive="lower", negative="higher").directions["positive"]
+    'lower'
+    """
+
+    argument: str
+    directions: dict[str, str]
+
+    def __init__(self, argument: str, **directions: str):
+        object.__setattr__(self, "argument", argument)
+        object.__setattr__(self, "directions", directions)
+
+
 # --- the search space: what the tuner may try for an argument ---------------------------
 
 
@@ -194,12 +214,14 @@ class Card:
 
     paper: where it comes from. equation: the idea in one line, where it is not the first formula
     under Maths. tags: claims from `TAGS`.
+    better: of a metric, "higher" or "lower"; `By` where an argument decides.
     space: argument -> what the tuner may try. example: arguments and data to try it on.
     exemptions: conformance check -> why this part cannot pass it (a strict xfail).
     """
 
     paper: Paper | None = None
     equation: str = ""
+    better: str | By | None = None
     tags: tuple[str, ...] = ()
     space: dict[str, Space] = field(default_factory=dict)
     example: Example = field(default_factory=Example)
@@ -216,6 +238,13 @@ class Card:
             raise ValueError(
                 f"Card: `tags` must be among {sorted(TAGS)}. Received: tags={self.tags!r}. "
                 f"Remove {unknown} or add it to kcatalog.card.TAGS with a check that reads it."
+            )
+
+        stated = self.better.directions.values() if isinstance(self.better, By) else [self.better]
+        if self.better is not None and not set(stated) <= set(DIRECTIONS):
+            raise ValueError(
+                f'Card: `better` must be "higher", "lower" or By(argument, value="higher", ...). '
+                f"Received: better={self.better!r} ({type(self.better).__name__})."
             )
 
     def corners(self) -> Iterator[dict]:

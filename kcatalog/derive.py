@@ -1,4 +1,4 @@
-"""What `@component` derives for a class, so that no part has to write it: config and name."""
+"""What `@component` derives for a class, so that no part has to write it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import inspect
 import re
 import types
 
-import keras
+from kcatalog.card import By
 
-_KERAS_OBJECTS = (keras.losses.Loss, keras.metrics.Metric)
+# Keras is imported within: its first import imports every part, which needs this module whole.
+
+_KERAS = {"higher": "up", "lower": "down"}
 
 
 def config(cls: type):
@@ -18,6 +20,8 @@ def config(cls: type):
     Every argument is read from the attribute of its name and serialized by Keras. A class that
     defines either method itself keeps it: its state is more than its arguments.
     """
+    import keras
+
     own = _arguments(cls)
 
     def get_config(self):
@@ -44,11 +48,14 @@ def name(cls: type):
 
     Keras alone would count them (`giou`, `giou_1`): logs and saved histories could not be compared.
     """
+    import keras
+
     init = cls.__init__
     parameters = inspect.signature(init).parameters
     keywords = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     stated = parameters["name"].default if "name" in parameters else None
-    if not issubclass(cls, _KERAS_OBJECTS) or stated or not ("name" in parameters or keywords):
+    named_kinds = (keras.losses.Loss, keras.metrics.Metric)
+    if not issubclass(cls, named_kinds) or stated or not ("name" in parameters or keywords):
         return
 
     @functools.wraps(init)
@@ -56,6 +63,25 @@ def name(cls: type):
         init(self, *args, name=name or snake_case(cls.__name__), **kwargs)
 
     cls.__init__ = named
+
+
+# The exception to "public Keras API only": `EarlyStopping` and the like read `_direction` of a
+# metric when their mode is "auto", and Keras has no public way to state it. It stands here alone.
+
+
+def direction(cls: type, better: str | By | None):
+    """Tell Keras in which direction a metric improves."""
+    if isinstance(better, By):
+        values = better.directions
+        cls._direction = property(lambda self: _KERAS[values[getattr(self, better.argument)]])
+    elif better is not None:
+        cls._direction = _KERAS[better]
+
+
+def higher_is_better(metric) -> bool | None:
+    """Return whether more of a metric is better; None where it does not say."""
+    stated = getattr(metric, "_direction", None)
+    return None if stated is None else stated == _KERAS["higher"]
 
 
 def snake_case(name: str) -> str:
@@ -79,12 +105,16 @@ def _arguments(cls: type) -> list[str]:
 
 
 def _serialized(value):
+    import keras
+
     if isinstance(value, types.FunctionType):  # Keras's own by name
         return keras.activations.serialize(value)
     return keras.saving.serialize_keras_object(value)
 
 
 def _deserialized(value):
+    import keras
+
     if isinstance(value, list | tuple):
         return type(value)(map(_deserialized, value))
     if not isinstance(value, dict):

@@ -40,6 +40,27 @@ KERAS_PARTS: dict[str, Card] = {
     # metrics
     "keras.metrics.SparseCategoricalAccuracy": Card(),
     "keras.metrics.MeanSquaredError": Card(),
+    # and those of which Keras says only once they are built whether more is better, or never
+    "keras.metrics.FalseNegatives": Card(better="lower"),
+    "keras.metrics.FalsePositives": Card(better="lower"),
+    "keras.metrics.TrueNegatives": Card(better="higher"),
+    "keras.metrics.TruePositives": Card(better="higher"),
+    "keras.metrics.IoU": Card(
+        better="higher", example=Example({"num_classes": 3, "target_class_ids": [1, 2]})
+    ),
+    "keras.metrics.MeanIoU": Card(better="higher", example=Example({"num_classes": 3})),
+    "keras.metrics.OneHotIoU": Card(
+        better="higher", example=Example({"num_classes": 3, "target_class_ids": [1, 2]})
+    ),
+    "keras.metrics.OneHotMeanIoU": Card(better="higher", example=Example({"num_classes": 3})),
+    "keras.metrics.PrecisionAtRecall": Card(better="higher", example=Example({"recall": 0.8})),
+    "keras.metrics.RecallAtPrecision": Card(better="higher", example=Example({"precision": 0.8})),
+    "keras.metrics.SensitivityAtSpecificity": Card(
+        better="higher", example=Example({"specificity": 0.8})
+    ),
+    "keras.metrics.SpecificityAtSensitivity": Card(
+        better="higher", example=Example({"sensitivity": 0.8})
+    ),
     # regularizers
     "keras.regularizers.L1": Card(space={"l1": Float(1e-6, 1e-3, log=True)}),
     "keras.regularizers.L2": Card(space={"l2": Float(1e-6, 1e-3, log=True)}),

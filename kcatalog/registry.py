@@ -43,6 +43,7 @@ def component(**facts):
         from kcatalog import derive
 
         _CARDS[cls] = Card(**facts)
+        derive.direction(cls, _CARDS[cls].better)
         if hasattr(cls, "get_config"):  # callbacks and samplers are not serialized
             derive.config(cls)
             derive.name(cls)
@@ -162,6 +163,37 @@ def describe_class(cls: type) -> Entry:
     public = any(e.name == cls.__name__ and e.load() is cls for e in find(origin="kcatalog"))
     path = facts.path if public else f"{cls.__module__}.{cls.__qualname__}"
     return Entry(**{**facts.__dict__, "path": path, "card": card_of(cls) or facts.card})
+
+
+def higher_is_better(metric) -> bool | None:
+    """Return whether more of a metric is better; None where that cannot be known.
+
+    Args:
+        metric: A metric, of kcatalog, Keras or your own, or the name under which Keras logs one,
+            such as `"val_recall_at_k"`, `"mae"` or `"loss"`. A name decides nothing where the
+            direction depends on the metric's arguments, or where a loss of the same name has the
+            opposite one, as `keras.losses.CosineSimilarity` has.
+    """
+    import keras
+
+    from kcatalog import derive
+
+    if not isinstance(metric, str):
+        return derive.higher_is_better(metric)
+    name = metric.removeprefix("val_")
+    name = {"acc": "accuracy"}.get(name, name)
+    for entry in find(kind="metrics"):
+        if entry.card.better and entry.name.lower() == name.replace("_", "").lower():
+            better = entry.card.better
+            return better == "higher" if isinstance(better, str) else None
+    told = [False] if name == "loss" else []
+    for module in (keras.metrics, keras.losses):
+        try:
+            found = module.get(name)
+        except (ValueError, TypeError):  # no such name, or one that wants arguments
+            continue
+        told.append(derive.higher_is_better(found) if module is keras.metrics else False)
+    return told[0] if len(set(told)) == 1 else None
 
 
 def kind_of(cls: type) -> str:

@@ -17,7 +17,7 @@ from kcatalog import card
 
 _CARD_WORDS = {
     name: getattr(card, name)
-    for name in ("Paper", "Part", "Example", "Float", "Int", "Choice", "Card")
+    for name in ("Paper", "Part", "Example", "Float", "Int", "Choice", "By", "Card")
 }
 _SECTION = re.compile(r"^([A-Z][A-Za-z ]+):\s*$")
 

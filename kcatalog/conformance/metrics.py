@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kcatalog import registry
+from kcatalog.card import By
 from kcatalog.conformance import backend
 from kcatalog.conformance.subject import BATCH, Subject, close, finite, require
 from kcatalog.conformance.suite import check
@@ -26,6 +28,20 @@ def reset_forgets(s: Subject):
     first = result_of(metric, *y)
     metric.reset_state()
     close(result_of(metric, *y), first, "after a reset")
+
+
+@check("metrics", when=lambda s: registry.card_of(s.cls) is not None)
+def direction_true(s: Subject):
+    """Right predictions score better than wrong ones, in the direction that the card states."""
+    better = s.card.better
+    cases = [{better.argument: v} for v in better.directions] if isinstance(better, By) else [{}]
+    for case in cases:
+        higher = registry.higher_is_better(s.make(**case))
+        stated = 'the card must say which results are better: "higher" or "lower" ones'
+        require(higher is not None, stated)
+        right, wrong = (result_of(s.make(**case), *y) for y in s.right_and_wrong())
+        found = f"right predictions give {right:.3g}, wrong ones {wrong:.3g}"
+        require(right > wrong if higher else right < wrong, f"{found}, but {better} is better")
 
 
 @check("metrics", tag="streaming")

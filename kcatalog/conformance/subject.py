@@ -118,6 +118,21 @@ class Subject:
         }[example.targets]()
         return y_true, y_pred.astype(dtype)
 
+    def right_and_wrong(self):
+        """`(y_true, y_pred)` of perfect predictions, and of predictions wrong for every sample."""
+        y_true, y_pred = self.targets_and_predictions()
+        right, wrong = y_true, 1 - y_true if self.card.example.targets == "binary" else -y_true
+        if self.card.example.predictions == "tokens":
+            wrong = (y_true + 1) % self.card.example.classes
+        elif self.card.example.targets in ("labels", "one_hot"):
+            labels = y_true.argmax(-1) if self.card.example.targets == "one_hot" else y_true
+            each = np.arange(len(labels)) if "embeddings" in self.tags else labels + 1
+            corners = 10 * np.eye(y_pred.shape[-1])
+            right, wrong = corners[labels], corners[each % y_pred.shape[-1]]
+        if self.card.example.predictions == "probabilities":
+            right, wrong = (np.exp(p) / np.exp(p).sum(-1, keepdims=True) for p in (right, wrong))
+        return [(y_true, p.astype(y_pred.dtype)) for p in (right, wrong)]
+
     def _shape(self, what: str) -> tuple[int, ...]:
         shape = self.card.example.shape
         require(

@@ -18,6 +18,7 @@ from kcatalog.registry import component
         "section 2.3",
     ),
     equation="BLEU = min(1, exp(1 - r/c)) · exp(mean over n of log p_n)",
+    better="higher",
     tags=("streaming",),
     space={"smoothing": Choice(None, "add_one", "exp")},
     example=Example(

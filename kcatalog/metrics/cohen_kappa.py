@@ -14,6 +14,7 @@ from kcatalog.registry import component
         1968,
         "https://doi.org/10.1037/h0026256",
     ),
+    better="higher",
     tags=("integer-labels", "one-hot-labels", "streaming"),
     space={"weights": Choice(None, "linear", "quadratic")},
     example=Example({"num_classes": 4, "weights": "quadratic"}, shape=(4,), targets="labels"),

@@ -16,6 +16,7 @@ from kcatalog.registry import component
         1974,
         "https://doi.org/10.1145/321796.321811",
     ),
+    better="lower",
     tags=("streaming",),
     example=Example(
         {"normalize": False, "mask_token_id": 0},

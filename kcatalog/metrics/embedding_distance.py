@@ -2,7 +2,7 @@ import keras
 from keras import ops
 
 from kcatalog import checks
-from kcatalog.card import Choice, Example, Paper
+from kcatalog.card import By, Choice, Example, Paper
 from kcatalog.ops.distances import pairwise_distances
 from kcatalog.ops.labels import flat_labels
 from kcatalog.ops.mining import positive_pairs, same_class
@@ -20,6 +20,7 @@ from kcatalog.registry import component
         "section 4.1",
     ),
     equation="mean, min or max of D(i, j) over pairs of one class, of two classes, or the gap",
+    better=By("pairs", positive="lower", negative="higher", gap="higher"),
     tags=("integer-labels", "embeddings"),
     space={
         "pairs": Choice("positive", "negative", "gap"),

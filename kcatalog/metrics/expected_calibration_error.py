@@ -17,6 +17,7 @@ from kcatalog.registry import component
         "section 2, equations 3 and 5",
     ),
     equation="ECE = Σ_m |B_m| / n · |acc(B_m) - conf(B_m)|",
+    better="lower",
     tags=("integer-labels", "one-hot-labels", "streaming"),
     space={"num_bins": Int(10, 20)},
     example=Example(

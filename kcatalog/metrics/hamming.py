@@ -17,6 +17,7 @@ from kcatalog.registry import component
         "section 7",
     ),
     equation="H = mean over samples and labels of [ŷ ≠ y]",
+    better="lower",
     tags=("streaming",),
     space={"threshold": Float(0.1, 0.9)},
     example=Example({"threshold": 0.3}, shape=(5,), targets="binary"),

@@ -15,6 +15,7 @@ from kcatalog.registry import component
         "https://doi.org/10.1093/biomet/33.3.239",
     ),
     equation="τ_b = (P - Q) / √(pairs that differ in x · pairs that differ in y)",
+    better="higher",
     tags=("streaming",),
     space={"variant": Choice("b", "c")},
     example=Example({"variant": "c", "capacity": 32}, shape=(1,)),

@@ -14,6 +14,7 @@ from kcatalog.registry import component
         "section 3.2",
     ),
     equation="mean over samples of 1/R Σ over positives of rank r ≤ R of precision@r",
+    better="higher",
     tags=("integer-labels", "embeddings", "streaming"),
     space={"distance": Choice("cosine", "euclidean")},
     example=Example(

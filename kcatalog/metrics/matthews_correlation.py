@@ -14,6 +14,7 @@ from kcatalog.registry import component
         2004,
         "https://doi.org/10.1016/j.compbiolchem.2004.09.006",
     ),
+    better="higher",
     tags=("integer-labels", "one-hot-labels", "streaming"),
     example=Example({"num_classes": 4}, shape=(4,), targets="labels"),
 )

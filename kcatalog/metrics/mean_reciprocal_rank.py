@@ -13,6 +13,7 @@ from kcatalog.registry import component
         "https://trec.nist.gov/pubs/trec8/papers/qa_report.pdf",
     ),
     equation="mean over samples of 1 / rank of the nearest of its class",
+    better="higher",
     tags=("integer-labels", "embeddings", "streaming"),
     space={"distance": Choice("cosine", "euclidean")},
     example=Example(

@@ -14,6 +14,7 @@ from kcatalog.registry import component
         "section 2, with another discount",
     ),
     equation="mean over samples of Σ over positives at r ≤ k of 1 / log2(1 + r), over the best",
+    better="higher",
     tags=("integer-labels", "embeddings", "streaming"),
     space={"distance": Choice("cosine", "euclidean")},
     example=Example(

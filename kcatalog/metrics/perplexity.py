@@ -17,6 +17,7 @@ LARGEST_EXPONENT = 88.0  # e^89 is no float32
         1977,
         "https://doi.org/10.1121/1.2016299",
     ),
+    better="lower",
     tags=("streaming",),
     example=Example(
         {"from_logits": True, "mask_token_id": 0}, shape=(5, 7), targets="labels", target_shape=(5,)

@@ -14,6 +14,7 @@ from kcatalog.registry import component
         "section 8.4",
     ),
     equation="mean over samples of |positives among the k nearest| / k",
+    better="higher",
     tags=("integer-labels", "embeddings", "streaming"),
     space={"distance": Choice("cosine", "euclidean")},
     example=Example(

@@ -14,6 +14,7 @@ from kcatalog.registry import component
         "section 3.2",
     ),
     equation="mean over samples of |positives among the R nearest| / R",
+    better="higher",
     tags=("integer-labels", "embeddings", "streaming"),
     space={"distance": Choice("cosine", "euclidean")},
     example=Example(

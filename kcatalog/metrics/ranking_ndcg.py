@@ -20,6 +20,7 @@ from kcatalog.registry import component
         "section 2, with another discount",
     ),
     equation="mean over lists of Σ over ranks i ≤ k of gain(y_i) / log2(1 + i), over the best sum",
+    better="higher",
     tags=("streaming",),
     space={"gain": Choice("linear", "exponential")},
     example=Example({"k": 3, "gain": "exponential"}, shape=(6,), targets="binary"),

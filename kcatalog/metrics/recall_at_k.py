@@ -14,6 +14,7 @@ from kcatalog.registry import component
         "section V-B",
     ),
     equation="mean over samples of [nearest of its class is nearer than the k-th of the others]",
+    better="higher",
     tags=("integer-labels", "embeddings", "streaming"),
     space={"distance": Choice("cosine", "euclidean")},
     example=Example(

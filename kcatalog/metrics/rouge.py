@@ -18,6 +18,7 @@ from kcatalog.registry import component
         "sections 2 and 3.1",
     ),
     equation="R = matches / n-grams of the reference, P = matches / those of the prediction",
+    better="higher",
     tags=("streaming",),
     space={"variant": Choice("N", "L"), "score": Choice("f1", "precision", "recall")},
     example=Example(

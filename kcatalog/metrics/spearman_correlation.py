@@ -15,6 +15,7 @@ from kcatalog.registry import component
         "https://doi.org/10.2307/1412159",
     ),
     equation="ρ = Σ w r s / √(Σ w r² · Σ w s²), r and s the centred ranks",
+    better="higher",
     tags=("streaming",),
     example=Example({"capacity": 32}, shape=(1,)),
 )

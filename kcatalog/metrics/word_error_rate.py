@@ -19,6 +19,7 @@ from kcatalog.registry import component
         "equation 2",
     ),
     equation="WER = (substitutions + deletions + insertions) / words of the references",
+    better="lower",
     tags=("streaming",),
     example=Example(
         {"mask_token_id": 0},

@@ -552,6 +552,27 @@ class AddsItsWeights(keras.metrics.Metric):
         return ops.convert_to_tensor(self.total)
 
 
+class MeanMiss(keras.metrics.MeanMetricWrapper):
+    """Nothing wrong with it: the lower the better."""
+
+    def __init__(self, **kwargs):
+        super().__init__(keras.losses.mean_absolute_error, **kwargs)
+        del self._direction  # Keras knows this one
+
+    def get_config(self):
+        return {"name": self.name, "dtype": self.dtype}
+
+
+@broken("direction_true", example=Example(shape=(3,)), better="higher")
+class SaysMoreErrorIsBetter(MeanMiss):
+    """Would stop training when it begins to work."""
+
+
+@broken("direction_true", example=Example(shape=(3,)))
+class SaysNoDirection(MeanMiss):
+    """Leaves callbacks in the dark."""
+
+
 @broken("reset_forgets", "parts_equal_whole", example=Example(shape=()), tags=("streaming",))
 class NeverForgets(keras.metrics.Metric):
     """Keeps the last batch only, and keeps it through a reset."""
