@@ -1,4 +1,4 @@
-"""What a checkpoint costs, and how much of that is waiting until it is on the disk.
+"""Measure what a checkpoint costs, and how much of that is waiting for the disk.
 
     python benchmarks/checkpoints.py [folder]
 

@@ -82,12 +82,12 @@ class Contestant:
         )
 
     def ask(self, request) -> dict:
-        """The worker's answer to a job, to "step" or to "stop"."""
+        """Return the worker's answer to a job, to "step" or to "stop"."""
         print(json.dumps(request), file=self.process.stdin, flush=True)
         return self.hear()
 
     def hear(self) -> dict:
-        """What the worker says next; its first words are versions."""
+        """Read the worker's next message; the first one holds versions."""
         line = self.process.stdout.readline()
         if not line:
             self.log.seek(0)
@@ -169,7 +169,7 @@ def warn_of_disagreement(setting, measured):
 
 
 def add_ratios(rows):
-    """What stands beside what: time and memory over those of ours, time over the floor's."""
+    """Compute ratios: time and memory over ours, time over the floor's."""
     place = {(r["case"], r["samples"], r["batch"], r["contestant"]): r for r in rows}
     for r in rows:
         ours, floor = (place[r["case"], r["samples"], r["batch"], name] for name in (OURS, FLOOR))
@@ -183,7 +183,7 @@ def ratio(a, b):
 
 
 def slopes(rows) -> list[dict]:
-    """d log(time) / d log(batch), fitted to the last three sizes that a contestant got through."""
+    """Fit d log(time) / d log(batch) to the last three sizes that a contestant finished."""
     series = {}
     for r in rows:
         if r["seconds"]:
@@ -201,7 +201,7 @@ def slopes(rows) -> list[dict]:
 
 
 def print_tables(result):
-    """The whole result on the terminal, a table for each case and number of samples a class."""
+    """Print the result, a table for each case and number of samples a class."""
     for case in result["settings"]["cases"]:
         for samples, title in SAMPLES.items():
             table = Table(title=f"{case}, {title}", title_justify="left", box=box.SIMPLE_HEAD)
@@ -280,7 +280,7 @@ def draw(result, path: Path):
 
 
 def machine() -> dict:
-    """What the numbers depend on, without a name of this machine."""
+    """Describe what the numbers depend on, without a name of this machine."""
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     return {
         "cpu": cpu[1] if cpu else platform.machine(),

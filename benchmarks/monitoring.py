@@ -1,4 +1,4 @@
-"""What logging costs: training time with and without it, by turns in one process.
+"""Measure what logging costs: training time with and without it, in turns in one process.
 
     python benchmarks/monitoring.py [image_cnn speech_lstm] [--pairs 5] [--epochs N] [--watch]
 

@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def images_a_second(begin_epoch, epoch: int) -> float:
-    """How fast an epoch's batches come when nothing is done with them."""
+    """Measure how fast an epoch's batches come when nothing is done with them."""
     began, count = time.perf_counter(), 0
     for x, _ in begin_epoch(epoch):
         count += len(x)
@@ -75,13 +75,13 @@ def keras_plain(folder: Path, size: int):
 
 
 def keras_cached(folder: Path, size: int):
-    """Decoded once, in the first epoch's order."""
+    """Decode each sample once, in the first epoch's order."""
     dataset = keras_plain(folder, size)(0).cache().prefetch(tf.data.AUTOTUNE)
     return lambda epoch: dataset
 
 
 def ours(folder: Path, size: int, memory: float):
-    """What `fit` is given by the engine for the training part."""
+    """Return what the engine gives `fit` for the training part."""
     data = Images(size=size).from_path(folder, seed=0)
     data.keep(folder, memory)
     batches = Batches(*data.train, BATCH_SIZE, seed=0)

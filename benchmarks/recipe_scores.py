@@ -62,7 +62,7 @@ def measure(recipe: str, seed: int) -> dict:
 
 
 def processor_minutes() -> float:
-    """Of all processes that this one has started so far: a busy machine does not lengthen them."""
+    """Return the processor minutes of all processes that this one has started so far."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (used.ru_utime + used.ru_stime) / 60
 

@@ -1,4 +1,4 @@
-"""What the engine costs: each recipe beside a hand-written Keras script and a PyTorch twin.
+"""Measure what the engine costs: each recipe beside a Keras script and a PyTorch twin.
 
     python benchmarks/recipes.py                              # all recipes, 5 rounds, and starting
     python benchmarks/recipes.py image_cnn --rounds 3         # only its training

@@ -17,7 +17,7 @@ from kcatalog import layers
 
 
 def layer_makers(units):
-    """The layers to compare; the first is what the others are measured against."""
+    """Build the layers to compare; the others are measured against the first."""
     return {
         "keras LSTM": lambda: keras.layers.LSTM(units),
         "LayerNormLSTM": lambda: layers.LayerNormLSTM(units),
@@ -26,7 +26,7 @@ def layer_makers(units):
 
 
 def training_step(layer, x, y, jit_compile):
-    """A function that trains a model of this one layer on one batch."""
+    """Return a function that trains a model of this one layer on one batch."""
     model = keras.Sequential([keras.Input(x.shape[1:]), layer])
     model.compile(keras.optimizers.SGD(1e-3), "mse", jit_compile=jit_compile)
     return lambda: model.train_on_batch(x, y)

@@ -27,9 +27,12 @@ BYTES = 4  # of a gradient's number: float32, under mixed precision too
 
 @dataclass(frozen=True)
 class Step:
-    """One device's training step on `batch` samples: seconds that every step takes whatever the
-    batch, seconds a sample, and the numbers in its gradients. `input_rate` is how many samples a
-    host's input pipeline delivers a second."""
+    """One device's training step on `batch` samples.
+
+    fixed: seconds that every step takes whatever the batch. per_sample: seconds a sample.
+    parameters: the numbers in its gradients. input_rate: samples that a host's input pipeline
+    delivers a second.
+    """
 
     batch: int
     fixed: float
@@ -40,9 +43,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Network:
-    """Bytes a second each way, and seconds until a message arrives: between hosts (`across`) and
-    between devices of one host (`inside`). `overlap` is the share of the all-reduce that runs
-    while the backward pass still computes."""
+    """A network between hosts (`across`) and between devices of one host (`inside`).
+
+    Rates are in bytes a second each way, latencies in seconds. `overlap` is the share of the
+    all-reduce that runs while the backward pass still computes.
+    """
 
     across: float = 10e9 / 8
     latency: float = 50e-6
@@ -84,7 +89,7 @@ def ring(members: int, size: float, bandwidth: float, latency: float) -> float:
 
 
 def predict(step: Step, network: Network, hosts: int, devices: int, weak: bool) -> Predicted:
-    """A step on `hosts` hosts with `devices` devices each.
+    """Predict a step on `hosts` hosts with `devices` devices each.
 
     Args:
         step: what one device does.
@@ -104,7 +109,7 @@ def predict(step: Step, network: Network, hosts: int, devices: int, weak: bool) 
 
 
 def measure(script: Path, steps: int) -> Step:
-    """A recipe's model on one device of this machine, at its batch size and at half of it."""
+    """Measure a recipe's model on one device, at its batch size and at half of it."""
     import keras
 
     from kcatalog.recipe import devices
@@ -144,7 +149,7 @@ def _median(function, steps: int) -> float:
 
 
 def assumptions(step: Step, network: Network, weak: bool) -> list[str]:
-    """What the table rests on."""
+    """Print what the table rests on."""
     share = "each device keeps its batch" if weak else "the devices share one device's batch"
     fed = "never waited for" if step.input_rate == float("inf") else f"{step.input_rate:,.0f} a s"
     return [

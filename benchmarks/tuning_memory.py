@@ -23,7 +23,7 @@ from kcatalog.recipe.tasks import baselines
 
 
 def build(hp, data):
-    """An LSTM over cepstral coefficients."""
+    """Return an LSTM over cepstral coefficients."""
     inputs = keras.Input((None, data.input_shape[-1]), name=data.input_name)
     x = layers.LSTM(hp.Int("units", 8, 64))(layers.Masking()(inputs))
     model = keras.Model(inputs, layers.Dense(len(data.classes))(x))

@@ -1,4 +1,4 @@
-"""What variants of an export cost and lose, as a table for the docs.
+"""Measure the variants of an export, as a table for the docs.
 
     python recipes/image_cnn.py && python recipes/image_cnn.py export --variants all
     python benchmarks/variants.py image_cnn text_gru ...
@@ -30,7 +30,7 @@ def main(recipes: list[str]) -> None:
 
 
 def cells(row: dict) -> list[str]:
-    """A variant's figures; why there are none."""
+    """Return a variant's figures, or why there are none."""
     if "refused" in row:
         return [f"left out: {row['refused']}", "", "", "", ""]
     latency, score = row["latency_ms"], row["score"]

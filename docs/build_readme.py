@@ -46,7 +46,7 @@ def parts_table() -> str:
 
 
 def counts() -> str:
-    """The number of parts of each kind, and a few examples."""
+    """Return the number of parts of each kind, and a few examples."""
     numbers = [
         f"[{len(registry.find(kind=kind, origin='kcatalog'))} {kind}](docs/parts.md#{kind})"
         for kind in kinds()
@@ -58,19 +58,19 @@ def counts() -> str:
 
 
 def kinds() -> list[str]:
-    """The kinds that have parts, in the order of the listing."""
+    """Return the kinds that have parts, in the order of the listing."""
     return list(dict.fromkeys(e.kind for e in registry.find(origin="kcatalog")))
 
 
 def row(entry) -> str:
-    """A part's row: name, summary and paper."""
+    """Return a part's row: name, summary and paper."""
     paper, name = entry.card.paper, entry.path.removeprefix("kcatalog.")
     source = f"[{paper.authors.split(',')[0]} {paper.year}]({paper.link})"
     return f"| `{name}` | {entry.summary} | {source} |"
 
 
 def scores() -> str:
-    """The recipes' scores beside their baselines."""
+    """Return the recipes' scores beside their baselines."""
     rows = ["| recipe | measure | score | baseline | CPU minutes |", "|---|---|---|---|---|"]
     for r in json.loads(SCORES.read_text(encoding="utf-8")):
         mean = statistics.mean(r["scores"])
@@ -120,12 +120,12 @@ SAMPLES = {"few": "8 a class", "many": "10 classes"}
 
 
 def measured() -> dict | None:
-    """The saved run."""
+    """Return the saved run."""
     return json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.exists() else None
 
 
 def by_contestant(rows, names, cell) -> str:
-    """A Markdown table: a line for each loss, number of samples and batch, a column for a name."""
+    """Render a Markdown table: a row for each loss, samples and batch, a column a contestant."""
     lines = {}
     for r in rows:
         key = r["case"], SAMPLES[r["samples"]], str(r["batch"])
@@ -162,7 +162,7 @@ BLOCKS = {
 
 
 def render(text: str) -> str:
-    """The text with its generated parts made anew."""
+    """Render the generated blocks of a text."""
     for name, block in BLOCKS.items():
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
         if begin in text:

@@ -15,7 +15,7 @@ COLORS = 128  # a palette makes files a third of their size
 
 
 def settled(page) -> bytes:
-    """A picture of the page once nothing moves for a second, or after ten: the projector turns."""
+    """Take a picture of the page once nothing moves for a second, or after ten seconds."""
     page.wait_for_load_state("networkidle")
     now = page.screenshot()
     for _ in range(10):

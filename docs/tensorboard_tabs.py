@@ -56,7 +56,7 @@ class Board:
 
 
 def chromium() -> str | None:
-    """Where Chromium is, if it is on the PATH."""
+    """Return the path of Chromium, if it is on the PATH."""
     return shutil.which("chromium") or shutil.which("google-chrome")
 
 

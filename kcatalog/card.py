@@ -1,4 +1,4 @@
-"""What a part says of itself: plain data, readable without loading a backend."""
+"""The card of a part: plain data, readable without loading a backend."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ TAGS = {
 
 @dataclass(frozen=True)
 class Paper:
-    """Where a part comes from. `where` names the place in the paper (equation, section)."""
+    """The source of a part. `where` names the place in the paper (equation, section)."""
 
     title: str
     authors: str
@@ -152,7 +152,7 @@ class Float:
         return is_number and self.low <= value <= self.high
 
     def corners(self) -> list:
-        """The extremes, and the middle."""
+        """Return the extremes, and the middle."""
         middle = math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2
         return [self.low, middle, self.high]
 
@@ -178,7 +178,7 @@ class Int:
         )
 
     def corners(self) -> list:
-        """The extremes."""
+        """Return the extremes."""
         return [self.low, self.low + (self.high - self.low) // self.step * self.step]
 
     def __str__(self) -> str:
@@ -210,7 +210,7 @@ Space = Float | Int | Choice
 
 @dataclass(frozen=True)
 class Card:
-    """What a part says of itself beyond what its code and docstring already say.
+    """The facts about a part that its code and docstring do not already say.
 
     paper: where it comes from. equation: the idea in one line, where it is not the first formula
     under Maths. tags: claims from `TAGS`.

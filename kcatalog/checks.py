@@ -40,7 +40,7 @@ class Interval:
 
 
 def error(owner, name: str, rule: str, value, fix: str = "") -> ValueError:
-    """The house error: who, which argument, the rule, what came instead, how to mend it."""
+    """Make the argument error: class, argument, rule, received value and fix."""
     owner = owner if isinstance(owner, str) else type(owner).__name__
     received = f"Received: {name}={value!r} ({type(value).__name__})."
     return ValueError(f"{owner}: `{name}` must be {rule}. {received} {fix}".strip())
@@ -61,7 +61,7 @@ def closest(value, options: Iterable[str]) -> str:
 
 
 def number(owner, name: str, value, interval: str, *, optional: bool = False):
-    """A finite real number within `interval` (or None where `optional`)."""
+    """Check a finite real number within `interval` (or None where `optional`)."""
     if optional and value is None:
         return value
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
@@ -72,7 +72,7 @@ def number(owner, name: str, value, interval: str, *, optional: bool = False):
 
 
 def integer(owner, name: str, value, interval: str, *, optional: bool = False):
-    """A whole number within `interval` (or None where `optional`)."""
+    """Check a whole number within `interval` (or None where `optional`)."""
     if optional and value is None:
         return value
     is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
@@ -83,7 +83,7 @@ def integer(owner, name: str, value, interval: str, *, optional: bool = False):
 
 
 def numbers_list(owner, name: str, values, interval: str):
-    """A list or tuple of finite real numbers within `interval`, at least one."""
+    """Check a list or tuple of at least one finite real number within `interval`."""
     rule = f"a list of numbers in {interval}"
     if not isinstance(values, list | tuple) or not values:
         fix = f"Write {name}.tolist()." if hasattr(values, "tolist") else ""
@@ -107,28 +107,28 @@ def choice(owner, name: str, value, options: tuple):
 
 
 def boolean(owner, name: str, value):
-    """True or False."""
+    """Check that a value is True or False."""
     if not isinstance(value, bool):
         raise error(owner, name, "True or False", value)
     return value
 
 
 def instance(owner, name: str, value, types: type | tuple[type, ...], rule: str, fix: str = ""):
-    """An instance of `types`, worded as `rule`."""
+    """Check for an instance of `types`, worded as `rule`."""
     if not isinstance(value, types):
         raise error(owner, name, rule, value, fix)
     return value
 
 
 def rank(owner, shape, ndim: int, axes: str):
-    """An input shape with `ndim` axes, named in `axes` such as "(batch, steps, features)"."""
+    """Check an input shape for `ndim` axes, named in `axes` as "(batch, steps, features)"."""
     if len(shape) != ndim:
         raise error(owner, "input_shape", f"{axes}, {ndim} axes", tuple(shape))
     return shape
 
 
 def known_axis(owner, shape, axis: int, meaning: str):
-    """The size of `axis`, which has to be known when weights are built."""
+    """Return the size of `axis`, which has to be known when weights are built."""
     if shape[axis] is None:
         rule = f"a shape whose axis {axis} ({meaning}) is known"
         raise error(owner, "input_shape", rule, tuple(shape), "Give the Input a full shape.")
@@ -136,7 +136,7 @@ def known_axis(owner, shape, axis: int, meaning: str):
 
 
 def _nearest(interval: str) -> str:
-    """A legal value to try instead."""
+    """Return a legal value to try instead."""
     i = Interval(interval)
     if math.isfinite(i.low) and math.isfinite(i.high):
         value = (i.low + i.high) / 2 if i.low < i.high else i.low
@@ -149,22 +149,22 @@ def _nearest(interval: str) -> str:
 
 
 def activation(owner, name: str, value):
-    """An activation: Keras's name for it, or a function. Returns the function."""
+    """Resolve an activation, given as Keras's name for it or as a function."""
     return _keras_object(owner, name, value, "activations", "a Keras activation or a function")
 
 
 def initializer(owner, name: str, value):
-    """An initializer: Keras's name for it, or an instance. Returns the instance."""
+    """Resolve an initializer, given as Keras's name for it or as an instance."""
     return _keras_object(owner, name, value, "initializers", "a Keras initializer")
 
 
 def regularizer(owner, name: str, value):
-    """A regularizer or None: Keras's name for it, or an instance. Returns the instance."""
+    """Resolve a regularizer or None, given as Keras's name for it or as an instance."""
     return _keras_object(owner, name, value, "regularizers", "a Keras regularizer or None")
 
 
 def constraint(owner, name: str, value):
-    """A constraint or None: Keras's name for it, or an instance. Returns the instance."""
+    """Resolve a constraint or None, given as Keras's name for it or as an instance."""
     return _keras_object(owner, name, value, "constraints", "a Keras constraint or None")
 
 

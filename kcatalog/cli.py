@@ -117,12 +117,12 @@ def show(
 
 
 def _unwrapped(text: str) -> str:
-    """A section without the line breaks of the source, one line for each statement of its own."""
+    """Join the lines of a section that belong together."""
     return re.sub(r"(?<![.:;])\n(?=[^\s`])", " ", text)
 
 
 def _facts(e: registry.Entry) -> dict:
-    """An entry as JSON-ready data."""
+    """Return an entry as JSON-ready data."""
     return {
         "name": e.name,
         "kind": e.kind,

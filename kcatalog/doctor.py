@@ -1,4 +1,4 @@
-"""What is installed, what can be used, and what is missing: `kcatalog doctor`."""
+"""`kcatalog doctor`: report what is installed, what can be used and what is missing."""
 
 from __future__ import annotations
 

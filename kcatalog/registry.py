@@ -57,7 +57,7 @@ def component(**facts):
 
 
 def card_of(cls: type) -> Card | None:
-    """The card of a class that bears `@component` itself; None for any other class."""
+    """Return the card of a class that bears `@component` itself; None for any other class."""
     return _CARDS.get(cls)
 
 
@@ -137,7 +137,7 @@ def find(kind=None, tag=None, text=None, origin=None) -> list[Entry]:
 
 
 def describe(name: str) -> Entry:
-    """The entry called `name`: a class name, `losses.X`, or a full path.
+    """Return the entry called `name`: a class name, `losses.X`, or a full path.
 
     Raises:
         LookupError: no such part; the message names the closest one.
@@ -153,7 +153,7 @@ def describe(name: str) -> Entry:
 
 
 def describe_class(cls: type) -> Entry:
-    """The entry of an imported class, which may be a user's own and need not bear a card."""
+    """Return the entry of an imported class, which may be a user's own without a card."""
     try:
         file = Path(inspect.getfile(cls))
         found = read_source(file.read_text(encoding="utf-8"), kind_of(cls), file, cls.__name__)
@@ -197,7 +197,7 @@ def higher_is_better(metric) -> bool | None:
 
 
 def kind_of(cls: type) -> str:
-    """The kind a class belongs to, by the Keras class it derives from."""
+    """Return the kind a class belongs to, by the Keras class it derives from."""
     import keras
 
     bases = {

@@ -35,7 +35,7 @@ class Argument:
 
 @functools.cache
 def parse(file: Path) -> ast.Module:
-    """The syntax tree of a file."""
+    """Return the syntax tree of a file."""
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
@@ -44,7 +44,7 @@ class SourceError(ValueError):
 
 
 def read_card(node: ast.ClassDef, file: Path) -> card.Card | None:
-    """What stands in a class's `@component(...)`, or None if it has none.
+    """Return the facts in a class's `@component(...)`, or None if it has none.
 
     Raises:
         SourceError: the card is not plain data, or breaks a card's own rules.
@@ -69,7 +69,7 @@ def read_card(node: ast.ClassDef, file: Path) -> card.Card | None:
 
 
 def docstring_sections(docstring: str) -> dict[str, str]:
-    """A docstring by section title; the text before the first title stands under "".
+    """Split a docstring by section title; the text before the first title is under "".
 
     >>> docstring_sections("Adds.\\n\\nArgs:\\n    x: A number.")
     {'': 'Adds.', 'Args': 'x: A number.'}
@@ -96,13 +96,13 @@ def first_formula(maths_section: str) -> str:
 
 
 def argument_meanings(args_section: str) -> dict[str, str]:
-    """The "Args:" section as argument -> meaning."""
+    """Parse the "Args:" section into argument -> meaning."""
     parts = re.split(r"^(\w+):\s*", args_section, flags=re.MULTILINE)
     return {n: " ".join(text.split()) for n, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 def arguments(node: ast.ClassDef, module: ast.Module) -> tuple[Argument, ...]:
-    """A class's constructor arguments, inherited ones included where kcatalog's bases say them."""
+    """Return a class's constructor arguments, with those that kcatalog's bases state."""
     init, rules = _init(node, module)
     if init is None:
         return ()
@@ -124,7 +124,7 @@ def arguments(node: ast.ClassDef, module: ast.Module) -> tuple[Argument, ...]:
 
 
 def _init(node: ast.ClassDef, module: ast.Module):
-    """A class's `__init__`, its own or inherited, and the rules it checks."""
+    """Return a class's `__init__`, its own or inherited, and the rules it checks."""
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
             return statement, _rules(statement)
@@ -136,7 +136,7 @@ def _init(node: ast.ClassDef, module: ast.Module):
 
 
 def _kcatalog_class(name: str, module: ast.Module):
-    """A class that `module` imports from kcatalog, and the module that defines it."""
+    """Return a class that `module` imports from kcatalog, and the module that defines it."""
     for statement in module.body:
         if not isinstance(statement, ast.ImportFrom) or "kcatalog." not in statement.module:
             continue
@@ -177,7 +177,7 @@ def _rules(init: ast.FunctionDef) -> dict[str, str]:
 
 
 def keras_class(path: str) -> tuple[ast.ClassDef, ast.Module]:
-    """The class statement that Keras exports under `path`, and its module.
+    """Return the class statement that Keras exports under `path`, and its module.
 
     Raises:
         LookupError: Keras exports no such class.

@@ -62,7 +62,7 @@ def frames(hp, data):
 
 
 def waveform(hp, data):
-    """Samples, turned to 40 mel bands in decibels, one frame every 16 ms."""
+    """Turn samples into 40 mel bands in decibels, one frame every 16 ms."""
     inputs = keras.Input(data.input_shape, name=data.input_name)
     x = layers.MelSpectrogram(
         fft_length=512, sequence_stride=256, sampling_rate=source.speech.rate, num_mel_bins=40

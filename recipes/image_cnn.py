@@ -73,7 +73,7 @@ def convolution(x, filters, regularizer, kernel_size=3):
 
 
 def residual_block(hp, x, filters, regularizer):
-    """x + two convolutions of x, their channels weighed, and now and then left out."""
+    """Add two convolutions of x, their channels gated, and now and then left out."""
     y = convolution(x, filters, regularizer)
     y = layers.ReLU()(y)
     y = convolution(y, filters, regularizer)

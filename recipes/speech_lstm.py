@@ -49,7 +49,7 @@ def frames(data):
 
 
 def waveform(data):
-    """Samples, turned to 40 mel bands in decibels, one frame every 16 ms."""
+    """Turn samples into 40 mel bands in decibels, one frame every 16 ms."""
     inputs = keras.Input(data.input_shape, name=data.input_name)
     x = layers.MelSpectrogram(
         fft_length=512, sequence_stride=256, sampling_rate=source.rate, num_mel_bins=40
@@ -58,7 +58,7 @@ def waveform(data):
 
 
 def recurrent(hp, steps):
-    """An LSTM that remembers about as long as an utterance lasts, or a layer-norm LSTM."""
+    """Return an LSTM that remembers about as long as an utterance lasts, or a layer-norm LSTM."""
     units = hp.Choice("units", [32, 64, 128], default=64)
     gate_bias = kcatalog.initializers.Chrono(steps, units)
     return tuning.choose(

@@ -1,4 +1,4 @@
-"""What `@component` derives: config, default name."""
+"""`@component` derives config and default name."""
 
 import json
 

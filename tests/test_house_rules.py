@@ -1,4 +1,4 @@
-"""What can be read from the source: one part a file, its test, its exports, the layering."""
+"""House rules that can be read from the source: files, tests, exports, layering, style."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What the README says is so: its code runs, its table is the catalog's, its files exist."""
+"""The README is true: its code runs, its tables are current, its files exist."""
 
 import importlib.util
 import re

@@ -1,4 +1,4 @@
-"""What earlier versions saved loads, and computes what it did.
+"""Files that earlier versions saved load, and compute the same values.
 
 `data/` was written by kcatalog 0.1.0 before `get_config` was derived: a compiled model with layers,
 a loss, a metric, a wrapper around a schedule and a regularizer of ours; and every part's config.

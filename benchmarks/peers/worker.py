@@ -155,7 +155,7 @@ def data(batch, classes):
 
 
 def memory():
-    """What this process holds, in MiB; files that are mapped (code) are told apart."""
+    """Return the memory of this process in MiB, mapped files (code) apart."""
     with open("/proc/self/status") as file:
         found = re.findall(r"^(VmHWM|VmData|RssAnon|RssFile):\s+(\d+)", file.read(), re.MULTILINE)
     return {name: int(kib) / 1024 for name, kib in found}
@@ -184,7 +184,7 @@ OUT_OF_MEMORY = re.compile(r"memory|alloc|OOM|RESOURCE_EXHAUSTED", re.IGNORECASE
 
 
 def in_fork(prepare, job):
-    """Runs the job in a process of its own; why it failed, or None."""
+    """Run the job in a process of its own. Return why it failed, or None."""
     child = os.fork()
     if not child:
         code = 1

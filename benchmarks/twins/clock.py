@@ -13,8 +13,11 @@ import time
 
 
 def tell(**facts) -> None:
-    """A line for the benchmark: seconds since this process was started, of a clock and of the
-    processor, its peak memory in MiB, and the facts."""
+    """Print a line for the benchmark.
+
+    It holds seconds since this process was started, of a clock and of the processor, the peak
+    memory in MiB, and the facts.
+    """
     seconds = time.time() - float(os.environ["BENCH_BEGAN"])
     used = resource.getrusage(resource.RUSAGE_SELF)
     known = {"seconds": seconds, "cpu": used.ru_utime + used.ru_stime}
@@ -23,7 +26,7 @@ def tell(**facts) -> None:
 
 
 def clock():
-    """A Keras callback that tells."""
+    """Return a Keras callback that prints the clock."""
     import keras
 
     return keras.callbacks.LambdaCallback(

@@ -1,5 +1,6 @@
-"""What recipes/embedding_triplet.py trains by default, in plain Keras:
-`embedding_triplet_keras.py EPOCHS`."""
+"""The default model of recipes/embedding_triplet.py in plain Keras.
+
+Usage: `embedding_triplet_keras.py EPOCHS`."""
 
 import sys
 

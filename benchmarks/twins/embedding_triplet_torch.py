@@ -1,5 +1,6 @@
-"""What recipes/embedding_triplet.py trains by default, in plain PyTorch:
-`embedding_triplet_torch.py EPOCHS`."""
+"""The default model of recipes/embedding_triplet.py in plain PyTorch.
+
+Usage: `embedding_triplet_torch.py EPOCHS`."""
 
 import math
 import sys

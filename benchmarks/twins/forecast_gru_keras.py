@@ -1,5 +1,6 @@
-"""What recipes/forecast_gru.py trains by default, in plain Keras:
-`forecast_gru_keras.py EPOCHS`."""
+"""The default model of recipes/forecast_gru.py in plain Keras.
+
+Usage: `forecast_gru_keras.py EPOCHS`."""
 
 import sys
 

@@ -1,5 +1,6 @@
-"""What recipes/forecast_gru.py trains by default, in plain PyTorch:
-`forecast_gru_torch.py EPOCHS`."""
+"""The default model of recipes/forecast_gru.py in plain PyTorch.
+
+Usage: `forecast_gru_torch.py EPOCHS`."""
 
 import sys
 

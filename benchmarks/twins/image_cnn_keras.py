@@ -1,4 +1,4 @@
-"""What recipes/image_cnn.py trains by default, in plain Keras: `image_cnn_keras.py EPOCHS`."""
+"""The default model of recipes/image_cnn.py in plain Keras: `image_cnn_keras.py EPOCHS`."""
 
 import sys
 

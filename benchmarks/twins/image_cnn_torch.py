@@ -1,4 +1,4 @@
-"""What recipes/image_cnn.py trains by default, in plain PyTorch: `image_cnn_torch.py EPOCHS`."""
+"""The default model of recipes/image_cnn.py in plain PyTorch: `image_cnn_torch.py EPOCHS`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What recipes/speech_lstm.py trains by default, in plain Keras: `speech_lstm_keras.py EPOCHS`."""
+"""The default model of recipes/speech_lstm.py in plain Keras: `speech_lstm_keras.py EPOCHS`."""
 
 import sys
 

@@ -1,5 +1,6 @@
-"""What recipes/speech_lstm.py trains by default, in plain PyTorch:
-`speech_lstm_torch.py EPOCHS`."""
+"""The default model of recipes/speech_lstm.py in plain PyTorch.
+
+Usage: `speech_lstm_torch.py EPOCHS`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What recipes/text_gru.py trains by default, in plain Keras: `text_gru_keras.py EPOCHS`."""
+"""The default model of recipes/text_gru.py in plain Keras: `text_gru_keras.py EPOCHS`."""
 
 import sys
 from pydoc_data.topics import topics

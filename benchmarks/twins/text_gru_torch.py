@@ -1,4 +1,4 @@
-"""What recipes/text_gru.py trains by default, in plain PyTorch: `text_gru_torch.py EPOCHS`."""
+"""The default model of recipes/text_gru.py in plain PyTorch: `text_gru_torch.py EPOCHS`."""
 
 import sys
 from pydoc_data.topics import topics

@@ -1,4 +1,4 @@
-"""What callbacks that measure now and then share: when, at what price, and where it is written."""
+"""Shared base of callbacks that measure now and then: schedule, time budget and logs."""
 
 import os
 import time
@@ -41,11 +41,11 @@ class Periodic(keras.callbacks.Callback):
         """Training begins."""
 
     def compiles(self):
-        """Whether the next measurement compiles something."""
+        """Return whether the next measurement compiles something."""
         return self._price is None
 
     def before(self):
-        """A step begins after which will be measured."""
+        """Prepare for a step that will be measured."""
 
     def measure(self) -> dict:
         """Tag -> number, after a step."""
@@ -131,7 +131,7 @@ class Periodic(keras.callbacks.Callback):
 
 
 def steps_ahead(callback, batch):
-    """How many steps the execution has that begins at `batch` of the epoch.
+    """Return the number of steps of the execution that begins at `batch` of the epoch.
 
     Keras counts the last execution as if it were full.
     """
@@ -140,7 +140,7 @@ def steps_ahead(callback, batch):
 
 
 def weights(model):
-    """Copies of the trainable weights as they stand inside `fit`."""
+    """Return copies of the trainable weights as they stand inside `fit`."""
     sync(model)
     return [np.array(keras.ops.convert_to_numpy(v)) for v in model.trainable_variables]
 
@@ -152,7 +152,7 @@ def sync(model):
 
 
 def by_layer(model, squares):
-    """A sum of squares for each trainable variable -> layer path within the model -> norm."""
+    """Turn a sum of squares for each trainable variable into a norm for each layer path."""
     sums = {}
     for variable, square in zip(model.trainable_variables, squares, strict=True):
         path = variable.path.removeprefix(f"{model.name}/")  # differs from run to run

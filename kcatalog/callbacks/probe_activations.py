@@ -1,4 +1,4 @@
-"""What the layers of a model put out for one fixed batch, boiled down where it is computed."""
+"""Statistics of layer outputs for one fixed batch, reduced where they are computed."""
 
 import keras
 import numpy as np
@@ -107,7 +107,7 @@ def first_calls(model):
 
 
 def bounds(layer):
-    """The least and the largest value of a layer's activation, or None where it has not both."""
+    """Return the bounds of a layer's activation, or None where it lacks one."""
     inside = getattr(layer, "forward_layer", layer)
     function = getattr(getattr(inside, "cell", inside), "activation", None)
     if not callable(function):

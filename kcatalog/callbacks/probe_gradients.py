@@ -23,7 +23,7 @@ class ProbeGradients:
 
     @property
     def compiled(self):
-        """Whether it is compiled for the training step as it is now."""
+        """Return whether it is compiled for the training step as it is now."""
         return self._compiled is not None and self._train_function is self._model.train_function
 
     def __call__(self):

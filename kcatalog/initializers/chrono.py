@@ -85,6 +85,6 @@ class Chrono(keras.initializers.Initializer):
 
 
 def _seed(owner, seed):
-    """An integer, a generator, or None."""
+    """Check an integer, a generator, or None."""
     kinds = (int, keras.random.SeedGenerator, type(None))
     return checks.instance(owner, "seed", seed, kinds, "an integer, a SeedGenerator or None")

@@ -1,4 +1,4 @@
-"""How much two boxes have in common, and what keeps them apart."""
+"""Overlap and distance of boxes."""
 
 import math
 
@@ -12,7 +12,7 @@ _NOTHING = 1e-18  # lengths and areas below it count as 0: their squares would u
 
 
 def low_and_high(boxes, bounding_box_format="xyxy"):
-    """The two opposite corners `(..., 2)` of boxes `(..., 4)` in one of Keras's formats.
+    """Return the two opposite corners `(..., 2)` of boxes `(..., 4)` in one of Keras's formats.
 
     Which of the two coordinates is x is left open: nothing here depends on it.
 
@@ -28,7 +28,7 @@ def low_and_high(boxes, bounding_box_format="xyxy"):
 
 
 def corners(owner, y_true, y_pred, bounding_box_format):
-    """The corners of both, in float32 at least. Raises in the name of `owner` what has no boxes."""
+    """Return the corners of both, in float32 at least; `owner` is named in errors."""
     for name, boxes in (("y_true", y_true), ("y_pred", y_pred)):
         if boxes.shape[-1] != 4:
             fix = "Put the four numbers of a box on the last axis."
@@ -72,7 +72,7 @@ def ciou(a, b):
 
 
 def divide(a, b):
-    """`a / b`, and 0 with gradient 0 where there is nothing to divide by."""
+    """Return `a / b`, and 0 with gradient 0 where `b` is 0."""
     return ops.where(b > _NOTHING, a / ops.where(b > _NOTHING, b, 1.0), 0.0)
 
 
@@ -82,7 +82,7 @@ def _area(sides):
 
 
 def _angle(corners):
-    """The arctangent of the ratio of the sides."""
+    """Return the arctangent of the ratio of the sides."""
     sides = ops.relu(corners[1] - corners[0])
     w, h = sides[..., 0], sides[..., 1]
     return ops.arctan2(w, ops.where(w + h > _NOTHING, h, 1.0))

@@ -1,4 +1,4 @@
-"""Which class was it, and which was it taken for?"""
+"""Confusion counts of classification metrics."""
 
 from keras import ops
 

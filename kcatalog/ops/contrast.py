@@ -40,7 +40,7 @@ def log_sum_exp(s, where):
 
 
 def mean_over(values, where):
-    """The mean over the columns of each row that `where` marks, `(anchors,)`; 0 if none.
+    """Return the mean over the columns of each row that `where` marks, `(anchors,)`; 0 if none.
 
     >>> values = ops.convert_to_tensor([[1.0, 3.0, 8.0], [1.0, 1.0, 1.0]])
     >>> [float(m) for m in mean_over(values, values > 2)]

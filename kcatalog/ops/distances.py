@@ -8,7 +8,7 @@ DISTANCES = ("euclidean", "squared_euclidean", "cosine")
 
 
 def pairwise_distances(x, y=None, metric="euclidean", normalize=False):
-    """The distance of every row of `x` to every row of `y`, or to every row of `x`.
+    """Return the distance of every row of `x` to every row of `y`, or to every row of `x`.
 
     With `G = x yᵀ`, squared Euclidean distances are `‖xᵢ‖² + ‖yⱼ‖² - 2 Gᵢⱼ`: three reads of a
     matrix where the differences themselves would fill `n · m · features` numbers. Subtracting is
@@ -41,7 +41,7 @@ def pairwise_distances(x, y=None, metric="euclidean", normalize=False):
 
 
 def anchor_distances(x, anchors, metric, normalize=False):
-    """The distance of the first `anchors` rows of `x`, None for all, to every row of `x`.
+    """Return the distance of the first `anchors` rows of `x`, None for all, to every row of `x`.
 
     >>> tuple(anchor_distances(ops.ones((5, 2)), 3, "euclidean").shape)
     (3, 5)
@@ -52,7 +52,7 @@ def anchor_distances(x, anchors, metric, normalize=False):
 
 
 def paired_distances(x, y, metric="euclidean", normalize=False):
-    """The distance of each row of `x` to the same row of `y`, over the last axis.
+    """Return the distance of each row of `x` to the same row of `y`, over the last axis.
 
     >>> float(paired_distances([[0.0, 0.0]], [[3.0, 4.0]])[0])
     5.0

@@ -28,7 +28,7 @@ def class_indices(labels, scores, axis=-1):
 
 
 def is_distribution(labels, scores, axis=-1):
-    """Whether labels name every class along `axis` (one-hot rows), and not the one that is right.
+    """Return whether labels name every class along `axis` (one-hot rows).
 
     >>> is_distribution(ops.ones((3, 5)), ops.ones((3, 5)))
     True
@@ -77,7 +77,7 @@ def signs(labels, scores):
 
 
 def per_class(owner, name, values, scores, axis=-1):
-    """The list `values`, one number for each class, laid along `axis` to multiply `scores` with.
+    """Lay the list `values`, one number a class, along `axis` to multiply `scores` with.
 
     Where their number is not that of the classes, the error names `owner` and its argument `name`.
 

@@ -18,7 +18,7 @@ _masked = _Masked(autocast=False)  # making a layer costs more than calling one
 
 
 def with_mask(values, mask):
-    """A loss's unreduced `values`, of which Keras's reductions count those where `mask` is True.
+    """Mask a loss's unreduced `values`: Keras's reductions count those where `mask` is True.
 
     Keras joins it with the mask of the predictions: the mean is over what both leave, and 0 if
     that is nothing.
@@ -31,7 +31,7 @@ def with_mask(values, mask):
 
 
 def weight_each(sample_weight, y_pred):
-    """A sample's weight as one for each of its values: `(batch,)` becomes `y_pred.shape[:-1]`.
+    """Spread a sample's weight over its values: `(batch,)` becomes `y_pred.shape[:-1]`.
 
     Keras would lay `(batch,)` along the last axis of `(batch, steps)` values: an error, or the
     wrong weights without one where there are as many steps as samples.

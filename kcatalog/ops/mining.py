@@ -1,4 +1,4 @@
-"""Which triplets a batch offers, found without ever holding a (batch, batch, batch) tensor.
+"""Triplets of a batch, counted without ever holding a (batch, batch, batch) tensor.
 
 A triplet loss is a sum of `m + D(a, p) - D(a, n)` over some triplets. So it is linear in the
 distances: all that has to be known of the triplets is how often each distance occurs, with
@@ -60,7 +60,7 @@ def triplet_sums(D, counts, margin):
 
 
 def all_triplets(D, labels, margin):
-    """How often each distance occurs among the triplets with `D(a, n) < D(a, p) + margin`.
+    """Count how often each distance occurs among triplets with `D(a, n) < D(a, p) + margin`.
 
     Args:
         D: `(anchors, references)` distances, anchors by row. No gradient flows through.
@@ -83,7 +83,7 @@ def all_triplets(D, labels, margin):
 
 
 def semi_hard_triplets(D, labels, margin):
-    """How often each distance occurs among FaceNet's semi-hard triplets that lose something.
+    """Count how often each distance occurs among FaceNet's semi-hard triplets with a loss.
 
     Each anchor-positive pair has one negative: the closest that is strictly farther from the
     anchor than the positive is, or the farthest where none is. Equally far negatives share it. The
@@ -112,7 +112,7 @@ def semi_hard_triplets(D, labels, margin):
 
 
 def _count(D, labels, negatives_of, by_sorting):
-    """Counts of triplets, block of anchors by block, so that what is at work fits the cache.
+    """Count triplets in blocks of anchors that fit the cache.
 
     Within a block positives are walked or, where classes are large, distances are sorted.
     """
@@ -157,7 +157,7 @@ def _count(D, labels, negatives_of, by_sorting):
 
 
 def _walk_positives(d, same, rows, by_class, first, size, negatives_of):
-    """Counts of triplets, from what `negatives_of(D_n)(d_p)` counts for one positive an anchor.
+    """Sum the counts of `negatives_of(D_n)(d_p)`, one positive an anchor at a time.
 
     Pass `k` takes every anchor's k-th positive. There are as many passes as the largest class has
     samples, each reads the distances a few times: `O(P batch²)` time for `P` samples a class.

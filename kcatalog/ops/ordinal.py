@@ -18,7 +18,7 @@ def corn_probabilities(logits):
 
 
 def corn_ranks(logits):
-    """The rank that CORN's logits `(..., ranks - 1)` predict: how many `P(y > k)` exceed 1/2.
+    """Return the rank that CORN's logits `(..., ranks - 1)` predict: the count of `P(y > k)` > 1/2.
 
     That is the median of the predicted distribution, as an int32 tensor of shape `(...)`.
 

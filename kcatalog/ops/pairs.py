@@ -1,4 +1,4 @@
-"""What the softmax over an anchor's neighbours says of its class.
+"""Log-odds of an anchor's class under the softmax over its neighbours.
 
 References are the samples that an anchor is compared with; anchors are the first of them.
 """
@@ -10,7 +10,7 @@ from kcatalog.ops.mining import positive_pairs, same_class
 
 
 def log_odds_of_negatives(scores, labels, anchors=None):
-    """How likely a neighbour, drawn by the softmax of `scores`, is of another class: the log-odds.
+    """Return the log-odds that a neighbour drawn by the softmax of `scores` is negative.
 
     `z = log Σ exp(s) over other classes - log Σ exp(s) over the same class`, the anchor itself left
     out. With `p` the probability of the same class, `1 - p` is `sigmoid(z)` and `-log p`

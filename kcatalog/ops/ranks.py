@@ -36,7 +36,7 @@ def centred_ranks(x, w):
 
 
 def different(x, w):
-    """How many different values there are among samples of a weight above 0.
+    """Count the different values among samples of a weight above 0.
 
     >>> float(different([5.0, 9.0, 5.0, 1.0], [1.0, 1.0, 1.0, 0.0]))
     2.0
@@ -72,7 +72,7 @@ def dense_ranks(x):
 
 
 def stable_argsort(rank):
-    """What sorts whole numbers from 0 to below `n`, leaving equal ones in their order.
+    """Return the stable order of whole numbers from 0 to below `n`.
 
     XLA's own sort does not promise that, so places in the row decide between equals; and as
     both in one int32 leave room for some digits only, the lowest are sorted by first.
@@ -115,7 +115,7 @@ def inversions(rank, w):
 
 
 def kendall_pairs(x, y, w):
-    """What Kendall's coefficients are made of, as sums of `w_i w_j` over pairs.
+    """Return the sums of `w_i w_j` over pairs that Kendall's coefficients are made of.
 
     Returns:
         Concordant less discordant pairs, pairs that differ in `x`, and pairs that differ in `y`.

@@ -1,4 +1,4 @@
-"""What several replicas hold together: the rows of the global batch, and sums over it.
+"""Rows of the global batch, and sums over it, across replicas.
 
 TensorFlow's `tf.distribute` runs a loss once per replica, on that replica's rows only. JAX under
 `keras.distribution` computes on the global batch in the first place, so that there is nothing to
@@ -50,7 +50,7 @@ def all_rows(*tensors):
 
 
 def sum_over_replicas(x):
-    """A tensor, or a list of them, summed over the replicas; on one device unchanged.
+    """Sum a tensor, or a list of them, over the replicas; on one device return it unchanged.
 
     >>> float(sum_over_replicas(ops.ones(())))
     1.0
@@ -64,7 +64,7 @@ def sum_over_replicas(x):
 
 
 def mean_over_replicas(x, axis=None, keepdims=False):
-    """The mean over some axes, the batch's among them, of all replicas' rows; no gradient.
+    """Return the mean over axes, including the batch, of all replicas' rows; no gradient.
 
     >>> float(mean_over_replicas(ops.ones((2,))))
     1.0

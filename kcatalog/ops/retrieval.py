@@ -1,4 +1,4 @@
-"""How well do samples find their own class among their nearest neighbours? Exact, in pieces.
+"""Exact retrieval scores of embeddings, computed in pieces.
 
 Of all neighbours of a query two lists matter: the distances of its positives, which are of its
 class, and those of negatives. The `j`-th nearest positive has rank `r_j = j + negatives that are
@@ -18,7 +18,7 @@ INF = float("inf")
 
 
 def k_nearest(D, k):
-    """The `k` smallest of each row in rising order; infinite where there are fewer.
+    """Return the `k` smallest of each row in rising order; infinite where there are fewer.
 
     >>> [float(d) for d in k_nearest(ops.convert_to_tensor([[3.0, 1.0, 2.0]]), 2)[0]]
     [1.0, 2.0]
@@ -41,7 +41,7 @@ def positives_and_negatives(D, same, others):
 
 
 def positive_ranks(positives, negatives):
-    """The rank of each positive among all neighbours, `(queries, positives)` in rising order.
+    """Rank each positive among all neighbours, `(queries, positives)` in rising order.
 
     Args:
         positives: distances, rising, infinite where there are no more.
@@ -70,12 +70,12 @@ def found_at_k(r, k):
 
 
 def precision_at_k(r, k):
-    """The share of positives among the `k` nearest neighbours."""
+    """Return the share of positives among the `k` nearest neighbours."""
     return ops.sum(ops.cast(r <= k, "float32"), axis=1) / k
 
 
 def r_precision(r):
-    """The share of positives among the `R` nearest neighbours of a query with `R` positives."""
+    """Return the share of positives among the `R` nearest neighbours of `R` positives."""
     R = _positives(r)
     return ops.divide_no_nan(ops.sum(ops.cast(r <= R, "float32"), axis=1), R[:, 0])
 
@@ -101,7 +101,7 @@ def ndcg_at_k(r, k):
 
 
 def discount(rank):
-    """What a place further down is worth: `1 / log2(1 + rank)`, 1 for the first."""
+    """Return the discount of a rank, `1 / log2(1 + rank)`: 1 for the first."""
     return 1 / ops.log2(1 + rank)
 
 
@@ -121,7 +121,7 @@ def retrieval_scores(
     distance="cosine",
     chunk=1024,
 ):
-    """How well samples find their own class among their nearest neighbours, all scores in one pass.
+    """Score how well samples find their own class among their nearest neighbours.
 
     Every sample of `x` is searched for among all others, or among `references`. Exact; `chunk`
     queries at a time, so memory is a few times `chunk · references` numbers. Samples without
@@ -176,7 +176,7 @@ def retrieval_scores(
 
 
 def recall_at_k(x, labels, k=1, distance="cosine", chunk=1024):
-    """The share of samples with one of their own class among their `k` nearest neighbours.
+    """Return the share of samples with one of their own class among their `k` nearest neighbours.
 
     Exact over a whole set: every sample is searched for among all others, `chunk` samples at a
     time, so memory is `chunk · samples`. That is recall@k as metric learning reports it (0 or 1

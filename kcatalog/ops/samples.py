@@ -6,7 +6,7 @@ from keras import ops
 
 
 def mean_over_outputs(values):
-    """The mean over the last axis, as in Keras's own losses; `(batch,)` stays as it is.
+    """Return the mean over the last axis, as in Keras's own losses; `(batch,)` stays as it is.
 
     >>> [float(v) for v in mean_over_outputs(ops.convert_to_tensor([[1.0, 3.0], [4.0, 4.0]]))]
     [2.0, 4.0]

@@ -1,10 +1,10 @@
-"""What two token sequences have in common. All of it exact, in static shapes, by whole batches."""
+"""Exact comparisons of token sequences in batches, with static shapes."""
 
 from keras import ops
 
 
 def edit_distance(a, n_a, b, n_b, substitution=1):
-    """The fewest insertions, deletions and substitutions that make `b` of `a`.
+    """Return the fewest insertions, deletions and substitutions that turn `a` into `b`.
 
     `D(i, j)`, the distance of the first `i` tokens of `a` to the first `j` of `b`, depends on its
     neighbours above and to the left. So all of a diagonal `i + j = d` is computed at once, in
@@ -46,7 +46,7 @@ def edit_distance(a, n_a, b, n_b, substitution=1):
 
 
 def common_subsequence(a, n_a, b, n_b):
-    """The length of the longest sequence that is left of both when tokens are crossed out.
+    """Return the length of the longest common subsequence.
 
     >>> int(common_subsequence([[1, 2, 3, 4]], [4], [[2, 9, 4, 1]], [4])[0])
     2
@@ -56,7 +56,7 @@ def common_subsequence(a, n_a, b, n_b):
 
 
 def ngram_matches(p, n_p, references, n_references, max_order):
-    """How many n-grams of `p` stand in a reference, each at most as often as it stands there.
+    """Count the n-grams of `p` that occur in a reference, each at most as often as there.
 
     N-grams are compared, not hashed: `same` holds for every pair of places whether the n tokens
     from there on are equal, and follows from the same for `n - 1`. An n-gram of `p` is matched if
@@ -99,13 +99,13 @@ def _places(ids):
 
 
 def _one_further(same):
-    """`same` of the tokens after both, False at the end."""
+    """Shift `same` by one token in both sequences, False at the end."""
     same = same[..., 1:, 1:]
     return ops.pad(same, [(0, 0)] * (len(same.shape) - 2) + [(0, 1), (0, 1)])
 
 
 def ngrams(length, max_order):
-    """How many n-grams a sequence has, for n from 1 to `max_order`: `(..., max_order)` int32.
+    """Count a sequence's n-grams, for n from 1 to `max_order`: `(..., max_order)` int32.
 
     >>> ops.convert_to_numpy(ngrams([3], 4)).tolist()
     [[3, 2, 1, 0]]

@@ -7,7 +7,7 @@ from kcatalog import checks
 
 
 def tokens_and_lengths(owner, y_true, y_pred, mask_token_id=None, split=str.split, references=1):
-    """References and predictions as ids, int32, with what is masked moved to the end.
+    """Return references and predictions as int32 ids, masked ones moved to the end.
 
     Text is taken outside compiled functions only. There a sentence is a string, which `split` cuts
     into tokens, or a list of tokens; ids are then given afresh with each call.
@@ -48,7 +48,7 @@ def tokens_and_lengths(owner, y_true, y_pred, mask_token_id=None, split=str.spli
 
 
 def _packed(ids, mask_token_id):
-    """The ids that count, in their order, then the others; and how many count."""
+    """Return the ids that count, in order, before the others, and the number that count."""
     ids = ops.cast(ids, "int32")
     if mask_token_id is None:
         return ids, ops.sum(ops.ones_like(ids), axis=-1)

@@ -32,7 +32,7 @@ def two_views(owner, y_true, y_pred):
 
 
 def pair(owner, y_pred):
-    """The two embeddings of `(batch, 2, features)`, in float32 at least.
+    """Return the two embeddings of `(batch, 2, features)`, in float32 at least.
 
     >>> [float(v[0, 0]) for v in pair("Doc", ops.convert_to_tensor([[[1.0], [2.0]]]))]
     [1.0, 2.0]

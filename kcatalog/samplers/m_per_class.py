@@ -144,7 +144,7 @@ class MPerClass(keras.utils.PyDataset):
 
     @classmethod
     def from_dataset(cls, dataset, labels=None, **kwargs):
-        """A `tf.data.Dataset` of balanced batches of a dataset of `(x, y)` samples.
+        """Return a `tf.data.Dataset` of balanced batches of a dataset of `(x, y)` samples.
 
         It is endless: give `fit` `steps_per_epoch`. Samples are fetched by their place, so
         `dataset` must not be shuffled. Cost: one pass to learn the labels, unless given. What
@@ -169,7 +169,7 @@ class MPerClass(keras.utils.PyDataset):
         return sources.fetch(dataset, places.y, batches, len(places.indices(0, 0)))
 
     def indices(self, epoch, step):
-        """The places in `x` and `y` of the samples of one batch: this shard's part of it."""
+        """Return the places in `x` and `y` of the samples of one batch: this shard's part of it."""
         b, part = epoch * len(self) + step, self.classes_per_batch // self.shards
         classes = self._classes[b]
         draws = self._classes.before(b, classes)
@@ -178,7 +178,7 @@ class MPerClass(keras.utils.PyDataset):
         return np.concatenate([self._members[c][self._draw(c, draw)] for c, draw in chosen])
 
     def _draw(self, c, number):
-        """Which of its samples class `c` gives when it comes up for the `number`-th time."""
+        """Return the sample of class `c` for the `number`-th time that the class comes up."""
         n, m = len(self._members[c]), self.samples_per_class
         every = np.tile(np.arange(n), m // n)  # nothing where n > m
         if m % n == 0:

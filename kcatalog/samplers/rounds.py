@@ -1,4 +1,4 @@
-"""Whose turn it is: random draws in which every item comes up equally often, found by number."""
+"""Random draws in which every item comes up equally often, found by number."""
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class Rounds:
         return self._lap(lap)[place * self.size : (place + 1) * self.size]
 
     def before(self, number: int, chosen: np.ndarray) -> np.ndarray:
-        """How often each of the items `chosen`, which draw `number` holds, came up before it."""
+        """Count how often each of the items `chosen` of draw `number` came up before it."""
         lap = number // self._per_lap
         cycle, turn = divmod(lap, self.items)
         seats = np.argsort(self._circle(cycle))[chosen]
@@ -43,7 +43,7 @@ class Rounds:
         return lap - (cycle * self._rest + full + (seats < part))
 
     def _lap(self, lap: int) -> np.ndarray:
-        """The items that take part in this lap, shuffled."""
+        """Return the items that take part in this lap, shuffled."""
         last, order = self._laps
         if last != lap:
             cycle, turn = divmod(lap, self.items)
@@ -54,7 +54,7 @@ class Rounds:
         return order
 
     def _circle(self, cycle: int) -> np.ndarray:
-        """The items in the order in which they sit out."""
+        """Return the items in the order in which they sit out."""
         last, circle = self._circles
         if last != cycle:
             circle = np.random.default_rng((*self.key, 1, cycle)).permutation(self.items)

@@ -1,4 +1,4 @@
-"""What a sampler takes its samples from: arrays, image files in folders, `tf.data` datasets."""
+"""Sources of a sampler: arrays, image files in folders, `tf.data` datasets."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def samples(owner, x, count: int):
 
 
 def by_class(owner, y: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The classes, and for each the places of its samples."""
+    """Return the classes, and for each the positions of its samples."""
     values, classes, counts = np.unique(y.ravel(), return_inverse=True, return_counts=True)
     if (counts < 2).any():
         rule, lonely = "labels with at least two samples of each class", int(counts.argmin())
@@ -78,7 +78,7 @@ class ImageFiles(OnDisk):
 
 
 def labelled_files(owner: str, directory) -> tuple[list[Path], np.ndarray, tuple[str, ...]]:
-    """The images below each subfolder in a fixed order, their labels, and the class names."""
+    """List the images below each subfolder in a fixed order, their labels, and the classes."""
     root = Path(directory)
     if not root.is_dir():
         rule = "a folder with one subfolder of images per class"
@@ -97,7 +97,7 @@ def labelled_files(owner: str, directory) -> tuple[list[Path], np.ndarray, tuple
 
 
 def indexed(owner: str, dataset, labels):
-    """A dataset whose samples can be fetched by their place, and all labels in order.
+    """Return a dataset whose samples can be fetched by their place, and all labels in order.
 
     Where TensorFlow cannot fetch by place, the dataset is cached in memory.
     """
@@ -121,7 +121,7 @@ def indexed(owner: str, dataset, labels):
 
 
 def fetch(dataset, labels: np.ndarray, batches, size: int):
-    """The `tf.data.Dataset` of the samples whose places the function `batches()` yields."""
+    """Return the `tf.data.Dataset` of the samples whose places the function `batches()` yields."""
     import tensorflow as tf
 
     labels = tf.constant(labels)

@@ -1,4 +1,4 @@
-"""When measurements are left out. Time is what the test says it is."""
+"""Left-out measurements. The test controls the clock."""
 
 import keras
 import numpy as np

@@ -151,7 +151,7 @@ class DropsTheMask(keras.layers.Layer):
 
 @broken("card_complete", paper=None)
 class NamesNoPaper(DropsTheMask.__bases__[0]):
-    """Whose idea was it?"""
+    """A loss without a summary that says what it is."""
 
     def call(self, x):
         return x * 1.5

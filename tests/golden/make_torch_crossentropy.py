@@ -31,7 +31,7 @@ def float32(x):
 
 
 def losses_and_gradients(functions, scores):
-    """What each function of the scores gives, and the gradient of its sum, in float64."""
+    """Each function of the scores, and the gradient of its sum, in float64."""
     losses, gradients = [], []
     for function in functions:
         s = torch.tensor(scores, dtype=torch.float64, requires_grad=True)

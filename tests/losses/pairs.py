@@ -1,4 +1,4 @@
-"""What the tests of losses over pairs share."""
+"""Shared helpers of the tests of losses over pairs."""
 
 import numpy as np
 

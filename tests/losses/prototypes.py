@@ -1,4 +1,4 @@
-"""What tests of losses on `Prototypes` share: loss and gradients for embeddings and vectors."""
+"""Shared helpers of tests of losses on `Prototypes`: loss and gradients."""
 
 import numpy as np
 

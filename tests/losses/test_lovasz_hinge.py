@@ -54,7 +54,7 @@ def test_golden():
 
 @pytest.mark.parametrize("missed", [1, 3])
 def test_scores_of_one_give_the_index(missed):
-    """Where every score is ±1 the loss is twice the Jaccard loss of the mask."""
+    """The loss is twice the Jaccard loss of the mask where every score is ±1."""
     y = np.array([[1, 1, 1, 1, 0, 0, 0, 0]])
     guess = y.copy()
     guess[0, :missed], guess[0, 4] = 0, 1

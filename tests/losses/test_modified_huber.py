@@ -27,7 +27,7 @@ def test_golden():
 
 
 def test_scores_mean_probabilities():
-    """Where 7 of 10 are positive, the best score is 2 · 0.7 - 1."""
+    """The best score is 2 · 0.7 - 1 where 7 of 10 are positive."""
     scores = np.linspace(-1, 1, 201).astype("float32")
     y = np.repeat([1, 0], [7, 3])
     risk = [float(losses.ModifiedHuber()(y, np.full(10, s, "float32"))) for s in scores[::5]]

@@ -31,7 +31,7 @@ def test_reference(rng, normalize, temperature, bias):
 
 
 def test_temperature_and_bias_learned_by_the_model(rng):
-    """What the docstring says: scale one view, append the bias to it and 1 to the other."""
+    """Scale one view, append the bias to it and 1 to the other, as the docstring says."""
     a, b = rng.normal(size=(2, 7, 4))
     a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
     ones = np.ones((7, 1))

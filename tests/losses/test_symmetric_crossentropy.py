@@ -54,7 +54,7 @@ def test_the_reverse_term_bounds_the_pull_of_a_wrong_label():
 
 
 def test_the_reverse_terms_sum_over_all_labels_is_constant(rng):
-    """What makes it robust: uniform label noise adds a constant (the paper's theorem 1)."""
+    """Uniform label noise adds a constant (the paper's theorem 1)."""
     s = rng.normal(size=(6, 4)).astype("float32")
     loss = Symmetric(0.0, from_logits=True, reduction=None)
     total = sum(as_numpy(loss(np.full(6, c), s)) for c in range(4))

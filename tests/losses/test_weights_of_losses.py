@@ -1,4 +1,4 @@
-"""What has weights is a layer, a loss has none: with every loss on `Prototypes` that must work."""
+"""Losses have no weights: class vectors belong to the `Prototypes` layer."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""What the tests of the triplet losses share."""
+"""Shared helpers of the tests of triplet losses."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What tests of retrieval metrics share."""
+"""Shared helpers of tests of retrieval metrics."""
 
 import numpy as np
 from keras import ops

@@ -1,4 +1,4 @@
-"""What theory says of gradients: what backpropagation computes, how they vanish, what helps."""
+"""Theory of gradients: backpropagation, vanishing gradients and their remedies."""
 
 import keras
 import numpy as np

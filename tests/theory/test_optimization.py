@@ -1,4 +1,4 @@
-"""What theory says of optimizers: rates, momentum, Adam's scale invariance, averaging."""
+"""Theory of optimizers: rates, momentum, Adam's scale invariance, averaging."""
 
 import keras
 import numpy as np

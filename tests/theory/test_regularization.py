@@ -1,4 +1,4 @@
-"""What theory says of regularization: L1 selects, L2 shrinks, dropout is unbiased, and so on."""
+"""Theory of regularization: L1 selects, L2 shrinks, dropout is unbiased, and so on."""
 
 import keras
 import numpy as np
@@ -68,7 +68,7 @@ def test_batch_normalization_normalizes_and_ignores_scale_and_shift(rng):
 
 
 def test_orthogonal_kernels_keep_lengths(rng):
-    """Where SoftOrthogonality is zero, a linear layer neither shrinks nor stretches."""
+    """A linear layer neither shrinks nor stretches where SoftOrthogonality is zero."""
     q, _ = np.linalg.qr(rng.normal(size=(6, 6)))
     x = rng.normal(size=(5, 6))
     penalty = regularizers.SoftOrthogonality(1.0)

@@ -1,4 +1,4 @@
-"""Where a wrapper meets its inner optimizer's gradient: the one exception to "public API only".
+"""The hook into an inner optimizer's gradient: the one exception to "public API only".
 
 Keras has no public place between "gradients are unscaled and accumulated" and "gradients are
 clipped", and that is the only place where a transform sees the gradient the update is made of:
@@ -76,7 +76,7 @@ class GradientHook:
 
 
 def _with_gradient(gradients, variables):
-    """The variables whose gradients reach the clipping: Keras drops the others before."""
+    """Return the variables whose gradients reach the clipping: Keras drops the others before."""
     return [
         v
         for g, v in zip(gradients, variables, strict=True)

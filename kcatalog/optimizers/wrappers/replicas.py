@@ -12,7 +12,7 @@ from kcatalog.ops.replicas import replica_context
 
 
 def dense(gradient):
-    """A gradient as a tensor: TensorFlow gives slices for an embedding."""
+    """Return a gradient as a tensor: TensorFlow gives slices for an embedding."""
     if keras.backend.backend() != "tensorflow":
         return gradient
     import tensorflow as tf
@@ -58,7 +58,7 @@ def assign_when(condition, groups, equation, *args):
 
 
 def _known(condition):
-    """A JAX condition as True or False, or None while it is traced."""
+    """Return a JAX condition as True or False, or None while it is traced."""
     import jax
 
     try:
