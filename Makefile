@@ -30,7 +30,7 @@ test: $(VENV)/installed-dev-recipes lint  ## lint and the whole suite, on Tensor
 test-fast: $(VENV)/installed-dev-recipes  ## what takes seconds: everything not marked slow
 	KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow and not soak"
 
-test-soak: $(VENV)/installed-dev-recipes  ## what repeats a hundred times: kills, hostile requests
+test-soak: $(VENV)/installed-dev-recipes  ## what repeats many times: kills, full disks
 	KERAS_BACKEND=tensorflow $(PYTEST) -m soak
 
 test-jax: $(VENV)/installed-dev-jax-recipes  ## the suite on JAX

@@ -1,24 +1,18 @@
-"""Servers for tests, and clients on raw sockets.
+"""Two small exported models, and servers for them.
 
-As a program: write a small model and serve it, in a folder of its own.
-
-    python served.py picture|text '{"limit": value, ...}'
+As a program: export the image model and serve it, in the current folder.
 """
 
 import contextlib
 import http.client
 import json
-import os
 import socket
-import subprocess
-import sys
-from dataclasses import dataclass
+import threading
+import time
 from pathlib import Path
 
-from kcatalog.recipe import Recipe, data
-from tests.recipe.hostile import NO_ANSWER, Case
+from kcatalog.recipe import Recipe, data, serve
 
-ROOT = Path(__file__).parents[2]
 FACTS = {
     "picture": {
         "task": "classification",
@@ -37,18 +31,18 @@ SOURCES = {"picture": data.Images(), "text": data.Text()}
 
 
 def recipe(name: str) -> Recipe:
-    """A recipe that reads files; it never trains."""
+    """Return a recipe that reads files; it never trains."""
     return Recipe(name, SOURCES[name], build=main, baseline=main)
 
 
 def export(name: str, version: int = 1) -> None:
-    """Write a small model as a recipe's export would stand in this folder."""
+    """Write a small model to where a recipe's export would be."""
     import tensorflow as tf
 
     class Model(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 1], tf.uint8, name="image")])
         def picture(self, image):
-            """The rows' brightness decides."""
+            """Return the brightest row as the class."""
             scores = tf.reduce_mean(tf.cast(image, tf.float32), [2, 3])
             scores = tf.concat([scores, scores[:, :2]], 1)
             label = tf.gather(FACTS["picture"]["classes"], tf.argmax(scores, 1))
@@ -57,116 +51,72 @@ def export(name: str, version: int = 1) -> None:
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
         def text(self, text):
-            """After a comes b, after b c, after ? any character, after all else a."""
+            """Predict b after a, c after b, any character after ?, NaN after !, and else a."""
             last = tf.strings.substr(text, -1, 1)
             follows = tf.where(last == "a", 2, tf.where(last == "b", 3, 1))
-            known = tf.one_hot(follows, 4)
-            return {"probabilities": tf.where(last[:, None] == "?", 0.25, known)}
+            known = tf.where(last[:, None] == "?", 0.25, tf.one_hot(follows, 4))
+            return {"probabilities": tf.where(last[:, None] == "!", float("nan"), known)}
 
     model, folder = Model(), Path("saved_models") / name / str(version)
     tf.saved_model.save(model, str(folder), {"serving_default": getattr(model, name)})
     (folder / "manifest.json").write_text(json.dumps({"data": FACTS[name]}))
 
 
-@dataclass(frozen=True)
-class Server:
-    """A server in a process of its own."""
-
-    process: subprocess.Popen
-    port: int
-    said: str
-    errors: Path
-
-    @property
-    def memory(self) -> int:
-        """Resident kilobytes."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0])
-
-    @property
-    def open_files(self) -> int:
-        """Files and connections."""
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
-
-
 @contextlib.contextmanager
-def running(command: list, folder: Path):
-    """A server, once it says that it serves. What still runs at the end is killed."""
-    errors = folder / "stderr"
-    environment = {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow", "PYTHONUNBUFFERED": "1"}
-    with (
-        errors.open("w") as stderr,
-        subprocess.Popen(
-            [sys.executable, *map(str, command)],
-            cwd=folder,
-            env={**os.environ, **environment},
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-        ) as process,
-    ):
+def running(exported):
+    """Serve an exported model in a thread of this process. Yields the port."""
+    from kcatalog.recipe.serve import app
+
+    with serve.listen(0) as listening:
+        port = listening.getsockname()[1]
+        server = app.server(exported, f"http://127.0.0.1:{port}")
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
         try:
-            said = process.stdout.readline() + process.stdout.readline()
-            assert "Serving" in said, errors.read_text()
-            port = int(said.split("http://127.0.0.1:")[1].split()[0])
-            yield Server(process, port, said, errors)
+            while not server.started:
+                assert thread.is_alive()
+                time.sleep(0.01)
+            yield port
         finally:
-            process.kill()
+            server.should_exit = True
+            thread.join()
 
 
-class Client:
-    """A connection that is opened when it is needed, and kept while the server keeps it."""
+def ask(port: int, path: str, body=None, method=None, **headers):
+    """Send one request. Returns the status and the body, read as JSON where it is JSON.
 
-    def __init__(self, port: int):
-        self.port, self.socket = port, None
-
-    def ask(self, case: Case) -> tuple[int, dict, bytes]:
-        """Status, headers and body of the answer; NO_ANSWER where the server hung up.
-
-        Where it had hung up on a kept connection before the request came, the request is sent
-        once more, as every HTTP client does.
-        """
-        kept = self.socket is not None
-        answer = self._ask(case)
-        return self._ask(case) if kept and answer[0] == NO_ANSWER not in case.right else answer
-
-    def _ask(self, case: Case) -> tuple[int, dict, bytes]:
-        if self.socket is None:
-            self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=60)
-        with contextlib.suppress(ConnectionError):  # an answer may stand there all the same
-            self.socket.sendall(case.raw)
-            if case.ends:
-                self.socket.shutdown(socket.SHUT_WR)
-        if case.right == (NO_ANSWER,):
-            self.close()
-            return NO_ANSWER, {}, b""
-        answer = http.client.HTTPResponse(self.socket)
-        try:
-            answer.begin()
-            body = answer.read()
-        except (ConnectionError, http.client.HTTPException):
-            self.close()
-            return NO_ANSWER, {}, b""
-        headers = {name.lower(): value for name, value in answer.getheaders()}
-        if answer.will_close or case.ends or case.name in ("too short",):
-            self.close()
-        return answer.status, headers, body
-
-    def close(self):
-        if self.socket is not None:
-            self.socket.close()
-            self.socket = None
+    A `dict` as body is sent as JSON. Headers are given with underscores.
+    """
+    if isinstance(body, dict):
+        body = json.dumps(body)
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    with contextlib.closing(connection):
+        connection.request(method or ("GET" if body is None else "POST"), path, body, headers)
+        answer = connection.getresponse()
+        content = answer.read()
+    if answer.headers["content-type"] == "application/json":
+        content = json.loads(content)
+    return answer.status, content
 
 
-def main(name: str, limits: str) -> None:
-    from kcatalog.recipe import serve
-    from kcatalog.recipe.serve.limits import Limits
+def ask_raw(port: int, sent: bytes) -> bytes:
+    """Send bytes and close this side; return what comes back."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            return connection.recv(100_000)
+        return b""
+
+
+def main() -> None:
     from kcatalog.recipe.terminal import stopping
 
-    export(name)
+    export("picture")
     with stopping.signals():
-        serve.serve(recipe(name), port=0, limits=Limits(**json.loads(limits)))
+        serve.serve(recipe("picture"), port=0)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -1,443 +1,399 @@
 """`serve`: real servers, asked over real connections."""
 
-import concurrent.futures
 import io
-import json
+import os
+import random
 import re
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.recipe import hostile, served, tiny
-from tests.recipe.hostile import Case, posted, request
-from tests.recipe.served import Client
+from kcatalog.recipe import data
+from kcatalog.recipe.export import loading
+from tests.recipe import served, tiny
+from tests.recipe.served import ask, ask_raw
 
 pytestmark = pytest.mark.tensorflow
-
-# What takes too long on purpose takes a second here.
-QUICK = {"head_seconds": 1, "body_seconds": 1, "linger_seconds": 1, "idle_seconds": 1}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """A small model of images, whose time-outs are short."""
-    command = [served.__file__, "picture", json.dumps(QUICK)]
-    with served.running(command, tmp_path_factory.mktemp("picture")) as server:
-        yield server
-        server.process.send_signal(signal.SIGINT)
-        rest, _ = server.process.communicate(timeout=30)
-        assert (server.process.returncode, rest) == (0, "Stopped.\n")
-        assert "Traceback" not in server.errors.read_text()
+PREDICT = "/v1/models/picture:predict"
+MAX_BODY = 8 * 2**20
 
 
 @pytest.fixture(scope="module")
-def tiny_server(whole_way, tmp_path_factory):
-    """`python tiny.py serve`, where the whole way has exported."""
-    folder = tmp_path_factory.mktemp("tiny")
-    (folder / "saved_models").symlink_to(whole_way.folder / "saved_models")
-    with served.running([tiny.__file__, "serve", "--port", 0], folder) as server:
-        yield server
-        server.process.send_signal(signal.SIGTERM)
-        rest, _ = server.process.communicate(timeout=30)
-        assert (server.process.returncode, rest) == (0, "Stopped.\n")
+def picture(tmp_path_factory):
+    """The port of a small model of images."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("picture"))
+        served.export("picture")
+        with served.running(loading.find(served.recipe("picture"))) as port:
+            yield port
 
 
 @pytest.fixture(scope="module")
-def ask_text(tmp_path_factory):
-    """Questions to a small model of text."""
-    folder = tmp_path_factory.mktemp("text")
-    with served.running([served.__file__, "text", json.dumps(QUICK)], folder) as server:
-        yield asking(server)
+def text(tmp_path_factory):
+    """The port of a small model of text."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("text"))
+        served.export("text")
+        with served.running(loading.find(served.recipe("text"))) as port:
+            yield port
 
 
-def bright_row(row):
-    """An image that the small model gives the label of this row."""
+def bright_row(row, edge=8):
+    """Return an image to which the small model gives the label of this row."""
     pixels = np.zeros((8, 8), "uint8")
     pixels[row] = 100
-    return pixels
+    return np.asarray(Image.fromarray(pixels).resize((edge, edge), 0))
 
 
-def until(holds, seconds=60):
-    """Wait for a condition."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.05)
+def png(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "png")
+    return file.getvalue()
 
 
-@pytest.fixture
-def ask(server):
-    return asking(server)
+def check_refused(status, answer, expected):
+    """Check the status, and that the answer is a sentence that gives away no internals."""
+    assert status == expected, answer
+    sentence = answer["error"]
+    assert sentence.endswith(".")
+    assert not re.search(r"(^|[ '\"(])/\w|Traceback|\.py|object at", sentence), sentence
 
 
-def asking(server):
-    def ask(raw: bytes, *right: int, ends=False):
-        """The answer's status, and its body, read as JSON."""
-        client = Client(server.port)
-        status, headers, body = client.ask(Case("asked", raw, right or (200,), ends))
-        client.close()
-        if headers.get("content-type") == "application/json":
-            body = json.loads(body)
-        return status, headers, body
-
-    return ask
+# --- answers ----------------------------------------------------------------------------
 
 
-def check(case, status, headers, body):
-    """The answer is one of those that are right, in JSON, and gives nothing away."""
-    assert status in case.right, (case.name, case.raw[:300], status, body[:300])
-    if status >= 400:
-        assert headers["content-type"] == "application/json", case
-        sentence = json.loads(body)["error"]
-        assert len(sentence) > 10, case
-        assert sentence.endswith("."), (case, sentence)
-        assert not re.search(r"(^|[ '\"(])/\w|Traceback|\.py|object at", sentence), sentence
+def test_a_real_export_answers_files_and_samples(whole_way, monkeypatch):
+    monkeypatch.chdir(whole_way.folder)
+    with served.running(loading.find(tiny.recipe)) as port:
+        _, said = ask(port, "/predict", b"2.0 0.1", content_type="text/plain; charset=utf-8")
+        assert said["label"] == "right"
+        assert said["probability"] == max(said["probabilities"].values()) > 0.5
+        assert list(said["probabilities"]) == ["right", "left"]
+        samples = {"instances": [[2.0, 0.1], [-2, 0.1]]}
+        _, answer = ask(port, "/v1/models/tiny/versions/1:predict", samples)
+        assert [row["label"] for row in answer["predictions"]] == ["right", "left"]
+        assert set(answer["predictions"][0]) == {"label", "probabilities", "scores"}
+        p = answer["predictions"][0]["probabilities"][1]
+        assert p == pytest.approx(said["probability"], abs=1e-6)
+        for wrong in ([1e39, 0], [float("inf"), 0], ["1", 2], [True, 2], [1, 2, 3], [None, 1], 5):
+            check_refused(*ask(port, "/v1/models/tiny:predict", {"instances": [wrong]}), 400)
 
 
-# --- the endpoints ----------------------------------------------------------------------
-
-
-def test_says_where_it_serves_and_how_to_ask(tiny_server):
-    assert "Serving saved_models/tiny/1 at http://127.0.0.1:" in tiny_server.said
-    assert "curl -H 'Content-Type: " in tiny_server.said
-
-
-def test_the_real_exports_file_and_instances(tiny_server):
-    ask = asking(tiny_server)
-    _, _, said = ask(posted(b"2.0 0.1", "/predict", content_type="text/plain; charset=utf-8"))
-    assert said["label"] == "right"
-    assert said["probability"] == max(said["probabilities"].values()) > 0.5
-    assert list(said["probabilities"]) == ["right", "left"]
-    samples = [[2.0, 0.1], [-2, 0.1]]
-    _, _, answer = ask(
-        posted(json.dumps({"instances": samples}).encode(), "/v1/models/tiny:predict")
-    )
-    rows = answer["predictions"]
-    assert [row["label"] for row in rows] == ["right", "left"]
-    assert rows[0]["probabilities"][1] == pytest.approx(said["probability"], abs=1e-6)
-    assert set(rows[0]) == {"label", "probabilities", "scores"}
-
-
-def test_status_and_metadata_in_tensorflow_servings_words(tiny_server):
-    ask = asking(tiny_server)
-    _, _, status = ask(request(path="/v1/models/tiny"))
+def test_status_and_metadata_have_tensorflow_servings_form(picture):
+    _, status = ask(picture, "/v1/models/picture")
     assert status["model_version_status"][0]["state"] == "AVAILABLE"
     assert status["model_version_status"][0]["version"] == "1"
-    _, _, described = ask(request(path="/v1/models/tiny/versions/1/metadata"))
-    assert described["model_spec"] == {"name": "tiny", "signature_name": "", "version": "1"}
+    _, described = ask(picture, "/v1/models/picture/versions/1/metadata")
+    assert described["model_spec"] == {"name": "picture", "signature_name": "", "version": "1"}
     signature = described["metadata"]["signature_def"]["signature_def"]["serving_default"]
-    assert signature["inputs"]["point"]["dtype"] == "DT_FLOAT"
-    sizes = [d["size"] for d in signature["inputs"]["point"]["tensor_shape"]["dim"]]
-    assert sizes == ["-1", "2"]
+    image = signature["inputs"]["image"]
+    assert image["dtype"] == "DT_UINT8"
+    assert [d["size"] for d in image["tensor_shape"]["dim"]] == ["-1", "8", "8", "1"]
     assert set(signature["outputs"]) == {"label", "probabilities", "scores"}
-    assert described["metadata"]["data"]["classes"] == ["left", "right"]
 
 
-@pytest.mark.parametrize(
-    "instance", [[1e39, 0], [3.4e38, 3.4e38], ["1", 2], [True, 2], [1, 2, 3], [None, 1], 5, "ab"]
-)
-def test_what_a_float_model_does_not_take(tiny_server, instance):
-    body = json.dumps({"instances": [instance]}).encode()
-    status, _, answer = asking(tiny_server)(posted(body, "/v1/models/tiny:predict"), 400)
-    assert status in ((200, 400) if instance == [3.4e38, 3.4e38] else (400,)), answer
-
-
-def test_a_file_that_the_source_cannot_read(tiny_server):
-    raw = posted(b"one two", "/predict", content_type="text/plain")
-    status, _, answer = asking(tiny_server)(raw, 400)
-    assert status == 400
-    assert answer["error"] == "The body could not be read as text/plain."
-
-
-def test_the_image_is_read_as_predict_reads_it(ask):
-    pixels = bright_row(3)
-    file = io.BytesIO()
-    Image.fromarray(pixels).resize((32, 32), 0).save(file, "png")
-    _, _, said = ask(posted(file.getvalue(), "/predict", content_type="image/png"))
-    assert said["label"] == "d"
-    assert len(said["probabilities"]) == 5
-    _, _, answer = ask(posted(json.dumps({"instances": pixels[None, ..., None].tolist()}).encode()))
-    assert answer["predictions"][0]["label"] == "d"
-
-
-def test_many_instances_are_answered_in_order(ask):
-    pixels = np.zeros((100, 8, 8, 1), "uint8")
+def test_row_and_columnar_forms_agree(picture):
+    """Samples come back in their order, also where they are more than one batch."""
     rows = np.arange(100) % 8
-    pixels[np.arange(100), rows] = 50
-    _, _, answer = ask(posted(json.dumps({"instances": pixels.tolist()}).encode()))
-    assert [p["label"] for p in answer["predictions"]] == ["abcdefgh"[row] for row in rows]
+    samples = np.stack([bright_row(row)[..., None] for row in rows]).tolist()
+    labels = ["abcdefgh"[row] for row in rows]
+    for body in ({"instances": samples}, {"instances": [{"image": s} for s in samples]}):
+        _, answer = ask(picture, PREDICT, body)
+        assert [row["label"] for row in answer["predictions"]] == labels
+    for body in ({"inputs": samples}, {"inputs": {"image": samples}}):
+        _, answer = ask(picture, PREDICT, {**body, "signature_name": "serving_default"})
+        assert answer["outputs"]["label"] == labels
+        assert np.shape(answer["outputs"]["scores"]) == (100, 10)
 
 
-def test_the_page_runs_its_own_script_alone(ask):
-    _, headers, page = ask(request(path="/"))
-    policy = headers["content-security-policy"]
-    assert policy.startswith("default-src 'none'; script-src 'sha256-")
-    assert "unsafe" not in policy
-    assert headers["x-content-type-options"] == "nosniff"
-    assert "access-control-allow-origin" not in headers
-    assert not re.findall(rb"(?:src|href)=\"(?!/v1/)", page)
-    assert b'accept="image/png, image/jpeg"' in page
+def test_a_single_output_has_no_name(text):
+    for given, got in (("instances", "predictions"), ("inputs", "outputs")):
+        _, answer = ask(text, "/v1/models/text:predict", {given: ["xa", "b"]})
+        assert answer == {got: [[0, 0, 1, 0], [0, 0, 0, 1]]}
 
 
-# --- text -------------------------------------------------------------------------------
-
-
-def going_on(text, **query):
-    path = "/predict?" + "&".join(f"{name}={value}" for name, value in query.items())
-    return posted(text, path, content_type="text/plain")
+def test_an_image_is_read_as_predict_reads_it(picture):
+    status, said = ask(picture, "/predict", png(bright_row(3, edge=32)), content_type="image/png")
+    assert (status, said["label"], len(said["probabilities"])) == (200, "d", 5)
 
 
 @pytest.mark.parametrize(("length", "written"), [(0, ""), (4, "bcab"), (1000, 333 * "bca" + "b")])
-def test_a_text_goes_on_as_far_as_asked(ask_text, length, written):
-    _, _, said = ask_text(going_on(b"xa", length=length))
+def test_a_text_is_continued(text, length, written):
+    _, said = ask(text, f"/predict?length={length}", b"xa", content_type="text/plain")
     assert said == {"continuation": written}
 
 
-def test_a_text_goes_on_no_further_than_it_may(ask_text):
-    status, _, said = ask_text(going_on(b"xa", length=1001), 400)
-    assert status == 400
-    assert said["error"] == "length must be a whole number, 1000 at most."
+def test_the_seed_decides_how_a_text_is_continued(text):
+    def drawn(seed):
+        path = f"/predict?length=1&seed={seed}"
+        return ask(text, path, b"?", content_type="text/plain")[1]["continuation"]
+
+    first = [drawn(seed) for seed in range(12)]
+    assert set(first) == set("\nabc")
+    assert first == [drawn(seed) for seed in range(12)]
 
 
-def test_a_seed_decides_how_a_text_goes_on(ask_text):
-    def written(seed):
-        return ask_text(going_on(b"?", length=1, seed=seed))[2]["continuation"]
+# --- refusals ---------------------------------------------------------------------------
 
-    drawn = [written(seed) for seed in range(12)]
-    assert set(drawn) == set("\nabc")
-    assert drawn == [written(seed) for seed in range(12)]
-    assert ask_text(going_on(b"?", length=1))[2]["continuation"] == drawn[0]
+ZEROS = np.zeros((2, 8, 8, 1), int).tolist()
+BODIES = {  # each is wrong in one way
+    "no JSON": b'{"instances": [',
+    "no UTF-8": b'{"instances": ["\xff\xfe"]}',
+    "too deep": b"[" * 100_000,
+    "too many digits": b'{"instances": [' + b"1" * 5000 + b"]}",
+    "no object": b"[]",
+    "nothing": b"",
+    "neither form": {},
+    "both forms": {"instances": ZEROS, "inputs": ZEROS},
+    "an unknown key": {"instances": ZEROS, "more": 1},
+    "another signature": {"instances": ZEROS, "signature_name": "train"},
+    "no list": {"instances": 1},
+    "no samples": {"instances": []},
+    "too many samples": {"instances": 129 * ZEROS},
+    "another input": {"instances": [{"picture": ZEROS[0]}]},
+    "another column": {"inputs": {"picture": ZEROS}},
+    "another shape": {"instances": np.zeros((2, 8, 7, 1), int).tolist()},
+    "another rank": {"instances": np.zeros((2, 64), int).tolist()},
+    "an empty axis": {"instances": [[]]},
+    "uneven lists": {"instances": [ZEROS[0], ZEROS[1][:3]]},
+    **{
+        f"{number} as number": {"instances": np.full((1, 8, 8, 1), number, object).tolist()}
+        for number in (-1, 256, 1.5, np.nan, np.inf, 10**400, True, None, "7")
+    },
+}
 
 
-def test_the_page_of_a_text_model_has_room_for_text(ask_text, ask):
-    _, _, page = ask_text(request(path="/"))
-    assert b'accept="text/plain"' in page
-    assert b"<label>Text" in page
-    assert b"<label hidden>Text" in ask(request(path="/"))[2]
+@pytest.mark.parametrize("name", BODIES)
+def test_a_body_that_the_model_cannot_take(picture, name):
+    check_refused(*ask(picture, PREDICT, BODIES[name]), 400)
+
+
+@pytest.mark.parametrize("sample", [1, ["a"], None, "a" * 1025, "", "!"])
+def test_a_text_that_the_model_cannot_take(text, sample):
+    """The model itself rejects an empty text, and its answer after ! is not finite."""
+    check_refused(*ask(text, "/v1/models/text:predict", {"instances": ["a", sample]}), 400)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "options"),
+    [
+        ("/nothing", 404, {}),
+        ("/v1/models/other:predict", 404, {"body": {}}),
+        ("/v1/models/picture/versions/9", 404, {}),
+        ("/predict/", 404, {"body": b""}),
+        (PREDICT, 405, {}),
+        ("/", 405, {"method": "DELETE"}),
+        ("/predict", 415, {"body": b"a", "content_type": "text/html"}),
+        ("/predict", 415, {"body": b"a"}),
+        ("/predict", 400, {"body": b"", "content_type": "image/png"}),
+        ("/predict", 400, {"body": png(bright_row(1))[:50], "content_type": "image/png"}),
+        ("/predict?length=1001", 400, {"body": b"", "content_type": "image/png"}),
+        ("/predict?seed=-1", 400, {"body": b"", "content_type": "image/png"}),
+        (PREDICT, 413, {"body": bytes(MAX_BODY + 1)}),
+        (PREDICT, 403, {"body": {"instances": ZEROS}, "origin": "http://example.com"}),
+        (PREDICT, 403, {"body": {"instances": ZEROS}, "origin": "null"}),
+    ],
+)
+def test_a_request_that_is_refused(picture, path, status, options):
+    check_refused(*ask(picture, path, **options), status)
+
+
+def test_hosts_and_pages_of_this_machine_only(picture):
+    for host in ("localhost", "localhost:8501", "127.0.0.1:1"):
+        assert ask(picture, "/", host=host)[0] == 200
+        answer = ask(picture, PREDICT, {"instances": ZEROS}, host=host, origin=f"http://{host}")
+        assert answer[0] == 200
+    for host in ("example.com", "127.0.0.1.example.com", "user@127.0.0.1", "127.0.0.1, a.com"):
+        assert ask(picture, "/", host=host)[0] == 400
+    for address in {
+        a[4][0] for a in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
+    }:
+        if address != "127.0.0.1":
+            with pytest.raises(OSError):
+                socket.create_connection((address, picture), timeout=5)
+
+
+def test_more_connections_than_allowed(picture):
+    """Further clients hear 503, and are welcome again once others have left."""
+    silent = [socket.create_connection(("127.0.0.1", picture)) for _ in range(64)]
+    time.sleep(0.2)
+    assert ask(picture, "/")[0] == 503
+    for connection in silent:
+        connection.close()
+    time.sleep(0.2)
+    assert ask(picture, "/")[0] == 200
+
+
+def test_a_body_that_does_not_arrive(picture, monkeypatch):
+    from kcatalog.recipe.serve import app
+
+    monkeypatch.setattr(app, "BODY_SECONDS", 0.2)
+    head = f"POST {PREDICT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", picture), timeout=30) as slow:
+        slow.sendall(head.encode())
+        assert slow.recv(1000).startswith(b"HTTP/1.1 408")
+
+
+# --- files that lie ---------------------------------------------------------------------
+
+
+def test_files_whose_headers_lie(tmp_path):
+    """They are refused without a path of this machine, and nothing is allocated for promises."""
+    from starlette.exceptions import HTTPException
+
+    from kcatalog.recipe.serve import requests
+
+    class Sound:
+        source, facts = data.Speech(), {"input_name": "waveform", "input_shape": [16_000]}
+
+        def read(self, paths):
+            return self.source.read(paths, self.facts)
+
+    def wav(rate=16_000, channels=1, bits=16, promised=3200):
+        form = (
+            np.array([1, channels], "<u2").tobytes() + np.array([rate, 2 * rate], "<u4").tobytes()
+        )
+        form += np.array([bits // 8 * channels, bits], "<u2").tobytes()
+        parts = ((b"fmt ", len(form), form), (b"data", promised, bytes(range(160)) * 20))
+        content = b"".join(n + np.uint32(size).tobytes() + part for n, size, part in parts)
+        return b"RIFF" + np.uint32(len(content) + 4).tobytes() + b"WAVE" + content
+
+    for good in (wav(), wav(rate=8000), wav(promised=2**32 - 1)):
+        assert requests.read_file(good, ".wav", Sound()).shape == (1, 16_000)
+    for body in (wav(rate=0), wav(channels=0), wav(bits=7), wav(bits=0), wav()[:30], b"RIFF", b""):
+        with pytest.raises(HTTPException) as error:
+            requests.read_file(body, ".wav", Sound())
+        check_refused(error.value.status_code, {"error": error.value.detail}, 400)
 
 
 # --- the page ---------------------------------------------------------------------------
 
 
+def test_the_page_loads_nothing_from_elsewhere(picture, text):
+    _, page = ask(picture, "/")
+    assert not re.findall(rb"(?:src|href)=\"(?!/v1/)", page)
+    assert b'accept="image/png, image/jpeg"' in page
+    assert b"<label hidden>Text" in page
+    assert b"<label>Text" in ask(text, "/")[1]
+
+
 @pytest.mark.slow
-def test_the_page_in_a_browser(server, tmp_path):
-    """A file and a click bring its label, and the policy stops nothing the page needs."""
+def test_the_page_in_a_browser(picture, tmp_path):
+    """A file and a click show its label; a broken file shows the error."""
     from playwright import sync_api
 
     browser = shutil.which("chromium") or pytest.skip("there is no chromium on the PATH")
     Image.fromarray(bright_row(4)).save(tmp_path / "e.png")
     with sync_api.sync_playwright() as playwright:
         window = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        page, complaints = window.new_page(), []
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"http://127.0.0.1:{server.port}/")
+        page, errors = window.new_page(), []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"http://127.0.0.1:{picture}/")
         page.set_input_files("#file", tmp_path / "e.png")
         page.get_by_role("button", name="Predict").click()
         sync_api.expect(page.locator("#answer")).to_contain_text('"label": "e"')
         assert not page.locator("textarea").is_visible()
-        assert complaints == []
         torn = {"name": "e.png", "mimeType": "image/png", "buffer": b"no image"}
         page.set_input_files("#file", files=torn)
         page.get_by_role("button", name="Predict").click()
         sync_api.expect(page.locator("#answer.error")).to_contain_text("must be an image")
+        assert errors == []
         window.close()
 
 
-# --- who asks, how much, how slowly -----------------------------------------------------
+# --- the command ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_every_kind_of_request(server, seed):
-    client = Client(server.port)
-    for case in hostile.every_kind(seed):
-        check(case, *client.ask(case))
-    client.close()
+def test_serve_says_what_is_missing(call, picture, monkeypatch):
+    def refused(*options):
+        done = call("serve", *options, recipe=served.recipe("picture"))
+        assert done.code == 2
+        return done.err
 
-
-def test_three_hundred_requests_on_four_connections(server):
-    def some(seed):
-        client = Client(server.port)
-        for case in hostile.cases(seed, 75):
-            check(case, *client.ask(case))
-        client.close()
-
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        list(pool.map(some, range(10, 14)))
-
-
-def test_listens_on_the_loopback_interface_alone(server):
-    others = {a[4][0] for a in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
-    for address in {*others, "127.0.0.2"} - {"127.0.0.1"}:
-        with pytest.raises(OSError):
-            socket.create_connection((address, server.port), timeout=5)
-
-
-@pytest.mark.parametrize("host", ["localhost", "LocalHost:8501", "127.0.0.1:1", "[::1]:80"])
-def test_hosts_of_this_machine(ask, host):
-    assert ask(request(host=host))[0] == 200
-
-
-def test_a_page_of_its_own_may_ask(ask):
-    assert ask(request(host="localhost:8501", origin="http://localhost:8501"))[0] == 200
-
-
-@pytest.mark.parametrize(
-    ("raw", "status"),
-    [
-        (b"GET /health HT", 408),
-        (request()[:-2], 408),
-        (posted(b"", content_length="10"), 408),
-        (posted(b"{", content_length="10"), 408),
-        (posted(b"", content_length=None, transfer_encoding="chunked") + b"5\r\nhel", 408),
-        (posted(b"", content_length=str(2**40)), 413),
-    ],
-    ids=["torn line", "torn headers", "no body", "torn body", "torn chunk", "a lie"],
-)
-def test_slow_clients_are_told(ask, raw, status):
-    code, headers, answer = ask(raw, status)
-    assert code == status, answer
-    assert headers["connection"] == "close"
-
-
-def test_a_client_that_says_nothing_is_hung_up_on(server):
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as silent:
-        assert silent.recv(1) == b""
-
-
-def test_a_client_that_trickles_headers_is_hung_up_on(server):
-    """Each byte in time, all of them too late."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=0.05) as slow:
-        slow.sendall(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx: ")
-        answer = b""
-        for _ in range(600):
-            try:
-                answer = slow.recv(1000)
-                break
-            except TimeoutError:
-                slow.sendall(b"a")
-        assert answer.startswith(b"HTTP/1.1 408")
-
-
-def test_a_connection_serves_many_requests_and_pipelines(server):
-    client = Client(server.port)
-    for _ in range(5):
-        assert client.ask(Case("page", request(), (200,)))[0] == 200
-        assert client.socket is not None
-    client.socket.sendall(3 * request())
-    got = b""
-    while got.count(b'{"status":"ok"}') < 3:
-        got += client.socket.recv(1000)
-    client.close()
-
-
-def test_too_many_connections(server):
-    """The next one is turned away, and welcome again when one has gone."""
-    silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(70)]
-    client = Client(server.port)
-    status, headers, body = client.ask(Case("one more", request(), (503,)))
-    for s in silent:
-        s.close()
-    client.close()
-    assert status == 503
-    assert headers["retry-after"] == "1"
-    assert json.loads(body)["error"]
-
-    def welcome():
-        status, _, _ = client.ask(Case("again", request(), (200,)))
-        client.close()
-        return status == 200
-
-    until(welcome)
-
-
-# --- the command line -------------------------------------------------------------------
-
-
-def test_a_port_in_use(whole_way, call, monkeypatch, server):
-    monkeypatch.chdir(whole_way.folder)
-    done = call("serve", "--port", server.port)
-    assert done.code == 2
-    assert f"--port must be free. Received: {server.port}" in done.err
-
-
-def test_a_version_that_is_not_there(whole_way, call, monkeypatch):
-    monkeypatch.chdir(whole_way.folder)
-    done = call("serve", "--version", 99)
-    assert done.code == 2
-    assert "--version must be an exported version of tiny: 1" in done.err
-
-
-def test_nothing_exported(call):
-    done = call("serve")
-    assert done.code == 2
-    assert done.err == "There is no exported tiny yet. Run `export` first.\n"
-
-
-def test_without_the_libraries(call, monkeypatch):
+    assert refused() == "There is no exported picture yet. Run `export` first.\n"
+    served.export("picture")
+    assert "--version must be an exported version of picture: 1." in refused("--version", 99)
+    assert refused("--port", picture).startswith(f"Port {picture} cannot be used (")
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    done = call("serve")
-    assert done.code == 2
-    assert 'pip install "kcatalog[serve]"' in done.err
+    assert 'pip install "kcatalog[serve]"' in refused()
 
 
-# --- soak -------------------------------------------------------------------------------
+def mixed(rng):
+    """Return a request for `ask`, and the status of its answer."""
+    samples = np.frombuffer(rng.randbytes(64 * rng.randint(1, 20)), "uint8")
+    image, kind = rng.randbytes(100), {"content_type": "image/png"}
+    return rng.choice(
+        [
+            (("/",), {}, 200),
+            (("/v1/models/picture/metadata",), {}, 200),
+            ((PREDICT, {"instances": samples.reshape(-1, 8, 8, 1).tolist()}), {}, 200),
+            ((PREDICT, {"inputs": samples.reshape(-1, 8, 8, 1).tolist()}), {}, 200),
+            (("/predict", png(samples.reshape(-1, 8))), kind, 200),
+            (("/predict", image), kind, 400),
+            ((PREDICT, rng.choice([b for b in BODIES.values() if b != {}])), {}, 400),
+            ((f"/{rng.random()}",), {}, 404),
+            ((PREDICT,), {}, 405),
+            ((PREDICT, {}), {"origin": "http://example.com"}, 403),
+        ]
+    )
 
 
-@pytest.mark.soak
-def test_ten_thousand_requests_leave_it_as_it_was(tmp_path):
-    """Flat memory, every answer right, nothing in the log."""
-    memory = {}
+def test_two_thousand_mixed_requests_leave_it_running_with_flat_memory(tmp_path):
+    """A tenth of them is no HTTP, or ends in its middle. SIGTERM then ends the server in order."""
+    root, errors = Path(__file__).parents[2], tmp_path / "stderr"
+    environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONUNBUFFERED": "1"}
+    rng = random.Random(0)
     with (
-        served.running([served.__file__, "picture", "{}"], tmp_path) as server,
-        concurrent.futures.ThreadPoolExecutor(4) as pool,
+        errors.open("w") as stderr,
+        subprocess.Popen(
+            [sys.executable, served.__file__],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        ) as process,
     ):
-
-        def some(seed):
-            client = Client(server.port)
-            for case in hostile.cases(seed, 125):
-                check(case, *client.ask(case))
-            client.close()
-
-        at_first = open_files_once_running(server)
-        for done in range(500, 10_001, 500):
-            list(pool.map(some, range(done, done + 4)))
-            memory[done] = server.memory
-        print(f"resident memory, kB: {memory}")
-        assert memory[10_000] < 1.05 * memory[2_000], memory
-        assert server.process.poll() is None
-        until(lambda: server.open_files <= at_first)  # every connection is gone
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(timeout=30) == 0
-        assert "Traceback" not in server.errors.read_text()
-        assert "Error" not in server.errors.read_text()
-
-
-@pytest.mark.soak
-def test_clients_that_do_not_read_are_hung_up_on(tmp_path):
-    """They ask again and again, and leave the answers where they are."""
-    limits = json.dumps({"body_seconds": 1, "answer_seconds": 1})
-    body = json.dumps({"instances": np.zeros((200, 8, 8, 1), int).tolist()}).encode()
-    with served.running([served.__file__, "picture", limits], tmp_path) as server:
-        at_first = open_files_once_running(server)
-        clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(4)]
-        for client in clients:
-            client.settimeout(60)
-            with client, pytest.raises(ConnectionError):
-                client.sendall(1000 * posted(body))
-        until(lambda: server.open_files <= at_first)
+        try:
+            said = process.stdout.readline() + process.stdout.readline()
+            assert "Serving saved_models/picture/1 at http://127.0.0.1:" in said, errors.read_text()
+            assert "curl -H 'Content-Type: image/png'" in said
+            port = int(said.split("http://127.0.0.1:")[1].split()[0])
+            memory = {}
+            for done in range(1, 2001):
+                if done % 10 == 0:
+                    whole = (
+                        f"POST {PREDICT} HTTP/1.1\r\nhost: localhost\r\n"
+                        + "content-length: 9\r\n\r\n"
+                    )
+                    torn = whole.encode()[: rng.randint(1, len(whole))]
+                    answer = ask_raw(port, rng.choice([torn, rng.randbytes(rng.randint(1, 4000))]))
+                    assert answer == b"" or answer.startswith(b"HTTP/1.1 4"), answer
+                else:
+                    arguments, headers, right = mixed(rng)
+                    status, answer = ask(port, *arguments, **headers)
+                    assert status == right, (arguments, answer)
+                if done % 500 == 0:
+                    memory[done] = resident(process.pid)
+            print(f"resident memory, kB: {memory}")
+            assert memory[2000] < 1.05 * memory[1000], memory
+            process.send_signal(signal.SIGTERM)
+            rest, _ = process.communicate(timeout=30)
+            assert (process.returncode, rest) == (0, "Stopped.\n")
+            assert "Traceback" not in errors.read_text()
+        finally:
+            process.kill()
 
 
-def open_files_once_running(server):
-    """The server's own, and those of one connection."""
-    client = Client(server.port)
-    assert client.ask(Case("first", request(), (200,)))[0] == 200
-    count = server.open_files
-    client.close()
-    return count
+def resident(pid):
+    """Return a process's resident memory in kilobytes."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0])

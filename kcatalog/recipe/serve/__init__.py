@@ -1,12 +1,9 @@
-"""`serve`: an exported model behind HTTP on this machine, to try it out.
+"""`serve`: try an export out over HTTP, on this machine only.
 
-limits       what a request may cost
-connection   one connection: slow, broken and too many clients
-guard        what every request must pass: its sender, its size
-app          the paths
-instances, files   JSON and files to the model's input
-model, worker      the exported model, one request at a time
-answers, metadata, page   what clients get to see
+app        the endpoints
+requests   request bodies, read as the model's input
+metadata   the model's status and signature, in TensorFlow Serving's form
+page       the page at `/`
 """
 
 from __future__ import annotations
@@ -14,69 +11,50 @@ from __future__ import annotations
 import socket
 
 from kcatalog.recipe.export import loading
-from kcatalog.recipe.serve.limits import Limits
 from kcatalog.recipe.terminal import output
 from kcatalog.recipe.terminal.errors import RecipeError
 
-HOST = "127.0.0.1"  # nobody else's: what is served here has no password
+HOST = "127.0.0.1"  # reachable from this machine only, because there is no password
 
 
-def serve(recipe, port: int, version: int | None = None, limits: Limits | None = None):
+def serve(recipe, port: int, version: int | None = None):
     """Serve an exported version until Ctrl-C or SIGTERM.
 
     Args:
-        recipe: whose export.
-        port: on the loopback interface; 0 takes a free one.
-        version: the newest by default.
-        limits: what a request may cost.
+        recipe: the recipe whose export is served.
+        port: a port of the loopback interface; 0 takes a free one.
+        version: the version to serve; the newest by default.
     """
-    limits = limits or Limits()
     try:
-        import uvicorn
+        import uvicorn  # noqa: F401
 
-        from kcatalog.recipe.serve import app, connection, model, page
+        from kcatalog.recipe.serve import app, page
     except ImportError as e:
         raise RecipeError(
-            f"This needs the package {e.name}, which is not installed. "
+            f"`serve` needs the package {e.name}, which is not installed. "
             'Install it with: pip install "kcatalog[serve]"'
         ) from e
     exported = loading.find(recipe, version)
     console = output.console()
     try:
-        with _listening(port) as listening:
+        with listen(port) as listening:
             url = f"http://{HOST}:{listening.getsockname()[1]}"
-            config = uvicorn.Config(
-                app.app(model.Model(exported, limits), limits, url),
-                http=connection.protocol(limits),
-                ws="none",
-                loop="asyncio",
-                lifespan="on",
-                log_level="error",
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                headers=[("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")],
-                h11_max_incomplete_event_size=limits.head,
-                timeout_keep_alive=limits.idle_seconds,
-                timeout_graceful_shutdown=5,
-            )
             console.print(
-                f"Serving {exported.folder} at {url} (Ctrl+C ends it). Try it with:\n"
+                f"Serving {exported.folder} at {url} (Ctrl+C stops it). Try it with:\n"
                 f"{page.curl(exported.facts['input_name'], url)}",
             )
-            uvicorn.Server(config).run(sockets=[listening])
-    except KeyboardInterrupt:  # uvicorn ends in order, and then hands the signal on
+            app.server(exported, url).run(sockets=[listening])
+    except KeyboardInterrupt:  # uvicorn shuts down in order and then raises the signal again
         console.print("Stopped.")
 
 
-def _listening(port: int) -> socket.socket:
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on a port of the loopback interface."""
     try:
         listening = socket.create_server((HOST, port))
     except OSError as e:
-        raise RecipeError(
-            f"--port must be free. Received: {port} ({e.strerror}). Give another one, or 0."
-        ) from e
-    # Headers and body are written one after the other; the body must not wait for the client's
-    # acknowledgement of the headers, 40 ms. asyncio sees to it only where it made the socket.
+        raise RecipeError(f"Port {port} cannot be used ({e.strerror}). Try --port 0.") from e
+    # asyncio sets this only on sockets that it made itself. Without it, each answer's body waits
+    # about 40 ms until the client has acknowledged the headers.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening

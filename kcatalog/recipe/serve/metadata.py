@@ -1,4 +1,4 @@
-"""What TensorFlow Serving says of a model, in its words."""
+"""The model's status and metadata in the form of TensorFlow Serving's REST API."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from kcatalog.recipe.export.loading import Exported
 
 
 def status(version: str) -> dict:
-    """The version that is served."""
+    """Return the status of the version that is served."""
     fine = {"error_code": "OK", "error_message": ""}
     return {"model_version_status": [{"version": version, "state": "AVAILABLE", "status": fine}]}
 
 
 def describe(exported: Exported) -> dict:
-    """The signature: its inputs and outputs; and what the manifest says of the data."""
+    """Return the inputs and outputs of the signature, and the manifest's facts of the data."""
     answer = exported.answer
     signature = {
         "inputs": {answer.input.name: _tensor(answer.input)},
@@ -30,7 +30,7 @@ def describe(exported: Exported) -> dict:
 
 
 def _tensor(spec) -> dict:
-    """A tensor's type and shape; -1 for an axis whose length is open."""
+    """Return a tensor's type and shape; the size of an open axis is -1."""
     import tensorflow as tf
 
     types = tf.compat.v1.AttrValue.DESCRIPTOR.fields_by_name["type"].enum_type
