@@ -30,7 +30,7 @@ source = Series(default="taylor", horizon=48, window=336)
 def build(hp, data):
     """Differences to the season before, read by a GRU; a median and a band at each step ahead."""
     history = keras.Input(data.input_shape, dtype="float32", name=data.input_name)
-    season, horizon = data.facts["season"], data.test[1].shape[1]
+    season, horizon = data.details.season, data.test[1].shape[1]
     before = [step % season - season for step in range(horizon)]  # of each step ahead
     scale = float(np.std(data.train[1] - data.train[0][:, before])) or 1.0
 

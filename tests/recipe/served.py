@@ -15,12 +15,14 @@ from kcatalog.recipe import Recipe, data, serve
 
 FACTS = {
     "picture": {
+        "name": "some",
         "task": "classification",
         "input_name": "image",
         "input_shape": [8, 8, 1],
         "classes": list("abcdefghij"),
     },
     "text": {
+        "name": "some",
         "task": "next-character",
         "input_name": "characters",
         "input_shape": [128],

@@ -18,6 +18,7 @@ from kcatalog.recipe.data.speech import picture as speech_picture
 from kcatalog.recipe.data.speech import read_wav
 from kcatalog.recipe.data.text import code_points
 from kcatalog.recipe.terminal.errors import RecipeError
+from tests.recipe import tiny
 
 # --- what all data have in common --------------------------------------------------------
 
@@ -125,7 +126,7 @@ def test_files_to_predict_are_read_as_those_trained_on(pictures):
     source = Images(size=16, channels=1)
     loaded = source.load(pictures)
     file = next((pictures / "cats").glob("*.png"))
-    x = source.read([file], {"input_shape": list(loaded.input_shape)})
+    x = source.read([file], loaded.info)
     assert x.shape == (1, 16, 16, 1)
     assert any(np.array_equal(x[0], known) for known in loaded.train[0])
 
@@ -134,9 +135,9 @@ def test_sixteen_bit_and_transparent_images_are_read(tmp_path):
     deep = np.full((4, 4), 0x8000, "uint16")
     Image.fromarray(deep).save(tmp_path / "deep.png")
     Image.new("RGBA", (4, 4), (10, 20, 30, 255)).save(tmp_path / "clear.png")
-    x = Images().read([tmp_path / "deep.png"], {"input_shape": [4, 4, 1]})
+    x = Images().read([tmp_path / "deep.png"], tiny.info(input_shape=(4, 4, 1)))
     assert x.max() == x.min() == 128
-    x = Images().read([tmp_path / "clear.png"], {"input_shape": [2, 2, 3]})
+    x = Images().read([tmp_path / "clear.png"], tiny.info(input_shape=(2, 2, 3)))
     assert x[0, 0, 0].tolist() == [10, 20, 30]
 
 
@@ -285,10 +286,9 @@ def test_a_folder_of_recordings(recordings):
     loaded = source.load(recordings)
     assert (loaded.input_name, loaded.classes) == ("waveform", ("high", "low"))
     assert loaded.input_shape == (4000,)
-    facts = {"input_name": "waveform", "input_shape": [4000]}
-    x = source.read([recordings / "low" / "2.wav"], facts)
+    x = source.read([recordings / "low" / "2.wav"], loaded.info)
     np.testing.assert_allclose(x[0], tone(220), atol=1e-4)
-    short = source.read([recordings / "low" / "0.wav"], facts)[0]
+    short = source.read([recordings / "low" / "0.wav"], loaded.info)[0]
     assert not short[2400:].any()
     assert loaded.picture(x[0]).shape[2] == 3
 
@@ -307,13 +307,13 @@ def test_sample_formats_agree(tmp_path):
     for name, samples in formats.items():
         wavfile.write(tmp_path / f"{name}.wav", 8000, samples)
     files = [tmp_path / f"{name}.wav" for name in formats]
-    for name, x in zip(formats, source.read(files, {"input_name": "waveform"}), strict=True):
+    for name, x in zip(formats, source.read(files, tiny.info(input_name="waveform")), strict=True):
         np.testing.assert_allclose(x, signal, atol=0.005, err_msg=name)
 
 
 def test_another_sampling_rate_is_converted(tmp_path):
     file = write_wav(tmp_path / "cd.wav", tone(300, rate=44_100), rate=44_100)
-    x = Speech(rate=8000, seconds=0.5).read([file], {"input_name": "waveform"})[0]
+    x = Speech(rate=8000, seconds=0.5).read([file], tiny.info(input_name="waveform"))[0]
     np.testing.assert_allclose(x[100:-100], tone(300)[100:-100], atol=0.01)
 
 
@@ -392,10 +392,10 @@ def test_recordings_are_not_held_in_memory(tmp_path):
 
 
 def test_frames_to_predict_come_from_csv(tmp_path):
-    facts = {"input_name": "frames", "input_shape": [29, 2]}
+    info = tiny.info("classification", "frames", (29, 2))
     (tmp_path / "a.csv").write_text("1,2\n3,4\n")
     (tmp_path / "b.csv").write_text("5,6\n")
-    x = Speech().read([tmp_path / "a.csv", tmp_path / "b.csv"], facts)
+    x = Speech().read([tmp_path / "a.csv", tmp_path / "b.csv"], info)
     assert x.tolist() == [[[1, 2], [3, 4]], [[5, 6], [0, 0]]]
     for content, reason in {
         "1,2,3\n": "3 per line",
@@ -404,7 +404,7 @@ def test_frames_to_predict_come_from_csv(tmp_path):
     }.items():
         (tmp_path / "c.csv").write_text(content)
         with pytest.raises(RecipeError, match=reason):
-            Speech().read([tmp_path / "c.csv"], facts)
+            Speech().read([tmp_path / "c.csv"], info)
 
 
 def test_silence_can_be_drawn():
@@ -437,10 +437,10 @@ def test_a_text_file(tmp_path):
 def test_prompts_are_the_ends_of_files(tmp_path):
     file = tmp_path / "prompt.txt"
     file.write_text("abcdef", encoding="utf-8")
-    assert Text(context=4).read([file], {}) == ["cdef"]
+    assert Text(context=4).read([file], tiny.info()) == ["cdef"]
     file.write_text("")
     with pytest.raises(RecipeError, match=r"prompt\.txt must hold text"):
-        Text().read([file], {})
+        Text().read([file], tiny.info())
 
 
 def test_texts_that_cannot_be_learned_from(tmp_path):

@@ -125,8 +125,10 @@ def test_a_folder_of_either_kind(tmp_path, kind):
     data = source().load(tmp_path)
     assert (data.task, data.input_name, data.classes) == ("embedding", kind, ("a", "b"))
     suffix = "png" if kind == "image" else "wav"
-    facts = {"input_name": kind, "input_shape": data.input_shape}
-    assert source().read([tmp_path / "a" / f"0.{suffix}"], facts).shape == (1, *data.input_shape)
+    assert source().read([tmp_path / "a" / f"0.{suffix}"], data.info).shape == (
+        1,
+        *data.input_shape,
+    )
 
 
 def test_a_class_needs_two_samples_to_train_with(tmp_path):

@@ -23,7 +23,7 @@ from tests.recipe import tiny
 
 pytestmark = pytest.mark.tensorflow
 
-TEXT = {"task": "next-character", "input_name": "characters", "classes": list("\nabc")}
+TEXT = tiny.info("next-character", "characters", classes="\nabc")
 
 
 @pytest.fixture

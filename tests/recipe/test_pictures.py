@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from kcatalog.metrics import ExpectedCalibrationError
-from kcatalog.recipe.data import Data
+from kcatalog.recipe.data import Data, Details
 from kcatalog.recipe.data.files import draw
+from kcatalog.recipe.data.series import SeriesDetails
+from kcatalog.recipe.data.speech import SpeechDetails
 from kcatalog.recipe.monitoring import pictures
 from kcatalog.recipe.monitoring.pictures import (
     attention,
@@ -327,8 +329,7 @@ def series(test=12, horizon=4, history=6, every=1):
     both = np.lib.stride_tricks.sliding_window_view(values, history + horizon)[::every]
     part = (both[:, :history], both[:, history:])
     parts = (part, part, tuple(a[: test // every] for a in part))
-    facts = {"season": 2, "every": every}
-    return Data("ramp", "forecast", "history", *parts, (), facts=facts)
+    return Data("ramp", "forecast", "history", *parts, (), details=SeriesDetails(2, every))
 
 
 def outputs(data, low, middle, high):
@@ -382,14 +383,16 @@ def test_errors_by_step_ahead_rise_where_they_do():
 # --- which and when -----------------------------------------------------------------------
 
 
-def judged(task="classification", input_name="frames", bad=None, **facts):
+def judged(task="classification", input_name="frames", bad=None, details=None):
     x, y = RNG.normal(size=(12, 6, 4)).astype("float32"), np.arange(12, dtype="int32") % 2
     logits = RNG.normal(size=(12, 2))
     if input_name == "waveform":
         x = x.reshape(12, -1)
     if task == "next-character":
         y, logits = np.tile(y, (12, 1)), RNG.normal(size=(12, 12, 2))
-    data = Data("some", task, input_name, (x, y), (x, y), (x, y), ("a", "b"), None, facts)
+    data = Data(
+        "some", task, input_name, (x, y), (x, y), (x, y), ("a", "b"), None, details or Details()
+    )
     if bad is not None:
         logits[0] = bad
     return pictures.Judged(data, (x, y), logits, logits.argmax(axis=-1))
@@ -419,7 +422,9 @@ def test_what_is_drawn_while_training_and_at_the_end(tmp_path):
     every = written(tmp_path / "all", judged(), attentive())
     assert every == CHEAP | {"calibration", "frames"} | ATTENTION
     plain = keras.Sequential([keras.layers.Dense(2)])
-    sound = written(tmp_path / "sound", judged(input_name="waveform", rate=16), plain)
+    sound = written(
+        tmp_path / "sound", judged(input_name="waveform", details=SpeechDetails(16)), plain
+    )
     assert sound == CHEAP | {"calibration", "spectrograms"}
     text = written(tmp_path / "text", judged("next-character", "characters"), plain)
     assert text == {"confusion matrix", "sample predictions", pictures.MISTAKES, "calibration"}

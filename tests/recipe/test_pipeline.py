@@ -25,6 +25,7 @@ from kcatalog.recipe.feed.batches import Batches, InOrder
 from kcatalog.recipe.feed.input_stalls import Waiting
 from kcatalog.recipe.search.isolation import memory_used
 from kcatalog.recipe.terminal.errors import RecipeError
+from tests.recipe import tiny
 from tests.recipe.folders import SIZE, build, draw, recipe
 
 MB = 1024**2
@@ -60,7 +61,7 @@ def odd_images(folder):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_training_and_prediction_see_the_same_pixels(tmp_path, channels):
     shape, files = (16, 12, channels), odd_images(tmp_path)
-    expected = Images().read(files, {"input_shape": shape})
+    expected = Images().read(files, tiny.info(input_shape=shape))
     (pixels,) = streamed(Files(Shelf(files, read_image, shape, "uint8", {"shape": shape})))
     assert pixels.dtype == np.uint8
     np.testing.assert_array_equal(pixels, expected)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from kcatalog.recipe.export import loading
+from tests.recipe import tiny
 
 
 @pytest.fixture
@@ -105,8 +106,8 @@ def test_an_export_with_state_writes_what_one_without_writes(tmp_path):
     inputs = keras.Input((None,), dtype="int32", name="characters")
     x = keras.layers.GRU(8, return_sequences=True)(keras.layers.Embedding(128, 8)(inputs))
     model = keras.Model(inputs, keras.layers.Dense(3)(x))
-    facts = {"task": "next-character", "input_name": "characters", "classes": list("abc")}
-    signatures.write(model, facts, tmp_path / "model", stepwise=Stepwise(model))
+    info = tiny.info("next-character", "characters", classes="abc")
+    signatures.write(model, info, tmp_path / "model", stepwise=Stepwise(model))
     answer = loading.load(tmp_path / "model")
     assert next(iter(answer.step.beginning.values())).shape == (1, 8)
     by_state = loading.generate(answer, "abcab", 60, list("abc"), seed=0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kcatalog.recipe.data import Series
-from kcatalog.recipe.data.series import MOST_WINDOWS, every, find_season, windows
+from kcatalog.recipe.data.series import MOST_WINDOWS, SeriesDetails, every, find_season, windows
 from kcatalog.recipe.tasks import baselines, forecasts
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -30,7 +30,7 @@ def test_taylor_is_held_out_at_the_end():
     from pmdarima.datasets import load_taylor
 
     data, values = Series().load(), load_taylor().astype("float32")
-    assert data.facts == {"season": 336, "every": 1, "column": None}
+    assert data.details == SeriesDetails(season=336, every=1, column=None)
     x, y = data.test
     assert y.shape == (672 - 47, 48)
     assert np.array_equal(y[0], values[-672:][:48])
@@ -148,13 +148,13 @@ def test_other_things_than_csv_files(tmp_path):
 
 
 def test_files_to_predict_give_their_end(wave, tmp_path):
-    facts = {"input_shape": [36], "column": None}
-    x = SMALL.read([wave], facts)
+    info = SMALL.load(wave).info
+    x = SMALL.read([wave], info)
     assert x.shape == (1, 36)
     assert np.allclose(x[0], WAVE[-36:])
     short = csv(tmp_path, "1\n2\n3\n", "short.csv")
     with pytest.raises(RecipeError, match=r"short\.csv must hold 36 numbers at least.*Received: 3"):
-        SMALL.read([short], facts)
+        SMALL.read([short], info)
 
 
 # --- baseline -----------------------------------------------------------------------------
@@ -184,7 +184,7 @@ def test_ridge_agrees_with_the_normal_equations(wave):
 
 
 def _by_hand(data, penalty):
-    season = data.facts["season"]
+    season = data.details.season
     scale = np.std(data.train[1] - forecasts.last_season(data, data.train[0]))
     parts = [
         np.concatenate(a).astype("float64") for a in zip(data.train, data.validation, strict=True)

@@ -10,13 +10,14 @@ from kcatalog.recipe import tasks
 from kcatalog.recipe.data.images import read_image
 from kcatalog.recipe.export import reduced, serving, signatures
 from kcatalog.recipe.export.stepwise import AFTER, Stepwise
+from tests.recipe import tiny
 
 pytestmark = pytest.mark.tensorflow
 
 CLASSES = list("abcdefg")
-IMAGES = {"task": "classification", "input_name": "image", "classes": CLASSES}
-FRAMES = {**IMAGES, "input_name": "frames"}
-TEXT = {"task": "next-character", "input_name": "characters", "classes": list("\nabc")}
+IMAGES = tiny.info("classification", "image", classes=CLASSES)
+FRAMES = tiny.info("classification", "frames", classes=CLASSES)
+TEXT = tiny.info("next-character", "characters", classes="\nabc")
 RNG = np.random.default_rng(0)
 PICTURES = RNG.integers(0, 256, (3, 6, 5, 3)).astype("uint8")
 DARKER = np.outer(np.linspace(255, 0, 40), np.ones(30)).astype("uint8")
@@ -100,7 +101,7 @@ def grey(tmp_path_factory):
     folder = tmp_path_factory.mktemp("grey") / "model"
     inputs = keras.Input((6, 5, 1), dtype="uint8", name="image")
     model = keras.Model(inputs, keras.layers.Flatten()(keras.ops.cast(inputs, "float32")))
-    signatures.write(model, {"task": "embedding", "input_name": "image"}, folder)
+    signatures.write(model, tiny.info("embedding", "image"), folder)
     return load(folder)
 
 
@@ -162,9 +163,9 @@ def test_texts_to_labels(tmp_path):
     inputs = keras.Input((), dtype="string", name="text")
     model = keras.Model(inputs, keras.layers.Dense(2)(lookup(inputs)))
     model.layers[-1].set_weights([np.array([[0, 0], [1, 0], [0, 1.0]]), np.zeros(2)])
-    facts = {"task": "classification", "input_name": "text", "classes": ["praise", "blame"]}
+    info = tiny.info("classification", "text", classes=["praise", "blame"])
     for name, context in (("plain", {}), ("small", {"weights": reduced.float16(model)})):
-        signatures.write(model, facts, tmp_path / name, **context)
+        signatures.write(model, info, tmp_path / name, **context)
         ask = load(tmp_path / name)
         assert ask(text=["so bad", "very good"])["label"].tolist() == [b"blame", b"praise"]
         assert set(ask.model.signatures) == {"serving_default", "scores", "top_classes"}
@@ -220,12 +221,12 @@ def test_smaller_weights(image_model, tmp_path, kind, room, error):
 def test_arrays_and_graphs_name_outputs_alike():
     outputs = RNG.normal(size=(2, 4)).astype("float32")
     for task in ("classification", "embedding"):
-        named = {k: np.array(v) for k, v in serving.named(outputs, {"task": task}).items()}
-        want = serving.expected(outputs, {"task": task})
+        named = {k: np.array(v) for k, v in serving.named(outputs, tiny.info(task)).items()}
+        want = serving.expected(outputs, tiny.info(task))
         assert named.keys() == want.keys()
         for key in want:
             np.testing.assert_allclose(named[key], want[key], atol=1e-6)
-        np.testing.assert_array_equal(serving.outputs(want, {"task": task}), outputs)
+        np.testing.assert_array_equal(serving.outputs(want, tiny.info(task)), outputs)
 
 
 def test_scores_of_probabilities_are_those_of_the_logits():

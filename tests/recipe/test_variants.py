@@ -16,6 +16,7 @@ from kcatalog.recipe.export import clean, converted, serving, tf_serving, varian
 from kcatalog.recipe.export.numeric import Original
 from kcatalog.recipe.export.stepwise import Refused
 from kcatalog.recipe.terminal.errors import RecipeError
+from tests.recipe import tiny
 from tests.recipe.conftest import start
 
 CLASSES = list("abc")
@@ -167,7 +168,7 @@ def test_a_full_disk_is_not_a_refusal(tmp_path, kind):
 def test_full_int8_takes_its_ranges_from_all_classes():
     """Samples stand in the order of their classes."""
     samples = np.arange(1000, dtype="float32")[:, None]
-    original = Original(None, {"task": "classification"}, samples, stepwise=False)
+    original = Original(None, tiny.info(), samples, stepwise=False)
     model = keras.Sequential([keras.Input((1,), name="x"), keras.layers.Dense(1)])
     drawn = [x["x"].item() for x in converted._representative(original, model)]
     assert len(set(drawn)) == converted.CALIBRATION
@@ -178,7 +179,7 @@ def test_full_int8_takes_its_ranges_from_all_classes():
 @pytest.mark.tensorflow
 def test_full_int8_reads_windows_from_everywhere_in_a_text():
     codes = np.arange(1000, dtype="int32").reshape(50, 20)
-    original = Original(None, {"task": "next-character"}, codes, stepwise=True)
+    original = Original(None, tiny.info("next-character"), codes, stepwise=True)
 
     def count(x):
         return {"next_state": x["state"] + 1}
@@ -233,15 +234,14 @@ def converted_from(layers, shape, tmp_path, length=None):
         x = layer(x)
     keras.Model(inputs, keras.layers.Dense(3)(x)).save(tmp_path / "model.keras")
     shape = [n or length for n in shape]
-    facts = {"task": "classification", "input_shape": shape, "classes": CLASSES}
-    facts["input_name"] = "frames"
+    info = tiny.info("classification", "frames", shape, CLASSES)
     samples = RNG.normal(size=(20, *shape)).astype("float32")
-    return Original(tmp_path / "model.keras", facts, samples, stepwise=False)
+    return Original(tmp_path / "model.keras", info, samples, stepwise=False)
 
 
 def compare(original, file, runtime, tmp_path):
     live = keras.saving.load_model(original.file)(original.samples, training=False)
-    want = serving.expected(np.array(live), original.facts)
+    want = serving.expected(np.array(live), original.info)
     np.savez(tmp_path / "samples.npz", request=original.samples, **want)
     with clean.processes() as processes:
         return processes.examine(
@@ -333,12 +333,10 @@ def test_a_text_model_goes_step_by_step_in_each_format(tmp_path, monkeypatch, bi
     x, y = 97 + RNG.integers(0, 3, (6, 40)).astype("int32"), RNG.integers(0, 4, (6, 40))
     data = Data("abc", "next-character", "characters", (x, y), (x, y), (x, y), tuple("\nabc"))
     outputs = model.predict(x, verbose=0)
-    facts = {"task": data.task, "input_name": "characters", "classes": list("\nabc")}
-    facts["input_shape"] = [40]
-    answers = serving.expected(outputs, facts)
-    np.savez("samples.npz", request=serving.request(x, facts), **answers)
+    answers = serving.expected(outputs, data.info)
+    np.savez("samples.npz", request=serving.request(x, data.info), **answers)
     names = ("int8", "litert", "litert_int8", "onnx")
-    manifest = {"tolerance": 1e-4, "data": facts}
+    manifest = {"tolerance": 1e-4, "data": data.info.to_record()}
     job = export.Job(
         "abc", tmp_path / "model.keras", tmp_path / "samples.npz", manifest, data, names
     )

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from kcatalog.recipe import Recipe, tuning
-from kcatalog.recipe.data import Data, Source
+from kcatalog.recipe.data import Data, DataInfo, Source
 from kcatalog.recipe.feed.batches import Batches
 
 
@@ -23,7 +23,7 @@ class Clouds(Source):
     def sets(self):
         return {"clouds": self._clouds}
 
-    def read(self, paths, facts):
+    def read(self, paths, info):
         return np.stack([np.loadtxt(p, dtype="float32") for p in paths])
 
     def _clouds(self, seed):
@@ -34,6 +34,13 @@ class Clouds(Source):
         x += np.float32(os.environ.get("TINY_SHIFT", 0))
         parts = [(x[part], y[part]) for part in (slice(0, 96), slice(96, 128), slice(128, 160))]
         return Data("clouds", "classification", "point", *parts, ("left", "right"), picture)
+
+
+def info(
+    task="classification", input_name="point", input_shape=(2,), classes=(), name="some", **more
+):
+    """Facts about data that nobody needs the samples of."""
+    return DataInfo(name, task, input_name, tuple(input_shape), tuple(classes), **more)
 
 
 def picture(x):

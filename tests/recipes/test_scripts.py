@@ -9,8 +9,8 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from kcatalog.recipe.commands import start
-from kcatalog.recipe.data import Data
+from kcatalog.recipe.data import Data, Details
+from kcatalog.recipe.data.series import SeriesDetails
 from kcatalog.recipe.export import converted
 from kcatalog.recipe.export.numeric import Original
 
@@ -47,9 +47,9 @@ def data(name):
     tasks = {"text_gru": "next-character", "embedding_triplet": "embedding"}
     tasks["forecast_gru"] = "forecast"
     parts = part(8), part(4), part(4)  # fewer than a batch
-    facts = {"season": 4} if name == "forecast_gru" else {}
+    details = SeriesDetails(4) if name == "forecast_gru" else Details()
     task = tasks.get(name, "classification")
-    return Data(name, task, inputs.get(name, "image"), *parts, ("a", "b"), facts=facts)
+    return Data(name, task, inputs.get(name, "image"), *parts, ("a", "b"), details=details)
 
 
 CHOICES = {
@@ -127,7 +127,7 @@ def test_a_forecast_goes_to_litert(tmp_path):
     """With one sample Keras makes a BiasAdd of some sums, and LiteRT takes not all of those."""
     some = data("forecast_gru")
     script("forecast_gru").build(keras_tuner.HyperParameters(), some).save(tmp_path / "model.keras")
-    original = Original(tmp_path / "model.keras", start.describe(some), some.train[0], False)
+    original = Original(tmp_path / "model.keras", some.info, some.train[0], False)
     assert converted.litert(original, tmp_path / "a.tflite", "litert") == {"format": "LiteRT"}
 
 

@@ -7,7 +7,6 @@ import numpy as np
 from rich.console import Console
 
 from kcatalog.recipe import monitoring, tasks
-from kcatalog.recipe.commands import start
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.data.files import draw
 from kcatalog.recipe.export import serving
@@ -36,11 +35,10 @@ def evaluate(recipe, run: Run, data: Data, device: str, console: Console) -> Non
     monitoring.write_test(run.logs, judged, model, {**scores, **further})
     if known:
         projector.write(run.logs / "test", data, outputs, predicted)
-    facts = start.describe(data)
     places = draw(len(x), COMPARED)
-    answers = serving.expected(outputs[places], facts)
+    answers = serving.expected(outputs[places], data.info)
     with disk.atomic_write(run.samples) as beside:
-        np.savez(beside, request=serving.request(x[places], facts), **answers)
+        np.savez(beside, request=serving.request(x[places], data.info), **answers)
     metrics = {
         "measure": task.measure,
         "higher": task.higher,

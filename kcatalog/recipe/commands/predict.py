@@ -22,7 +22,7 @@ def predict(recipe, files: list[Path], length: int, seed: int) -> None:
     inputs = exported.read(files)
     console = output.console()
     console.print(str(exported.folder), style="dim")
-    if exported.facts["task"] == "next-character":
+    if exported.info.task == "next-character":
         for file, prompt in zip(files, inputs, strict=True):
             console.rule(str(file), align="left")
             text = exported.go_on(prompt, length, seed)
@@ -30,10 +30,10 @@ def predict(recipe, files: list[Path], length: int, seed: int) -> None:
             console.print(text)
         return
     said = exported.describe(exported.outputs(inputs))
-    if exported.facts["task"] == "embedding":
+    if exported.info.task == "embedding":
         console.print(_matches(files, np.array([each["embedding"] for each in said])))
         return
-    if exported.facts["task"] == "forecast":
+    if exported.info.task == "forecast":
         for file, each in zip(files, said, strict=True):
             console.rule(str(file), align="left")
             console.print(_steps_ahead(each))

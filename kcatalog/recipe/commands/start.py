@@ -92,7 +92,7 @@ def begin(recipe, asked: Options) -> Iterator[tuple[Run, Data]]:
         space = hyperparameters.space(builder(recipe, data, used), overrides)
     hyperparameters.check_epochs(space, asked.epochs or asked.trial_epochs, settings["tuner"])
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    facts = {"command": command, "settings": settings, "data": describe(data)}
+    facts = {"command": command, "settings": settings, "data": data.info.to_record()}
     with rundir.begin(recipe.name, asked.run_dir, facts) as run:
         data.keep(run.path, asked.cache_memory)
         yield run, data
@@ -211,16 +211,3 @@ def builder(recipe, data: Data, used: devices.Devices) -> Callable:
             return model
 
     return build
-
-
-def describe(data: Data) -> dict:
-    """What run and manifest say of the data, and what serving needs to know."""
-    return {
-        "name": data.name,
-        "task": data.task,
-        "input_name": data.input_name,
-        "input_shape": list(data.input_shape),
-        "classes": list(data.classes),
-        "fingerprint": data.fingerprint,
-        **data.facts,
-    }

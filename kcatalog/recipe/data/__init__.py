@@ -2,9 +2,20 @@
 
 from kcatalog.recipe.data.base import Data, Source
 from kcatalog.recipe.data.images import Images
+from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.data.labelled import Labelled
 from kcatalog.recipe.data.series import Series
 from kcatalog.recipe.data.speech import Speech
 from kcatalog.recipe.data.text import Text
 
-__all__ = ["Data", "Images", "Labelled", "Series", "Source", "Speech", "Text"]
+__all__ = [
+    "Data",
+    "DataInfo",
+    "Details",
+    "Images",
+    "Labelled",
+    "Series",
+    "Source",
+    "Speech",
+    "Text",
+]

@@ -6,13 +6,14 @@ import functools
 import hashlib
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from kcatalog import checks
 from kcatalog.recipe.data.files import Files, take
+from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.terminal.errors import RecipeError
 
 TEST_SEED = 0  # draws the held-out part, whatever the run's seed is, so that scores compare
@@ -31,7 +32,7 @@ class Data:
         "history".
     classes: what each label means; for text, the characters; for a forecast, none.
     picture: makes an (H, W, 3) uint8 image of one sample, where that makes sense.
-    facts: what else recipe, pictures or prediction need to know, such as a waveform's "rate".
+    details: what else recipe, pictures or prediction need to know, such as a waveform's rate.
     """
 
     name: str
@@ -42,7 +43,7 @@ class Data:
     test: Arrays
     classes: tuple[str, ...]
     picture: Callable[[np.ndarray], np.ndarray] | None = None
-    facts: dict = field(default_factory=dict)
+    details: Details = field(default_factory=Details)
 
     def __post_init__(self):
         for split in ("train", "validation", "test"):
@@ -64,10 +65,17 @@ class Data:
         for shelf in {x.shelf for x in learned_from if isinstance(x, Files)}:
             shelf.keep(folder, int(memory * 1024**3))
 
+    @property
+    def info(self) -> DataInfo:
+        """What run records and manifests say of the data."""
+        names = ("name", "input_name", "input_shape", "classes", "fingerprint", "details")
+        return DataInfo(task=str(self.task), **{name: getattr(self, name) for name in names})
+
     @functools.cached_property
     def fingerprint(self) -> str:
         """SHA-256 over every sample, every label, the classes and the split."""
-        digest = hashlib.sha256(repr((self.task, self.classes, self.facts)).encode())
+        facts = (str(self.task), self.classes, asdict(self.details))
+        digest = hashlib.sha256(repr(facts).encode())
         for array in (*self.train, *self.validation, *self.test):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             files = isinstance(array, Files)
@@ -80,11 +88,13 @@ class Source:
     """Where a recipe's data come from: a set known by name, or the user's own path.
 
     A subclass lists the sets it knows in `sets` (name -> loader taking the run's seed), reads
-    the user's path in `from_path`, and reads further files for prediction in `read`.
+    the user's path in `from_path`, and reads further files for prediction in `read`. `Details` is
+    the class of its data's details.
     """
 
     default: str
     wanted: str  # what the user's path should be, for messages
+    Details: type[Details] = Details
 
     def sets(self) -> dict[str, Callable[[int], Data]]:
         raise NotImplementedError
@@ -92,12 +102,12 @@ class Source:
     def from_path(self, path: Path, seed: int) -> Data:
         raise NotImplementedError
 
-    def read(self, paths: list[Path], facts: dict) -> np.ndarray | list[str]:
+    def read(self, paths: list[Path], info: DataInfo) -> np.ndarray | list[str]:
         """The user's files for prediction, prepared as `load` prepared the training data.
 
         Args:
             paths: the files.
-            facts: of the data the model was trained on, at least `input_name` and `input_shape`.
+            info: of the data the model was trained on.
         """
         raise NotImplementedError
 

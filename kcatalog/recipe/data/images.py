@@ -17,6 +17,7 @@ from kcatalog.recipe.data.base import (
     need,
 )
 from kcatalog.recipe.data.files import Files, Shelf, in_parallel
+from kcatalog.recipe.data.info import DataInfo
 from kcatalog.recipe.terminal.errors import RecipeError
 
 DECODING = 2  # of `read_image`, counted up when its pixels change
@@ -62,8 +63,8 @@ class Images(Source):
         rest, test = holdout(x, np.array(labels, "int32"), 0.2, TEST_SEED)
         return self._data(path.resolve().name, rest, test, classes, seed)
 
-    def read(self, paths: list[Path], facts: dict) -> np.ndarray:
-        return np.stack([read_image(Path(path), tuple(facts["input_shape"])) for path in paths])
+    def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
+        return np.stack([read_image(Path(path), info.input_shape) for path in paths])
 
     def _digits(self, seed: int) -> Data:
         """1797 digits of 8 x 8 pixels that ship with scikit-learn; a fifth is held out."""

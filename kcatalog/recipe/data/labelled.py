@@ -9,7 +9,8 @@ import numpy as np
 
 from kcatalog.recipe.data.base import Data, Source, list_files
 from kcatalog.recipe.data.images import Images
-from kcatalog.recipe.data.speech import Speech
+from kcatalog.recipe.data.info import DataInfo
+from kcatalog.recipe.data.speech import Speech, SpeechDetails
 from kcatalog.recipe.terminal.errors import RecipeError
 
 
@@ -22,6 +23,7 @@ class Labelled(Source):
     """
 
     wanted = "a folder with one subfolder of images or WAV files per class"
+    Details = SpeechDetails
 
     def __init__(self, images: Images, speech: Speech, default: str = "digits"):
         self.images, self.speech, self.default = images, speech, default
@@ -37,9 +39,8 @@ class Labelled(Source):
         speech = path.is_dir() and list_files(path, (".wav",))
         return _embedding((self.speech if speech else self.images).from_path(path, seed))
 
-    def read(self, paths: list[Path], facts: dict) -> np.ndarray:
-        source = self.images if facts["input_name"] == "image" else self.speech
-        return source.read(paths, facts)
+    def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
+        return {"image": self.images}.get(info.input_name, self.speech).read(paths, info)
 
 
 def _embedding(data: Data) -> Data:

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from kcatalog.recipe.data.base import Arrays, Data, Source, need
+from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.terminal.errors import RecipeError
 
 MOST_WINDOWS = 20_000  # of a long series every second or third window is as good
+
+
+@dataclass(frozen=True)
+class SeriesDetails(Details):
+    """Facts about a series.
+
+    season: steps after which it repeats.
+    every: steps from one test window to the next.
+    column: the name of its column in the CSV file, if one was named.
+    """
+
+    season: int
+    every: int = 1
+    column: str | None = None
 
 
 class Series(Source):
@@ -29,6 +45,7 @@ class Series(Source):
     """
 
     wanted = "a CSV file with a column of numbers"
+    Details = SeriesDetails
 
     def __init__(
         self,
@@ -54,11 +71,11 @@ class Series(Source):
     def from_path(self, path: Path, seed: int) -> Data:
         return self._data(path.name, read_column(path, self.column), self.column)
 
-    def read(self, paths: list[Path], facts: dict) -> np.ndarray:
+    def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
         """The end of each file's column, for the model to go on from."""
-        length, histories = facts["input_shape"][0], []
+        length, histories = info.input_shape[0], []
         for path in paths:
-            values = read_column(Path(path), facts["column"])
+            values = read_column(Path(path), info.details.column)
             if len(values) < length:
                 raise RecipeError(
                     f"{path} must hold {length} numbers at least, as that is what the model "
@@ -91,8 +108,8 @@ class Series(Source):
             "test": (known, len(values)),
         }
         parts = {k: windows(values, history, self.horizon, *span) for k, span in spans.items()}
-        facts = {"season": season, "every": every(test, self.horizon), "column": column}
-        return Data(name, "forecast", "history", **parts, classes=(), facts=facts)
+        details = SeriesDetails(season, every(test, self.horizon), column)
+        return Data(name, "forecast", "history", **parts, classes=(), details=details)
 
 
 def windows(values: np.ndarray, history: int, horizon: int, first: int, end: int) -> Arrays:

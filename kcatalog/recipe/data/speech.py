@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,22 @@ from kcatalog.recipe.data.base import (
     need,
 )
 from kcatalog.recipe.data.files import Files, Shelf, in_parallel
+from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.terminal.errors import RecipeError
 
 RATES = (1_000, 384_000)  # samples per second that sound is recorded with
 LOUDEST = 1e30  # that still is a finite number after resampling in single precision
 UNKNOWN = 2**31 - 2**16  # bytes; a length from here on says nothing
+
+
+@dataclass(frozen=True)
+class SpeechDetails(Details):
+    """Facts about sound.
+
+    rate: samples per second of a waveform.
+    """
+
+    rate: int | None = None
 
 
 class Speech(Source):
@@ -35,6 +47,7 @@ class Speech(Source):
     """
 
     wanted = "a folder with one subfolder of WAV files per class"
+    Details = SpeechDetails
 
     def __init__(self, default: str = "japanese_vowels", rate: int = 16_000, seconds: float = 1.0):
         self.default, self.rate, self.seconds = default, rate, seconds
@@ -50,14 +63,19 @@ class Speech(Source):
         rest, test = holdout(x, np.array(labels, "int32"), 0.2, TEST_SEED)
         train, validation = holdout(*rest, 0.1, seed)
         name = path.resolve().name
-        parts, facts = (train, validation, test), {"rate": self.rate}
-        return Data(name, "classification", "waveform", *parts, classes, picture, facts)
+        parts, details = (train, validation, test), SpeechDetails(self.rate)
+        return Data(name, "classification", "waveform", *parts, classes, picture, details)
 
-    def read(self, paths: list[Path], facts: dict) -> np.ndarray:
+    def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
         """WAV files; where the model was trained on frames, CSV files with a frame per line."""
-        if facts["input_name"] == "waveform":
-            return np.stack([waveform(Path(path), self.rate, self.seconds) for path in paths])
-        return pad([read_frames(Path(path), facts["input_shape"][-1]) for path in paths])
+        readers = {"waveform": self._read_waveforms, "frames": self._read_frames}
+        return readers[info.input_name](paths, info)
+
+    def _read_waveforms(self, paths: list[Path], info: DataInfo) -> np.ndarray:
+        return np.stack([waveform(Path(path), self.rate, self.seconds) for path in paths])
+
+    def _read_frames(self, paths: list[Path], info: DataInfo) -> np.ndarray:
+        return pad([read_frames(Path(path), info.input_shape[-1]) for path in paths])
 
     def _japanese_vowels(self, seed: int) -> Data:
         """Nine speakers say /ae/: 12 cepstral coefficients, 7 to 29 frames; official test part."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kcatalog.recipe.data.base import Arrays, Data, Source
+from kcatalog.recipe.data.info import DataInfo
 from kcatalog.recipe.terminal.errors import RecipeError
 
 
@@ -32,7 +33,7 @@ class Text(Source):
     def from_path(self, path: Path, seed: int) -> Data:
         return self._data(path.name, read_text(path))
 
-    def read(self, paths: list[Path], facts: dict) -> list[str]:
+    def read(self, paths: list[Path], info: DataInfo) -> list[str]:
         """The end of each file, for the model to go on from."""
         prompts = [read_text(Path(path))[-self.context :] for path in paths]
         if "" in prompts:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kcatalog.recipe.data import Data
+from kcatalog.recipe.data import Data, DataInfo
 from kcatalog.recipe.export import (
     clean,
     converted,
@@ -99,24 +99,24 @@ def export(job: Job) -> Path:
 
 def _write(job: Job, folder: Path, processes: Processes) -> dict:
     """Write an export and all of its variants. Returns what the manifest says of it."""
-    facts, model = job.manifest["data"], portable(job.model)
+    info, model = DataInfo.from_record(job.manifest["data"]), portable(job.model)
     with np.load(job.samples) as file:
         requests = file["request"]
-    stepwise, why_not = _stepwise(model, requests, facts, job.manifest["tolerance"])
+    stepwise, why_not = _stepwise(model, requests, info, job.manifest["tolerance"])
     write = functools.partial(
-        signatures.write, model, facts, stepwise=stepwise, dtype=serving.dtype(requests)
+        signatures.write, model, info, stepwise=stepwise, dtype=serving.dtype(requests)
     )
     write(folder)
     states = stepwise and {name: list(shape) for name, shape in stepwise.states.items()}
     found = _verified(processes, folder, job)
     del found["inputs"], found["outputs"]  # of the default signature, which is among all
-    found |= _warm_up(processes, folder, job.recipe, found["signatures"], requests, facts)
+    found |= _warm_up(processes, folder, job.recipe, found["signatures"], requests, info)
     if why_not:
         found["no_step"] = why_not
     found["size_bytes"] = variants.size(folder)
     if job.variants:
         makers = _makers(job, write, model, stepwise is not None)
-        exam = Exam(job.data, facts, job.samples, states)
+        exam = Exam(job.data, info, job.samples, states)
         found["plain"] = exam.row(processes, "tensorflow", folder)
         found["variants"] = variants.write(
             list(job.variants), makers, folder / "variants", exam, processes
@@ -124,9 +124,9 @@ def _write(job: Job, folder: Path, processes: Processes) -> dict:
     return {**found, "versions": _versions()}
 
 
-def _stepwise(model, requests, facts: dict, most: float) -> tuple[Stepwise | None, str | None]:
+def _stepwise(model, requests, info: DataInfo, most: float) -> tuple[Stepwise | None, str | None]:
     """A text model with its state in and out, or the reason why there is none."""
-    if facts["task"] != "next-character":
+    if info.task != "next-character":
         return None, None
     texts, length = READ
     shortest = min(length, *map(len, requests[:texts]))
@@ -171,7 +171,9 @@ def _warm_up(processes: Processes, folder: Path, *about) -> dict:
 
 def _makers(job: Job, write: Callable, model, stepwise: bool) -> dict:
     """How each variant is written: a function of the file, which returns facts about it."""
-    original = Original(job.model, job.manifest["data"], job.data.train[0], stepwise)
+    original = Original(
+        job.model, DataInfo.from_record(job.manifest["data"]), job.data.train[0], stepwise
+    )
 
     def smaller(kind):
         def make(file):

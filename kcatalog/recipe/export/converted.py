@@ -52,7 +52,7 @@ def onnx(original: Original, file: Path) -> dict:
     if taken != shapes.keys():
         extra = ", ".join(sorted(taken - shapes.keys()))
         raise Refused(f"tf2onnx takes constants of the model for inputs: {extra}")
-    helper.set_model_props(written, {"classes": json.dumps(original.facts["classes"])})
+    helper.set_model_props(written, {"classes": json.dumps(original.info.classes)})
     save_onnx(written, file)
     return {"opset": OPSET, "format": "ONNX"}
 
@@ -108,7 +108,7 @@ def _tensor(spec: keras.InputSpec):
 
 def _representative(original: Original, model: keras.Model) -> Iterator[dict]:
     """Inputs one by one, as the converter wants them; states are those of reading a text."""
-    if original.facts["task"] != "next-character":
+    if original.info.task != "next-character":
         (name,) = (x.name for x in model.inputs)
         yield from ({name: original.samples[i][None]} for i in _drawn(original, CALIBRATION))
         return

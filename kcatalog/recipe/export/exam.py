@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from kcatalog.recipe import tasks
-from kcatalog.recipe.data import Data
+from kcatalog.recipe.data import Data, DataInfo
 from kcatalog.recipe.data.files import draw, take
 from kcatalog.recipe.export import serving
 from kcatalog.recipe.export.clean import Processes
@@ -24,13 +24,13 @@ class Exam:
 
     Args:
         data: the recipe's, for its test part.
-        facts: what the manifest says of it.
+        info: what the manifest says of it.
         samples: the live model's answers, as the run left them.
         states: names and shapes of states, if the model goes step by step.
     """
 
     data: Data
-    facts: dict
+    info: DataInfo
     samples: Path
     states: dict | None
 
@@ -61,9 +61,9 @@ class Exam:
         x = take(self.data.test[0], self._order)
         if self.states:
             x, want = x[:TEXTS], {key: values[:TEXTS] for key, values in want.items()}
-        elif self.facts["task"] == "embedding":
+        elif self.info.task == "embedding":
             x = np.concatenate([x, self.data.train[0], self.data.validation[0]])
-        return {"request": x if self.states else serving.request(x, self.facts), **want}
+        return {"request": x if self.states else serving.request(x, self.info), **want}
 
     @functools.cached_property
     def _order(self) -> np.ndarray:
@@ -76,10 +76,10 @@ class Exam:
     def _scored(self, answers: dict) -> dict:
         """The score on the test part; characters that nobody steps through have none."""
         task, labels = tasks.of(self.data), self.data.test[1][self._order]
-        if self.facts["task"] == "next-character" and not self.states:
+        if self.info.task == "next-character" and not self.states:
             return {"score": None}
-        outputs, known = serving.outputs(answers, self.facts), ()
-        if self.facts["task"] == "embedding":
+        outputs, known = serving.outputs(answers, self.info), ()
+        if self.info.task == "embedding":
             outputs, gallery = outputs[: len(labels)], outputs[len(labels) :]
             known = (gallery, np.concatenate([self.data.train[1], self.data.validation[1]]))
         labels = labels[: len(outputs)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kcatalog.recipe import export
+from kcatalog.recipe.data import DataInfo
 from kcatalog.recipe.files.rundir import read_json
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -26,21 +27,26 @@ class Exported:
     Args:
         recipe: whose it is; its source reads files.
         folder: where it lies, named after its version.
-        facts: what its manifest says of the data.
+        info: what its manifest says of the data.
     """
 
     recipe: Any
     folder: Path
-    facts: dict
+    info: DataInfo
 
     @functools.cached_property
     def answer(self):
         """The model, loaded when first asked (`load`)."""
         return load(self.folder)
 
+    @property
+    def facts(self) -> dict:
+        """The same, as JSON."""
+        return self.info.to_record()
+
     def read(self, files: list[Path]):
         """Files as the model's input, prepared as its training data were."""
-        return self.recipe.source.read(files, self.facts)
+        return self.recipe.source.read(files, self.info)
 
     def outputs(self, inputs) -> dict[str, np.ndarray]:
         """The model's outputs under their names."""
@@ -52,7 +58,7 @@ class Exported:
 
     def go_on(self, prompt: str, length: int, seed: int) -> str:
         """How the text goes on."""
-        return generate(self.answer, prompt, length, self.facts["classes"], seed)
+        return generate(self.answer, prompt, length, self.info.classes, seed)
 
     def _describe(self, answer: dict[str, np.ndarray]) -> dict:
         if "label" not in answer:
@@ -62,7 +68,7 @@ class Exported:
         return {
             "label": answer["label"].decode(),
             "probability": float(p.max()),
-            "probabilities": {self.facts["classes"][i]: float(p[i]) for i in most},
+            "probabilities": {self.info.classes[i]: float(p[i]) for i in most},
         }
 
 
@@ -88,15 +94,16 @@ def find(recipe, version: int | None = None) -> Exported:
                 f"--version must be an exported version of {recipe.name}: "
                 f"{', '.join(map(str, there))}. Received: {version}."
             )
-    return Exported(recipe, folder, _facts(folder / "manifest.json"))
+    return Exported(recipe, folder, _info(folder / "manifest.json", recipe.source.Details))
 
 
-def _facts(manifest: Path) -> dict:
+def _info(manifest: Path, details: type) -> DataInfo:
     """What a manifest says of the data."""
-    facts = read_json(manifest, "Export again.").get("data")
-    if not isinstance(facts, dict):
-        raise RecipeError(f"{manifest} is damaged: it must describe the data. Export again.")
-    return facts
+    record = read_json(manifest, "Export again.").get("data")
+    try:
+        return DataInfo.from_record(record, details)
+    except TypeError as e:  # no object, or not all of it
+        raise RecipeError(f"{manifest} is damaged: it must describe the data. Export again.") from e
 
 
 def load(folder: Path):
@@ -135,7 +142,7 @@ def load(folder: Path):
     return answer
 
 
-def generate(answer, prompt: str, length: int, classes: list[str], seed: int) -> str:
+def generate(answer, prompt: str, length: int, classes: Sequence[str], seed: int) -> str:
     """`length` characters, each drawn from the model's probabilities."""
     rng, read_on, written = np.random.default_rng(seed), _reader(answer), ""
     for _ in range(length):

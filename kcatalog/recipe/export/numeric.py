@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kcatalog.recipe.data import DataInfo
 from kcatalog.recipe.export import serving
 from kcatalog.recipe.export.portable import portable, unrolled
 from kcatalog.recipe.export.stepwise import Refused, Stepwise
@@ -22,13 +23,13 @@ class Original:
 
     Args:
         file: the trained model.
-        facts: of the data.
+        info: of the data.
         samples: some of the training part's.
         stepwise: whether the model goes step by step.
     """
 
     file: Path
-    facts: dict
+    info: DataInfo
     samples: np.ndarray
     stepwise: bool
 
@@ -39,13 +40,13 @@ class Original:
             fixed: whether sequences have one length.
             unroll: whether recurrent layers are written out step by step.
         """
-        if self.facts["task"] == "next-character":
+        if self.info.task == "next-character":
             if not self.stepwise:
                 raise Refused("a text model is exported so if it can go step by step; this cannot")
             return _one_step(Stepwise(unrolled(self.file, steps=1)))
         model = portable(self.file)
         if unroll:
-            length = self.facts["input_shape"][0]
+            length = self.info.input_shape[0]
             sequences = [keras.tree.flatten(x.input)[0] for x in model.layers if _recurs(x)]
             longest = max((x.shape[1] or length for x in sequences), default=0)
             if longest > LONGEST:
@@ -58,21 +59,21 @@ class Original:
         if entry.dtype == "string":
             raise Refused("it takes numbers; the model's input is text")
         _hold_constants(model)
-        shape = tuple(self.facts["input_shape"]) if fixed else entry.shape[1:]
+        shape = tuple(self.info.input_shape) if fixed else entry.shape[1:]
         raw = keras.Input(entry.shape[1:], dtype=self.samples.dtype.name, name=entry.name)
-        return keras.Model(raw, _Named(model, self.facts)(raw)), {raw.name: shape}
+        return keras.Model(raw, _Named(model, self.info)(raw)), {raw.name: shape}
 
 
 class _Named(keras.layers.Layer):
     """A model as it is when it serves, its outputs with names. Keras exports to ONNX what a layer
     does by default, and that is to augment for those that do it in training."""
 
-    def __init__(self, model: keras.Model, facts: dict):
+    def __init__(self, model: keras.Model, info: DataInfo):
         super().__init__()
-        self.model, self.facts = model, facts
+        self.model, self.info = model, info
 
     def call(self, x):
-        return serving.named(self.model(x, training=False), self.facts)
+        return serving.named(self.model(x, training=False), self.info)
 
 
 class _OneStep(keras.layers.Layer):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import keras
 
+from kcatalog.recipe.data import DataInfo
 from kcatalog.recipe.export import serving
 from kcatalog.recipe.export.stepwise import Stepwise
 
@@ -28,7 +29,7 @@ REPLACEMENT = 0xFFFD  # for bytes that are no UTF-8
 
 def write(
     model: keras.Model,
-    facts: dict,
+    info: DataInfo,
     folder: Path,
     weights: Callable = contextlib.nullcontext,
     stepwise: Stepwise | None = None,
@@ -38,7 +39,7 @@ def write(
 
     Args:
         model: a portable model on the TensorFlow backend (`portable`).
-        facts: of the data: task, input_name, classes.
+        info: of the data.
         folder: the SavedModel directory to make.
         weights: a context in which the model has other weights than its own (`reduced`).
         stepwise: the model with its state in and out, if it has one.
@@ -47,10 +48,8 @@ def write(
     archive = keras.export.ExportArchive()
     for layer in _without_weights(model):
         archive.track(layer)
-    text = facts["task"] == "next-character"
-    found = (
-        _of_text(model, weights, stepwise) if text else _of_samples(model, facts, weights, dtype)
-    )
+    text = info.task == "next-character"
+    found = _of_text(model, weights, stepwise) if text else _of_samples(model, info, weights, dtype)
     for name, (function, spec) in found.items():
         archive.add_endpoint(name, function, input_signature=[spec])
     archive.write_out(str(folder), verbose=False)
@@ -66,27 +65,27 @@ def _without_weights(model) -> Iterator[keras.layers.Layer]:
             yield from _without_weights(layer)
 
 
-def _of_samples(model, facts: dict, weights: Callable, dtype: str | None) -> dict[str, tuple]:
+def _of_samples(model, info: DataInfo, weights: Callable, dtype: str | None) -> dict[str, tuple]:
     import tensorflow as tf
 
     entry = model.inputs[0]
-    raw = tf.TensorSpec(entry.shape, dtype or entry.dtype, name=facts["input_name"])
+    raw = tf.TensorSpec(entry.shape, dtype or entry.dtype, name=info.input_name)
 
     @tf.function(input_signature=[raw], autograph=False)
     def answer(x):  # traced once for all signatures
         with weights():
-            return serving.named(model(x, training=False), facts)
+            return serving.named(model(x, training=False), info)
 
     sized = None not in raw.shape[1:]
-    image = facts["input_name"] == "image" and sized and raw.shape[-1] in (1, 3)
+    image = info.input_name == "image" and sized and raw.shape[-1] in (1, 3)
     files = tf.TensorSpec([None], tf.string, name="image_bytes")
-    if facts["task"] != "classification":
+    if info.task != "classification":
         found = {DEFAULT: (answer, raw)}
         if image:
             found["serving_bytes"] = (lambda b: answer(_decoded(b, raw)), files)
         return found
 
-    classes = tf.constant(facts["classes"])
+    classes = tf.constant(info.classes)
 
     def serve(x):
         answers = answer(x)
@@ -94,7 +93,7 @@ def _of_samples(model, facts: dict, weights: Callable, dtype: str | None) -> dic
 
     def top(x):
         probabilities = answer(x)["probabilities"]
-        highest, which = tf.math.top_k(probabilities, min(TOP, len(facts["classes"])))
+        highest, which = tf.math.top_k(probabilities, min(TOP, len(info.classes)))
         return {"top_labels": tf.gather(classes, which), "top_probabilities": highest}
 
     def classify(inputs):

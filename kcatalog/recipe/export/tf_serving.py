@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kcatalog.recipe.data import DataInfo
 from kcatalog.recipe.files import disk
 
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
@@ -21,7 +22,7 @@ def available() -> bool:
 
 
 def write_warm_up(
-    folder: Path, recipe: str, signatures: dict, requests: np.ndarray, facts: dict
+    folder: Path, recipe: str, signatures: dict, requests: np.ndarray, info: DataInfo
 ) -> Path:
     """Warm-up requests of real samples: one for every signature, and one of a batch.
 
@@ -30,7 +31,7 @@ def write_warm_up(
         recipe: what the served model is called.
         signatures: name -> inputs and outputs -> name -> [dtype, shape].
         requests: samples.
-        facts: of the data.
+        info: of the data.
     """
     import tensorflow as tf
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
@@ -41,7 +42,7 @@ def write_warm_up(
         for name, size in [*((name, 1) for name in signatures), ("serving_default", BATCH)]:
             request = predict_pb2.PredictRequest()
             request.model_spec.name, request.model_spec.signature_name = recipe, name
-            for key, value in _inputs(signatures[name]["inputs"], requests[:size], facts).items():
+            for key, value in _inputs(signatures[name]["inputs"], requests[:size], info).items():
                 request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
             log = prediction_log_pb2.PredictLog(request=request)
             writer.write(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())
@@ -65,13 +66,13 @@ def write_config(versions: Path, recipe: str) -> None:
         beside.write_text(text_format.MessageToString(server), encoding="utf-8")
 
 
-def _inputs(specs: dict, samples: np.ndarray, facts: dict) -> dict:
+def _inputs(specs: dict, samples: np.ndarray, info: DataInfo) -> dict:
     """What a signature takes, made of the model's own samples."""
     made = {
         "image_bytes": lambda: [_png(image) for image in samples],
-        "inputs": lambda: [_example(facts["input_name"], sample) for sample in samples],
+        "inputs": lambda: [_example(info.input_name, sample) for sample in samples],
         "text": lambda: [text[-64:] for text in samples],
-        facts["input_name"]: lambda: samples,
+        info.input_name: lambda: samples,
     }
     return {
         name: made[name]() if name in made else np.zeros((len(samples), *shape[1:]), dtype)

@@ -75,7 +75,7 @@ def ridge(data: Data) -> Baseline:
     the history; the penalty is the one that does best on the validation part.
     """
     regression = need("sklearn.linear_model", "scikit-learn").Ridge
-    season, before = data.facts["season"], forecasts.last_season
+    season, before = data.details.season, forecasts.last_season
     scale = float(np.std(data.train[1] - before(data, data.train[0]))) or 1.0
 
     def fit(penalty, *parts):

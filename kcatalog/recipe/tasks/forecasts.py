@@ -52,5 +52,5 @@ def last_season(data, histories: np.ndarray) -> np.ndarray:
         data: says the season and the horizon.
         histories: (samples, steps), raw.
     """
-    season, horizon = data.facts["season"], data.test[1].shape[1]
+    season, horizon = data.details.season, data.test[1].shape[1]
     return histories[:, -season:][:, np.arange(horizon) % season]

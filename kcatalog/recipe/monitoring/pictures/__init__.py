@@ -112,13 +112,13 @@ def _with_axes(judged: Judged, model):
     if data.task == "forecast":
         yield "forecasts", forecast.over_time(data, judged.outputs)
         yield "errors by step ahead", forecast.by_horizon(data, judged.outputs)
-    if "rate" in data.facts or data.input_name == "frames":
+    if data.input_name in ("waveform", "frames"):
         chosen = np.argsort(judged.predicted == y, kind="stable")[:SHOWN]  # wrong ones first
         titles = [_title(data, y[i], judged.predicted[i]) for i in chosen]
         if data.input_name == "frames":
             yield "frames", spectrogram.frames(x[chosen], titles)
         else:
-            yield "spectrograms", spectrogram.spectrograms(x[chosen], data.facts["rate"], titles)
+            yield "spectrograms", spectrogram.spectrograms(x[chosen], data.details.rate, titles)
     found = attention.scores(model, x[:ATTENDED])
     for layer, calls in found.items():
         for call in calls:

@@ -17,10 +17,10 @@ def over_time(data, outputs: np.ndarray) -> np.ndarray:
         data: of task "forecast".
         outputs: for each window of `data.test`, (windows, steps, quantiles).
     """
-    (x, y), every = data.test, data.facts["every"]
+    (x, y), every = data.test, data.details.every
     horizon = y.shape[1]
     chosen = np.arange(0, len(x), max(1, horizon // every))[:MOST_WINDOWS]
-    past = x[0, -min(x.shape[1], 2 * max(horizon, data.facts["season"])) :]
+    past = x[0, -min(x.shape[1], 2 * max(horizon, data.details.season)) :]
     drawn = canvas.figure(14, 4.5)
     axes = drawn.subplots()
     (history,) = axes.plot(np.arange(-len(past), 0), past, color="gray", linewidth=1)
