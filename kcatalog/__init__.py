@@ -9,6 +9,8 @@ import importlib
 
 from wrapt import when_imported
 
+from kcatalog import quiet
+
 __version__ = "0.1.0"
 
 KINDS = (
@@ -22,6 +24,8 @@ KINDS = (
     "callbacks",
     "samplers",
 )
+
+quiet.tensorflow(level=1)
 
 
 @when_imported("keras")

@@ -21,7 +21,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from kcatalog import card, checks, registry, source
+from kcatalog import card, checks, quiet, registry, source
 
 app = typer.Typer(
     help="The parts bin that Keras 3 does not ship.",
@@ -153,7 +153,7 @@ def check(
     debug: Annotated[bool, typer.Option(help="show tracebacks")] = False,
 ):
     """Run the conformance suite on a class: yours (module:Class) or one of the catalog."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    quiet.tensorflow(level=3)
     cls = _load(target)
     from kcatalog.conformance import CheckError, check_component
 

@@ -14,15 +14,15 @@ It is judged by the class of the nearest neighbour. Losses that look at the hard
 
 import math
 
-import keras
-from keras import layers, ops
-
 import kcatalog
 from kcatalog.recipe import Recipe, tuning
 from kcatalog.recipe.data import Images, Labelled, Speech
 from kcatalog.recipe.feed.batches import steps_per_epoch
 from kcatalog.recipe.tasks import baselines
 from kcatalog.recipe.training.loss_switch import SwitchedLoss
+
+import keras
+from keras import layers, ops
 
 EPOCHS, BATCH_SIZE = 60, 40
 

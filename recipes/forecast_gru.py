@@ -10,16 +10,16 @@ Half-hourly electricity demand without a network, a day ahead; or a column of yo
 What it learns is how the coming steps differ from the same steps one season before.
 """
 
-import keras
-import numpy as np
-from keras import layers, ops
-
 import kcatalog
 from kcatalog.recipe import Recipe, tuning
 from kcatalog.recipe.data import Series
 from kcatalog.recipe.feed.batches import steps_per_epoch
 from kcatalog.recipe.tasks import baselines
 from kcatalog.recipe.tasks.forecasts import QUANTILES
+
+import keras
+import numpy as np
+from keras import layers, ops
 
 BATCH_SIZE, EPOCHS, PIECE = 32, 12, 12
 

@@ -11,13 +11,13 @@ subfolder of images per class:
 
 import math
 
-import keras
-from keras import layers
-
 import kcatalog
 from kcatalog.recipe import Recipe, tuning
 from kcatalog.recipe.data import Images
 from kcatalog.recipe.tasks import baselines
+
+import keras
+from keras import layers
 
 BATCH_SIZE = 32
 

@@ -8,14 +8,14 @@ per class:
     python recipes/speech_lstm.py predict some.wav other.wav
 """
 
-import keras
-from keras import layers
-
 import kcatalog
 from kcatalog.card import Part
 from kcatalog.recipe import Recipe, tuning
 from kcatalog.recipe.data import Speech
 from kcatalog.recipe.tasks import baselines
+
+import keras
+from keras import layers
 
 BATCH_SIZE = 16
 

@@ -7,14 +7,14 @@ The Python language reference without a network, or any text file:
     python recipes/text_gru.py predict beginning.txt --length 500
 """
 
-import keras
-import numpy as np
-from keras import layers, ops
-
 import kcatalog
 from kcatalog.recipe import Recipe, tuning
 from kcatalog.recipe.data import Text
 from kcatalog.recipe.tasks import baselines
+
+import keras
+import numpy as np
+from keras import layers, ops
 
 BATCH_SIZE = 32
 

@@ -146,7 +146,7 @@ LAYERS = [  # each may import from those below it, and from its own row
     ("registry",),
     ("derive",),
     ("keras_parts", "checks", "source"),
-    ("card",),
+    ("card", "quiet"),
 ]
 
 

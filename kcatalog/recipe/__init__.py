@@ -1,6 +1,11 @@
 """The engine that turns parts into trained, tuned, monitored and exported models."""
 
-from kcatalog.recipe.recipe import Recipe
-from kcatalog.recipe.terminal.errors import RecipeError
+from kcatalog import quiet
+
+quiet.tensorflow(level=3)  # before anything imports it
+quiet.retracing()
+
+from kcatalog.recipe.recipe import Recipe  # noqa: E402
+from kcatalog.recipe.terminal.errors import RecipeError  # noqa: E402
 
 __all__ = ["Recipe", "RecipeError"]
