@@ -21,7 +21,6 @@ _PACKAGES = (
     ("jax", 'the JAX backend: pip install -e ".[jax]"'),
     ("torch", 'the PyTorch backend: pip install -e ".[torch]"'),
     ("scikit-learn", 'offline data: pip install -e ".[recipes]"'),
-    ("sktime", 'offline data: pip install -e ".[recipes]"'),
 )
 
 

@@ -3,22 +3,25 @@
 Usage: `speech_lstm_torch.py EPOCHS`."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import torch
 from clock import tell
 from sklearn.model_selection import train_test_split
-from sktime.datasets import load_japanese_vowels
 from torch import nn
 from torch.nn import functional as F
 
 torch.manual_seed(0)
-utterances, y = load_japanese_vowels(split="train", return_type="df-list")
+file = Path(__file__).parents[2] / "kcatalog/recipe/data/sets/japanese_vowels.npz"
+with np.load(file) as arrays:  # the first 270 utterances are the training part
+    utterances = np.split(arrays["frames"], np.cumsum(arrays["lengths"])[:-1])[:270]
+    y = arrays["speakers"][:270]
 steps = torch.tensor([len(u) for u in utterances])
 x = torch.zeros(len(utterances), 29, 12)
 for i, utterance in enumerate(utterances):
-    x[i, : len(utterance)] = torch.from_numpy(utterance.to_numpy("float32"))
-y = torch.from_numpy(y.astype("int64") - 1)
+    x[i, : len(utterance)] = torch.from_numpy(utterance)
+y = torch.from_numpy(y.astype("int64"))
 train, val = train_test_split(np.arange(len(y)), test_size=0.1, stratify=y, random_state=0)
 
 

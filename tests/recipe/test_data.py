@@ -1,5 +1,6 @@
 """Recipe data: defaults without a network, well-known sets, the user's own files, bad ones."""
 
+import hashlib
 import shutil
 import sys
 import tracemalloc
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kcatalog.recipe.data import Data, Images, Labelled, Speech, Text
+from kcatalog.recipe.data import Data, Images, Labelled, Series, Speech, Text
 from kcatalog.recipe.data.base import stratified_split
 from kcatalog.recipe.data.images import picture as image_picture
 from kcatalog.recipe.data.images import read_image
@@ -77,7 +78,7 @@ def test_misspelt_names_and_missing_paths(source):
 
 
 @pytest.mark.parametrize(
-    ("source", "module"), [(Images(), "sklearn.datasets"), (Speech(), "sktime.datasets")]
+    ("source", "module"), [(Images(), "sklearn.datasets"), (Series(), "pmdarima.datasets")]
 )
 def test_a_missing_package_says_how_to_install_it(source, module, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
@@ -243,6 +244,14 @@ def test_pictures_are_enlarged_colour_images():
 
 
 # --- speech ------------------------------------------------------------------------------
+
+
+def test_japanese_vowels_are_those_of_the_repository():
+    """The digest was taken of the arrays that sktime 1.2.0 loads."""
+    data, digest = Speech().load(), hashlib.sha256()
+    for array in (*data.train, *data.validation, *data.test):
+        digest.update(np.ascontiguousarray(array).data)
+    assert digest.hexdigest() == "14f52b0831abe81ea34664ebd74dfb3098aa9e8d0467557775ec85b9db04e4cd"
 
 
 def test_japanese_vowels_come_in_their_official_split():
