@@ -7,9 +7,9 @@ PEERS := benchmarks/.peers
 PEER_PYTHON ?= python3.11
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
-PYTEST = $(BIN)/python -m pytest -n 2 --dist worksteal -q
+PYTEST = $(BIN)/python -m pytest -n 2 --dist worksteal -q $(ARGS)
 
-.PHONY: help demo test test-fast test-soak test-jax test-torch lint readme bench bench-peers clean
+.PHONY: help demo test test-fast test-soak test-jax test-torch cost lint readme bench bench-peers clean
 
 help:  ## list targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -38,6 +38,9 @@ test-jax: $(VENV)/installed-dev-jax-recipes  ## the suite on JAX
 
 test-torch: $(VENV)/installed-dev-recipes-torch  ## the suite on PyTorch
 	KERAS_BACKEND=torch $(PYTEST)
+
+cost:  ## processor time by part and by check (on JAX: make test-jax ARGS=--cost)
+	$(MAKE) test ARGS=--cost
 
 lint: $(VENV)/installed-dev-recipes  ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -2,37 +2,83 @@
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
-
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 import numpy as np
 import pytest
 
-BACKEND = os.environ["KERAS_BACKEND"]
+BACKEND = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+
+def user_cache() -> Path:
+    """Return the folder in which this platform keeps a user's caches."""
+    home = {"darwin": "~/Library/Caches", "win32": "~/AppData/Local"}.get(sys.platform, "~/.cache")
+    return Path(os.environ.get("XDG_CACHE_HOME") or home).expanduser()
+
+
+if BACKEND == "jax":  # compiling takes longer than all that the tests compute
+    fast = "backend_optimization_level=0 llvm_disable_expensive_passes=true"
+    fast += " cpu_use_fusion_emitters=false cpu_parallel_codegen_split_count=1"
+    os.environ.setdefault("XLA_FLAGS", " ".join(f"--xla_{flag}" for flag in fast.split()))
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(user_cache() / "kcatalog" / "jax"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+
 if importlib.util.find_spec(BACKEND) is None:
     pytest.exit(
         f"KERAS_BACKEND={BACKEND}, but {BACKEND} is not installed: run `make test-{BACKEND}`."
     )
 
-import kcatalog  # noqa: E402, F401 - every part, registered
+import kcatalog  # noqa: E402
 from kcatalog import registry  # noqa: E402
+from tests.cost import Cost  # noqa: E402
 
 if BACKEND == "tensorflow":  # before TensorFlow starts, or never
     from kcatalog.conformance.descent import two_cpus
 
     two_cpus()
 
+ROOT = Path(__file__).parent.parent
+# Folders and files of `tests` and `kcatalog` that run on each backend; the others run once.
+ON_EACH_BACKEND = {*kcatalog.KINDS, "ops", "theory", "conformance", "recipe", "recipes"}
+ON_EACH_BACKEND |= {"test_conformance.py", "test_user_journey.py"}
 
-def pytest_collection_modifyitems(items):
-    """Only TensorFlow runs what needs it; `-k TripletSemiHard` finds test_triplet_semi_hard.py."""
-    parts = {f"test_{Path(e.file).name}": e.name for e in registry.find(origin="kcatalog")}
+
+def pytest_addoption(parser):
+    parser.addoption("--cost", action="store_true", help="print processor time by part and check")
+
+
+def pytest_configure(config):
+    if config.getoption("--cost", False):
+        config.pluginmanager.register(Cost())
+
+
+def pytest_collection_modifyitems(config, items):
+    """Run on TensorFlow alone what needs it, and what does not depend on the backend.
+
+    `-k TripletSemiHard` finds test_triplet_semi_hard.py. Docstrings of parts are left to the
+    check `docstring_example`.
+    """
+    parts = registry.find(origin="kcatalog")
+    names = {f"test_{Path(e.file).name}": e.name for e in parts}
+    files = {e.file for e in parts}
+    left_out = []
     for item in items:
-        item.extra_keyword_matches.add(parts.get(item.path.name, ""))
-        if item.get_closest_marker("tensorflow") and BACKEND != "tensorflow":
-            item.add_marker(pytest.mark.skip(reason=f"needs TensorFlow, runs on {BACKEND}"))
+        item.extra_keyword_matches.add(names.get(item.path.name, ""))
+        place = item.path.relative_to(ROOT).parts
+        if place[0] == "kcatalog" and str(item.path) in files:
+            left_out.append(item)
+        elif BACKEND != "tensorflow":
+            if place[1] not in ON_EACH_BACKEND or item.get_closest_marker("once"):
+                left_out.append(item)
+            elif item.get_closest_marker("tensorflow"):
+                item.add_marker(pytest.mark.skip(reason=f"needs TensorFlow, runs on {BACKEND}"))
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        gone = set(left_out)
+        items[:] = [item for item in items if item not in gone]
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ def _cases():
             reason = check.exemption
             marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
             marks += [pytest.mark.slow] if check.slow else []
+            marks += [pytest.mark.once] if check.once else []
             yield pytest.param(check, id=check.id, marks=marks)
 
 

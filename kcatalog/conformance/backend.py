@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import weakref
 
 import keras
 import numpy as np
@@ -11,6 +13,64 @@ from keras import ops
 NAME = keras.backend.backend()
 COMPILES = NAME in ("tensorflow", "jax")
 MODES = ("graph", "xla") if NAME == "tensorflow" else ("xla",)  # JAX compiles by XLA alone
+
+
+# JAX compiles every eager operation by itself, for each shape anew, which takes longer than all
+# that the checks compute. So what a check runs is one program there, and parts of one class made
+# with the same arguments share it. `compiled_equals_eager` holds the two ways together.
+_ORIGINS = weakref.WeakKeyDictionary()
+
+
+def made_from(part, *origin):
+    """Record what a part was made from: parts of equal origin share their compiled programs."""
+    _ORIGINS[part] = origin
+    return part
+
+
+def made_like(part, other):
+    """Give a part the origin of another, of which it is made."""
+    return made_from(part, type(part), *_ORIGINS[other]) if other in _ORIGINS else part
+
+
+@functools.lru_cache(maxsize=32)  # the checks of a part run one after the other
+def _programs(origin: tuple) -> dict:
+    return {}
+
+
+def _program(part, name, make):
+    """Return the program `name` of a part, from `make()` unless one made alike has it."""
+    programs = _programs(_ORIGINS.get(part, (part,)))
+    if name not in programs:
+        programs[name] = make()
+    return programs[name]
+
+
+def call(fn, *args, **kwargs):
+    """Return `fn(*args, **kwargs)` for a function without state, on JAX as one program."""
+    if NAME != "jax":
+        return fn(*args, **kwargs)
+    import jax
+
+    return _program(fn, "call", functools.partial(jax.jit, fn))(*args, **kwargs)
+
+
+def call_layer(layer, x, **kwargs):
+    """Return `layer(x, **kwargs)` for a built layer, on JAX as one program."""
+    if NAME != "jax":
+        return layer(x, **kwargs)
+    import jax
+
+    def stateless(values, x, **kwargs):
+        scope = keras.StatelessScope(zip(layer.variables, values, strict=True))
+        with scope:  # unlike `stateless_call` it leaves the casting to `__call__`
+            y = layer(x, **kwargs)
+        return y, [scope.get_current_value(v) for v in layer.variables]
+
+    make = functools.partial(jax.jit, stateless, static_argnames="training")
+    y, state = _program(layer, "call_layer", make)([v.value for v in layer.variables], x, **kwargs)
+    for variable, value in zip(layer.variables, state, strict=True):
+        variable.assign(value)
+    return y
 
 
 def compiled(fn, xla: bool = False):
@@ -46,10 +106,17 @@ def compiled_value_and_gradient(fn, array, xla: bool = False):
     return as_numpy(value), as_numpy(ops.convert_to_tensor(gradient))
 
 
-def value_and_gradients(fn, arrays):
-    """The scalar `fn(*arrays)` and its gradient with respect to every array, as NumPy.
+def value_and_gradients(fn, arrays, constants=(), shared=None):
+    """Return the scalar `fn(*arrays, *constants)` and its gradient for every array, as NumPy.
 
     A gradient that does not exist (None) is an array of NaN, so that no check passes it.
+
+    Args:
+        fn: a function of tensors.
+        arrays: what it is differentiated by.
+        constants: further arguments.
+        shared: the part that `fn` uses, and a name. On JAX, what was compiled for that name and
+            a part made alike is used again; by default, what was compiled for `fn` itself.
     """
     if NAME == "tensorflow":
         import tensorflow as tf
@@ -57,18 +124,24 @@ def value_and_gradients(fn, arrays):
         tensors = [tf.convert_to_tensor(a) for a in arrays]
         with tf.GradientTape() as tape:
             tape.watch(tensors)
-            value = fn(*tensors)
+            value = fn(*tensors, *constants)
         gradients = tape.gradient(value, tensors)
     elif NAME == "jax":
         import jax
 
+        def of_list(tensors, *constants):
+            return fn(*tensors, *constants)
+
         tensors = [ops.convert_to_tensor(a) for a in arrays]
-        value, gradients = jax.value_and_grad(lambda ts: fn(*ts))(tensors)
+        step = _program(
+            *(shared or (fn, "gradients")), lambda: jax.jit(jax.value_and_grad(of_list))
+        )
+        value, gradients = step(tensors, *constants)
     else:
         import torch
 
         tensors = [ops.convert_to_tensor(a).clone().requires_grad_(True) for a in arrays]
-        value = fn(*tensors)
+        value = fn(*tensors, *constants)
         if value.requires_grad:
             gradients = torch.autograd.grad(value, tensors, allow_unused=True)
         else:
@@ -110,7 +183,13 @@ _STEP, GRADIENT_TOLERANCE = (1e-6, (1e-4, 1e-6)) if _EXACT else (1e-3, (5e-3, 1e
 
 
 def directional_derivatives(fn, arrays, rng, directions: int = 3, step: float = _STEP):
-    """For each array, pairs (analytic, by finite differences) along random directions."""
+    """For each array, yield pairs (analytic, by finite differences) along random directions."""
+
+    def value(arrays):
+        if NAME == "jax":  # has compiled value and gradients as one program
+            return value_and_gradients(fn, arrays)[0]
+        return as_numpy(fn(*[ops.convert_to_tensor(a) for a in arrays]))
+
     _, gradients = value_and_gradients(fn, arrays)
     for i, (array, gradient) in enumerate(zip(arrays, gradients, strict=True)):
         pairs = []
@@ -120,6 +199,6 @@ def directional_derivatives(fn, arrays, rng, directions: int = 3, step: float = 
             ends = []
             for sign in (1, -1):
                 moved = [a + sign * step * v if i == j else a for j, a in enumerate(arrays)]
-                ends.append(float(as_numpy(fn(*[ops.convert_to_tensor(a) for a in moved]))))
+                ends.append(float(value(moved)))
             pairs.append((float(np.sum(gradient * v)), (ends[0] - ends[1]) / (2 * step)))
         yield i, pairs

@@ -29,7 +29,7 @@ def _has_config(s: Subject) -> bool:
 # --- what the part says of itself -------------------------------------------------------
 
 
-@check(when=_has_card)
+@check(when=_has_card, once=True)
 def card_complete(s: Subject):
     """A card names its source and its idea, and its example shows something."""
     require(s.card.paper is not None, "the card must name a paper or other source")
@@ -47,7 +47,7 @@ def card_complete(s: Subject):
         require(s.card.example.args, "the card's example must set an argument to a non-default")
 
 
-@check(when=_has_card)
+@check(when=_has_card, once=True)
 def docstring_complete(s: Subject):
     """Summary and sections in order; Args equal to the signature; ranges as checked."""
     require(s.entry.summary, "the docstring must begin with a summary sentence")
@@ -95,7 +95,7 @@ def _base_arguments(s: Subject) -> set[str]:
     return names
 
 
-@check(when=_has_config)
+@check(when=_has_config, once=True)
 def config_complete(s: Subject):
     """Every constructor argument stands in the config with the value it was given."""
     config = s.make().get_config()
@@ -120,7 +120,7 @@ def _parameters(cls):
     return inspect.signature(cls.__init__).parameters.values()
 
 
-@check(when=_has_config)
+@check(when=_has_config, once=True)
 def config_round_trip(s: Subject):
     """Through real JSON and back, the part is the same."""
     part = s.make()
@@ -133,7 +133,7 @@ def config_round_trip(s: Subject):
     require(before == after, f"the config changed from {before} to {after}")
 
 
-@check(when=_has_config)
+@check(when=_has_config, once=True)
 def config_unchanged_by_use(s: Subject):
     """Building and using a part leaves its arguments as they were given."""
     part = s.make()
@@ -154,7 +154,7 @@ def _plain(config) -> str:
 # --- arguments --------------------------------------------------------------------------
 
 
-@check()
+@check(once=True)
 def unknown_argument_raises(s: Subject):
     """A misspelt keyword is an error, not a setting silently ignored."""
     try:
@@ -164,7 +164,7 @@ def unknown_argument_raises(s: Subject):
     require(False, "an unknown keyword argument is accepted in silence")
 
 
-@check(when=_has_card)
+@check(when=_has_card, once=True)
 def bad_values_raise(s: Subject):
     """Every argument refuses a wrong type, NaN and values out of range, with the house error."""
     rules = {a.name: a.rule for a in s.entry.arguments}
@@ -202,7 +202,7 @@ def _bad_values(rule: str) -> list:
 # --- the search space -------------------------------------------------------------------
 
 
-@check(when=lambda s: bool(s.card.space))
+@check(when=lambda s: bool(s.card.space), once=True)
 def search_space_valid(s: Subject):
     """Every dimension is an argument, and its default lies within it."""
     defaults = {a.name: a.default for a in s.entry.arguments if not a.required}

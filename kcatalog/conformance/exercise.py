@@ -68,7 +68,8 @@ def layer_function(layer, training: bool):
 def as_layer(s: Subject, layer):
     """The layer itself; a recurrent cell inside Keras's RNN."""
     if "cell" in s.tags:
-        return keras.layers.RNN(layer, return_sequences=True, dtype=layer.dtype_policy)
+        rnn = keras.layers.RNN(layer, return_sequences=True, dtype=layer.dtype_policy)
+        return backend.made_like(rnn, layer)
     return layer
 
 
@@ -85,9 +86,18 @@ def _layer_step(s, part):
     return {"output": value, **{f"gradient {i}": g for i, g in enumerate(gradients)}}
 
 
+def loss_gradient(loss, y_true, y_pred, dtype: str = "float32"):
+    """Return a loss's value and, in a list, its gradient for predictions, cast to `dtype` first."""
+
+    def function(p, y):
+        return loss(y, ops.cast(p, dtype))
+
+    return backend.value_and_gradients(function, [y_pred], [y_true], shared=(loss, dtype))
+
+
 def _loss_step(s, part):
     y_true, y_pred = s.targets_and_predictions()
-    value, (gradient,) = backend.value_and_gradients(lambda p: part(y_true, p), [y_pred])
+    value, (gradient,) = loss_gradient(part, y_true, y_pred)
     return {"loss": value, "gradient": gradient}
 
 

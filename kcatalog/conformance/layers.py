@@ -32,7 +32,7 @@ def _layer(s: Subject, **overrides):
 def _run(layer, x, training: bool = False, **kwargs) -> np.ndarray:
     accepted = inspect.signature(layer.call).parameters
     kwargs = {k: v for k, v in {**kwargs, "training": training}.items() if k in accepted}
-    return backend.as_numpy(layer(ops.convert_to_tensor(x), **kwargs))
+    return backend.as_numpy(backend.call_layer(layer, ops.convert_to_tensor(x), **kwargs))
 
 
 def _model(s: Subject, layer, mask: bool = False):
@@ -58,7 +58,7 @@ def shapes_agree(s: Subject):
     if type(layer).compute_output_shape is not keras.layers.Layer.compute_output_shape:
         declared = tuple(layer.compute_output_shape((None, *x.shape[1:])))
     require(symbolic == declared, f"symbolic shape {symbolic}, declared {declared}")
-    eager = _run(layer, x).shape
+    eager = tuple(layer(ops.convert_to_tensor(x)).shape)
     require(eager == (BATCH, *declared[1:]), f"eager shape {eager}, declared {declared}")
 
 
@@ -74,7 +74,8 @@ def compiled_equals_eager(s: Subject, mode: str):
     """Compiled, with XLA or without, inference gives what eager execution gives."""
     layer, x = _layer(s), s.inputs()
     function = backend.compiled(layer, xla=mode == "xla")
-    close(backend.as_numpy(function(ops.convert_to_tensor(x))), _run(layer, x), mode)
+    x = ops.convert_to_tensor(x)
+    close(backend.as_numpy(function(x)), backend.as_numpy(layer(x)), mode)
 
 
 @check("layers", when=lambda s: backend.COMPILES, slow=True)
@@ -99,7 +100,7 @@ def half_precision(s: Subject, policy: str):
     layer.build((None, *s.card.example.shape))
     for v, w in zip(layer.weights, exact.weights, strict=True):
         v.assign(backend.as_numpy(w))
-    y = layer(ops.convert_to_tensor(s.inputs()))
+    y = backend.call_layer(layer, ops.convert_to_tensor(s.inputs()))
     wanted = keras.DTypePolicy(policy).compute_dtype
     require(keras.backend.standardize_dtype(y.dtype) == wanted, f"output {y.dtype}, not {wanted}")
     tolerance = HALF[policy]
@@ -141,7 +142,8 @@ def extreme_input(s: Subject, size: str):
     def scalar(x, *weights):
         return ops.mean(function(list(weights), x))
 
-    value, gradients = backend.value_and_gradients(scalar, [x.astype("float32"), *weights])
+    arrays = [x.astype("float32"), *weights]
+    value, gradients = backend.value_and_gradients(scalar, arrays, shared=(layer, "mean"))
     finite(value, "the output")
     for g in gradients:
         finite(g, "a gradient")

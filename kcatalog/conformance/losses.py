@@ -8,6 +8,7 @@ from keras import ops
 
 from kcatalog import registry
 from kcatalog.conformance import backend
+from kcatalog.conformance.exercise import loss_gradient
 from kcatalog.conformance.subject import BATCH, Subject, close, finite, require
 from kcatalog.conformance.suite import check
 
@@ -15,7 +16,7 @@ from kcatalog.conformance.suite import check
 def value_of(loss, y_true, y_pred, **kwargs) -> np.ndarray:
     """A loss's value as NumPy."""
     tensors = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
-    return backend.as_numpy(loss(*tensors, **kwargs))
+    return backend.as_numpy(backend.call(loss, *tensors, **kwargs))
 
 
 def _has_labels(s: Subject) -> bool:
@@ -130,11 +131,7 @@ def degenerate_input(s: Subject, dtype: str):
     """Value and gradient stay finite where careless formulas give NaN."""
     loss = s.make()
     for what, y_true, y_pred in _degenerate(s):
-
-        def half(p, y_true=y_true):
-            return loss(y_true, ops.cast(p, dtype))
-
-        value, (gradient,) = backend.value_and_gradients(half, [y_pred.astype("float32")])
+        value, (gradient,) = loss_gradient(loss, y_true, y_pred.astype("float32"), dtype)
         finite(value, f"the loss for {what}")
         finite(gradient, f"the gradient for {what}")
 
@@ -153,7 +150,7 @@ def ten_thousand_classes(s: Subject):
         y_pred = (y_pred + 1) / (y_pred + 1).sum(-1, keepdims=True)
     labels = np.arange(BATCH, dtype="int32") * 1999
     y_true = labels if _has_labels(s) else np.eye(10_000, dtype="float32")[labels]
-    value, (gradient,) = backend.value_and_gradients(lambda p: loss(y_true, p), [y_pred])
+    value, (gradient,) = loss_gradient(loss, y_true, y_pred)
     finite(value, "the loss")
     finite(gradient, "the gradient")
     right = np.take_along_axis(gradient, labels[:, None], axis=1)

@@ -10,6 +10,7 @@ import numpy as np
 
 from kcatalog import registry
 from kcatalog.card import Card, build_args
+from kcatalog.conformance import backend
 from kcatalog.registry import Entry
 
 BATCH = 6
@@ -39,7 +40,7 @@ def finite(value, what: str):
     require(np.all(np.isfinite(np.asarray(value, "float64"))), f"{what} is NaN or infinite")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Subject:
     """One class with what its source and its card say of it."""
 
@@ -77,7 +78,10 @@ class Subject:
 
     def make(self, **overrides):
         """The card's example, built afresh, with some arguments replaced."""
-        return self.cls(**{**build_args(self.card.example.args), **overrides})
+        part = self.cls(**{**build_args(self.card.example.args), **overrides})
+        if all(isinstance(v, bool | int | float | str | None) for v in overrides.values()):
+            backend.made_from(part, self, *sorted(overrides.items()))
+        return part
 
     def rng(self) -> np.random.Generator:
         """The same random numbers for every check of this part."""

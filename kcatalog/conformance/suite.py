@@ -19,6 +19,7 @@ class _Rule:
     when: Callable[[Subject], bool]
     variants: tuple
     slow: bool
+    once: bool
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Check:
     function: Callable
     args: tuple = ()
     slow: bool = False
+    once: bool = False
 
     @property
     def id(self) -> str:
@@ -46,7 +48,14 @@ class Check:
         self.function(self.subject, *self.args)
 
 
-def check(*kinds: str, tag: str | None = None, when=None, variants: tuple = (), slow: bool = False):
+def check(
+    *kinds: str,
+    tag: str | None = None,
+    when=None,
+    variants: tuple = (),
+    slow: bool = False,
+    once: bool = False,
+):
     """Decorator: makes a function `(subject)` or `(subject, variant)` a check of these kinds.
 
     Args:
@@ -55,6 +64,7 @@ def check(*kinds: str, tag: str | None = None, when=None, variants: tuple = (), 
         when: a further condition on the subject.
         variants: run once for each, as a second argument.
         slow: it compiles or trains a model, which `make test-fast` leaves out.
+        once: its result does not depend on the backend, so our tests run it on TensorFlow alone.
     """
 
     def register(function):
@@ -62,7 +72,7 @@ def check(*kinds: str, tag: str | None = None, when=None, variants: tuple = (), 
             return (tag is None or tag in subject.tags) and (when is None or when(subject))
 
         function.tag = tag
-        _CHECKS.append(_Rule(function, kinds, applies, variants, slow))
+        _CHECKS.append(_Rule(function, kinds, applies, variants, slow, once))
         return function
 
     return register
@@ -76,13 +86,9 @@ def checks_for(cls: type) -> Iterator[Check]:
     for rule in _CHECKS:
         if (rule.kinds and subject.kind not in rule.kinds) or not rule.when(subject):
             continue
-        if rule.variants:
-            for v in rule.variants:
-                yield Check(
-                    f"{rule.function.__name__}-{v}", subject, rule.function, (v,), rule.slow
-                )
-        else:
-            yield Check(rule.function.__name__, subject, rule.function, slow=rule.slow)
+        for args in [(v,) for v in rule.variants] or [()]:
+            name = "-".join((rule.function.__name__, *map(str, args)))
+            yield Check(name, subject, rule.function, args, rule.slow, rule.once)
 
 
 def verified_tags() -> set[str]:
