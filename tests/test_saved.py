@@ -1,46 +1,84 @@
-"""Files that earlier versions saved load, and compute the same values.
+"""Runs, `.keras` files and SavedModels of earlier versions still load."""
 
-`data/` was written by kcatalog 0.1.0 before `get_config` was derived: a compiled model with layers,
-a loss, a metric, a wrapper around a schedule and a regularizer of ours; and every part's config.
-"""
-
-import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
-from kcatalog import registry
+from kcatalog.recipe import Recipe
+from kcatalog.recipe.commands import cli
+from kcatalog.recipe.data import Images
+from kcatalog.recipe.export import loading
 
-DATA = Path(__file__).parent / "data"
-CONFIGS = json.loads((DATA / "configs_0_1.json").read_text(encoding="utf-8"))
+SAVED = Path(__file__).parent / "saved"
+NAME = "digits_small"
+RECIPE = Recipe(
+    NAME,
+    Images(default="digits", size=8, channels=1),
+    build=lambda hp, data: None,  # the model is loaded, never built
+    baseline=lambda data: ("chance", 0.1),
+)
+
+PLAIN_TENSORFLOW = """
+import sys
+import numpy as np, tensorflow as tf
+folder, answers = sys.argv[1], np.load(sys.argv[2])
+model = tf.saved_model.load(folder)
+outputs = model.signatures["serving_default"](image=tf.constant(answers["image"]))
+np.testing.assert_allclose(outputs["probabilities"], answers["probabilities"], atol=1e-5)
+assert outputs["label"].numpy().astype(str).tolist() == answers["label"].tolist()
+assert "kcatalog" not in sys.modules
+"""
 
 
-def test_a_model_loads_and_computes_what_it_did():
-    model = keras.models.load_model(DATA / "parts_0_1.keras")
-    saved = np.load(DATA / "parts_0_1.npz")
-    np.testing.assert_allclose(model.predict(saved["x"], verbose=0), saved["output"], atol=1e-5)
-    logs = model.evaluate(saved["x"], saved["y"], verbose=0, return_dict=True)
-    np.testing.assert_allclose([logs[k] for k in sorted(logs)], saved["evaluated"], rtol=1e-4)
-    assert sorted(logs) == ["cohen_kappa", "loss"]
-    assert type(model.optimizer).__name__ == "Lookahead"
-    assert int(model.optimizer.iterations) == 4
+@pytest.fixture
+def answers():
+    with np.load(SAVED / "outputs.npz") as arrays:
+        return dict(arrays)
 
 
-@pytest.mark.parametrize("path", CONFIGS)
-def test_a_config_loads(path):
-    saved = CONFIGS[path]
-    part = keras.saving.deserialize_keras_object(saved)
-    assert type(part) is registry.describe(path.removeprefix("schedules.")).load()
-    for key, value in saved["config"].items():
-        assert _plain(part.get_config()[key]) == _plain(value)
+def test_a_keras_file_loads(answers):
+    model = keras.saving.load_model(SAVED / "run" / "model.keras")
+    logits = model.predict(answers["image"], verbose=0)
+    np.testing.assert_allclose(logits, answers["logits"], atol=1e-5)
 
 
-def _plain(value):
-    """A value without what has moved, or was added, since."""
-    if isinstance(value, dict):
-        if "class_name" in value:
-            return value["class_name"], _plain(value["config"])
-        return {k: _plain(v) for k, v in value.items() if k != "dtype"}
-    return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
+@pytest.mark.tensorflow
+def test_a_saved_model_loads_in_plain_tensorflow():
+    command = [sys.executable, "-c", PLAIN_TENSORFLOW, SAVED / NAME / "1", SAVED / "outputs.npz"]
+    subprocess.run(command, check=True, cwd=SAVED)
+
+
+@pytest.fixture
+def exported(tmp_path, monkeypatch):
+    """The current folder holds the export, where `export` puts it."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(SAVED / NAME, Path("saved_models") / NAME)
+
+
+@pytest.mark.tensorflow
+def test_predict_and_serve_find_the_export(exported, answers):
+    found = loading.find(RECIPE)
+    outputs = found.outputs(answers["image"])
+    np.testing.assert_allclose(outputs["probabilities"], answers["probabilities"], atol=1e-5)
+    assert found.info.classes == tuple("0123456789")
+
+
+@pytest.mark.tensorflow
+def test_predict_reads_the_export(exported, answers, capsys):
+    Image.fromarray(answers["image"][0, ..., 0]).save("zero.png")
+    assert cli.run(RECIPE, ["predict", "zero.png"]) == 0
+    output = capsys.readouterr().out
+    assert f"{answers['label'][0]}" in output.split("zero.png")[-1].split()
+
+
+@pytest.mark.tensorflow
+def test_an_earlier_run_is_evaluated(tmp_path, capsys):
+    shutil.copytree(SAVED / "run", tmp_path / "run")
+    assert cli.run(RECIPE, ["evaluate", "--run-dir", str(tmp_path / "run")]) == 0
+    assert "Test accuracy: 0.4875. Baseline (chance): 0.1000." in capsys.readouterr().out
