@@ -1,4 +1,4 @@
-"""What `@component` derives for a class, so that no part has to write it."""
+"""Derivation of what no part has to write: config, default name, docstring, direction."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import inspect
 import re
 import types
 
+from kcatalog import docstrings
 from kcatalog.card import By
 
 # Keras is imported within: its first import imports every part, which needs this module whole.
@@ -41,6 +42,16 @@ def config(cls: type):
     for method in (get_config, classmethod(from_config)):
         if method.__name__ not in vars(cls):
             setattr(cls, method.__name__, method)
+
+
+def docstring(cls: type):
+    """Complete the docstring of a class by that of its family."""
+    for base in cls.__mro__[1:]:
+        if base.__module__.startswith("keras.") or base is object:
+            return
+        if cls.__doc__ and base.__doc__:
+            own, family = inspect.cleandoc(cls.__doc__), inspect.cleandoc(base.__doc__)
+            cls.__doc__ = docstrings.complete(own, family, _parameters(cls))
 
 
 def name(cls: type):
@@ -85,7 +96,7 @@ def higher_is_better(metric) -> bool | None:
 
 
 def snake_case(name: str) -> str:
-    """The name that Keras gives to an object of a class, with IoU as one word.
+    """Return the name that Keras gives to an object of a class, with IoU as one word.
 
     >>> snake_case("TripletSemiHard"), snake_case("GIoU")
     ('triplet_semi_hard', 'giou')
@@ -96,10 +107,14 @@ def snake_case(name: str) -> str:
 
 
 def _arguments(cls: type) -> list[str]:
-    """The arguments that are not those of a Keras base alone."""
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    """Return the arguments that are not those of a Keras base alone."""
     if getattr(cls.__init__, "__module__", "keras.").startswith("keras."):  # or of `object`
         return []
+    return _parameters(cls)
+
+
+def _parameters(cls: type) -> list[str]:
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
     return [p.name for p in parameters if p.kind in named]
 

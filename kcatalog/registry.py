@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kcatalog import KINDS, card, checks, source
+from kcatalog import KINDS, card, checks, docstrings, source
 from kcatalog.card import Card
 from kcatalog.keras_parts import KERAS_PARTS
 from kcatalog.source import Argument
@@ -43,6 +43,7 @@ def component(**facts):
         from kcatalog import derive
 
         _CARDS[cls] = Card(**facts)
+        derive.docstring(cls)
         derive.direction(cls, _CARDS[cls].better)
         if hasattr(cls, "get_config"):  # callbacks and samplers are not serialized
             derive.config(cls)
@@ -87,7 +88,7 @@ class Entry:
     @property
     def equation(self) -> str:
         """The idea in one line: the card's, or the first formula under Maths."""
-        return self.card.equation or source.first_formula(self.sections.get("Maths", ""))
+        return self.card.equation or docstrings.first_formula(self.sections.get("Maths", ""))
 
     def load(self) -> type:
         """Import the class."""
@@ -250,7 +251,7 @@ def _keras_entry(path: str, facts: Card) -> Entry:
 
 
 def _entry(node, module, kind: str, path: str, facts: Card, file: str = "") -> Entry:
-    sections = source.docstring_sections(ast.get_docstring(node) or "")
+    sections = docstrings.sections(source.docstring(node, module))
     summary, *about = _PARAGRAPH.split(sections.pop("", ""))
     return Entry(
         name=node.name,

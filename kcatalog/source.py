@@ -8,18 +8,16 @@ from __future__ import annotations
 import ast
 import functools
 import importlib.util
-import inspect
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from kcatalog import card
+from kcatalog import card, docstrings
 
 _CARD_WORDS = {
     name: getattr(card, name)
     for name in ("Paper", "Part", "Example", "Float", "Int", "Choice", "By", "Card")
 }
-_SECTION = re.compile(r"^([A-Z][A-Za-z ]+):\s*$")
 
 
 @dataclass(frozen=True)
@@ -68,37 +66,21 @@ def read_card(node: ast.ClassDef, file: Path) -> card.Card | None:
     return None
 
 
-def docstring_sections(docstring: str) -> dict[str, str]:
-    """Split a docstring by section title; the text before the first title is under "".
-
-    >>> docstring_sections("Adds.\\n\\nArgs:\\n    x: A number.")
-    {'': 'Adds.', 'Args': 'x: A number.'}
-    """
-    sections, title, lines = {}, "", []
-    for line in [*docstring.split("\n"), None]:
-        match = _SECTION.match(line) if line is not None else None
-        if line is None or match:
-            sections[title] = inspect.cleandoc("\n" + "\n".join(lines))
-            title, lines = match[1] if match else "", []
-        else:
-            lines.append(line)
-    return sections
+def docstring(node: ast.ClassDef, module: ast.Module) -> str:
+    """Return a class's docstring, completed by those of its bases."""
+    own, names = ast.get_docstring(node) or "", argument_names(node, module)
+    for base, other in _bases(node, module):
+        own = docstrings.complete(own, docstring(base, other), names)
+    return own
 
 
-def first_formula(maths_section: str) -> str:
-    """Return the first formula of a "Maths:" section, or "".
-
-    >>> first_formula("With `w` the weights, `y = w x`.")
-    'y = w x'
-    """
-    code = re.findall(r"`([^`]+)`", maths_section)
-    return next((" ".join(c.split()) for c in code if "=" in c or "←" in c), "")
-
-
-def argument_meanings(args_section: str) -> dict[str, str]:
-    """Parse the "Args:" section into argument -> meaning."""
-    parts = re.split(r"^(\w+):\s*", args_section, flags=re.MULTILINE)
-    return {n: " ".join(text.split()) for n, text in zip(parts[1::2], parts[2::2], strict=True)}
+def argument_names(node: ast.ClassDef, module: ast.Module) -> list[str]:
+    """Return the names of a class's constructor arguments, in their order."""
+    init, _ = _init(node, module)
+    if init is None:
+        return []
+    a = init.args
+    return [x.arg for x in a.posonlyargs + a.args][1:] + [x.arg for x in a.kwonlyargs]
 
 
 def arguments(node: ast.ClassDef, module: ast.Module) -> tuple[Argument, ...]:
@@ -106,9 +88,10 @@ def arguments(node: ast.ClassDef, module: ast.Module) -> tuple[Argument, ...]:
     init, rules = _init(node, module)
     if init is None:
         return ()
-    meanings = argument_meanings(docstring_sections(ast.get_docstring(node) or "").get("Args", ""))
+    args_section = docstrings.sections(docstring(node, module)).get("Args", "")
+    meanings = docstrings.argument_meanings(args_section)
     a = init.args
-    positional = [x.arg for x in a.posonlyargs + a.args][1:]
+    positional = [x.arg for x in a.posonlyargs + a.args]
     defaults = dict(zip(reversed(positional), reversed(a.defaults), strict=False))
     defaults |= {x.arg: d for x, d in zip(a.kwonlyargs, a.kw_defaults, strict=True) if d}
     return tuple(
@@ -119,32 +102,50 @@ def arguments(node: ast.ClassDef, module: ast.Module) -> tuple[Argument, ...]:
             rule=rules.get(name, ""),
             meaning=meanings.get(name, ""),
         )
-        for name in positional + [x.arg for x in a.kwonlyargs]
+        for name in argument_names(node, module)
     )
 
 
 def _init(node: ast.ClassDef, module: ast.Module):
-    """Return a class's `__init__`, its own or inherited, and the rules it checks."""
+    """Return a class's `__init__`, own or inherited, and the rules that it and its bases check."""
+    init, rules = None, {}
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
-            return statement, _rules(statement)
-    for base in node.bases:
-        found = _kcatalog_class(ast.unparse(base), module)
-        if found is not None:
-            return _init(*found)
-    return None, {}
+            init, rules = statement, _rules(statement)
+    for base in _bases(node, module):
+        inherited, more = _init(*base)
+        init, rules = init or inherited, {**more, **rules}
+    return init, rules
 
 
-def _kcatalog_class(name: str, module: ast.Module):
-    """Return a class that `module` imports from kcatalog, and the module that defines it."""
+def _bases(node: ast.ClassDef, module: ast.Module):
+    """Return the bases that kcatalog or the same file defines, each with its module."""
+    if not list(_kcatalog_imports(module)):  # Keras's own, whose docstrings are written otherwise
+        return []
+    found = (_class(ast.unparse(base), module) for base in node.bases)
+    return [base for base in found if base is not None]
+
+
+def _class(name: str, module: ast.Module):
+    """Return a class that `module` defines or imports from kcatalog, and its own module."""
     for statement in module.body:
-        if not isinstance(statement, ast.ImportFrom) or "kcatalog." not in statement.module:
-            continue
+        if isinstance(statement, ast.ClassDef) and statement.name == name:
+            return statement, module
+    for statement in _kcatalog_imports(module):
         if name in [alias.name for alias in statement.names]:
             path = Path(__file__).parents[1].joinpath(*statement.module.split("."))
-            other = parse(path.with_suffix(".py"))
-            return next((n, other) for n in other.body if getattr(n, "name", "") == name)
+            return _class(
+                name, parse(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
+            )
     return None
+
+
+def _kcatalog_imports(module: ast.Module):
+    for statement in module.body:
+        if isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith(
+            "kcatalog."
+        ):
+            yield statement
 
 
 def _literal(node: ast.expr):

@@ -1,6 +1,7 @@
 """House rules that can be read from the source: files, tests, exports, layering, style."""
 
 import ast
+import inspect
 import re
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import keras
 import pytest
 
 import kcatalog
-from kcatalog import card, registry
+from kcatalog import card, docstrings, registry
 from kcatalog.conformance import verified_tags
 
 ROOT = Path(__file__).parent.parent
@@ -101,6 +102,14 @@ def test_card_read_as_text_is_the_card_of_the_class(entry):
 
 
 @each_part
+def test_docstring_read_as_text_is_that_of_the_class(entry):
+    """What a family says once stands in both: in the listing, and in `help()`."""
+    told = docstrings.sections(inspect.cleandoc(entry.load().__doc__))
+    told.pop("")
+    assert told == entry.sections
+
+
+@each_part
 def test_no_part_inherits_from_another(entry):
     bases = entry.load().__mro__[1:]
     assert not [b.__name__ for b in bases if registry.card_of(b)]
@@ -146,7 +155,7 @@ LAYERS = [  # each may import from those below it, and from its own row
     ("registry",),
     ("derive",),
     ("keras_parts", "checks", "source"),
-    ("card", "quiet"),
+    ("card", "quiet", "docstrings"),
 ]
 
 

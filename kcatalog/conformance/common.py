@@ -9,13 +9,11 @@ import sys
 import keras
 import numpy as np
 
-from kcatalog import registry, source
+from kcatalog import docstrings, registry
 from kcatalog.checks import Interval
 from kcatalog.conformance.exercise import exercise
 from kcatalog.conformance.subject import Subject, require
 from kcatalog.conformance.suite import check
-
-SECTIONS = ("Maths", "Args", "Shapes", "Behaviour", "Example")
 
 
 def _has_card(s: Subject) -> bool:
@@ -33,7 +31,7 @@ def _has_config(s: Subject) -> bool:
 def card_complete(s: Subject):
     """A card names its source and its idea, and its example shows something."""
     require(s.card.paper is not None, "the card must name a paper or other source")
-    formula = source.first_formula(s.entry.sections.get("Maths", ""))
+    formula = docstrings.first_formula(s.entry.sections.get("Maths", ""))
     require(formula or s.card.equation, "Maths must hold a formula, or the card give the equation")
     repeats = "the card repeats the first formula under Maths: leave `equation` out"
     require(s.card.equation.split() != formula.split() or not formula, repeats)
@@ -51,10 +49,12 @@ def card_complete(s: Subject):
 def docstring_complete(s: Subject):
     """Summary and sections in order; Args equal to the signature; ranges as checked."""
     require(s.entry.summary, "the docstring must begin with a summary sentence")
-    wanted = [t for t in SECTIONS if t != "Args" or set(s.signature) - _base_arguments(s)]
-    have = [t for t in s.entry.sections if t in SECTIONS]
+    wanted = [
+        t for t in docstrings.SECTIONS if t != "Args" or set(s.signature) - _base_arguments(s)
+    ]
+    have = [t for t in s.entry.sections if t in docstrings.SECTIONS]
     require(have == wanted, f"docstring sections must be {wanted}, in this order, not {have}")
-    meanings = source.argument_meanings(s.entry.sections.get("Args", ""))
+    meanings = docstrings.argument_meanings(s.entry.sections.get("Args", ""))
     ours = [n for n in s.signature if n in meanings or n not in _base_arguments(s)]
     require(list(meanings) == ours, f"Args must describe {ours}, in this order: {list(meanings)}")
     for argument in s.entry.arguments:

@@ -1,10 +1,10 @@
 import math
 
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.losses.class_loss import ClassLoss
 from kcatalog.ops.labels import class_distribution
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.probabilities import logits
@@ -29,7 +29,7 @@ from kcatalog.registry import component
     },
     example=Example({"t1": 0.6, "t2": 1.5, "from_logits": True}, shape=(5,), targets="labels"),
 )
-class BiTemperedCrossentropy(keras.losses.Loss):
+class BiTemperedCrossentropy(ClassLoss):
     """Cross-entropy with a tempered logarithm and a tempered softmax, against wrong labels.
 
     `t1` below 1 bounds the loss, so that a far outlier cannot rule; `t2` above 1 gives the softmax
@@ -48,13 +48,6 @@ class BiTemperedCrossentropy(keras.losses.Loss):
             loss by `1 / (1 - t₁)`.
         t2: `t₂`, the temperature of the softmax, a number in [1, 5].
         from_logits: True where `y_pred` holds logits, as it should.
-        label_smoothing: The part of the target spread over all classes, in [0, 1].
-        axis: The axis of classes, an integer in (-inf, inf).
-
-    Shapes:
-        `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot (or any
-        distribution) of the shape of `y_pred`. `y_pred`: `(batch, ..., classes)`.
-        Unreduced: `(batch, ...)`.
 
     Behaviour:
         Each sample on its own. Half precision is computed in float32. `λ` is exact, by ten Newton
@@ -67,18 +60,15 @@ class BiTemperedCrossentropy(keras.losses.Loss):
         Both classes at p = 1/2; with t₁ = 0 the loss is the squared distance to the target, halved:
 
         >>> loss = BiTemperedCrossentropy(t1=0.0, t2=2.0, from_logits=True)
-        >>> y_true = keras.ops.convert_to_tensor([1])
-        >>> round(float(loss(y_true, keras.ops.zeros((1, 2)))), 4)
+        >>> y_true = ops.convert_to_tensor([1])
+        >>> round(float(loss(y_true, ops.zeros((1, 2)))), 4)
         0.25
     """
 
     def __init__(self, t1=0.8, t2=1.2, from_logits=False, label_smoothing=0.0, axis=-1, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(from_logits, label_smoothing, axis, **kwargs)
         self.t1 = checks.number(self, "t1", t1, "[0, 1]")
         self.t2 = checks.number(self, "t2", t2, "[1, 5]")
-        self.from_logits = checks.boolean(self, "from_logits", from_logits)
-        self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
-        self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
 
     def call(self, y_true, y_pred):
         s = logits(at_least_float32(y_pred), self.from_logits, self.axis)

@@ -1,7 +1,5 @@
-import keras
-
-from kcatalog import checks
 from kcatalog.card import Example, Paper
+from kcatalog.losses.box_loss import BoxLoss
 from kcatalog.ops import boxes
 from kcatalog.registry import component
 
@@ -21,7 +19,7 @@ from kcatalog.registry import component
         "gradient_exact": "the paper holds α constant: this is not the gradient of the value"
     },
 )
-class CIoU(keras.losses.Loss):
+class CIoU(BoxLoss):
     """Complete IoU loss of boxes: overlap, distance of the centres and aspect ratio.
 
     `DIoU` plus a term that makes the aspect ratios equal, which counts the more the better the
@@ -35,33 +33,15 @@ class CIoU(keras.losses.Loss):
         Differs from the paper: its gradient of `v` leaves out the factor `1 / (w² + h²)` to keep
         small boxes from large steps; here it is the true one, whatever the unit of the coordinates.
 
-    Args:
-        bounding_box_format: "xyxy" (left, top, right, bottom), "yxyx", "xywh" (left, top, width,
-            height), "center_xywh" or "center_yxhw", as in `keras.utils.bounding_boxes`.
-
-    Shapes:
-        `y_true`, `y_pred`: boxes `(batch, ..., 4)`, pairs that belong together. Unreduced:
-        `(batch, ...)`, one value a box.
-
-    Behaviour:
-        Each pair on its own. Half precision is computed in float32. A box without area, or with its
-        corners swapped, has IoU 0, and values and gradients stay finite.
-
     Example:
         Same centre, 2 by 1 against 1 by 2, IoU 1/3; the angles are 0.6435 apart:
 
-        >>> loss, tensor = CIoU(), keras.ops.convert_to_tensor
+        >>> from keras import ops
+        >>> loss, tensor = CIoU(), ops.convert_to_tensor
         >>> y_true, y_pred = tensor([[0.0, 0.5, 2.0, 1.5]]), tensor([[0.5, 0.0, 1.5, 2.0]])
         >>> round(float(loss(y_true, y_pred)), 4)
         0.7004
     """
 
-    def __init__(self, bounding_box_format="xyxy", **kwargs):
-        super().__init__(**kwargs)
-        self.bounding_box_format = checks.choice(
-            self, "bounding_box_format", bounding_box_format, boxes.FORMATS
-        )
-
-    def call(self, y_true, y_pred):
-        a, b = boxes.corners(self, y_true, y_pred, self.bounding_box_format)
+    def between(self, a, b):
         return 1 - boxes.ciou(a, b)

@@ -1,10 +1,10 @@
 import math
 
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
+from kcatalog.losses.class_loss import ClassLoss
 from kcatalog.ops.labels import class_distribution, per_class
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.probabilities import crossentropy, log_probabilities
@@ -28,7 +28,7 @@ from kcatalog.registry import component
         targets="labels",
     ),
 )
-class ClassBalancedCrossentropy(keras.losses.Loss):
+class ClassBalancedCrossentropy(ClassLoss):
     """Cross-entropy weighted by the effective number of samples of a class.
 
     New samples of a class overlap more and more with those already there; `n` of them are worth
@@ -46,14 +46,6 @@ class ClassBalancedCrossentropy(keras.losses.Loss):
         counts: How often each class occurs in training: a list of numbers in [1, inf), one for
             each class.
         beta: `β`, a number in [0, 1). `1 / (1 - β)` is how many samples suffice to know a class.
-        from_logits: True where `y_pred` holds logits; more exact than probabilities.
-        label_smoothing: The part of the target spread over all classes, in [0, 1].
-        axis: The axis of classes, an integer in (-inf, inf).
-
-    Shapes:
-        `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot (or any
-        distribution) of the shape of `y_pred`. `y_pred`: `(batch, ..., classes)`.
-        Unreduced: `(batch, ...)`.
 
     Behaviour:
         Each sample on its own: reduction divides by the number of samples, not by their weights.
@@ -64,20 +56,17 @@ class ClassBalancedCrossentropy(keras.losses.Loss):
         With β = 1/2 one sample counts 1 and two count 1.5: weights 1.2 and 0.8, times log 2:
 
         >>> loss = ClassBalancedCrossentropy(counts=[1, 2], beta=0.5, reduction=None)
-        >>> y_true = keras.ops.convert_to_tensor([0, 1])
-        >>> [round(float(l), 4) for l in loss(y_true, 0.5 * keras.ops.ones((2, 2)))]
+        >>> y_true = ops.convert_to_tensor([0, 1])
+        >>> [round(float(l), 4) for l in loss(y_true, 0.5 * ops.ones((2, 2)))]
         [0.8318, 0.5545]
     """
 
     def __init__(
         self, counts, beta=0.999, from_logits=False, label_smoothing=0.0, axis=-1, **kwargs
     ):
-        super().__init__(**kwargs)
+        super().__init__(from_logits, label_smoothing, axis, **kwargs)
         self.counts = checks.numbers_list(self, "counts", counts, "[1, inf)")
         self.beta = checks.number(self, "beta", beta, "[0, 1)")
-        self.from_logits = checks.boolean(self, "from_logits", from_logits)
-        self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
-        self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
 
     def call(self, y_true, y_pred):
         log_p = log_probabilities(at_least_float32(y_pred), self.from_logits, self.axis)

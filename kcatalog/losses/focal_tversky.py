@@ -1,9 +1,8 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
-from kcatalog.ops.segmentation import masks_and_probabilities
+from kcatalog.losses.mask_loss import MaskLoss
 from kcatalog.registry import component
 
 
@@ -25,7 +24,7 @@ from kcatalog.registry import component
         target_shape=(2, 4),
     ),
 )
-class FocalTversky(keras.losses.Loss):
+class FocalTversky(MaskLoss):
     """Focal Tversky loss of the masks of an image.
 
     For lesions and other small objects, where a miss is worse than a false alarm: `alpha` above
@@ -48,23 +47,11 @@ class FocalTversky(keras.losses.Loss):
             paper's is 4/3, and so is the default.
         epsilon: `ε` in pixels, a number in (0, inf). With 1, as in the authors' code, an image
             without the class still learns to leave it out.
-        from_logits: True where `y_pred` holds logits. A single class is a sigmoid's.
-        axis: The axis of classes, an integer in (-inf, inf). (`keras.losses.Tversky` calls the
-            axes that are summed so, and pools the classes unless told not to.)
-
-    Shapes:
-        `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or masks as `y_pred`. With a
-        single class its mask, 0/1.
-        `y_pred`: `(batch, ..., classes)`, the axes between are pixels. Unreduced: `(batch,)`.
-
-    Behaviour:
-        Each image on its own. Half precision is computed in float32. Masks may overlap where
-        `y_pred` holds probabilities.
 
     Example:
         One pixel found, one missed, one invented: with ε, 2 / 3 is the index, and 1/3 is left:
 
-        >>> loss, tensor = FocalTversky(gamma=1.0), keras.ops.convert_to_tensor
+        >>> loss, tensor = FocalTversky(gamma=1.0), ops.convert_to_tensor
         >>> y_true, y_pred = tensor([[[1], [1], [0]]]), tensor([[[1.0], [0.0], [1.0]]])
         >>> round(float(loss(y_true, y_pred)), 4)
         0.3333
@@ -80,16 +67,13 @@ class FocalTversky(keras.losses.Loss):
         axis=-1,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(from_logits, axis, **kwargs)
         self.alpha = checks.number(self, "alpha", alpha, "[0, inf)")
         self.beta = checks.number(self, "beta", beta, "[0, inf)")
         self.gamma = checks.number(self, "gamma", gamma, "(0, inf)")
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
-        self.from_logits = checks.boolean(self, "from_logits", from_logits)
-        self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
 
-    def call(self, y_true, y_pred):
-        r, p = masks_and_probabilities(y_true, y_pred, self.from_logits, self.axis)
+    def overlap(self, r, p):
         TP = ops.sum(r * p, axis=1)
         FN = ops.sum(r * (1 - p), axis=1)
         FP = ops.sum((1 - r) * p, axis=1)

@@ -1,9 +1,8 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
-from kcatalog.ops.segmentation import masks_and_probabilities
+from kcatalog.losses.mask_loss import MaskLoss
 from kcatalog.registry import component
 
 
@@ -26,7 +25,7 @@ from kcatalog.registry import component
         target_shape=(2, 4),
     ),
 )
-class GeneralizedDice(keras.losses.Loss):
+class GeneralizedDice(MaskLoss):
     """Generalized Dice loss of the masks of an image.
 
     For segmentation with classes of very different size. The mean of Dice over classes follows each
@@ -42,14 +41,6 @@ class GeneralizedDice(keras.losses.Loss):
 
     Args:
         epsilon: `ε` in pixels of the rarest class, a number in (0, inf).
-        from_logits: True where `y_pred` holds logits. A single class is a sigmoid's.
-        axis: The axis of classes, an integer in (-inf, inf). (`keras.losses.Dice` calls the axes
-            that are summed so.)
-
-    Shapes:
-        `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or masks as `y_pred`. With a
-        single class its mask, 0/1.
-        `y_pred`: `(batch, ..., classes)`, the axes between are pixels. Unreduced: `(batch,)`.
 
     Behaviour:
         Each image on its own: weights are counted in it, where optax's
@@ -59,20 +50,17 @@ class GeneralizedDice(keras.losses.Loss):
     Example:
         Class 1 has one pixel of three and weighs 4 times class 0, which loses a pixel to it:
 
-        >>> loss, tensor = GeneralizedDice(epsilon=1e-9), keras.ops.convert_to_tensor
+        >>> loss, tensor = GeneralizedDice(epsilon=1e-9), ops.convert_to_tensor
         >>> y_pred = tensor([[[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]])
         >>> round(float(loss(tensor([[0, 0, 1]]), y_pred)), 4)  # 1 - 2 (1 + 4) / (3 + 12)
         0.3333
     """
 
     def __init__(self, epsilon=1.0, from_logits=False, axis=-1, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(from_logits, axis, **kwargs)
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
-        self.from_logits = checks.boolean(self, "from_logits", from_logits)
-        self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
 
-    def call(self, y_true, y_pred):
-        r, p = masks_and_probabilities(y_true, y_pred, self.from_logits, self.axis)
+    def overlap(self, r, p):
         w = _weights(ops.sum(r, axis=1))
         wrong = ops.sum(w * ops.sum(r * (1 - p) + p * (1 - r), axis=1), axis=-1)
         total = ops.sum(w * ops.sum(r + p, axis=1), axis=-1)

@@ -2,9 +2,9 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
-from kcatalog.losses.in_batch import InBatchLoss
+from kcatalog.losses.distance_loss import DistanceLoss
 from kcatalog.ops.contrast import log_sum_exp
-from kcatalog.ops.distances import DISTANCES, anchor_distances
+from kcatalog.ops.distances import anchor_distances
 from kcatalog.ops.mining import positive_pairs, same_class
 from kcatalog.registry import component
 
@@ -30,7 +30,7 @@ from kcatalog.registry import component
         classes=3,
     ),
 )
-class GeneralizedLiftedStructure(InBatchLoss):
+class GeneralizedLiftedStructure(DistanceLoss):
     """Generalized lifted embedding loss: all of an anchor's pairs in one smooth hinge.
 
     `TripletHard` with both extremes made soft: all positives and negatives have a gradient, the
@@ -44,8 +44,6 @@ class GeneralizedLiftedStructure(InBatchLoss):
 
     Args:
         margin: `m`, in units of the distance, a number in (0, inf).
-        distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine).
-        normalize: True to scale embeddings to length 1 first.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -69,10 +67,8 @@ class GeneralizedLiftedStructure(InBatchLoss):
     """
 
     def __init__(self, margin=1.0, distance="euclidean", normalize=False, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(distance, normalize, **kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
-        self.distance = checks.choice(self, "distance", distance, DISTANCES)
-        self.normalize = checks.boolean(self, "normalize", normalize)
 
     def compare(self, labels, x, anchors=None):
         D = anchor_distances(x, anchors, self.distance, self.normalize)

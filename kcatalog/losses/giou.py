@@ -1,7 +1,5 @@
-import keras
-
-from kcatalog import checks
 from kcatalog.card import Example, Paper
+from kcatalog.losses.box_loss import BoxLoss
 from kcatalog.ops import boxes
 from kcatalog.registry import component
 
@@ -18,7 +16,7 @@ from kcatalog.registry import component
         {"bounding_box_format": "xywh"}, shape=(4,), targets="boxes", predictions="boxes"
     ),
 )
-class GIoU(keras.losses.Loss):
+class GIoU(BoxLoss):
     """Generalized IoU loss of boxes, between 0 (equal) and 2 (far apart).
 
     Where boxes do not overlap, 1 - IoU is 1 wherever they are and teaches nothing; the wasted
@@ -29,33 +27,15 @@ class GIoU(keras.losses.Loss):
         `l = 1 - IoU + (C - U) / C`, with `I` and `U` the areas of intersection and union of
         `y_true` and `y_pred`, `IoU = I / U`, and `C` the area of the smallest box around both.
 
-    Args:
-        bounding_box_format: "xyxy" (left, top, right, bottom), "yxyx", "xywh" (left, top, width,
-            height), "center_xywh" or "center_yxhw", as in `keras.utils.bounding_boxes`.
-
-    Shapes:
-        `y_true`, `y_pred`: boxes `(batch, ..., 4)`, pairs that belong together. Unreduced:
-        `(batch, ...)`, one value a box.
-
-    Behaviour:
-        Each pair on its own. Half precision is computed in float32. A box without area, or with its
-        corners swapped, has IoU 0, and values and gradients stay finite.
-
     Example:
         Unit squares with a gap of one between them; the box around them has area 3:
 
-        >>> loss, tensor = GIoU(), keras.ops.convert_to_tensor
+        >>> from keras import ops
+        >>> loss, tensor = GIoU(), ops.convert_to_tensor
         >>> y_true, y_pred = tensor([[0.0, 0.0, 1.0, 1.0]]), tensor([[2.0, 0.0, 3.0, 1.0]])
         >>> round(float(loss(y_true, y_pred)), 4)
         1.3333
     """
 
-    def __init__(self, bounding_box_format="xyxy", **kwargs):
-        super().__init__(**kwargs)
-        self.bounding_box_format = checks.choice(
-            self, "bounding_box_format", bounding_box_format, boxes.FORMATS
-        )
-
-    def call(self, y_true, y_pred):
-        a, b = boxes.corners(self, y_true, y_pred, self.bounding_box_format)
+    def between(self, a, b):
         return 1 - boxes.giou(a, b)

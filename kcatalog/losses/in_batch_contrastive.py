@@ -2,9 +2,9 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
-from kcatalog.losses.in_batch import InBatchLoss
+from kcatalog.losses.distance_loss import DistanceLoss
 from kcatalog.ops.contrast import mean_over
-from kcatalog.ops.distances import DISTANCES, anchor_distances
+from kcatalog.ops.distances import anchor_distances
 from kcatalog.ops.mining import positive_pairs, same_class
 from kcatalog.registry import component
 
@@ -31,7 +31,7 @@ from kcatalog.registry import component
         classes=3,
     ),
 )
-class InBatchContrastive(InBatchLoss):
+class InBatchContrastive(DistanceLoss):
     """Contrastive loss of all pairs that a batch with labels offers.
 
     `Contrastive` for data with labels instead of pairs. Simple and steady, but it asks for the same
@@ -50,8 +50,6 @@ class InBatchContrastive(InBatchLoss):
         pos_margin: `m₊`, in units of the distance, a number in [0, inf).
         neg_margin: `m₋`, in units of the distance, a number in (0, inf). For `"cosine"`, which is 2
             at most, take less than 1.
-        distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine).
-        normalize: True to scale embeddings to length 1 first.
         squared: False to leave out the squares, as pytorch-metric-learning does; gradients then
             do not fade as pairs come near their goal.
 
@@ -88,11 +86,9 @@ class InBatchContrastive(InBatchLoss):
         squared=True,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(distance, normalize, **kwargs)
         self.pos_margin = checks.number(self, "pos_margin", pos_margin, "[0, inf)")
         self.neg_margin = checks.number(self, "neg_margin", neg_margin, "(0, inf)")
-        self.distance = checks.choice(self, "distance", distance, DISTANCES)
-        self.normalize = checks.boolean(self, "normalize", normalize)
         self.squared = checks.boolean(self, "squared", squared)
 
     def compare(self, labels, x, anchors=None):

@@ -1,9 +1,8 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
-from kcatalog.ops.segmentation import masks_and_probabilities
+from kcatalog.losses.mask_loss import MaskLoss
 from kcatalog.registry import component
 
 
@@ -24,7 +23,7 @@ from kcatalog.registry import component
         target_shape=(2, 4),
     ),
 )
-class Jaccard(keras.losses.Loss):
+class Jaccard(MaskLoss):
     """Soft Jaccard loss: 1 - intersection over union of each class in each image.
 
     For segmentation where objects are small against the background. Ranks as
@@ -41,36 +40,21 @@ class Jaccard(keras.losses.Loss):
     Args:
         epsilon: `ε` in pixels, a number in (0, inf). With 1 an image without the class still learns
             to leave it out; near 0 any trace of it costs 1 there, without a gradient.
-        from_logits: True where `y_pred` holds logits. A single class is a sigmoid's.
-        axis: The axis of classes, an integer in (-inf, inf). (`keras.losses.Dice` calls the axes
-            that are summed so, and pools the classes unless told not to.)
-
-    Shapes:
-        `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or masks as `y_pred`. With a
-        single class its mask, 0/1.
-        `y_pred`: `(batch, ..., classes)`, the axes between are pixels. Unreduced: `(batch,)`.
-
-    Behaviour:
-        Each image on its own. Half precision is computed in float32. Masks may overlap where
-        `y_pred` holds probabilities.
 
     Example:
         One pixel of two is found, so the union is 2 and, with ε, 2 of 3 are right:
 
-        >>> loss, tensor = Jaccard(), keras.ops.convert_to_tensor
+        >>> loss, tensor = Jaccard(), ops.convert_to_tensor
         >>> y_true, y_pred = tensor([[[1.0], [1.0], [0.0]]]), tensor([[[1.0], [0.0], [0.0]]])
         >>> round(float(loss(y_true, y_pred)), 4)
         0.3333
     """
 
     def __init__(self, epsilon=1.0, from_logits=False, axis=-1, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(from_logits, axis, **kwargs)
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
-        self.from_logits = checks.boolean(self, "from_logits", from_logits)
-        self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
 
-    def call(self, y_true, y_pred):
-        r, p = masks_and_probabilities(y_true, y_pred, self.from_logits, self.axis)
+    def overlap(self, r, p):
         wrong = ops.sum(r * (1 - p) + p * (1 - r), axis=1)  # U - I, without cancellation
         union = ops.sum(r + p * (1 - r), axis=1)
         return ops.mean(wrong / (union + self.epsilon), axis=-1)

@@ -1,8 +1,8 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.losses.class_loss import ClassLoss
 from kcatalog.ops.labels import class_distribution, per_class
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.probabilities import crossentropy, logits
@@ -30,7 +30,7 @@ from kcatalog.registry import component
         targets="labels",
     ),
 )
-class LDAM(keras.losses.Loss):
+class LDAM(ClassLoss):
     """Cross-entropy after the right score has been lowered by its class's margin.
 
     For training data with frequent and rare classes. The margins are those that balance a bound
@@ -50,8 +50,6 @@ class LDAM(keras.losses.Loss):
         max_margin: `m`, the margin of the rarest class in units of scores, a number in [0, inf).
         scale: `k`, the inverse temperature that cosines need, a number in (0, inf).
         from_logits: True where `y_pred` holds cosines or logits, as it should.
-        label_smoothing: The part of the target spread over all classes, in [0, 1].
-        axis: The axis of classes, an integer in (-inf, inf).
 
     Shapes:
         `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot of the shape of
@@ -66,8 +64,8 @@ class LDAM(keras.losses.Loss):
         The margin 0.5 uses up the lead of the right score; the rest is log 2:
 
         >>> loss = LDAM(counts=[16, 1], max_margin=0.5, from_logits=True)
-        >>> y_true = keras.ops.convert_to_tensor([1])
-        >>> round(float(loss(y_true, keras.ops.convert_to_tensor([[0.25, 0.75]]))), 4)
+        >>> y_true = ops.convert_to_tensor([1])
+        >>> round(float(loss(y_true, ops.convert_to_tensor([[0.25, 0.75]]))), 4)
         0.6931
     """
 
@@ -81,13 +79,10 @@ class LDAM(keras.losses.Loss):
         axis=-1,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(from_logits, label_smoothing, axis, **kwargs)
         self.counts = checks.numbers_list(self, "counts", counts, "(0, inf)")
         self.max_margin = checks.number(self, "max_margin", max_margin, "[0, inf)")
         self.scale = checks.number(self, "scale", scale, "(0, inf)")
-        self.from_logits = checks.boolean(self, "from_logits", from_logits)
-        self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
-        self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
 
     def call(self, y_true, y_pred):
         s = logits(at_least_float32(y_pred), self.from_logits, self.axis)

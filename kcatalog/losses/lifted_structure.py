@@ -2,9 +2,9 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
-from kcatalog.losses.in_batch import InBatchLoss
+from kcatalog.losses.distance_loss import DistanceLoss
 from kcatalog.ops.contrast import log_sum_exp
-from kcatalog.ops.distances import DISTANCES, pairwise_distances
+from kcatalog.ops.distances import pairwise_distances
 from kcatalog.ops.mining import positive_pairs, same_class
 from kcatalog.registry import component
 
@@ -31,7 +31,7 @@ from kcatalog.registry import component
         classes=3,
     ),
 )
-class LiftedStructure(InBatchLoss):
+class LiftedStructure(DistanceLoss):
     """Lifted structured embedding: every pair of the batch at once, in one smooth bound.
 
     A positive pair is pulled together as long as the negatives of either end are not farther than
@@ -46,8 +46,6 @@ class LiftedStructure(InBatchLoss):
 
     Args:
         margin: `m`, in units of the distance, a number in (0, inf).
-        distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine).
-        normalize: True to scale embeddings to length 1 first.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -72,10 +70,8 @@ class LiftedStructure(InBatchLoss):
     """
 
     def __init__(self, margin=1.0, distance="euclidean", normalize=False, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(distance, normalize, **kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
-        self.distance = checks.choice(self, "distance", distance, DISTANCES)
-        self.normalize = checks.boolean(self, "normalize", normalize)
 
     def compare(self, labels, x, anchors=None):
         # the other end of a pair brings its negatives, so that all rows are needed

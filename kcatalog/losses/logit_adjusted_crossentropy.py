@@ -1,8 +1,8 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.losses.class_loss import ClassLoss
 from kcatalog.ops.labels import per_class
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.probabilities import crossentropy, logits
@@ -26,7 +26,7 @@ from kcatalog.registry import component
         targets="labels",
     ),
 )
-class LogitAdjustedCrossentropy(keras.losses.Loss):
+class LogitAdjustedCrossentropy(ClassLoss):
     """Cross-entropy on logits shifted by the log of each class's frequency.
 
     For training data with frequent and rare classes where all classes shall count alike. The shift
@@ -42,14 +42,6 @@ class LogitAdjustedCrossentropy(keras.losses.Loss):
         counts: How often each class occurs in training, or its share of it: a list of numbers in
             (0, inf), one for each class.
         tau: `τ`, a number in [0, inf); 0 is cross-entropy, 1 the balanced error.
-        from_logits: True where `y_pred` holds logits; more exact than probabilities.
-        label_smoothing: The part of the target spread over all classes, in [0, 1].
-        axis: The axis of classes, an integer in (-inf, inf).
-
-    Shapes:
-        `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot (or any
-        distribution) of the shape of `y_pred`. `y_pred`: `(batch, ..., classes)`.
-        Unreduced: `(batch, ...)`.
 
     Behaviour:
         Each sample on its own. Half precision is computed in float32. The shift is in the loss
@@ -60,18 +52,15 @@ class LogitAdjustedCrossentropy(keras.losses.Loss):
         Equal logits, so that the adjusted probability of a class is its frequency, 1/4:
 
         >>> loss = LogitAdjustedCrossentropy(counts=[3, 1], from_logits=True)
-        >>> y_true = keras.ops.convert_to_tensor([1])
-        >>> round(float(loss(y_true, keras.ops.zeros((1, 2)))), 4)
+        >>> y_true = ops.convert_to_tensor([1])
+        >>> round(float(loss(y_true, ops.zeros((1, 2)))), 4)
         1.3863
     """
 
     def __init__(self, counts, tau=1.0, from_logits=False, label_smoothing=0.0, axis=-1, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(from_logits, label_smoothing, axis, **kwargs)
         self.counts = checks.numbers_list(self, "counts", counts, "(0, inf)")
         self.tau = checks.number(self, "tau", tau, "[0, inf)")
-        self.from_logits = checks.boolean(self, "from_logits", from_logits)
-        self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
-        self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
 
     def call(self, y_true, y_pred):
         s = logits(at_least_float32(y_pred), self.from_logits, self.axis)

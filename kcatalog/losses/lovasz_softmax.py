@@ -1,10 +1,9 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
+from kcatalog.losses.mask_loss import MaskLoss
 from kcatalog.ops.lovasz import lovasz_jaccard
-from kcatalog.ops.segmentation import masks_and_probabilities
 from kcatalog.registry import component
 
 
@@ -27,7 +26,7 @@ from kcatalog.registry import component
         target_shape=(2, 4),
     ),
 )
-class LovaszSoftmax(keras.losses.Loss):
+class LovaszSoftmax(MaskLoss):
     """Lovász-Softmax loss: a stand-in for 1 - mean IoU over classes.
 
     Cross-entropy counts every pixel alike, so small classes hardly matter; this follows the index
@@ -46,13 +45,6 @@ class LovaszSoftmax(keras.losses.Loss):
         per_image: True takes the index of each image, False that of the whole batch as if it
             were one image; a sample's value is then its share of that. Differs from the
             authors' code, whose default is False.
-        from_logits: True where `y_pred` holds logits. A single class is a sigmoid's.
-        axis: The axis of classes, an integer in (-inf, inf).
-
-    Shapes:
-        `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot as `y_pred`. With a
-        single class its mask, 0/1.
-        `y_pred`: `(batch, ..., classes)`, the axes between are pixels. Unreduced: `(batch,)`.
 
     Behaviour:
         Half precision is computed in float32. One sort of the pixels for each class, absent ones
@@ -62,21 +54,18 @@ class LovaszSoftmax(keras.losses.Loss):
     Example:
         Both pixels are of class 0, with errors 0.75 and 0.25; each costs half of the index:
 
-        >>> loss, tensor = LovaszSoftmax(), keras.ops.convert_to_tensor
+        >>> loss, tensor = LovaszSoftmax(), ops.convert_to_tensor
         >>> y_pred = tensor([[[0.75, 0.25], [0.25, 0.75]]])
         >>> float(loss(tensor([[0, 0]]), y_pred))
         0.5
     """
 
     def __init__(self, classes="present", per_image=True, from_logits=False, axis=-1, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(from_logits, axis, **kwargs)
         self.classes = checks.choice(self, "classes", classes, ("present", "all"))
         self.per_image = checks.boolean(self, "per_image", per_image)
-        self.from_logits = checks.boolean(self, "from_logits", from_logits)
-        self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
 
-    def call(self, y_true, y_pred):
-        r, p = masks_and_probabilities(y_true, y_pred, self.from_logits, self.axis)
+    def overlap(self, r, p):
         each = lovasz_jaccard(ops.abs(r - p), r, self.per_image)
         if self.classes == "all":
             return ops.mean(each, axis=-1)

@@ -2,8 +2,8 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
-from kcatalog.losses.in_batch import InBatchLoss
-from kcatalog.ops.distances import DISTANCES, anchor_distances
+from kcatalog.losses.distance_loss import DistanceLoss
+from kcatalog.ops.distances import anchor_distances
 from kcatalog.ops.pairs import log_odds_of_negatives
 from kcatalog.registry import component
 
@@ -31,7 +31,7 @@ from kcatalog.registry import component
         classes=3,
     ),
 )
-class NCA(InBatchLoss):
+class NCA(DistanceLoss):
     """Neighbourhood components analysis: leave-one-out nearest neighbours, made differentiable.
 
     Each sample picks a neighbour by the softmax of negative distances and takes its label; `p` is
@@ -48,8 +48,6 @@ class NCA(InBatchLoss):
     Args:
         objective: `"likelihood"` (`-log p`) or `"accuracy"` (`1 - p`).
         temperature: `T`, in units of the distance, a number in (0, inf).
-        distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine).
-        normalize: True to scale embeddings to length 1 first.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -81,12 +79,10 @@ class NCA(InBatchLoss):
         normalize=False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(distance, normalize, **kwargs)
         options = ("likelihood", "accuracy")
         self.objective = checks.choice(self, "objective", objective, options)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
-        self.distance = checks.choice(self, "distance", distance, DISTANCES)
-        self.normalize = checks.boolean(self, "normalize", normalize)
 
     def compare(self, labels, x, anchors=None):
         D = anchor_distances(x, anchors, self.distance, self.normalize)

@@ -1,8 +1,8 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.losses.class_loss import ClassLoss
 from kcatalog.ops.labels import class_distribution
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.probabilities import crossentropy, log_probabilities
@@ -22,7 +22,7 @@ from kcatalog.registry import component
     space={"epsilon": Float(-1.0, 6.0), "label_smoothing": Choice(0.0, 0.1)},
     example=Example({"epsilon": 1.5, "from_logits": True}, shape=(5,), targets="labels"),
 )
-class PolyCrossentropy(keras.losses.Loss):
+class PolyCrossentropy(ClassLoss):
     """Cross-entropy with one more term, `ε (1 - p)`: the Poly-1 loss.
 
     `-log p` is the sum of `(1 - p)^j / j`, whose first term drives samples that are nearly right.
@@ -37,14 +37,6 @@ class PolyCrossentropy(keras.losses.Loss):
     Args:
         epsilon: `ε`, a number in [-1, inf); 0 is cross-entropy. Below -1 a better prediction
             would cost more. The paper takes 2 for ImageNet and -1 for detection.
-        from_logits: True where `y_pred` holds logits; more exact than probabilities.
-        label_smoothing: The part of the target spread over all classes, in [0, 1].
-        axis: The axis of classes, an integer in (-inf, inf).
-
-    Shapes:
-        `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot (or any
-        distribution) of the shape of `y_pred`. `y_pred`: `(batch, ..., classes)`.
-        Unreduced: `(batch, ...)`.
 
     Behaviour:
         Each sample on its own. Half precision is computed in float32. Smoothing applies to both
@@ -55,17 +47,14 @@ class PolyCrossentropy(keras.losses.Loss):
         At p = 1/2 the loss is log 2 + 2 · 1/2:
 
         >>> loss = PolyCrossentropy(epsilon=2.0)
-        >>> y_true = keras.ops.convert_to_tensor([1])
-        >>> round(float(loss(y_true, keras.ops.convert_to_tensor([[0.2, 0.5, 0.3]]))), 4)
+        >>> y_true = ops.convert_to_tensor([1])
+        >>> round(float(loss(y_true, ops.convert_to_tensor([[0.2, 0.5, 0.3]]))), 4)
         1.6931
     """
 
     def __init__(self, epsilon=2.0, from_logits=False, label_smoothing=0.0, axis=-1, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(from_logits, label_smoothing, axis, **kwargs)
         self.epsilon = checks.number(self, "epsilon", epsilon, "[-1, inf)")
-        self.from_logits = checks.boolean(self, "from_logits", from_logits)
-        self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
-        self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
 
     def call(self, y_true, y_pred):
         log_p = log_probabilities(at_least_float32(y_pred), self.from_logits, self.axis)

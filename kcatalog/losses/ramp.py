@@ -1,11 +1,8 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
-from kcatalog.ops.labels import signs
-from kcatalog.ops.precision import at_least_float32
-from kcatalog.ops.samples import mean_over_outputs
+from kcatalog.losses.binary_margin_loss import BinaryMarginLoss
 from kcatalog.registry import component
 
 
@@ -21,7 +18,7 @@ from kcatalog.registry import component
     space={"truncation": Float(-2.0, 0.0)},
     example=Example({"truncation": -0.5}, shape=(4,), targets="binary"),
 )
-class Ramp(keras.losses.Loss):
+class Ramp(BinaryMarginLoss):
     """Hinge loss for two classes that no sample can drive beyond a bound.
 
     For labels that are partly wrong: a sample whose score lies beyond `truncation` on the wrong
@@ -36,21 +33,12 @@ class Ramp(keras.losses.Loss):
         truncation: `t`, the `z` at which the loss stops growing, a number in (-inf, 1); the
             paper tries values from -1 to 0.
 
-    Shapes:
-        `y_true`: 0/1 or -1/+1, as `y_pred`; a last axis of 1 may be left out.
-        `y_pred`: scores `(batch, ..., outputs)` or `(batch,)`. Unreduced: `(batch, ...)`, the mean
-        over the outputs, as in Keras's hinges.
-
-    Behaviour:
-        Each sample on its own: a label above 0 is the positive class, any other the negative.
-        Half precision is computed in float32.
-
     Example:
         A sample short of the margin by 0.5, and one so wrong that it counts as 2:
 
         >>> loss = Ramp(reduction="sum")
-        >>> y_true = keras.ops.convert_to_tensor([1, 0])
-        >>> float(loss(y_true, keras.ops.convert_to_tensor([0.5, 100.0])))
+        >>> y_true = ops.convert_to_tensor([1, 0])
+        >>> float(loss(y_true, ops.convert_to_tensor([0.5, 100.0])))
         2.5
     """
 
@@ -58,7 +46,5 @@ class Ramp(keras.losses.Loss):
         super().__init__(**kwargs)
         self.truncation = checks.number(self, "truncation", truncation, "(-inf, 1)")
 
-    def call(self, y_true, y_pred):
-        s = at_least_float32(y_pred)
-        z = signs(y_true, s) * s
-        return mean_over_outputs(ops.clip(1 - z, 0, 1 - self.truncation))
+    def of(self, z):
+        return ops.clip(1 - z, 0, 1 - self.truncation)

@@ -1,11 +1,8 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
-from kcatalog.ops.labels import signs
-from kcatalog.ops.precision import at_least_float32
-from kcatalog.ops.samples import mean_over_outputs
+from kcatalog.losses.binary_margin_loss import BinaryMarginLoss
 from kcatalog.registry import component
 
 
@@ -21,7 +18,7 @@ from kcatalog.registry import component
     space={"smoothing": Float(0.1, 2.0)},
     example=Example({"smoothing": 0.5}, shape=(4,), targets="binary"),
 )
-class SmoothedHinge(keras.losses.Loss):
+class SmoothedHinge(BinaryMarginLoss):
     """Hinge loss for two classes with a rounded corner.
 
     Where `keras.losses.Hinge` has a corner, a piece of a parabola joins the two lines: second-order
@@ -37,21 +34,12 @@ class SmoothedHinge(keras.losses.Loss):
         smoothing: `w`, the width of the rounded corner, in units of the scores,
             a number in (0, inf).
 
-    Shapes:
-        `y_true`: 0/1 or -1/+1, as `y_pred`; a last axis of 1 may be left out.
-        `y_pred`: scores `(batch, ..., outputs)` or `(batch,)`. Unreduced: `(batch, ...)`, the mean
-        over the outputs, as in Keras's hinges.
-
-    Behaviour:
-        Each sample on its own: a label above 0 is the positive class, any other the negative.
-        Half precision is computed in float32.
-
     Example:
         Half the margin is missing, and half of that squared is the loss:
 
         >>> loss = SmoothedHinge()
-        >>> y_true = keras.ops.convert_to_tensor([1])
-        >>> float(loss(y_true, keras.ops.convert_to_tensor([0.5])))
+        >>> y_true = ops.convert_to_tensor([1])
+        >>> float(loss(y_true, ops.convert_to_tensor([0.5])))
         0.125
     """
 
@@ -59,8 +47,7 @@ class SmoothedHinge(keras.losses.Loss):
         super().__init__(**kwargs)
         self.smoothing = checks.number(self, "smoothing", smoothing, "(0, inf)")
 
-    def call(self, y_true, y_pred):
-        s = at_least_float32(y_pred)
-        u = ops.relu(1 - signs(y_true, s) * s)
+    def of(self, z):
+        u = ops.relu(1 - z)
         q = ops.minimum(u, self.smoothing)  # q = u on the parabola, q = w on the line
-        return mean_over_outputs(q * (u - q / 2) / self.smoothing)
+        return q * (u - q / 2) / self.smoothing

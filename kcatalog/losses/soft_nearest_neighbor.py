@@ -2,8 +2,8 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
-from kcatalog.losses.in_batch import InBatchLoss
-from kcatalog.ops.distances import DISTANCES, anchor_distances
+from kcatalog.losses.distance_loss import DistanceLoss
+from kcatalog.ops.distances import anchor_distances
 from kcatalog.ops.pairs import log_odds_of_negatives
 from kcatalog.registry import component
 
@@ -29,7 +29,7 @@ from kcatalog.registry import component
         classes=3,
     ),
 )
-class SoftNearestNeighbor(InBatchLoss):
+class SoftNearestNeighbor(DistanceLoss):
     """Soft nearest neighbour loss: the entanglement of classes in a representation.
 
     Low where each sample's near neighbours are of its class. Unlike triplet and contrastive
@@ -44,8 +44,6 @@ class SoftNearestNeighbor(InBatchLoss):
     Args:
         temperature: `T`, in units of the distance, a number in (0, inf). Small: the nearest
             neighbours decide; large: all distances count alike.
-        distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine).
-        normalize: True to scale embeddings to length 1 first.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -70,10 +68,8 @@ class SoftNearestNeighbor(InBatchLoss):
     """
 
     def __init__(self, temperature=1.0, distance="squared_euclidean", normalize=False, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(distance, normalize, **kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
-        self.distance = checks.choice(self, "distance", distance, DISTANCES)
-        self.normalize = checks.boolean(self, "normalize", normalize)
 
     def compare(self, labels, x, anchors=None):
         D = anchor_distances(x, anchors, self.distance, self.normalize)

@@ -3,6 +3,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.losses.class_loss import ClassLoss
 from kcatalog.ops.labels import class_indices, per_class
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.probabilities import log_probabilities
@@ -22,7 +23,7 @@ from kcatalog.registry import component
     space={"gamma": Float(0.0, 5.0), "label_smoothing": Choice(0.0, 0.1)},
     example=Example({"gamma": 1.5, "from_logits": True}, shape=(5,), targets="labels"),
 )
-class SparseCategoricalFocalCrossentropy(keras.losses.Loss):
+class SparseCategoricalFocalCrossentropy(ClassLoss):
     """Focal cross-entropy with class indices as targets.
 
     Cross-entropy times `(1 - p)^γ`, so that the many easy samples of a frequent class do not drown
@@ -39,9 +40,7 @@ class SparseCategoricalFocalCrossentropy(keras.losses.Loss):
     Args:
         gamma: `γ`, a number in [0, inf); 0 is cross-entropy times `α`.
         alpha: `α`, a number from 0 on, or a list with one for each class.
-        from_logits: True where `y_pred` holds logits; more exact than probabilities.
         label_smoothing: `ε`, the part of the target spread over all classes, in [0, 1].
-        axis: The axis of classes, an integer in (-inf, inf).
 
     Shapes:
         `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, whole numbers of any dtype.
@@ -65,12 +64,9 @@ class SparseCategoricalFocalCrossentropy(keras.losses.Loss):
     def __init__(
         self, gamma=2.0, alpha=0.25, from_logits=False, label_smoothing=0.0, axis=-1, **kwargs
     ):
-        super().__init__(**kwargs)
+        super().__init__(from_logits, label_smoothing, axis, **kwargs)
         self.gamma = checks.number(self, "gamma", gamma, "[0, inf)")
         self.alpha = _number_or_list(self, alpha)
-        self.from_logits = checks.boolean(self, "from_logits", from_logits)
-        self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
-        self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
 
     def call(self, y_true, y_pred):
         log_p = log_probabilities(at_least_float32(y_pred), self.from_logits, self.axis)

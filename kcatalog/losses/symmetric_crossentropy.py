@@ -1,10 +1,10 @@
 import math
 
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.losses.class_loss import ClassLoss
 from kcatalog.ops.labels import class_distribution
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.probabilities import crossentropy, log_probabilities
@@ -28,7 +28,7 @@ from kcatalog.registry import component
     },
     example=Example({"alpha": 0.5, "from_logits": True}, shape=(5,), targets="labels"),
 )
-class SymmetricCrossentropy(keras.losses.Loss):
+class SymmetricCrossentropy(ClassLoss):
     """Cross-entropy plus its reverse, for labels of which some are wrong.
 
     The reverse term is bounded and treats all wrong classes alike, so a wrong label pulls only so
@@ -47,14 +47,6 @@ class SymmetricCrossentropy(keras.losses.Loss):
         beta: `β`, the weight of the reverse term, a number in [0, inf). The paper takes 1 with
             10 classes and 0.1 with 100.
         log_zero: `A`, what stands for log 0, a number in (-inf, 0). It scales the reverse term.
-        from_logits: True where `y_pred` holds logits; more exact than probabilities.
-        label_smoothing: The part of the target spread over all classes, in [0, 1].
-        axis: The axis of classes, an integer in (-inf, inf).
-
-    Shapes:
-        `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot (or any
-        distribution) of the shape of `y_pred`. `y_pred`: `(batch, ..., classes)`.
-        Unreduced: `(batch, ...)`.
 
     Behaviour:
         Each sample on its own. Half precision is computed in float32. Differs from the paper: `A`
@@ -65,8 +57,8 @@ class SymmetricCrossentropy(keras.losses.Loss):
         At p = 1/2 the two terms are log 2 and 4 · 1/2:
 
         >>> loss = SymmetricCrossentropy(alpha=1.0, beta=1.0)
-        >>> y_true = keras.ops.convert_to_tensor([1])
-        >>> round(float(loss(y_true, keras.ops.convert_to_tensor([[0.2, 0.5, 0.3]]))), 4)
+        >>> y_true = ops.convert_to_tensor([1])
+        >>> round(float(loss(y_true, ops.convert_to_tensor([[0.2, 0.5, 0.3]]))), 4)
         2.6931
     """
 
@@ -80,13 +72,10 @@ class SymmetricCrossentropy(keras.losses.Loss):
         axis=-1,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(from_logits, label_smoothing, axis, **kwargs)
         self.alpha = checks.number(self, "alpha", alpha, "[0, inf)")
         self.beta = checks.number(self, "beta", beta, "[0, inf)")
         self.log_zero = checks.number(self, "log_zero", log_zero, "(-inf, 0)")
-        self.from_logits = checks.boolean(self, "from_logits", from_logits)
-        self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
-        self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
 
     def call(self, y_true, y_pred):
         log_p = log_probabilities(at_least_float32(y_pred), self.from_logits, self.axis)

@@ -2,8 +2,8 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
-from kcatalog.losses.in_batch import InBatchLoss
-from kcatalog.ops.distances import DISTANCES, anchor_distances
+from kcatalog.losses.distance_loss import DistanceLoss
+from kcatalog.ops.distances import anchor_distances
 from kcatalog.ops.mining import all_triplets, positive_pairs, same_class, triplet_sums
 from kcatalog.registry import component
 
@@ -31,7 +31,7 @@ from kcatalog.registry import component
         classes=3,
     ),
 )
-class TripletAll(InBatchLoss):
+class TripletAll(DistanceLoss):
     """Triplet loss over all triplets of the batch ("batch all"), exact and without listing them.
 
     The mildest of the mined triplet losses: every positive against every negative. By default the
@@ -48,8 +48,6 @@ class TripletAll(InBatchLoss):
     Args:
         margin: `m`, in units of the distance, a number in (0, inf).
         mean_over: `"active"` or `"all"`: what `T` counts.
-        distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine).
-        normalize: True to scale embeddings to length 1 first.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -77,11 +75,9 @@ class TripletAll(InBatchLoss):
     def __init__(
         self, margin=1.0, mean_over="active", distance="euclidean", normalize=False, **kwargs
     ):
-        super().__init__(**kwargs)
+        super().__init__(distance, normalize, **kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
         self.mean_over = checks.choice(self, "mean_over", mean_over, ("active", "all"))
-        self.distance = checks.choice(self, "distance", distance, DISTANCES)
-        self.normalize = checks.boolean(self, "normalize", normalize)
 
     def compare(self, labels, x, anchors=None):
         D = anchor_distances(x, anchors, self.distance, self.normalize)

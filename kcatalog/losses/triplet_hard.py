@@ -2,8 +2,8 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
-from kcatalog.losses.in_batch import InBatchLoss
-from kcatalog.ops.distances import DISTANCES, anchor_distances
+from kcatalog.losses.distance_loss import DistanceLoss
+from kcatalog.ops.distances import anchor_distances
 from kcatalog.ops.mining import INF, positive_pairs, same_class
 from kcatalog.registry import component
 
@@ -27,7 +27,7 @@ from kcatalog.registry import component
     },
     example=Example({"margin": 0.5, "normalize": True}, shape=(8,), targets="labels", classes=3),
 )
-class TripletHard(InBatchLoss):
+class TripletHard(DistanceLoss):
     """Triplet loss over the hardest triplet of each anchor in the batch ("batch hard").
 
     One triplet an anchor: its farthest positive and its nearest negative. The strongest signal a
@@ -46,8 +46,6 @@ class TripletHard(InBatchLoss):
         margin: `m`, in units of the distance, a number in (0, inf); not used with `soft`.
         soft: True for the soft margin.
         positives: `"hardest"` or `"easiest"`: which positive is `p`.
-        distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine).
-        normalize: True to scale embeddings to length 1 first.
 
     Shapes:
         `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
@@ -80,12 +78,10 @@ class TripletHard(InBatchLoss):
         normalize=False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(distance, normalize, **kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
         self.soft = checks.boolean(self, "soft", soft)
         self.positives = checks.choice(self, "positives", positives, ("hardest", "easiest"))
-        self.distance = checks.choice(self, "distance", distance, DISTANCES)
-        self.normalize = checks.boolean(self, "normalize", normalize)
 
     def compare(self, labels, x, anchors=None):
         D = anchor_distances(x, anchors, self.distance, self.normalize)

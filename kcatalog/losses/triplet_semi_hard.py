@@ -2,8 +2,8 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
-from kcatalog.losses.in_batch import InBatchLoss
-from kcatalog.ops.distances import DISTANCES, anchor_distances
+from kcatalog.losses.distance_loss import DistanceLoss
+from kcatalog.ops.distances import anchor_distances
 from kcatalog.ops.mining import positive_pairs, same_class, semi_hard_triplets, triplet_sums
 from kcatalog.registry import component
 
@@ -30,7 +30,7 @@ from kcatalog.registry import component
         classes=3,
     ),
 )
-class TripletSemiHard(InBatchLoss):
+class TripletSemiHard(DistanceLoss):
     """Triplet loss with semi-hard negatives mined within the batch.
 
     Each ordered anchor-positive pair of the batch is set against one negative: the closest that
@@ -48,7 +48,6 @@ class TripletSemiHard(InBatchLoss):
     Args:
         margin: `m`, in units of the distance, a number in (0, inf). For `"cosine"`, which is 2 at
             most, take less than 1.
-        distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine).
         normalize: True to scale embeddings to length 1 first, as the paper does.
 
     Shapes:
@@ -77,10 +76,8 @@ class TripletSemiHard(InBatchLoss):
     """
 
     def __init__(self, margin=1.0, distance="euclidean", normalize=False, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(distance, normalize, **kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
-        self.distance = checks.choice(self, "distance", distance, DISTANCES)
-        self.normalize = checks.boolean(self, "normalize", normalize)
 
     def compare(self, labels, x, anchors=None):
         D = anchor_distances(x, anchors, self.distance, self.normalize)

@@ -37,12 +37,6 @@ class KendallTau(KeptPairs):
 
     Args:
         variant: `"b"` or `"c"`.
-        capacity: How many samples are kept, an integer in [2, inf). Set it to the size of the set
-            or above: later samples are left out.
-
-    Shapes:
-        `y_true`, `y_pred`: one number for each sample, `(batch,)` or `(batch, 1)`. The result is a
-        scalar.
 
     Behaviour:
         By batches or at once the result is the same. Pairs in the wrong order are counted by
@@ -62,10 +56,8 @@ class KendallTau(KeptPairs):
     """
 
     def __init__(self, variant="b", capacity=4096, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(capacity, **kwargs)
         self.variant = checks.choice(self, "variant", variant, ("b", "c"))
-        self.capacity = checks.integer(self, "capacity", capacity, "[2, inf)")
-        self._keep(capacity)
 
     def result(self):
         x, y, w = self._kept()

@@ -1,4 +1,4 @@
-"""What rank correlations share: they need every value at once, so they keep them."""
+"""The base of rank correlations, which need every value at once."""
 
 import keras
 from keras import ops
@@ -9,9 +9,20 @@ from kcatalog.ops.weights import weights_like
 
 
 class KeptPairs(keras.metrics.Metric):
-    """Keeps target, prediction and weight of the first samples: a base for metrics."""
+    """Base of metrics that need every value at once: it keeps those of the first samples.
 
-    def _keep(self, capacity):
+    Args:
+        capacity: How many samples are kept, an integer in [2, inf). Set it to the size of the set
+            or above: later samples are left out.
+
+    Shapes:
+        `y_true`, `y_pred`: one number for each sample, `(batch,)` or `(batch, 1)`. The result is a
+        scalar.
+    """
+
+    def __init__(self, capacity=4096, **kwargs):
+        super().__init__(**kwargs)
+        self.capacity = checks.integer(self, "capacity", capacity, "[2, inf)")
         self._count = self.add_variable((), "zeros", "int32", name="count")
         self._x, self._y, self._w = (
             self.add_variable((capacity,), "zeros", "float32", name=name)

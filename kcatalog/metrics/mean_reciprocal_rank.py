@@ -40,21 +40,6 @@ class MeanReciprocalRank(Neighbours):
 
     Args:
         k: How many neighbours count, an integer in [1, inf); a first positive beyond counts 0.
-        distance: `"cosine"`, `"euclidean"` or `"squared_euclidean"`.
-        capacity: How many samples are kept, an integer in [1, inf). Set it to the size of the set
-            or above: later samples are left out.
-
-    Shapes:
-        `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
-        `y_pred`: embeddings `(batch, features)`. The result is a scalar.
-
-    Behaviour:
-        By batches or at once the result is the same: each pair is compared once, when the later
-        of its two samples arrives, at `O(batch · capacity)` time; the state is `O(capacity ·
-        (features + k))`. Weights weight what is searched for; a sample of weight 0 is
-        still found by others. In training the samples of an epoch come from a model that
-        changes meanwhile: read the validation value. Not for several replicas of
-        `tf.distribute`, each of which would see its own samples.
 
     Example:
         On a line, 0 and 1 are of one class, 3 and 9 of another; 3 meets two negatives first:
@@ -65,13 +50,9 @@ class MeanReciprocalRank(Neighbours):
     """
 
     def __init__(self, k=100, distance="cosine", capacity=4096, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(distance, capacity, **kwargs)
         self.k = checks.integer(self, "k", k, "[1, inf)")
-        self.distance = checks.choice(
-            self, "distance", distance, ("cosine", "euclidean", "squared_euclidean")
-        )
-        self.capacity = checks.integer(self, "capacity", capacity, "[1, inf)")
-        self._keep(capacity, positives=1, negatives=k)
+        self._keep(positives=1, negatives=k)
 
     def _scores(self, r):
         return reciprocal_rank(r, self.k)

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kcatalog import checks
 from kcatalog.ops.buffer import appended
 from kcatalog.ops.distances import pairwise_distances
 from kcatalog.ops.labels import flat_labels
@@ -13,15 +14,40 @@ INF = float("inf")
 
 
 class Neighbours(keras.metrics.Metric):
-    """Keeps the first samples and the distances to their nearest neighbours: a base for metrics.
+    """Base of retrieval metrics: it keeps samples, and distances to their nearest neighbours.
 
     Positives are samples of the same class, negatives those of others. A metric says by `_keep` how
     many of both it needs, and by `_scores(r)` what the ranks of a query's positives are worth.
     Keras asks for the result after every batch, so what is kept are sorted distances,
     which a batch updates: each pair is compared once, when the later of its two samples arrives.
+
+    Args:
+        distance: `"cosine"`, `"euclidean"` or `"squared_euclidean"`.
+        capacity: How many samples are kept, an integer in [1, inf). Set it to the size of the set
+            or above: later samples are left out.
+
+    Shapes:
+        `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
+        `y_pred`: embeddings `(batch, features)`. The result is a scalar.
+
+    Behaviour:
+        By batches or at once the result is the same: each pair is compared once, when the later
+        of its two samples arrives, at `O(batch · capacity)` time; the state is `O(capacity ·
+        (features + neighbours))`. `sample_weight` weights queries; a sample of weight 0 is
+        still found by others. In training the samples of an epoch come from a model that
+        changes meanwhile: read the validation value. Not for several replicas of
+        `tf.distribute`, each of which would see its own samples.
     """
 
-    def _keep(self, capacity, positives, negatives):
+    def __init__(self, distance="cosine", capacity=4096, **kwargs):
+        super().__init__(**kwargs)
+        self.distance = checks.choice(
+            self, "distance", distance, ("cosine", "euclidean", "squared_euclidean")
+        )
+        self.capacity = checks.integer(self, "capacity", capacity, "[1, inf)")
+
+    def _keep(self, positives, negatives):
+        capacity = self.capacity
         far = keras.initializers.Constant(INF)
         self._count = self.add_variable((), "zeros", "int32", name="count")
         self._labels = self.add_variable((capacity,), "zeros", "int32", name="labels")

@@ -42,21 +42,6 @@ class RPrecision(Neighbours):
         max_neighbours: How many neighbours are looked at, an integer in [1, inf). Give at least the
             size of the largest class, less one; for queries with more positives `R` is
             `max_neighbours`: they are scored on their nearest neighbours only.
-        distance: `"cosine"`, `"euclidean"` or `"squared_euclidean"`.
-        capacity: How many samples are kept, an integer in [1, inf). Set it to the size of the set
-            or above: later samples are left out.
-
-    Shapes:
-        `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
-        `y_pred`: embeddings `(batch, features)`. The result is a scalar.
-
-    Behaviour:
-        By batches or at once the result is the same: each pair is compared once, when the later
-        of its two samples arrives, at `O(batch · capacity)` time; the state is `O(capacity ·
-        (features + max_neighbours))`. Weights weight what is searched for; a sample of weight 0 is
-        still found by others. In training the samples of an epoch come from a model that
-        changes meanwhile: read the validation value. Not for several replicas of
-        `tf.distribute`, each of which would see its own samples.
 
     Example:
         On a line, 0 and 1 are of one class, 3 and 9 of another; with `R = 1`, 3 finds a negative:
@@ -67,13 +52,9 @@ class RPrecision(Neighbours):
     """
 
     def __init__(self, max_neighbours=100, distance="cosine", capacity=4096, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(distance, capacity, **kwargs)
         self.max_neighbours = checks.integer(self, "max_neighbours", max_neighbours, "[1, inf)")
-        self.distance = checks.choice(
-            self, "distance", distance, ("cosine", "euclidean", "squared_euclidean")
-        )
-        self.capacity = checks.integer(self, "capacity", capacity, "[1, inf)")
-        self._keep(capacity, positives=max_neighbours, negatives=max_neighbours)
+        self._keep(positives=max_neighbours, negatives=max_neighbours)
 
     def _scores(self, r):
         return r_precision(r)

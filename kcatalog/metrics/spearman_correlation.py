@@ -1,6 +1,5 @@
 from keras import ops
 
-from kcatalog import checks
 from kcatalog.card import Example, Paper
 from kcatalog.metrics.kept_pairs import KeptPairs
 from kcatalog.ops.ranks import centred_ranks
@@ -33,14 +32,6 @@ class SpearmanCorrelation(KeptPairs):
         `w` counts copies: a sample of weight 2 is two samples, in the ranks as well as in the
         sums.
 
-    Args:
-        capacity: How many samples are kept, an integer in [2, inf). Set it to the size of the set
-            or above: later samples are left out.
-
-    Shapes:
-        `y_true`, `y_pred`: one number for each sample, `(batch,)` or `(batch, 1)`. The result is a
-        scalar.
-
     Behaviour:
         By batches or at once the result is the same. The state is `O(capacity)`, the result
         `O(capacity log capacity)` time. Values are compared in float32. If all targets or all
@@ -56,11 +47,6 @@ class SpearmanCorrelation(KeptPairs):
         >>> print(f"{float(metric([1, 2, 3, 4], [10, 30, 20, 90])):.4f}")
         0.8000
     """
-
-    def __init__(self, capacity=4096, **kwargs):
-        super().__init__(**kwargs)
-        self.capacity = checks.integer(self, "capacity", capacity, "[2, inf)")
-        self._keep(capacity)
 
     def result(self):
         x, y, w = self._kept()

@@ -35,7 +35,6 @@ class AdaptiveGradientClipping(Wrapper):
         all axes but the last; a vector or scalar (bias, scale) is one unit.
 
     Args:
-        inner: The optimizer to wrap: an instance, a name such as `"sgd"`, or a config.
         clip_factor: `λ`, the largest ratio of gradient norm to weight norm, in (0, inf). The
             larger the batch, the smaller it has to be.
         epsilon: `ε`, the least weight norm, in (0, inf); without it a unit that starts at zero

@@ -30,9 +30,6 @@ class GradientCentralization(Wrapper):
         `g_i ← g_i - (1/M) Σ_j g_ij` for each unit `i` with its `M` incoming weights `j`: the
         mean over all axes but the last. Biases, scales and other vectors stay as they are.
 
-    Args:
-        inner: The optimizer to wrap: an instance, a name such as `"adam"`, or a config.
-
     Shapes:
         Gradients keep their shapes.
 

@@ -38,7 +38,6 @@ class StochasticWeightAveraging(Wrapper):
         `c` = `average_period`; at the end `w ← w_SWA`.
 
     Args:
-        inner: The optimizer to wrap: an instance, a name such as `"sgd"`, or a config.
         start_step: `s`, the update after which the first weights are taken: an integer in
             [1, inf). There is no good default, since it depends on the length of the run.
         average_period: `c`, in updates: an integer in [1, inf). With a cyclical learning rate,

@@ -1,0 +1,36 @@
+"""The base of losses that compare two boxes."""
+
+import keras
+
+from kcatalog import checks
+from kcatalog.ops import boxes
+
+
+class BoxLoss(keras.losses.Loss):
+    """Base of losses of boxes: a part states `between(a, b)`.
+
+    Args:
+        bounding_box_format: "xyxy" (left, top, right, bottom), "yxyx", "xywh" (left, top, width,
+            height), "center_xywh" or "center_yxhw", as in `keras.utils.bounding_boxes`.
+
+    Shapes:
+        `y_true`, `y_pred`: boxes `(batch, ..., 4)`, pairs that belong together. Unreduced:
+        `(batch, ...)`, one value a box.
+
+    Behaviour:
+        Each pair on its own. Half precision is computed in float32. A box without area, or with its
+        corners swapped, has IoU 0, and values and gradients stay finite.
+    """
+
+    def __init__(self, bounding_box_format="xyxy", **kwargs):
+        super().__init__(**kwargs)
+        self.bounding_box_format = checks.choice(
+            self, "bounding_box_format", bounding_box_format, boxes.FORMATS
+        )
+
+    def between(self, a, b):
+        """Return the loss of boxes that are given by their corners, `y_true` and `y_pred`."""
+        raise NotImplementedError
+
+    def call(self, y_true, y_pred):
+        return self.between(*boxes.corners(self, y_true, y_pred, self.bounding_box_format))

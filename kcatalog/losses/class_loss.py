@@ -1,0 +1,26 @@
+"""The base of losses of class probabilities."""
+
+import keras
+
+from kcatalog import checks
+
+
+class ClassLoss(keras.losses.Loss):
+    """Base of losses of class probabilities, or of logits, with targets that may be smoothed.
+
+    Args:
+        from_logits: True where `y_pred` holds logits; more exact than probabilities.
+        label_smoothing: The part of the target spread over all classes, in [0, 1].
+        axis: The axis of classes, an integer in (-inf, inf).
+
+    Shapes:
+        `y_true`: class indices `(batch, ...)` or `(batch, ..., 1)`, or one-hot (or any
+        distribution) of the shape of `y_pred`. `y_pred`: `(batch, ..., classes)`.
+        Unreduced: `(batch, ...)`.
+    """
+
+    def __init__(self, from_logits=False, label_smoothing=0.0, axis=-1, **kwargs):
+        super().__init__(**kwargs)
+        self.from_logits = checks.boolean(self, "from_logits", from_logits)
+        self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
+        self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
