@@ -15,7 +15,7 @@ import pytest
 from kcatalog.recipe import export, tasks
 from kcatalog.recipe.commands import exporting
 from kcatalog.recipe.commands.start import Options
-from kcatalog.recipe.export import serving, signatures, verify, versions
+from kcatalog.recipe.export import check_export, serving, signatures, versions
 from kcatalog.recipe.files import disk
 from kcatalog.recipe.files.rundir import Run
 from kcatalog.recipe.terminal.errors import RecipeError
@@ -134,7 +134,7 @@ def test_over_tolerance_nothing_is_left(again, folder, whole_way):
         arrays = dict(file)
     arrays["scores"] = arrays["scores"] + 0.01
     np.savez(folder / "wrong.npz", **arrays)
-    with pytest.raises(RecipeError, match="a difference of 0"):
+    with pytest.raises(RecipeError, match="differ from the live model's by 0"):
         again(folder / "wrong.npz")
     assert left_behind(folder) == ["wrong.npz"]
 
@@ -187,16 +187,16 @@ def test_a_saved_model_that_does_not_run(again, folder, monkeypatch):
         (path / "saved_model.pb").write_bytes(b"not a graph")
 
     monkeypatch.setattr(signatures, "write", broken)
-    with pytest.raises(RecipeError, match="must run in plain TensorFlow"):
+    with pytest.raises(RecipeError, match="does not run in TensorFlow without Keras"):
         again()
     assert left_behind(folder) == []
 
 
-def test_the_verifying_process_cannot_reach_keras():
+def test_the_checking_process_cannot_import_keras():
     program = (
         "import sys, runpy\n"
         "sys.argv[1:] = ['tensorflow']\n"
-        f"runpy.run_path({verify.__file__!r}, run_name='__main__')\n"
+        f"runpy.run_path({check_export.__file__!r}, run_name='__main__')\n"
         "assert 'tensorflow' in sys.modules\n"
         "for name in ('keras', 'kcatalog'):\n"
         "    assert not any(m == name and sys.modules[m] for m in sys.modules)\n"

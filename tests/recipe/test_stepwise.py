@@ -107,4 +107,4 @@ def test_a_layer_used_twice():
     model = text_model(shared, shared)
     with pytest.raises(Refused) as error:
         Stepwise(model).check(model, CODES, 1e-4)
-    assert str(error.value) == f"{shared.name} is used twice, so it has no one state"
+    assert str(error.value) == f"{shared.name} is used twice, so its state is ambiguous"

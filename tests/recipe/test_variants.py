@@ -12,8 +12,9 @@ import pytest
 
 from kcatalog.recipe import export
 from kcatalog.recipe.data import Data
-from kcatalog.recipe.export import clean, converted, serving, tf_serving, variants
+from kcatalog.recipe.export import check_export, converted, serving, tf_serving, variants
 from kcatalog.recipe.export.numeric import Original
+from kcatalog.recipe.export.runtimes import CheckFailed, Runtimes
 from kcatalog.recipe.export.stepwise import Refused
 from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe import tiny
@@ -113,10 +114,10 @@ def test_packages_that_are_not_installed(monkeypatch):
 # --- what is left out, and why -------------------------------------------------------------
 
 
-class Exam:
-    """An exam that every file passes, and what was brought to it."""
+class Check:
+    """A check that every file passes."""
 
-    def row(self, processes, runtime, file):
+    def row(self, runtimes, runtime, file):
         return {"score": 1.0, "latency_ms": {"single": 1.0}, "largest_difference": 0.0}
 
 
@@ -126,8 +127,8 @@ def test_one_that_is_refused_leaves_the_others_alone(tmp_path):
         raise Refused("there is no such operation")
 
     makers = {"int8": lambda file: file.mkdir() or {}, "onnx": refused}
-    with clean.processes() as processes:
-        rows = variants.write(["int8", "onnx"], makers, tmp_path / "variants", Exam(), processes)
+    with Runtimes() as runtimes:
+        rows = variants.write(["int8", "onnx"], makers, tmp_path / "variants", Check(), runtimes)
     assert rows["onnx"]["refused"] == "there is no such operation"
     assert rows["int8"]["score"] == 1.0
     assert [f.name for f in (tmp_path / "variants").iterdir()] == ["int8"]
@@ -137,7 +138,7 @@ def test_what_litert_cannot_prepare_is_said_in_our_words(tmp_path):
     def broken(file):
         raise RuntimeError("failed to create XNNPACK runtimefailed to create XNNPACK runtime")
 
-    rows = variants.write(["litert_int8"], {"litert_int8": broken}, tmp_path, Exam(), None)
+    rows = variants.write(["litert_int8"], {"litert_int8": broken}, tmp_path, Check(), None)
     assert rows["litert_int8"]["refused"] == (
         "LiteRT's default delegate, XNNPACK, cannot prepare it (tensorflow issue 77293)"
     )
@@ -147,7 +148,7 @@ def test_what_litert_cannot_convert_is_said_without_its_names(tmp_path):
     def broken(file):
         raise ValueError('<unknown>:0: error: loc(fused["A:", "b"])): \'tf.A\' op is odd.\nnote')
 
-    rows = variants.write(["litert"], {"litert": broken}, tmp_path, Exam(), None)
+    rows = variants.write(["litert"], {"litert": broken}, tmp_path, Check(), None)
     assert rows["litert"]["refused"] == "ValueError: 'tf.A' op is odd"
 
 
@@ -155,13 +156,13 @@ class OpError(Exception):
     """An error of TensorFlow's, which is no OSError."""
 
 
-@pytest.mark.parametrize("kind", [OSError, OpError, clean.Failed])
+@pytest.mark.parametrize("kind", [OSError, OpError, CheckFailed])
 def test_a_full_disk_is_not_a_refusal(tmp_path, kind):
     def full(file):
         raise kind("variables/variables.data: No space left on device")
 
     with pytest.raises(kind, match="No space"):
-        variants.write(["int8"], {"int8": full}, tmp_path / "variants", Exam(), None)
+        variants.write(["int8"], {"int8": full}, tmp_path / "variants", Check(), None)
 
 
 @pytest.mark.tensorflow
@@ -196,14 +197,14 @@ def test_full_int8_reads_windows_from_everywhere_in_a_text():
 
 
 def test_a_process_that_dies_costs_one_job(tmp_path):
-    with clean.processes() as processes:
-        process = processes.start("onnx")
+    with Runtimes() as runtimes:
+        process = runtimes.start("onnx")
         process.kill()
         process.wait()
-        with pytest.raises(clean.Failed, match="ended with code -9"):
-            processes.examine("onnx", model=tmp_path / "no.onnx", samples=tmp_path / "no.npz")
-        with pytest.raises(clean.Failed, match=r"NoSuchFile|NO_SUCHFILE"):
-            processes.examine("onnx", model=tmp_path / "no.onnx", samples=tmp_path / "no.npz")
+        with pytest.raises(CheckFailed, match="ended with code -9"):
+            runtimes.check("onnx", model=tmp_path / "no.onnx", samples=tmp_path / "no.npz")
+        with pytest.raises(CheckFailed, match=r"NoSuchFile|NO_SUCHFILE"):
+            runtimes.check("onnx", model=tmp_path / "no.onnx", samples=tmp_path / "no.npz")
 
 
 @pytest.mark.parametrize("runtime", ["litert", "onnx"])
@@ -211,7 +212,7 @@ def test_light_runtimes_do_without_tensorflow(runtime):
     program = (
         "import runpy, sys\n"
         f"sys.argv[1:] = [{runtime!r}]\n"
-        f"runpy.run_path({clean.verify.__file__!r}, run_name='__main__')\n"
+        f"runpy.run_path({check_export.__file__!r}, run_name='__main__')\n"
         "import tensorflow\n"
     )
     done = subprocess.run(
@@ -243,10 +244,8 @@ def compare(original, file, runtime, tmp_path):
     live = keras.saving.load_model(original.file)(original.samples, training=False)
     want = serving.expected(np.array(live), original.info)
     np.savez(tmp_path / "samples.npz", request=original.samples, **want)
-    with clean.processes() as processes:
-        return processes.examine(
-            runtime, model=file, samples=tmp_path / "samples.npz", single=runtime == "litert"
-        )
+    with Runtimes() as runtimes:
+        return runtimes.check(runtime, model=file, samples=tmp_path / "samples.npz")
 
 
 @pytest.mark.tensorflow

@@ -1,4 +1,4 @@
-"""Export to `saved_models/<recipe>/<version>/`, complete and verified or not at all."""
+"""Export to `saved_models/<recipe>/<version>/`, complete and checked, or not at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import numpy as np
 
 from kcatalog.recipe.data import Data, DataInfo
 from kcatalog.recipe.export import (
-    clean,
     converted,
     reduced,
     serving,
@@ -22,11 +21,11 @@ from kcatalog.recipe.export import (
     tf_serving,
     variants,
 )
-from kcatalog.recipe.export.clean import Processes
-from kcatalog.recipe.export.exam import Exam
 from kcatalog.recipe.export.numeric import Original
 from kcatalog.recipe.export.portable import portable
+from kcatalog.recipe.export.runtimes import CheckFailed, Runtimes
 from kcatalog.recipe.export.stepwise import Refused, Stepwise
+from kcatalog.recipe.export.variant_check import VariantCheck
 from kcatalog.recipe.export.versions import keep_newest, newest, of, put_in_place
 from kcatalog.recipe.files import disk
 from kcatalog.recipe.files.rundir import write_json
@@ -34,24 +33,23 @@ from kcatalog.recipe.terminal.errors import RecipeError
 
 __all__ = ["Job", "export", "keep_newest", "newest", "tolerance"]
 
-# How far the served numbers may be from the live ones, by precision. GPUs and TPUs multiply
-# float32 with fewer bits than a CPU does.
+# Largest difference between exported and live outputs, by precision. GPUs and TPUs multiply
+# float32 with fewer bits than a CPU.
 TOLERANCE = {"float32": 1e-4, "mixed_float16": 1e-2, "mixed_bfloat16": 1e-1}
 TOLERANCE_OFF_CPU = 1e-2
-READ = (8, 48)  # texts and characters on which a model is tried piece by piece
+READ = (8, 48)  # texts and characters that a model reads in pieces to check its state
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to export.
+    """Arguments of an export.
 
     Args:
-        recipe: names the directory of versions.
+        recipe: the name of the folder of versions.
         model: the trained model's file.
-        samples: an .npz file with `request`, and the live model's answer to it under the
-            names of the outputs.
-        manifest: facts to write into `manifest.json`; `tolerance` and `data` are read.
-        data: the recipe's, which variants are scored on.
+        samples: an .npz file with `request`, and the live model's outputs for it by name.
+        manifest: entries of `manifest.json`; `tolerance` and `data` are used here.
+        data: the recipe's data, on which variants are scored.
         variants: names in `variants.VARIANTS`.
     """
 
@@ -64,7 +62,7 @@ class Job:
 
 
 def tolerance(precision: str, device: str) -> float:
-    """The largest difference at which an export still counts as the same model.
+    """Return the largest difference between exported and live outputs that passes the check.
 
     >>> tolerance("float32", "CPU"), tolerance("float32", "GPU")
     (0.0001, 0.01)
@@ -74,31 +72,31 @@ def tolerance(precision: str, device: str) -> float:
 
 
 def export(job: Job) -> Path:
-    """Write, verify, and only then put in place. Returns the version's directory."""
+    """Write and check an export, then rename it into place. Returns the version's folder."""
     import tensorflow as tf
 
     versions = of(job.recipe)
     try:
         versions.mkdir(parents=True, exist_ok=True)
         with (
-            clean.processes() as processes,
+            Runtimes() as runtimes,
             disk.workspace(versions) as unfinished,
             tf.device("CPU:0"),
         ):
-            processes.start("tensorflow")
+            runtimes.start("tensorflow")
             folder = unfinished / "model"
-            facts = _write(job, folder, processes)
+            facts = _write(job, folder, runtimes)
             write_json(folder / "manifest.json", {**job.manifest, **facts})
             tf_serving.write_config(versions, job.recipe)
             return put_in_place(folder, versions)
-    except Exception as e:  # a full disk in the system's words, TensorFlow's, or another process's
+    except Exception as e:  # Python, TensorFlow and other processes report a full disk differently
         if reason := disk.disk_error(e):
             raise RecipeError(f"Nothing was exported to {versions}. {reason}.") from e
         raise
 
 
-def _write(job: Job, folder: Path, processes: Processes) -> dict:
-    """Write an export and all of its variants. Returns what the manifest says of it."""
+def _write(job: Job, folder: Path, runtimes: Runtimes) -> dict:
+    """Write an export and all of its variants. Returns its entries for the manifest."""
     info, model = DataInfo.from_record(job.manifest["data"]), portable(job.model)
     with np.load(job.samples) as file:
         requests = file["request"]
@@ -108,24 +106,24 @@ def _write(job: Job, folder: Path, processes: Processes) -> dict:
     )
     write(folder)
     states = stepwise and {name: list(shape) for name, shape in stepwise.states.items()}
-    found = _verified(processes, folder, job)
+    found = _checked(runtimes, folder, job)
     del found["inputs"], found["outputs"]  # of the default signature, which is among all
-    found |= _warm_up(processes, folder, job.recipe, found["signatures"], requests, info)
+    found |= _warm_up(runtimes, folder, job.recipe, found["signatures"], requests, info)
     if why_not:
         found["no_step"] = why_not
     found["size_bytes"] = variants.size(folder)
     if job.variants:
         makers = _makers(job, write, model, stepwise is not None)
-        exam = Exam(job.data, info, job.samples, states)
-        found["plain"] = exam.row(processes, "tensorflow", folder)
+        check = VariantCheck(job.data, info, job.samples, states)
+        found["plain"] = check.row(runtimes, "tensorflow", folder)
         found["variants"] = variants.write(
-            list(job.variants), makers, folder / "variants", exam, processes
+            list(job.variants), makers, folder / "variants", check, runtimes
         )
     return {**found, "versions": _versions()}
 
 
 def _stepwise(model, requests, info: DataInfo, most: float) -> tuple[Stepwise | None, str | None]:
-    """A text model with its state in and out, or the reason why there is none."""
+    """Return a text model with its states as inputs and outputs, or the reason for having none."""
     if info.task != "next-character":
         return None, None
     texts, length = READ
@@ -139,41 +137,41 @@ def _stepwise(model, requests, info: DataInfo, most: float) -> tuple[Stepwise | 
     return stepwise, None
 
 
-def _verified(processes: Processes, folder: Path, job: Job) -> dict:
-    """What the clean process found; an error where the live model answers otherwise."""
+def _checked(runtimes: Runtimes, folder: Path, job: Job) -> dict:
+    """Return the result of the check in a process without Keras, or raise if it fails."""
     try:
-        found = processes.examine("tensorflow", model=folder, samples=job.samples)
-    except clean.Failed as e:
+        found = runtimes.check("tensorflow", model=folder, samples=job.samples)
+    except CheckFailed as e:
         raise RecipeError(
-            f"The exported model must run in plain TensorFlow. Received: {e}. Nothing was exported."
+            f"The exported model does not run in TensorFlow without Keras: {e}. "
+            "Nothing was exported."
         ) from e
     most, difference = job.manifest["tolerance"], found["largest_difference"]
     if difference > most:
         raise RecipeError(
-            f"The exported model must answer as the live one does, within {most:g}. "
-            f"Received: a difference of {difference:.3g}. Nothing was exported."
+            f"The exported model's outputs differ from the live model's by {difference:.3g}; "
+            f"at most {most:g} is allowed. Nothing was exported."
         )
     return found
 
 
-def _warm_up(processes: Processes, folder: Path, *about) -> dict:
-    """Write warm-up requests and try them, where TensorFlow Serving's messages are installed."""
+def _warm_up(runtimes: Runtimes, folder: Path, *about) -> dict:
+    """Write and run warm-up requests, if TensorFlow Serving's message types are installed."""
     if not tf_serving.available():
         return {"warm_up_requests": 0}
     file = tf_serving.write_warm_up(folder, *about)
     try:
-        return processes.examine("tensorflow", model=folder, warm_up=file)
-    except clean.Failed as e:
+        return runtimes.check("tensorflow", model=folder, warm_up=file)
+    except CheckFailed as e:
         raise RecipeError(
-            f"The warm-up requests must run. Received: {e}. Nothing was exported."
+            f"The exported model cannot run its warm-up requests: {e}. Nothing was exported."
         ) from e
 
 
 def _makers(job: Job, write: Callable, model, stepwise: bool) -> dict:
-    """How each variant is written: a function of the file, which returns facts about it."""
-    original = Original(
-        job.model, DataInfo.from_record(job.manifest["data"]), job.data.train[0], stepwise
-    )
+    """Return the writer of each variant: a function of the file that returns manifest entries."""
+    info = DataInfo.from_record(job.manifest["data"])
+    original = Original(job.model, info, job.data.train[0], stepwise)
 
     def smaller(kind):
         def make(file):

@@ -1,4 +1,4 @@
-"""The trained model, bound to no hardware and, where a format needs it, to fixed lengths."""
+"""The trained model without layers that need a GPU and, for some formats, without loops."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import keras
 
 from kcatalog.recipe.files import keras_file
 
-CUDNN = ("LSTM", "GRU")  # `use_cudnn` is an argument that their own configuration leaves out
+CUDNN = ("LSTM", "GRU")  # their `get_config` omits the argument `use_cudnn`
 
 
 def portable(model_file: Path) -> keras.Model:
-    """The model in a `.keras` file, with no layer bound to the hardware it was trained on.
+    """Load a `.keras` file so that the model's graph runs on any hardware.
 
-    Keras's recurrent layers take cuDNN's kernels where a GPU is at hand; a graph with those
-    would not run on a CPU. So the file is read as if `use_cudnn=False` had been written.
+    On a GPU, Keras's recurrent layers use cuDNN's kernels, and a graph with those does not run on a
+    CPU. The file is therefore read as if `use_cudnn=False` were in it.
     """
     return _load(model_file, _without_cudnn)
 
 
 def unrolled(model_file: Path, steps: int | None = None) -> keras.Model:
-    """The same, with recurrent layers that are written out step by step, without a loop.
+    """Load a `.keras` file as `portable` does, with recurrent layers unrolled.
 
     Args:
         model_file: the trained model.
-        steps: the length that inputs of any length get.
+        steps: the length of inputs whose length is open.
     """
 
     def change(config: dict) -> dict:
@@ -43,18 +43,18 @@ def unrolled(model_file: Path, steps: int | None = None) -> keras.Model:
 
 
 def operations(function) -> set[str]:
-    """The types of all operations in a concrete function, and in those that it calls."""
+    """Return the types of all operations in a concrete function and the functions it calls."""
     graph = function.graph.as_graph_def()
     return {n.op for n in graph.node} | {n.op for f in graph.library.function for n in f.node_def}
 
 
 def _load(model_file: Path, change: Callable[[dict], dict]) -> keras.Model:
-    """The model, read as if other settings had been written into its file."""
+    """Load the model as if `change` had been applied to the layer configurations in its file."""
     return keras_file.load(model_file, lambda config: _changed(config, change))
 
 
 def _changed(config, change: Callable[[dict], dict]):
-    """A configuration in which `change` has seen the settings of every layer, however deep."""
+    """Return a configuration with `change` applied to every layer, at any depth."""
     if isinstance(config, list):
         return [_changed(v, change) for v in config]
     if not isinstance(config, dict):

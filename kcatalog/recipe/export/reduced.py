@@ -1,7 +1,7 @@
-"""Weights that take less room: half precision, or eight bits with a scale per channel.
+"""Smaller weights: half precision, or eight bits with a scale per channel.
 
-Every kernel, which is every weight of two axes or more, is stored so and computed with as
-float32. What is left, biases and statistics, is small and stays as it is.
+Kernels, which are the weights with two or more axes, are stored in this form and converted to
+float32 for computing. Biases and statistics are small and stay unchanged.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import keras
 
 
 def float16(model: keras.Model) -> Callable:
-    """A context in which the model computes with kernels that were rounded to float16."""
+    """Return a context in which the model uses kernels that are stored as float16."""
     import tensorflow as tf
 
     def stored(kernel):
@@ -24,7 +24,7 @@ def float16(model: keras.Model) -> Callable:
 
 
 def int8(model: keras.Model) -> Callable:
-    """A context in which the model computes with kernels of -127 to 127, times a scale."""
+    """Return a context in which the model uses kernels that are stored as int8 and a scale."""
     import tensorflow as tf
 
     def stored(kernel):
@@ -39,7 +39,7 @@ def int8(model: keras.Model) -> Callable:
 
 
 def _context(model: keras.Model, stored: Callable) -> Callable:
-    """A context in which the model's kernels are what `stored` makes of them."""
+    """Return a context in which the model's kernels are replaced by what `stored` returns."""
     floats = [v for v in model.variables if keras.backend.is_float_dtype(v.dtype)]
     kernels = [(v, stored(v)) for v in floats if v.ndim >= 2]
 

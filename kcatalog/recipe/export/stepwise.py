@@ -1,4 +1,7 @@
-"""A recurrent model with its state in and out: to read on costs the new characters alone."""
+"""Recurrent models whose state is an input and an output.
+
+Such a model continues a sequence by reading the new steps only.
+"""
 
 from __future__ import annotations
 
@@ -8,46 +11,45 @@ import keras
 import numpy as np
 from keras import ops
 
-AFTER = "next_"  # how the names of states begin that come out
+AFTER = "next_"  # prefix of the states in the outputs
 
 
-class Refused(Exception):  # noqa: N818 - no fault: the model is not made for it
-    """Why a model, or one form of it, cannot be exported: one sentence."""
+class Refused(Exception):  # noqa: N818 - not an error: the export continues without this form
+    """Reason why a model cannot be exported in some form, in one sentence."""
 
 
 class Stepwise:
-    """A model whose recurrent layers begin and end where the caller says.
+    """A model whose recurrent layers start from given states and return their last ones.
 
-    `states` has the name and shape of every state, without the batch.
+    `states` has the name and shape of every state, without the batch axis.
 
     Args:
-        model: a functional or sequential model over (batch, steps). Its layers are used, not
+        model: a functional or sequential model of (batch, steps). Its layers are shared, not
             copied.
 
     Raises:
-        Refused: the model carries no state, or one that does not suffice to go on.
+        Refused: the model has no state, or its state is not sufficient to continue.
     """
 
     def __init__(self, model: keras.Model):
-        self.recurrent: dict[str, keras.layers.RNN] = {}
         self.states: dict[str, tuple[int, ...]] = {}
         self.before, self.after, self.mask, self.twice = {}, {}, None, None
         try:
             self.model = keras.models.clone_model(
                 model, clone_function=self._carried, recursive=True
             )
-        except ValueError as e:  # a subclassed model, whose layers nobody can exchange
-            raise Refused(f"the state of {model.name} cannot be reached: {e}") from e
+        except ValueError as e:  # layers of a subclassed model cannot be replaced
+            raise Refused(f"the state of {model.name} cannot be accessed: {e}") from e
         if not self.states:
-            raise Refused("the model has no recurrent layer, so it carries no state")
+            raise Refused("the model has no recurrent layer, and therefore no state")
 
     def __call__(self, codes, before: dict, mask=None) -> tuple:
-        """Outputs at every step, and the states after the last.
+        """Return the outputs at every step, and the states after the last one.
 
         Args:
             codes: (batch, steps).
-            before: the states by name; zeros at the beginning.
-            mask: (batch, steps), False where a step is padding, which leaves states alone.
+            before: the states by name; zeros at the beginning of a text.
+            mask: (batch, steps), False for padding, which does not change states.
 
         Raises:
             Refused: a layer is used twice.
@@ -55,21 +57,21 @@ class Stepwise:
         self.before, self.after, self.mask = before, {}, mask
         try:
             outputs = self.model(codes, training=False)
-            if self.twice:  # said here, as Keras rewrites what is raised inside a layer
-                raise Refused(f"{self.twice} is used twice, so it has no one state")
+            if self.twice:  # raised here, because Keras rewrites errors raised inside a layer
+                raise Refused(f"{self.twice} is used twice, so its state is ambiguous")
             return outputs, {AFTER + name: self.after[name] for name in self.states}
-        finally:
-            self.before, self.after, self.mask = {}, {}, None  # tensors of this call
+        finally:  # do not keep the tensors of this call
+            self.before, self.after, self.mask = {}, {}, None
 
     def zeros(self, batch: int) -> dict[str, np.ndarray]:
-        """The states at the beginning."""
+        """Return the states at the beginning of a text."""
         return {n: np.zeros((batch, *shape), "float32") for n, shape in self.states.items()}
 
     def check(self, whole: keras.Model, codes: np.ndarray, tolerance: float) -> None:
-        """Read some text at once and in pieces: it must come to the same.
+        """Check that reading text in pieces gives the same outputs as reading it at once.
 
         Raises:
-            Refused: it does not, so some layer looks beyond its state and the step at hand.
+            Refused: it does not, because a layer looks beyond its state and the current step.
         """
         want = ops.convert_to_numpy(whole(codes, training=False))
         states, got, third = self.zeros(len(codes)), [], codes.shape[1] // 3
@@ -80,17 +82,17 @@ class Stepwise:
         difference = np.max(np.abs(np.concatenate(got, axis=1) - want))
         if not difference <= tolerance * max(1.0, np.max(np.abs(want))):
             raise Refused(
-                f"reading in pieces answers otherwise than reading at once (by {difference:.2g}), "
-                "as some layer looks beyond its state and the step at hand"
+                f"reading in pieces changes the outputs by {difference:.2g}, "
+                "because a layer looks beyond its state and the current step"
             )
 
     def _carried(self, layer):
         if isinstance(layer, keras.layers.Bidirectional):
-            raise Refused(f"{layer.name} is bidirectional: it needs what comes after")
+            raise Refused(f"{layer.name} is bidirectional: it needs future steps")
         if not isinstance(layer, keras.layers.RNN):
             return layer
         if layer.go_backwards:
-            raise Refused(f"{layer.name} goes backwards: it needs what comes after")
+            raise Refused(f"{layer.name} goes backwards: it needs future steps")
         name = re.sub(r"\W", "_", layer.name)
         for i, state in enumerate(keras.tree.flatten(layer.get_initial_state(1))):
             self.states[f"{name}_state{i}"] = tuple(state.shape[1:])
@@ -98,7 +100,7 @@ class Stepwise:
 
 
 class _Carried(keras.layers.Layer):
-    """A recurrent layer that begins with the states `stepwise` has, and leaves it those after."""
+    """Recurrent layer that takes its initial states from `stepwise` and returns the last to it."""
 
     def __init__(self, layer: keras.layers.RNN, key: str, stepwise: Stepwise):
         super().__init__(name=f"carried_{layer.name}", dtype=layer.dtype_policy)
@@ -111,7 +113,7 @@ class _Carried(keras.layers.Layer):
         names = [f"{self.key}_state{i}" for i in range(len(keras.tree.flatten(states)))]
         if carrier.before:
             given = [ops.cast(carrier.before[n], layer.compute_dtype) for n in names]
-            states = keras.tree.pack_sequence_as(states, given)  # stacked cells have them nested
+            states = keras.tree.pack_sequence_as(states, given)  # nested for stacked cells
         if carrier.mask is not None:
             mask = carrier.mask if mask is None else ops.logical_and(mask, carrier.mask)
         usual = layer.return_state

@@ -1,4 +1,4 @@
-"""Further forms of an export: smaller ones, and other formats; what each costs and loses."""
+"""Smaller forms of an export and other formats, with the cost and loss of each."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from kcatalog import checks
-from kcatalog.recipe.export import clean
-from kcatalog.recipe.export.clean import Processes
-from kcatalog.recipe.export.exam import Exam
+from kcatalog.recipe.export.runtimes import CheckFailed, Runtimes
 from kcatalog.recipe.export.stepwise import Refused
+from kcatalog.recipe.export.variant_check import VariantCheck
 from kcatalog.recipe.files import disk
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -26,10 +25,10 @@ class Variant:
     """A form of an export.
 
     Args:
-        about: what it is, for the reader.
-        file: where it lies in the version's `variants` folder.
-        runtime: what runs it, for `verify`.
-        packages: what it needs: module -> package.
+        about: a description for the manifest.
+        file: its path in the version's `variants` folder.
+        runtime: the runtime that it is checked with.
+        packages: required modules, and the packages that have them.
     """
 
     about: str
@@ -57,7 +56,7 @@ VARIANTS = {
 
 
 def parse(names: str | None) -> list[str]:
-    """Names of variants, from what the user wrote: some with commas between them, or "all".
+    """Return the names in a comma-separated list, or all for "all".
 
     >>> parse("onnx,int8"), parse(None)
     (['int8', 'onnx'], [])
@@ -68,7 +67,7 @@ def parse(names: str | None) -> list[str]:
     for name in asked:
         if name not in VARIANTS:
             raise RecipeError(
-                f"--variants must be all, or names with commas between them. Received: {name!r}. "
+                f"--variants must be all, or a comma-separated list of names. Received: {name!r}. "
                 f"{checks.closest(name, VARIANTS)}"
             )
     found = [name for name in VARIANTS if name in asked]
@@ -86,13 +85,12 @@ def write(
     names: list[str],
     makers: dict[str, Callable[[Path], dict]],
     folder: Path,
-    exam: Exam,
-    processes: Processes,
+    check: VariantCheck,
+    runtimes: Runtimes,
 ) -> dict[str, dict]:
-    """Write variants into a folder. Returns what the manifest says of each.
+    """Write variants into a folder. Returns the manifest's entry for each.
 
-    One that the model or its format does not allow is left out, with the reason; the others
-    are none the worse for it.
+    A variant that the model or the format does not allow is left out, with the reason in its entry.
     """
     rows = {}
     for name in names:
@@ -100,10 +98,10 @@ def write(
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
             about = makers[name](file)
-            row = {**about, "size_bytes": size(file), **exam.row(processes, variant.runtime, file)}
+            row = {**about, "size_bytes": size(file), **check.row(runtimes, variant.runtime, file)}
             rows[name] = {"about": variant.about, "file": f"{folder.name}/{variant.file}", **row}
         except Exception as e:  # converters and runtimes have errors of their own
-            if disk.disk_error(e):  # which concerns the whole export
+            if disk.disk_error(e):  # a full disk ends the whole export
                 raise
             rows[name] = {"about": variant.about, "refused": _sentence(e)}
             shutil.rmtree(file, ignore_errors=True)
@@ -112,14 +110,14 @@ def write(
 
 
 def size(file: Path) -> int:
-    """Bytes of a file, or of all files in a folder."""
+    """Return the bytes of a file, or of all files in a folder."""
     return sum(
         f.stat().st_size for f in (file.rglob("*") if file.is_dir() else [file]) if f.is_file()
     )
 
 
 def show(console: Console, manifest: dict) -> None:
-    """Print what variants cost and lose, and why what was left out was."""
+    """Print a table of the variants, and the reasons for those that were left out."""
     measure, live = manifest["metrics"]["measure"], manifest["metrics"]["test"]
     table = Table(Column("variant", no_wrap=True), "KB", "ms, 1", "ms, 32", "difference", measure)
     table.add_row("(the live model)", "", "", "", "", f"{live:.4f}")
@@ -142,14 +140,14 @@ def show(console: Console, manifest: dict) -> None:
             console.print(f"{name} was left out: {row['refused']}.", style="yellow")
 
 
-# What LiteRT's converter says before it says what was wrong: where, by its own names.
+# LiteRT's converter puts internal locations before the error.
 CONVERTERS = re.compile(r"^<unknown>:0: error: (loc\(.*\): )?")
 
 
 def _sentence(e: Exception) -> str:
-    """What is known of an error, or its first line, short enough for a manifest."""
+    """Return an error as one sentence, short enough for a manifest."""
     if "XNNPACK" in str(e):
         return "LiteRT's default delegate, XNNPACK, cannot prepare it (tensorflow issue 77293)"
     lines = [line.strip() for line in str(e).splitlines() if line.strip()]
     first = CONVERTERS.sub("", lines[0] if lines else type(e).__name__)[:300].rstrip(".")
-    return first if isinstance(e, (Refused, clean.Failed)) else f"{type(e).__name__}: {first}"
+    return first if isinstance(e, (Refused, CheckFailed)) else f"{type(e).__name__}: {first}"

@@ -10,25 +10,25 @@ from kcatalog.recipe.files import disk
 
 
 def of(recipe: str) -> Path:
-    """The folder of a recipe's versions."""
+    """Return the folder of a recipe's versions."""
     return Path("saved_models") / recipe
 
 
 def numbers(folder: Path) -> list[int]:
-    """The versions that exist, oldest first."""
+    """Return the versions that exist, oldest first."""
     return sorted(int(d.name) for d in folder.glob("*") if d.name.isdigit())
 
 
 def newest(recipe: str) -> Path | None:
-    """The highest exported version."""
+    """Return the folder of the newest version."""
     found = numbers(of(recipe))
     return of(recipe) / str(found[-1]) if found else None
 
 
 def put_in_place(folder: Path, versions: Path) -> Path:
-    """Rename to the next free number; renaming onto a version that exists fails by itself.
+    """Rename a folder to the next free number. Returns its new path.
 
-    All of its files reach the disk first, so that a power cut cannot leave half of a version.
+    Its files are synced to the disk first, so that a power failure cannot leave half of a version.
     """
     for file in folder.rglob("*"):
         if file.is_file():
@@ -40,6 +40,7 @@ def put_in_place(folder: Path, versions: Path) -> Path:
         try:
             os.rename(folder, target)
         except OSError as e:
+            # another export has taken this number
             if e.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 continue
             raise
@@ -47,17 +48,17 @@ def put_in_place(folder: Path, versions: Path) -> Path:
 
 
 def keep_newest(recipe: str, count: int) -> list[Path]:
-    """Delete all but the newest `count` versions. Returns those that are gone.
+    """Delete all but the newest `count` versions. Returns the deleted ones.
 
-    They are moved away first, so that nobody finds half of one, to where the next export sweeps
-    up after this process if it is killed.
+    They are first renamed into a temporary folder, so that nobody can load half of a version. If
+    this process is killed, the next export removes that folder.
     """
     folder, gone = of(recipe), []
     with disk.workspace(folder) as doomed:
         for number in numbers(folder)[:-count]:
             version = folder / str(number)
             if not (version / "manifest.json").is_file():
-                continue  # none of ours
+                continue  # not written by us
             os.rename(version, doomed / version.name)
             gone.append(version)
     return gone

@@ -41,7 +41,7 @@ def serve(recipe, port: int, version: int | None = None):
             url = f"http://{HOST}:{listening.getsockname()[1]}"
             console.print(
                 f"Serving {exported.folder} at {url} (Ctrl+C stops it). Try it with:\n"
-                f"{page.curl(exported.facts['input_name'], url)}",
+                f"{page.curl(exported.info.input_name, url)}",
             )
             app.server(exported, url).run(sockets=[listening])
     except KeyboardInterrupt:  # uvicorn shuts down in order and then raises the signal again

@@ -52,7 +52,7 @@ def server(exported: Exported, url: str) -> uvicorn.Server:
 def app(exported: Exported, url: str) -> Starlette:
     """Return the ASGI application of an exported model that is served at a URL."""
     recipe, version = exported.recipe.name, exported.folder.name
-    input_name = exported.facts["input_name"]
+    input_name = exported.info.input_name
     one_at_a_time = asyncio.Lock()
 
     async def answer(function, *args) -> JSONResponse:
@@ -108,7 +108,7 @@ def predict_samples(exported: Exported, body: bytes) -> dict:
 def predict_file(exported: Exported, body: bytes, suffix: str, length: int, seed: int) -> dict:
     """Answer for one file as `predict` does; a text model continues the text."""
     x = requests.read_file(body, suffix, exported)
-    if exported.facts["task"] == "next-character":
+    if exported.info.task == "next-character":
         return {"continuation": exported.go_on(x[0], length, seed)}
     return exported.describe(_outputs(exported, x))[0]
 

@@ -1,18 +1,17 @@
-"""Runs an exported model as its users would, and compares it with the live model's answers.
+"""Program that runs an exported model as its users would and compares it with the live model.
 
-This file is a program of its own, started in a clean process with the name of a runtime:
-"tensorflow", "litert" or "onnx". Keras and kcatalog are out of its reach, and TensorFlow too
-for the other two, so an export that leans on any of them cannot pass.
+It is started in a process of its own with the name of a runtime: "tensorflow", "litert" or "onnx".
+Keras and kcatalog cannot be imported in it, nor TensorFlow by the other two runtimes, so an
+export that depends on any of them fails the check.
 
-It reads jobs from its standard input, an object per line, and writes an object for each to its
-standard output: what `examine` found, or {"error": text}. A job says:
+The program reads jobs from standard input, one JSON object per line, and writes one object for each
+to standard output: the result of `check_export`, or {"error": text}. A job has:
 
     model       the file, or the SavedModel's folder
-    samples     an .npz file: `request`, and what the live model answers to its first samples
-    signature   which one to call; "serving_default" where it is left out
-    states      names and shapes of states: the samples are then read step by step
-    single      whether the model takes one sample at a time
-    outputs     an .npz file to write all answers to, if any
+    samples     an .npz file: `request`, and the live model's outputs for its first samples
+    signature   the signature to call (default: "serving_default")
+    states      names and shapes of the states, if the samples are read step by step
+    outputs     an .npz file to write all outputs to (optional)
 
 or, for TensorFlow, `model` and `warm_up`, a file of warm-up requests to run.
 """
@@ -24,69 +23,70 @@ import time
 
 import numpy as np
 
-OUT_OF_REACH = ("keras", "tf_keras", "kcatalog")
-BATCH, MANY, AFTER = 100, 32, "next_"  # samples at once, or timed; how states are called after
+BLOCKED = ("keras", "tf_keras", "kcatalog")
+BATCH, TIMED_BATCH = 100, 32
+AFTER = "next_"  # prefix of the states in the outputs
 
 
 def main(runtime: str) -> None:
-    """Import the runtime while the caller still exports; then do jobs until there are no more."""
-    for name in OUT_OF_REACH if runtime == "tensorflow" else (*OUT_OF_REACH, "tensorflow"):
+    """Import the runtime while the caller still exports, then do jobs until the input ends."""
+    for name in BLOCKED if runtime == "tensorflow" else (*BLOCKED, "tensorflow"):
         sys.modules[name] = None  # importing it now raises ImportError
     load = {"tensorflow": saved_model, "litert": litert, "onnx": onnx}[runtime]()
     for line in sys.stdin:
         try:
             job = json.loads(line)
-            answer = replay(**job) if "warm_up" in job else examine(load, job)
+            answer = replay(**job) if "warm_up" in job else check_export(load, job)
         except Exception as e:  # each runtime has errors of its own
             answer = {"error": f"{type(e).__name__}: {e}"}
         print(json.dumps(answer), flush=True)
 
 
-def examine(load, job: dict) -> dict:
-    """Largest difference, latencies, and what the model says of itself."""
-    call, facts = load(job["model"], job.get("signature", "serving_default"))
+def check_export(load, job: dict) -> dict:
+    """Return the largest difference, latencies, and the names, types and shapes of the tensors."""
+    call, tensors = load(job["model"], job.get("signature", "serving_default"))
     with np.load(job["samples"]) as file:
-        want = {key: file[key] for key in file.files if key != "request"}
-        request = file["request"]
-    size = 1 if job.get("single") else BATCH
-    if job.get("states"):
-        one = _step(call, job["states"], text="text" in facts["inputs"])
-        got = _in_turn(lambda x: _sequence(one, x), request, size)
-        last = {name: values[:, -1] for name, values in got.items()}
+        want = dict(file)
+    request, states = want.pop("request"), job.get("states")
+    fixed = all(shape[0] == 1 for _, shape in tensors["inputs"].values())
+    if states:
+        predict = _step(call, states, text="text" in tensors["inputs"])
+        got = _in_batches(lambda x: _sequence(predict, x), request, 1 if fixed else BATCH)
+        last, timed = {name: values[:, -1] for name, values in got.items()}, request[:, 0]
     else:
-        (name,) = facts["inputs"]
+        (name,) = tensors["inputs"]
 
-        def one(x):
+        def predict(x):
             return call(**{name: x})
 
-        last = got = _in_turn(one, request, size)
+        last = got = _in_batches(predict, request, 1 if fixed else BATCH)
+        timed = request
     if "outputs" in job:
-        np.savez(job["outputs"], **{k: got[k] for k in want})
-    timed = request[:, 0] if job.get("states") else request
-    sizes = {"single": 1} if job.get("single") else {"single": 1, f"batch_{MANY}": MANY}
+        np.savez(job["outputs"], **{name: got[name] for name in want})
+    sizes = {"single": 1} if fixed else {"single": 1, f"batch_{TIMED_BATCH}": TIMED_BATCH}
     batches = {name: np.resize(timed, (size, *timed.shape[1:])) for name, size in sizes.items()}
     return {
         "largest_difference": difference(want, last),
         "compared_samples": min(len(request), len(next(iter(want.values())))),
-        "latency_ms": {name: _milliseconds(one, x) for name, x in batches.items()},
-        **facts,
+        "latency_ms": {name: _milliseconds(predict, x) for name, x in batches.items()},
+        **tensors,
     }
 
 
 def difference(want: dict, got: dict) -> float:
-    """The largest difference between any expected number and the exported model's.
+    """Return the largest difference between the live model's outputs and the exported model's.
 
-    Measured against the size of the largest number of that output, if that is above 1.
+    Where an output has numbers above 1, its differences are relative to the largest of them.
     """
     largest = 0.0
-    for key in want:
-        answer = got[key][: len(want[key])]
-        if want[key].shape != answer.shape:
-            raise ValueError(f"{key} has shape {answer.shape}, not {want[key].shape}")
-        if not np.isfinite(answer).all():
-            raise ValueError(f"{key} is not finite")
-        size = max(1.0, np.max(np.abs(want[key])))
-        largest = max(largest, float(np.max(np.abs(want[key] - answer)) / size))
+    for name, wanted in want.items():
+        values = got[name][: len(wanted)]
+        if wanted.shape != values.shape:
+            raise ValueError(f"{name} has shape {values.shape}, not {wanted.shape}")
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} is not finite")
+        size = max(1.0, np.max(np.abs(wanted)))
+        largest = max(largest, float(np.max(np.abs(wanted - values)) / size))
     return largest
 
 
@@ -105,9 +105,9 @@ def saved_model():
             tensors = {k: tf.constant(v) for k, v in inputs.items()}
             return {k: v.numpy() for k, v in signature(**tensors).items()}
 
-        call.model = model  # TensorFlow lets go of a model whose functions alone are held
-        facts = {n: described(s) for n, s in model.signatures.items()}
-        return call, {"signatures": facts, **facts[name]}
+        call.model = model  # TensorFlow frees a model once only its functions are referenced
+        every = {n: described(s) for n, s in model.signatures.items()}
+        return call, {"signatures": every, **every[name]}
 
     return load
 
@@ -139,7 +139,7 @@ def onnx():
 
 
 def _described(sides, about) -> dict:
-    """Inputs and outputs: names, types and shapes, None where any size will do."""
+    """Return names, types and shapes of inputs and outputs; None for an open axis."""
 
     def row(kind, shape):
         return [kind, [a if isinstance(a, int) else None for a in shape]]
@@ -148,14 +148,13 @@ def _described(sides, about) -> dict:
     return {"inputs": inputs, "outputs": outputs}
 
 
-def _in_turn(call, request, size: int) -> dict:
-    """Answers to all requests, `size` at a time."""
+def _in_batches(call, request, size: int) -> dict:
     parts = [call(request[i : i + size]) for i in range(0, len(request), size)]
-    return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _step(call, states: dict, text: bool):
-    """A function from characters, and the last answer, to the next one."""
+    """Return a function from characters and the previous outputs to the next outputs."""
 
     def step(codes, last=None):
         x = {"text": [chr(c) for c in codes]} if text else {"character": codes}
@@ -166,7 +165,7 @@ def _step(call, states: dict, text: bool):
 
 
 def _sequence(step, codes) -> dict:
-    """The probabilities after each character."""
+    """Return the probabilities after each character."""
     answers = [None]
     for column in codes.T:
         answers.append(step(column, answers[-1]))
@@ -174,10 +173,10 @@ def _sequence(step, codes) -> dict:
 
 
 def _milliseconds(call, x, seconds: float = 0.5, most: int = 100) -> float:
-    """The median of single calls, up to `most` or as many as fit into `seconds`."""
+    """Return the median latency of up to `most` calls, as many as fit into `seconds`."""
     ends = []
     while len(ends) < 3 or (len(ends) <= most and ends[-1] < ends[0] + seconds):
-        call(x)  # the first one, which may still compile, is not timed
+        call(x)  # the first call may still compile; it is not timed
         ends.append(time.perf_counter())
     return round(1000 * statistics.median(np.diff(ends)), 4)
 

@@ -1,4 +1,4 @@
-"""What every variant of an export is tried on: differences, latency, score on the test part."""
+"""Checks of one variant of an export: differences, latency, score on the test split."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from kcatalog.recipe import tasks
 from kcatalog.recipe.data import Data, DataInfo
 from kcatalog.recipe.data.files import draw, take
 from kcatalog.recipe.export import serving
-from kcatalog.recipe.export.clean import Processes
+from kcatalog.recipe.export.runtimes import Runtimes
 
-TEXTS = 64  # windows of a text that are scored, as every character is a step
+TEXTS = 64  # windows of a text that are scored; each of their characters is a call
 
 
 @dataclass(frozen=True)
-class Exam:
-    """What every variant is tried on.
+class VariantCheck:
+    """The check that every variant of an export goes through.
 
     Args:
-        data: the recipe's, for its test part.
-        info: what the manifest says of it.
-        samples: the live model's answers, as the run left them.
-        states: names and shapes of states, if the model goes step by step.
+        data: the recipe's data, for the test split.
+        info: the description of the data.
+        samples: an .npz file of the run, with the live model's outputs.
+        states: names and shapes of the states, if the model runs step by step.
     """
 
     data: Data
@@ -34,28 +34,23 @@ class Exam:
     samples: Path
     states: dict | None
 
-    def row(self, processes: Processes, runtime: str, file: Path) -> dict:
-        """Differences, latency and score of a variant."""
+    def row(self, runtimes: Runtimes, runtime: str, file: Path) -> dict:
+        """Return the differences, latency and score of a variant."""
         with tempfile.TemporaryDirectory(dir=file.parent) as folder:
             samples, outputs = Path(folder) / "samples.npz", Path(folder) / "outputs.npz"
             np.savez(samples, **self._asked())
             job = {"states": self.states, "signature": "step"} if self.states else {}
-            row = processes.examine(
-                runtime,
-                model=file,
-                samples=samples,
-                outputs=outputs,
-                single=runtime == "litert",
-                **job,
-            )
+            row = runtimes.check(runtime, model=file, samples=samples, outputs=outputs, **job)
             with np.load(outputs) as written:
                 answers = dict(written)
         row.pop("signatures", None)
         return {**row, **self._scored(answers)}
 
     def _asked(self) -> dict:
-        """The test part, what the live model has answered first; of embeddings also the known
-        samples that they are compared with."""
+        """Return the test split, beginning with the samples whose live outputs are known.
+
+        For embeddings, the samples that test samples are compared with follow.
+        """
         with np.load(self.samples) as file:
             want = {key: file[key] for key in file.files if key != "request"}
         x = take(self.data.test[0], self._order)
@@ -67,14 +62,14 @@ class Exam:
 
     @functools.cached_property
     def _order(self) -> np.ndarray:
-        """The test part's places, those of the samples that the live model has answered first."""
+        """Return the test split's indices, those of samples with known live outputs first."""
         every = np.arange(len(self.data.test[1]))
         with np.load(self.samples) as file:
             first = draw(len(every), len(file["request"]))
         return np.concatenate([first, np.setdiff1d(every, first)])
 
     def _scored(self, answers: dict) -> dict:
-        """The score on the test part; characters that nobody steps through have none."""
+        """Return the score on the test split; a text model without steps has none."""
         task, labels = tasks.of(self.data), self.data.test[1][self._order]
         if self.info.task == "next-character" and not self.states:
             return {"score": None}

@@ -1,11 +1,11 @@
-"""What the variants of an export are asked, and how their answers are scored."""
+"""Samples that variants are checked with, and how their outputs are scored."""
 
 import numpy as np
 import pytest
 
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.data.files import draw
-from kcatalog.recipe.export.exam import Exam
+from kcatalog.recipe.export.variant_check import VariantCheck
 from tests.recipe import tiny
 
 
@@ -20,9 +20,9 @@ def test_answers_are_matched_with_the_live_models_and_with_labels(tmp_path, answ
 
     some = x[draw(len(x), answered)]
     np.savez(tmp_path / "samples.npz", request=some, scores=scores(some))
-    exam = Exam(data, tiny.info(), tmp_path / "samples.npz", None)
-    asked = exam._asked()
+    check = VariantCheck(data, tiny.info(), tmp_path / "samples.npz", None)
+    asked = check._asked()
     request, want = asked["request"], asked["scores"]
     np.testing.assert_array_equal(np.sort(request[:, 0]), x[:, 0])
     np.testing.assert_array_equal(scores(request)[: len(want)], want)
-    assert exam._scored({"scores": scores(request)}) == {"score": 1.0, "scored_samples": 40}
+    assert check._scored({"scores": scores(request)}) == {"score": 1.0, "scored_samples": 40}
