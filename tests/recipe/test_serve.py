@@ -252,10 +252,11 @@ def test_files_whose_headers_lie(tmp_path):
     from kcatalog.recipe.serve import requests
 
     class Sound:
-        source, facts = data.Speech(), {"input_name": "waveform", "input_shape": [16_000]}
+        source = data.Speech()
+        info = data.DataInfo("some", "classification", "waveform", (16_000,), ("a", "b"))
 
         def read(self, paths):
-            return self.source.read(paths, self.facts)
+            return self.source.read(paths, self.info)
 
     def wav(rate=16_000, channels=1, bits=16, promised=3200):
         form = (

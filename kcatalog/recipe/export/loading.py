@@ -39,11 +39,6 @@ class Exported:
         """The model, loaded when first asked (`load`)."""
         return load(self.folder)
 
-    @property
-    def facts(self) -> dict:
-        """The same, as JSON."""
-        return self.info.to_record()
-
     def read(self, files: list[Path]):
         """Files as the model's input, prepared as its training data were."""
         return self.recipe.source.read(files, self.info)

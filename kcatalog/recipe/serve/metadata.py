@@ -12,7 +12,7 @@ def status(version: str) -> dict:
 
 
 def describe(exported: Exported) -> dict:
-    """Return the inputs and outputs of the signature, and the manifest's facts of the data."""
+    """Return the inputs and outputs of the signature, and the description of the data."""
     answer = exported.answer
     signature = {
         "inputs": {answer.input.name: _tensor(answer.input)},
@@ -24,7 +24,7 @@ def describe(exported: Exported) -> dict:
         "model_spec": {"name": name, "signature_name": "", "version": version},
         "metadata": {
             "signature_def": {"signature_def": {"serving_default": signature}},
-            "data": exported.facts,
+            "data": exported.info.to_record(),
         },
     }
 
