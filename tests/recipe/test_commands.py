@@ -15,7 +15,7 @@ OTHER = dataclasses.replace(tiny.recipe, name="other")
     [
         (["train", "--epoch", "3"], "No such option: --epoch"),
         (["trian"], "No such command 'trian'"),
-        (["--epochs", "3", "train"], "Options must stand behind `train`."),
+        (["--epochs", "3", "train"], "Put options after `train`."),
         (["train", "--epochs", "0"], "Invalid value for '--epochs'"),
         (["train", "--precision", "float61"], "Invalid value for '--precision'"),
         (["train", "--data", "cloud"], "Did you mean 'clouds'?"),
@@ -59,7 +59,7 @@ def test_an_unforeseen_error_is_a_sentence_too(call):
 
     done = call("train", recipe=dataclasses.replace(tiny.recipe, build=broken))
     assert done.code == 1
-    assert done.err == "RuntimeError: a bug (--debug shows where)\n"
+    assert done.err == "RuntimeError: a bug (--debug shows the traceback)\n"
 
 
 def test_help_names_the_recipe_and_each_step(call):
@@ -154,7 +154,7 @@ def test_what_a_run_began_with_stays(call, monkeypatch):
     call("tune", "--trials", "1", "--trial-epochs", "1", "--seed", "3")
     refused = call("train", "--seed", "4")
     assert refused.code == 2
-    assert "--seed must be as runs/tiny/1 began with: 3. Received: 4." in refused.err
+    assert "runs/tiny/1 was started with --seed 3, which cannot be changed to 4 now." in refused.err
     monkeypatch.setenv("TINY_SHIFT", "1")
     moved = call("train")
     assert moved.code == 2
@@ -166,4 +166,4 @@ def test_what_a_run_began_with_stays(call, monkeypatch):
     assert call("evaluate").code == 0
     late = call("--resume", "--epochs", "2")
     assert late.code == 2
-    assert "--epochs must be as runs/tiny/1 began with: 1." in late.err
+    assert "runs/tiny/1 was started with --epochs 1, which cannot be changed to 2 now." in late.err

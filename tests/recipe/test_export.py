@@ -242,8 +242,8 @@ def test_tensorflow_exports_by_the_recipes_script(program, folder):
     asked = Options(variants="int8", keep_versions=2, debug=True)
     exporting.export_run(program.chosen, Run(folder / "run", {}), None, asked, (), None)
     assert json.loads((folder / "arguments.json").read_text()) == [
-        *("export", "--run-dir", str(folder / "run"), "--devices", "cpu"),
-        *("--variants", "int8", "--keep-versions", "2", "--debug"),
+        *("export", "--variants", "int8", "--keep-versions", "2", "--devices", "cpu"),
+        *("--run-dir", str(folder / "run"), "--debug"),
     ]
 
 

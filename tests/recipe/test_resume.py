@@ -84,7 +84,7 @@ def test_fewer_epochs_than_are_done_are_refused(call):
     (done.run / "model.keras").unlink()
     refused = call("train", "--resume", "--epochs", "1")
     assert refused.code == 2
-    sentence = "--epochs must be at least the 2 that runs/tiny/1 has been trained for. Received: 1."
+    sentence = "runs/tiny/1 has already been trained for 2 epochs. Use --epochs 2 or more."
     assert refused.err.strip() == sentence
     assert json.loads((done.run / "run.json").read_text())["settings"]["epochs"] == 2
     assert call("train", "--resume", "--epochs", "2").code == 0

@@ -106,18 +106,6 @@ def test_as_many_checkpoints_are_kept_as_the_search_began_with(call):
     assert not list((done.run / "tuning").glob("trial_*/checkpoints"))
 
 
-@pytest.mark.slow
-def test_a_run_that_did_not_note_how_trials_run_goes_on(call):
-    file = call("tune", "--trials", "1", "--trial-epochs", "1").run / "run.json"
-    facts = json.loads(file.read_text())
-    for name in ("keep", "isolate", "trial_memory"):
-        del facts["settings"][name]
-    file.write_text(json.dumps(facts))
-    done = call("tune", "--resume", "--trials", "2")
-    assert done.code == 0, done.err
-    assert len(list((done.run / "tuning").glob("trial_*/checkpoints"))) == 2
-
-
 def test_the_test_split_is_never_seen(call):
     class NoTest(tiny.Clouds):
         def load(self, name, seed):

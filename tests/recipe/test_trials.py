@@ -169,7 +169,9 @@ def test_a_trial_is_judged_by_the_mean_of_its_folds(call):
         shown = f"{facts['score']:.4f} ± {np.std(scores, ddof=1):.4f}"
         assert done.out.count(shown) >= 2  # the line and the table
     refused = call("tune", "--resume", "--folds", 4)
-    assert "--folds must be as runs/tiny/1 began with: 3. Received: 4." in refused.err
+    assert (
+        "runs/tiny/1 was started with --folds 3, which cannot be changed to 4 now." in refused.err
+    )
 
 
 def test_folds_that_cannot_be_cut_are_refused(call):

@@ -2,35 +2,66 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from kcatalog.recipe.commands.options import (
-    MANY,
-    MONITORING,
-    OPTIONS,
-    PLACE,
-    SETTINGS,
-    SPREAD,
-    TUNING,
+    ClusterOptions,
+    DebugOption,
+    DeviceOptions,
+    ExistingRunOptions,
+    ExportOptions,
+    HostOptions,
+    IsolationOptions,
+    MonitoringOptions,
+    Options,
+    PredictOptions,
+    RunOptions,
+    SearchOptions,
+    ServeOptions,
+    SettingOptions,
+    flag,
 )
 from kcatalog.recipe.files import disk
 from kcatalog.recipe.terminal import output, stopping
 from kcatalog.recipe.terminal.errors import RecipeError
 
 USAGE_ERROR = 2
+SEARCH = (SearchOptions, IsolationOptions)
+WHOLE_WAY = (
+    *(SettingOptions, *SEARCH, DeviceOptions, MonitoringOptions, ExportOptions, RunOptions),
+)
+COMMANDS = {  # methods of `Steps`
+    "tune": (
+        "Search for the best hyperparameters.",
+        (SettingOptions, *SEARCH, ClusterOptions, DeviceOptions, RunOptions),
+    ),
+    "train": (
+        "Train with the best hyperparameters.",
+        (SettingOptions, DeviceOptions, HostOptions, MonitoringOptions, RunOptions),
+    ),
+    "evaluate": (
+        "Score the trained model on the test split.",
+        (DeviceOptions, ExistingRunOptions),
+    ),
+    "export": (
+        "Write a SavedModel and check it in a clean process.",
+        (ExportOptions, DeviceOptions, ExistingRunOptions),
+    ),
+}
 
 
 def run(recipe, arguments: list[str] | None = None) -> int:
-    """Run a recipe's command line. Returns the exit code.
+    """Run a recipe's command line and return the exit code.
 
-    0: done. 1: a bug, or an error nobody foresaw. 2: wrong input, one sentence on stderr. 130, 143:
-    stopped by Ctrl-C or SIGTERM.
+    0: success. 1: an unexpected error. 2: wrong input, explained in one sentence on stderr. 130 or
+    143: stopped by Ctrl-C or SIGTERM.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
@@ -38,118 +69,123 @@ def run(recipe, arguments: list[str] | None = None) -> int:
     except typer.TyperException as e:  # usage errors
         if "--debug" in arguments:
             raise
-        return _say(e.format_message(), e.exit_code)
+        return _fail(e.format_message(), e.exit_code)
     except RecipeError as e:
         if "--debug" in arguments:
             raise
-        return _say(str(e), USAGE_ERROR)
+        return _fail(str(e), USAGE_ERROR)
     except stopping.Stopped as e:
-        return _say(str(e), e.code)
-    except Exception as e:  # the last resort, so that a user sees a sentence
+        return _fail(str(e), e.code)
+    except Exception as e:  # anything else: a user sees one sentence, not a traceback
         if "--debug" in arguments:
             raise
         if reason := disk.disk_error(e):
-            return _say(f"{reason}. What is finished is kept: mend it, and add --resume.", 2)
+            return _fail(f"{reason}. Finished work is kept. Fix this, then rerun with --resume.", 2)
         first = str(e).strip().splitlines()[:1]
-        return _say(f"{type(e).__name__}: {''.join(first)} (--debug shows where)", 1)
+        return _fail(f"{type(e).__name__}: {''.join(first)} (--debug shows the traceback)", 1)
     return result if isinstance(result, int) else 0
 
 
-def _say(sentence: str, code: int) -> int:
-    output.console(stderr=True).print(sentence)
+def _fail(message: str, code: int) -> int:
+    output.console(stderr=True).print(message)
     return code
 
 
 def _app(recipe) -> typer.Typer:
-    from kcatalog.recipe.commands.start import Options
     from kcatalog.recipe.commands.steps import Steps
     from kcatalog.recipe.devices import hosts
 
     about = inspect.getdoc(inspect.getmodule(recipe.build)) or f"The recipe {recipe.name}."
-    about = about.replace("\n\n ", "\n\n\b\n ")  # lines of examples stay lines
+    about = about.replace("\n\n ", "\n\n\b\n ")  # keeps the line breaks of examples
     app = typer.Typer(
-        help=about, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+        help=about,
+        add_completion=False,
+        context_settings={"max_content_width": 100},
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
     )
 
-    def everything(context: typer.Context, **chosen):
+    def everything(context: typer.Context, **given):
+        options = Options(**given)
         if context.invoked_subcommand is None:
-            Steps(recipe, Options(**chosen)).everything()
-        elif any(chosen[name] != OPTIONS[name][1] for name in chosen):
-            raise RecipeError(f"Options must stand behind `{context.invoked_subcommand}`.")
+            Steps(recipe, options).everything()
+        elif options != Options():
+            raise RecipeError(f"Put options after `{context.invoked_subcommand}`.")
 
-    names = (*SETTINGS, *TUNING, *PLACE, *MONITORING, "variants", "resume")
-    app.callback(invoke_without_command=True)(_with_options(everything, names))
-    commands = {
-        "tune": (
-            "Try hyperparameters, keep the best.",
-            (*SETTINGS, *TUNING, *SPREAD, *PLACE, "resume"),
-        ),
-        "train": (
-            "Train with the best hyperparameters.",
-            (*SETTINGS, *PLACE, *MANY, *MONITORING, "resume"),
-        ),
-        "evaluate": ("Score the trained model on the test split.", PLACE),
-        "export": (
-            "Write a SavedModel, and verify it in a clean process.",
-            (*PLACE, "variants", "keep_versions"),
-        ),
-    }
-    for name, (help_text, options) in commands.items():
+    app.callback(invoke_without_command=True)(
+        _command(everything, WHOLE_WAY, context=typer.Context)
+    )
+    for name, (help_text, groups) in COMMANDS.items():
 
-        def step(name=name, **chosen):
-            asked = Options(**chosen)
-            with hosts.together(asked.hosts, asked.host_index) as us:
-                getattr(Steps(recipe, asked, us), name)()
+        def step(name=name, **given):
+            options = Options(**given)
+            with hosts.together(options.hosts, options.host_index) as met:
+                getattr(Steps(recipe, options, met), name)()
 
-        app.command(name, help=help_text)(_with_options(step, options))
+        app.command(name, help=help_text)(_command(step, groups))
 
-    def trial(folder: Path, **chosen):
-        Steps(recipe, Options(**chosen)).trial(folder)
+    def trial(folder: Path, **given):
+        Steps(recipe, Options(**given)).trial(folder)
 
-    folder = {"folder": (Annotated[Path, typer.Argument()], ...)}
-    app.command("trial", hidden=True)(_with_options(trial, (*PLACE, "trial_memory"), folder))
+    app.command("trial", hidden=True)(
+        _command(
+            trial,
+            (IsolationOptions, DeviceOptions, ExistingRunOptions),
+            folder=Annotated[Path, typer.Argument()],
+        )
+    )
 
-    def predict(files: Annotated[list[Path], typer.Argument()], length: int, seed, debug):
+    def predict(files: list[Path], debug, **given):
         from kcatalog.recipe.commands import predict
 
-        predict.predict(recipe, files, length, seed or 0)
+        options = PredictOptions(**given)
+        predict.predict(recipe, files, options.length, options.seed)
 
-    files = {"files": (Annotated[list[Path], typer.Argument(help="Your files.")], ...)}
-    app.command("predict", help="Run the exported model on your files.")(
-        _with_options(predict, ("length", "seed", "debug"), files)
+    app.command("predict", help="Print the exported model's predictions for your files.")(
+        _command(
+            predict,
+            (PredictOptions,),
+            files=Annotated[list[Path], typer.Argument(metavar="FILE", help="Your files.")],
+        )
     )
 
-    def serve(port: int, version: int | None, debug):
+    def serve(debug, **given):
         from kcatalog.recipe import serve
 
-        serve.serve(recipe, port, version)
+        options = ServeOptions(**given)
+        serve.serve(recipe, options.port, options.version)
 
-    app.command("serve", help="Try the exported model out over HTTP, on this machine alone.")(
-        _with_options(serve, ("port", "version", "debug"))
+    app.command("serve", help="Serve the exported model over HTTP on this machine.")(
+        _command(serve, (ServeOptions,))
     )
     return app
 
 
-def _with_options(function: Callable, names: tuple[str, ...], arguments: dict | None = None):
-    """The function with a signature made of `OPTIONS`, which is what Typer reads."""
-    takes_context = "context" in inspect.signature(function).parameters
+def _command(function: Callable, groups: tuple[type, ...], **arguments) -> Callable:
+    """Return the function with the signature that Typer reads: arguments, then options."""
 
-    def command(**chosen):
+    def command(**given):
         with stopping.signals():
-            return function(**chosen)
+            return function(**given)
 
-    wanted = {"context": (typer.Context, inspect.Parameter.empty)} if takes_context else {}
-    wanted |= (arguments or {}) | {
-        name: OPTIONS[name] for name in sorted(names, key=list(OPTIONS).index)
-    }
-    command.__signature__ = inspect.Signature(
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            annotation=kind,
-            default=inspect.Parameter.empty if default is ... else default,
-        )
-        for name, (kind, default) in wanted.items()
-    )
-    command.__annotations__ = {name: kind for name, (kind, _) in wanted.items()}
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [inspect.Parameter(n, keyword, annotation=a) for n, a in arguments.items()]
+    for group in (*groups, DebugOption):
+        hints = get_type_hints(group)
+        parameters += [
+            inspect.Parameter(
+                field.name,
+                keyword,
+                annotation=Annotated[hints[field.name], _typer_option(field)],
+                default=field.default,
+            )
+            for field in dataclasses.fields(group)
+        ]
+    command.__signature__ = inspect.Signature(parameters)
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command
+
+
+def _typer_option(field: dataclasses.Field) -> Any:
+    more = {k: v for k, v in field.metadata["typer"].items() if k != "flag"}
+    return typer.Option(flag(field), help=field.metadata["help"], **more)

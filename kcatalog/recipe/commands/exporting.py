@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -10,7 +11,14 @@ import keras
 from rich.console import Console
 
 from kcatalog.recipe import export
-from kcatalog.recipe.commands.start import Options
+from kcatalog.recipe.commands.options import (
+    DebugOption,
+    DeviceOptions,
+    ExistingRunOptions,
+    ExportOptions,
+    Options,
+    arguments,
+)
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.export import variants
 from kcatalog.recipe.files import rundir
@@ -19,11 +27,11 @@ from kcatalog.recipe.terminal.errors import RecipeError
 
 
 def export_run(
-    recipe, run: Run, data: Data, asked: Options, wanted: tuple, console: Console
+    recipe, run: Run, data: Data, options: Options, wanted: tuple, console: Console
 ) -> None:
-    """Export a run's model and say where it is; `wanted` are the variants asked for."""
+    """Export a run's model and say where it is; `wanted` are the variants to add."""
     if keras.backend.backend() != "tensorflow":
-        _with_tensorflow(recipe, run, asked)
+        _with_tensorflow(recipe, run, options)
         return
     settings, metrics = run.facts["settings"], run.read("metrics.json")
     manifest = {
@@ -48,23 +56,18 @@ def export_run(
     )
     if wanted:
         variants.show(console, written)
-    if asked.keep_versions:
-        for gone in export.keep_newest(recipe.name, asked.keep_versions):
+    if options.keep_versions:
+        for gone in export.keep_newest(recipe.name, options.keep_versions):
             console.print(f"Deleted {gone}, as --keep-versions asks.")
 
 
-def _with_tensorflow(recipe, run: Run, asked: Options) -> None:
+def _with_tensorflow(recipe, run: Run, options: Options) -> None:
     """A model trained on JAX or PyTorch is exported by the recipe's `export` on TensorFlow."""
     before = export.newest(recipe.name)
-    options = ["--run-dir", str(run.path), "--devices", "cpu"]
-    if asked.variants:
-        options += ["--variants", asked.variants]
-    if asked.keep_versions:
-        options += ["--keep-versions", str(asked.keep_versions)]
-    if asked.debug:
-        options.append("--debug")
+    options = dataclasses.replace(options, run_dir=run.path, devices="cpu")
+    words = arguments(options, ExportOptions, DeviceOptions, ExistingRunOptions, DebugOption)
     done = subprocess.run(  # noqa: S603 - the recipe itself
-        [sys.executable, recipe.script, "export", *options],
+        [sys.executable, recipe.script, "export", *words],
         env={**os.environ, "KERAS_BACKEND": "tensorflow"},
         check=False,
     )

@@ -1,234 +1,241 @@
-"""Every option of the command line, said once, and which belong together."""
+"""Options of the command line: each is one field of a dataclass, with annotation, help and default.
+
+Everything else derives from the field: the command line and its help (`cli.py`), the settings that
+a run stores, what a resumed run may change, and the arguments for another process of the recipe.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+from dataclasses import Field, dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Any, Literal
 
-import typer
 
-# Every option, said once, in the order of --help: name -> (type with its help, default).
-# None means "not given".
-OPTIONS = {
-    "data": (
-        Annotated[
-            str | None,
-            typer.Option(metavar="NAME|PATH", help="A known set, or your own file or folder."),
-        ],
-        None,
-    ),
-    "epochs": (
-        Annotated[
-            int | None,
-            typer.Option(min=1, metavar="N", help="Epochs of training. [default: the recipe's]"),
-        ],
-        None,
-    ),
-    "trials": (
-        Annotated[
-            int | None,
-            typer.Option(
-                min=1, metavar="N", help="Sets of hyperparameters to try. [default: the recipe's]"
-            ),
-        ],
-        None,
-    ),
-    "trial_epochs": (
-        Annotated[
-            int | None,
-            typer.Option(min=1, metavar="N", help="Epochs per trial. [default: the recipe's]"),
-        ],
-        None,
-    ),
-    "tuner": (
-        Annotated[
-            Literal["random", "bayesian", "hyperband"] | None,
-            typer.Option(help="How sets of hyperparameters are found. [default: random]"),
-        ],
-        None,
-    ),
-    "folds": (
-        Annotated[
-            int | None,
-            typer.Option(
-                min=2, metavar="N", help="Judge trials by so many folds. [default: one split]"
-            ),
-        ],
-        None,
-    ),
-    "keep": (
-        Annotated[
-            int | None,
-            typer.Option(
-                min=0, metavar="N", help="Of how many trials checkpoints are kept. [default: 3]"
-            ),
-        ],
-        None,
-    ),
-    "isolate": (
-        Annotated[
-            bool | None, typer.Option("--isolate", help="Each trial in a process of its own.")
-        ],
-        None,
-    ),
-    "trial_memory": (
-        Annotated[
-            float | None,
-            typer.Option(min=0.1, metavar="GB", help="End isolated trials that take more."),
-        ],
-        None,
-    ),
-    "chief": (
-        Annotated[
-            str | None,
-            typer.Option(
-                metavar="HOST:PORT", help="Hand the trials to workers, who find this host there."
-            ),
-        ],
-        None,
-    ),
-    "worker": (
-        Annotated[
-            str | None,
-            typer.Option(metavar="HOST:PORT", help="Train what the chief at that address wants."),
-        ],
-        None,
-    ),
-    "seed": (
-        Annotated[
-            int | None,
-            typer.Option(
-                min=0, max=2**31 - 1, metavar="N", help="Same seed, same result. [default: 0]"
-            ),
-        ],
-        None,
-    ),
-    "overrides": (
-        Annotated[
-            list[str] | None,
-            typer.Option("--set", metavar="NAME=VALUE", help="Set a hyperparameter yourself."),
-        ],
-        None,
-    ),
-    "precision": (
-        Annotated[
-            Literal["float32", "mixed_float16", "mixed_bfloat16"] | None,
-            typer.Option(help="Numbers to compute with. [default: float32]"),
-        ],
-        None,
-    ),
-    "devices": (
-        Annotated[
-            str,
-            typer.Option(
-                metavar="KIND[:N]",
-                help="auto, cpu, gpu or tpu; gpu:2 for two of them; all of the best kind.",
-            ),
-        ],
-        "auto",
-    ),
-    "model_parallel": (
-        Annotated[
-            int, typer.Option(min=1, metavar="N", help="Split weights among N devices (JAX).")
-        ],
-        1,
-    ),
-    "hosts": (
-        Annotated[
-            str | None,
-            typer.Option(metavar="HOST:PORT,...", help="Train on many hosts; or auto (JAX)."),
-        ],
-        None,
-    ),
-    "host_index": (
-        Annotated[
-            int | None,
-            typer.Option(min=0, metavar="N", help="Which of the hosts this is, from 0."),
-        ],
-        None,
-    ),
-    "cache_memory": (
-        Annotated[
-            float,
-            typer.Option(
-                min=0, metavar="GB", help="Memory for decoded files; more of them go to disk."
-            ),
-        ],
-        1.0,
-    ),
-    "watch": (
-        Annotated[
-            bool,
-            typer.Option("--watch", help="Log every layer's statistics, whatever time it takes."),
-        ],
-        False,
-    ),
-    "profile": (
-        Annotated[
-            str | None,
-            typer.Option(metavar="STEPS", help="Trace these training steps, such as 10-20."),
-        ],
-        None,
-    ),
-    "run_dir": (
-        Annotated[
-            Path | None,
-            typer.Option(
-                metavar="PATH", help="The run's directory. [default: runs/<recipe>/<number>]"
-            ),
-        ],
-        None,
-    ),
-    "resume": (
-        Annotated[bool, typer.Option("--resume", help="Go on with the run where it stopped.")],
-        False,
-    ),
-    "variants": (
-        Annotated[
-            str | None,
-            typer.Option(
-                metavar="NAME,...",
-                help="Export also as float16, int8, litert, litert_float16, litert_dynamic_int8, "
-                "litert_int8, onnx; or all of them.",
-            ),
-        ],
-        None,
-    ),
-    "keep_versions": (
-        Annotated[
-            int | None,
-            typer.Option(min=1, metavar="N", help="Delete all exports but the newest N."),
-        ],
-        None,
-    ),
-    "length": (
-        Annotated[int, typer.Option(min=1, metavar="N", help="For text: characters to write.")],
-        200,
-    ),
-    "port": (
-        Annotated[
-            int,
-            typer.Option(
-                min=0, max=65535, metavar="N", help="On this machine; 0 takes a free one."
-            ),
-        ],
-        8501,  # TensorFlow Serving's
-    ),
-    "version": (
-        Annotated[
-            int | None,
-            typer.Option(min=0, metavar="N", help="The exported version. [default: newest]"),
-        ],
-        None,
-    ),
-    "debug": (
-        Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")],
-        False,
-    ),
+class Change(Enum):
+    """The time until which an option that a run stores may be changed."""
+
+    NEVER = "never"
+    UNTIL_TRAINING = "until training begins"
+    UNTIL_TRAINED = "until training ends"
+    ANY_TIME = "at any time"
+
+
+FROM_RECIPE = object()  # the attribute of the same name of the recipe
+
+
+def stored(help: str, initial: Any, change: Change = Change.NEVER, **typer_options) -> Any:
+    """Return a field for an option that is stored in the run, and that `--resume` reads there.
+
+    Its default is None, for "not given".
+
+    Args:
+        help: one line for `--help`.
+        initial: what a new run stores where the option is not given. Runs of earlier versions
+            that have not stored the option count as if they had stored this.
+        change: until when a resumed run may change it.
+        **typer_options: further arguments of `typer.Option`, and `flag`, where that is not the
+            field's name.
+    """
+    if initial is FROM_RECIPE:
+        help += " [default: recipe's]"
+    elif initial is not None and initial is not False and initial != []:
+        help += f" [default: {initial}]"
+    metadata = {"help": help, "initial": initial, "change": change, "typer": typer_options}
+    return dataclasses.field(default=None, metadata=metadata)
+
+
+def transient(help: str, default: Any, **typer_options) -> Any:
+    """Return a field for an option of this invocation alone."""
+    return dataclasses.field(default=default, metadata={"help": help, "typer": typer_options})
+
+
+@dataclass(frozen=True)
+class SettingOptions:
+    """Options for the data and the training, the same in every step of a run."""
+
+    data: str | None = stored("Name of a data set, or a file or folder.", None, metavar="NAME|PATH")
+    epochs: int | None = stored(
+        "Training epochs.", FROM_RECIPE, Change.UNTIL_TRAINED, min=1, metavar="N"
+    )
+    seed: int | None = stored("Random seed.", 0, min=0, max=2**31 - 1, metavar="N")
+    overrides: list[str] | None = stored(
+        "Fix a hyperparameter; repeatable.", [], flag="--set", metavar="NAME=VALUE"
+    )
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] | None = stored(
+        "Numeric precision (Keras dtype policy).", "float32"
+    )
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """Options for the hyperparameter search."""
+
+    trials: int | None = stored(
+        "Number of trials.", FROM_RECIPE, Change.UNTIL_TRAINING, min=1, metavar="N"
+    )
+    trial_epochs: int | None = stored("Epochs per trial.", FROM_RECIPE, min=1, metavar="N")
+    tuner: Literal["random", "bayesian", "hyperband"] | None = stored("Search algorithm.", "random")
+    folds: int | None = stored("Cross-validation folds.", 1, min=1, metavar="N")
+    keep: int | None = stored(
+        "Keep checkpoints of the N best trials.", 3, Change.ANY_TIME, min=0, metavar="N"
+    )
+
+
+@dataclass(frozen=True)
+class IsolationOptions:
+    """Options for trials in processes of their own."""
+
+    isolate: bool | None = stored("Run each trial in its own process.", False, Change.ANY_TIME)
+    trial_memory: float | None = stored(
+        "Memory limit of an isolated trial.", None, Change.ANY_TIME, min=0.1, metavar="GB"
+    )
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Options for a search on many hosts."""
+
+    chief: str | None = transient(
+        "Lead a search: dispatch trials to workers.", None, metavar="HOST:PORT"
+    )
+    worker: str | None = transient(
+        "Run trials for the chief at this address.", None, metavar="HOST:PORT"
+    )
+
+
+@dataclass(frozen=True)
+class DeviceOptions:
+    """Options for the devices and memory of this process."""
+
+    devices: str = transient("auto, all, cpu, gpu, tpu or gpu:2.", "auto", metavar="KIND[:N]")
+    cache_memory: float = transient("RAM for decoded files.", 1.0, min=0, metavar="GB")
+
+
+@dataclass(frozen=True)
+class HostOptions:
+    """Options for one training on many devices and hosts."""
+
+    model_parallel: int = transient("Split weights across N devices (JAX).", 1, min=1, metavar="N")
+    hosts: str | None = transient("All hosts, or auto (JAX).", None, metavar="HOST:PORT,...")
+    host_index: int | None = transient(
+        "Position of this host in --hosts, from 0.", None, min=0, metavar="N"
+    )
+
+
+@dataclass(frozen=True)
+class MonitoringOptions:
+    """Options for what TensorBoard shows of the training."""
+
+    watch: bool = transient("Log layer statistics every epoch (slower).", False)
+    profile: str | None = transient("Profile training steps, such as 10-20.", None, metavar="STEPS")
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Options for the export."""
+
+    variants: str | None = transient(
+        "Further formats, such as int8,onnx; or all.", None, metavar="NAME,..."
+    )
+    keep_versions: int | None = transient(
+        "Delete all but the newest N exports.", None, min=1, metavar="N"
+    )
+
+
+@dataclass(frozen=True)
+class ExistingRunOptions:
+    """Options of commands that need a trained run."""
+
+    run_dir: Path | None = transient(
+        "Run directory. [default: the newest run]", None, metavar="PATH"
+    )
+
+
+@dataclass(frozen=True)
+class RunOptions(ExistingRunOptions):
+    """Options of commands that start or resume a run."""
+
+    run_dir: Path | None = transient(
+        "Run directory. [default: runs/RECIPE/N]", None, metavar="PATH"
+    )
+    resume: bool = transient("Resume the run in --run-dir, or the newest.", False)
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """Options of `predict`."""
+
+    length: int = transient("Characters to generate (text models).", 200, min=1, metavar="N")
+    seed: int = transient("Random seed (text models).", 0, min=0, max=2**31 - 1, metavar="N")
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """Options of `serve`."""
+
+    port: int = transient("Port; 0 takes a free one.", 8501, min=0, max=65535, metavar="N")
+    version: int | None = transient(
+        "Exported version. [default: the newest]", None, min=0, metavar="N"
+    )
+
+
+@dataclass(frozen=True)
+class DebugOption:
+    """The option that every command has."""
+
+    debug: bool = transient("Show the traceback of an error.", False)
+
+
+@dataclass(frozen=True)
+class Options(
+    SettingOptions,
+    SearchOptions,
+    IsolationOptions,
+    ClusterOptions,
+    DeviceOptions,
+    HostOptions,
+    MonitoringOptions,
+    ExportOptions,
+    RunOptions,
+    DebugOption,
+):
+    """All options of the commands that work on a run, as given on the command line."""
+
+    def given(self) -> dict[str, Any]:
+        """Return the stored options that were given."""
+        values = {name: getattr(self, name) for name in STORED}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+STORED: dict[str, Field] = {
+    f.name: f for f in dataclasses.fields(Options) if "change" in f.metadata
 }
-SETTINGS = ("data", "epochs", "seed", "overrides", "precision")
-TUNING = ("trials", "trial_epochs", "tuner", "folds", "keep", "isolate", "trial_memory")
-SPREAD = ("chief", "worker")
-MONITORING = ("watch", "profile")
-PLACE = ("devices", "cache_memory", "run_dir", "debug")
-MANY = ("model_parallel", "hosts", "host_index")
+
+
+def initial(recipe) -> dict[str, Any]:
+    """Return the settings of a new run whose user gives no option."""
+    values = {name: field.metadata["initial"] for name, field in STORED.items()}
+    return {
+        name: getattr(recipe, name) if value is FROM_RECIPE else value
+        for name, value in values.items()
+    }
+
+
+def flag(field: Field) -> str:
+    """Return the option's name on the command line."""
+    return field.metadata["typer"].get("flag") or f"--{field.name.replace('_', '-')}"
+
+
+def arguments(options: Any, *groups: type) -> list[str]:
+    """Return the command line of another process that takes these groups of options."""
+    words = []
+    for field in (f for group in groups for f in dataclasses.fields(group)):
+        value = getattr(options, field.name)
+        if isinstance(value, bool):
+            words += [flag(field)] * value
+        elif value != field.default:
+            for each in value if isinstance(value, list) else [value]:
+                words += [flag(field), str(each)]
+    return words

@@ -13,7 +13,7 @@ from kcatalog.recipe import monitoring, tasks
 from kcatalog.recipe.commands import start
 from kcatalog.recipe.commands.evaluation import evaluate
 from kcatalog.recipe.commands.exporting import export_run
-from kcatalog.recipe.commands.start import Options
+from kcatalog.recipe.commands.options import Options
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.devices import Devices
 from kcatalog.recipe.devices.hosts import ALONE, Hosts, meet
@@ -29,12 +29,12 @@ from kcatalog.recipe.training.train import Plan, train
 
 
 class Steps:
-    """A recipe, and what the user asked for."""
+    """The steps of a recipe with the options that the user gave."""
 
-    def __init__(self, recipe, asked: Options, hosts: Hosts = ALONE):
-        self.recipe, self.asked, self.hosts = recipe, asked, hosts
-        self.profiled = profile.steps(asked.profile) if asked.profile else None
-        self.variants = tuple(variants.parse(asked.variants))
+    def __init__(self, recipe, options: Options, hosts: Hosts = ALONE):
+        self.recipe, self.options, self.hosts = recipe, options, hosts
+        self.profiled = profile.steps(options.profile) if options.profile else None
+        self.variants = tuple(variants.parse(options.variants))
         self.objective = recipe.objective and tasks.objective(recipe.objective)
         self.console = output.console(quiet=hosts.index > 0)
 
@@ -43,23 +43,23 @@ class Steps:
     def everything(self) -> None:
         """The whole way. With --resume, steps that are done are left out."""
         with self._start() as (run, data), self._session(run) as used:
-            more = self.asked.trials and not run.checkpoints.exists()
+            more = self.options.trials and not run.checkpoints.exists()
             if more or run.read("hyperparameters.json") is None:
                 self._tune(run, data, used)
             if not run.model.exists():
                 self._train(run, data, used)
             evaluate(self.recipe, run, data, used.words, self.console)
-        with stopping.goes_on(run.path):
-            export_run(self.recipe, run, data, self.asked, self.variants, self.console)
+        with stopping.resumable(run.path):
+            export_run(self.recipe, run, data, self.options, self.variants, self.console)
 
     def tune(self) -> None:
-        if self.asked.worker:
+        if self.options.worker:
             self._work_along()
             return
-        if self.asked.chief:
+        if self.options.chief:
             from kcatalog.recipe.search import distributed
 
-            distributed.free(self.asked.chief)
+            distributed.free(self.options.chief)
         with self._start() as (run, data), self._session(run) as used:
             self._tune(run, data, used)
 
@@ -72,24 +72,24 @@ class Steps:
             self._train(run, data, used)
 
     def evaluate(self) -> None:
-        trained = start.trained(self.recipe, self.asked)
+        trained = start.trained(self.recipe, self.options)
         with trained as (run, data), self._session(run) as used:
             evaluate(self.recipe, run, data, used.words, self.console)
 
     def export(self) -> None:
-        with start.trained(self.recipe, self.asked) as (run, data):
+        with start.trained(self.recipe, self.options) as (run, data):
             if run.read("metrics.json") is None:
                 with self._session(run) as used:
                     evaluate(self.recipe, run, data, used.words, self.console)
-        export_run(self.recipe, run, data, self.asked, self.variants, self.console)
+        export_run(self.recipe, run, data, self.options, self.variants, self.console)
 
     def trial(self, folder: Path) -> None:
         """One trial of a search that runs elsewhere and holds the run (`tune --isolate`)."""
         from kcatalog.recipe.search import isolation
 
-        isolation.attend(self.asked.trial_memory)
-        run = rundir.find(self.recipe.name, self.asked.run_dir)
-        data = start.same_data(self.recipe, run, self.asked)
+        isolation.attend(self.options.trial_memory)
+        run = rundir.find(self.recipe.name, self.options.run_dir)
+        data = start.same_data(self.recipe, run, self.options)
         with self._session(run) as used:
             isolation.work_on(self._training(run, data, used), folder)
 
@@ -97,11 +97,11 @@ class Steps:
 
     def _session(self, run: Run) -> contextlib.AbstractContextManager[Devices]:
         pipeline.tensorflow()  # before summaries use it, or it takes another backend's GPU
-        return start.session(self.recipe, run, self.asked, self.hosts.count)
+        return start.session(self.recipe, run, self.options, self.hosts.count)
 
     @contextlib.contextmanager
     def _start_to_train(self) -> Iterator[tuple[Run, Data]]:
-        run = rundir.find(self.recipe.name, self.asked.run_dir)
+        run = rundir.find(self.recipe.name, self.options.run_dir)
         waiting = run if run and run.tuned and not run.checkpoints.exists() else None
         with self._start(waiting) as (run, data):
             if run.model.exists():
@@ -113,18 +113,18 @@ class Steps:
     def _join(self, path: Path) -> tuple[Run, Data]:
         """The run that host 0 works in. Nothing is written there, so samples are kept elsewhere."""
         run = rundir.find(self.recipe.name, path)
-        return run, start.same_data(self.recipe, run, self.asked, Path(tempfile.gettempdir()))
+        return run, start.same_data(self.recipe, run, self.options, Path(tempfile.gettempdir()))
 
     @contextlib.contextmanager
     def _start(self, waiting: Run | None = None) -> Iterator[tuple[Run, Data]]:
         """The run to work in. Nobody else does meanwhile."""
-        if self.asked.resume:
-            started = start.resume(self.recipe, self.asked)
+        if self.options.resume:
+            started = start.resume(self.recipe, self.options)
         elif waiting is not None:
-            started = start.go_on(self.recipe, waiting, self.asked)
+            started = start.reopen(self.recipe, waiting, self.options)
         else:
-            started = start.begin(self.recipe, self.asked)
-        with started as (run, data), stopping.goes_on(run.path):
+            started = start.begin(self.recipe, self.options)
+        with started as (run, data), stopping.resumable(run.path):
             self.console.print(f"{self.recipe.name} on {data.name} in {run.path}")
             yield run, data
 
@@ -134,7 +134,7 @@ class Steps:
     def _tune(self, run: Run, data: Data, used: Devices) -> None:
         from kcatalog.recipe import search
 
-        settings, place = run.facts["settings"], self.asked.chief
+        settings, place = run.facts["settings"], self.options.chief
         how = settings["isolate"], settings["trial_memory"]
         tuner, budget = self._tuner(run, data, used, *how)
         if place:
@@ -151,7 +151,7 @@ class Steps:
         from kcatalog.recipe.search import worker
 
         with (
-            worker.joined(self.recipe, self.asked, self.console) as us,
+            worker.joined(self.recipe, self.options, self.console) as us,
             self._session(us.run) as used,
         ):
             tuner, _ = self._tuner(us.run, us.data, used, *us.how)
@@ -168,7 +168,7 @@ class Steps:
         training = self._training(run, data, used)
         run_trial = training.run
         if isolate:
-            place = self.asked.devices, memory, self.asked.cache_memory
+            place = self.options.devices, memory, self.options.cache_memory
             run_trial = isolation.Isolated(self.recipe.script, run.path, *place)
         return tuner_of(training, space, budget, run, self.console, run_trial), budget
 
@@ -195,11 +195,11 @@ class Steps:
         settings, build = run.facts["settings"], start.builder(self.recipe, data, used)
         tuned = run.read("hyperparameters.json")
         hp = hyperparameters.space(build, hyperparameters.parse(settings["overrides"]), tuned)
-        hyperparameters.check_epochs(hp, self.asked.epochs, settings["tuner"])
+        hyperparameters.check_epochs(hp, self.options.epochs, settings["tuner"])
         run.write("hyperparameters.json", monitoring.active(hp))
         epochs, size = hp.values.get("epochs", settings["epochs"]), self.recipe.batch_size
         seed, shard = settings["seed"], self.hosts.shard
-        watched = self.asked.watch, self.profiled
+        watched = self.options.watch, self.profiled
         plan = Plan(self._objective(data), epochs, size, seed, shard, *watched)
         self.console.print(used.line)
         # layers are then named as in every trial, so that curves lie together

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from kcatalog.recipe.commands.options import flag
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.files import disk, rundir, shared
 from kcatalog.recipe.files.rundir import Run
@@ -54,8 +55,7 @@ def joined(recipe, asked, console: Console) -> Iterator[Joined]:
     """Take from the chief all there is to know; look whether this host can work for it."""
     for field in fields(asked):
         if getattr(asked, field.name) != field.default and field.name not in OWN:
-            option = "--set" if field.name == "overrides" else f"--{field.name.replace('_', '-')}"
-            raise RecipeError(f"{option} must be left out with --worker: the chief says it.")
+            raise RecipeError(f"{flag(field)} must be left out with --worker: the chief says it.")
     place = distributed.address(asked.worker, "--worker")
     asking = wire.Asking(place, WAIT, console.print)
     terms = asking.terms()

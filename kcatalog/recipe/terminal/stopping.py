@@ -42,7 +42,7 @@ def signals() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def goes_on(run: Path) -> Iterator[None]:
+def resumable(run: Path) -> Iterator[None]:
     """What is stopped inside tells how to go on with this run."""
     try:
         yield
