@@ -14,7 +14,7 @@ import pytest
 
 from kcatalog.recipe import export, tasks
 from kcatalog.recipe.commands import exporting
-from kcatalog.recipe.commands.start import Options
+from kcatalog.recipe.commands.options import Options
 from kcatalog.recipe.export import check_export, serving, signatures, versions
 from kcatalog.recipe.files import disk
 from kcatalog.recipe.files.rundir import Run

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from kcatalog.recipe.commands.start import Options
+from kcatalog.recipe.commands.options import Options
 from kcatalog.recipe.commands.steps import Steps
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.devices import hosts
