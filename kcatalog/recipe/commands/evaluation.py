@@ -14,7 +14,7 @@ from kcatalog.recipe.feed import pipeline
 from kcatalog.recipe.files import disk, keras_file
 from kcatalog.recipe.files.rundir import Run
 from kcatalog.recipe.monitoring import projector
-from kcatalog.recipe.monitoring.pictures import Judged
+from kcatalog.recipe.monitoring.pictures import Predictions
 from kcatalog.recipe.tasks import baselines, forecasts, neighbours
 
 COMPARED = 1000  # test samples on which live and exported model are compared
@@ -31,8 +31,8 @@ def evaluate(recipe, run: Run, data: Data, device: str, console: Console) -> Non
     console.print(f"Test {task.measure}: {score:.4f}. Baseline ({name}): {baseline:.4f}.")
     scores = {task.measure: score, f"{task.measure} of the baseline": baseline}
     further = _further(data, outputs, console)
-    judged = Judged(data, data.test, outputs, predicted)
-    monitoring.write_test(run.logs, judged, model, {**scores, **further})
+    predictions = Predictions(data, data.test, outputs, predicted)
+    monitoring.write_test(run.logs, predictions, model, {**scores, **further})
     if known:
         projector.write(run.logs / "test", data, outputs, predicted)
     places = draw(len(x), COMPARED)

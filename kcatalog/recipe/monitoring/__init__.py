@@ -45,12 +45,14 @@ class Curves(keras.callbacks.TensorBoard):
         millisecond a step."""
 
 
-def write_test(log_dir: Path, judged: pictures.Judged, model, scores: dict[str, float]) -> None:
+def write_test(
+    log_dir: Path, predictions: pictures.Predictions, model, scores: dict[str, float]
+) -> None:
     """How the test split went: scores and pictures."""
     import tensorflow as tf
 
     writer = pictures.writer(log_dir / "test")
-    pictures.at_the_end(writer, judged, model)
+    pictures.at_the_end(writer, predictions, model)
     with tf.device("CPU:0"), writer.as_default():
         for name, value in scores.items():
             tf.summary.scalar(name, value, step=0)

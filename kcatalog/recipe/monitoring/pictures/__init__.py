@@ -1,7 +1,6 @@
-"""Pictures for TensorBoard: which ones a task has, and when they are drawn.
+"""Pictures for TensorBoard: the ones that each task has, and when they are drawn.
 
-Those in `while_training` cost milliseconds and are drawn some five times a run. Those in
-`at_the_end` have axes, which matplotlib draws, and come once, with the test part's scores.
+`while_training` draws about five times a run, `at_the_end` once, with the test split's scores.
 """
 
 from __future__ import annotations
@@ -16,15 +15,15 @@ import numpy as np
 
 from kcatalog.recipe import tasks
 
-SHOWN = 8  # samples in a picture with axes
-ATTENDED = 3  # samples whose attention is drawn, fewer where many layers attend
+SHOWN = 8  # sounds in a picture
+ATTENDED = 3  # samples with attention maps, fewer with many attention layers
 MOST_MAPS = 12
-MISTAKES = "table of worst mistakes"  # a name that a picture has cannot be a text's too
+MISTAKES = "table of worst mistakes"  # TensorBoard takes a name for pictures or for texts
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Samples of some data, and what a model makes of them."""
+class Predictions:
+    """Samples and a model's predictions of them."""
 
     data: object
     samples: tuple[np.ndarray, np.ndarray]
@@ -33,88 +32,95 @@ class Judged:
 
     @functools.cached_property
     def probabilities(self) -> np.ndarray | None:
-        """Of classes, where the model's outputs are logits."""
+        """Class probabilities, if the model's outputs are logits, else None."""
         scored = self.data.task in ("classification", "next-character")
         return tasks.probabilities(self.outputs) if scored else None
 
 
 def writer(folder: Path):
-    """Writes event files into a folder."""
+    """Return a writer of event files in a folder."""
     import tensorflow as tf
 
     with tf.device("CPU:0"):
         return tf.summary.create_file_writer(str(folder))
 
 
-def while_training(writer, judged: Judged, step: int) -> None:
-    """A confusion matrix, sample predictions, the worst mistakes, precision and recall."""
+def while_training(writer, predictions: Predictions, step: int) -> None:
+    """Draw a confusion matrix, sample predictions, worst mistakes, precision and recall."""
     import tensorflow as tf
 
-    if not np.isfinite(judged.outputs).all():
+    if not np.isfinite(predictions.outputs).all():
         return
     with tf.device("CPU:0"), writer.as_default(step):
-        if judged.data.task != "forecast":
-            _of_classes(judged, step)
+        if predictions.data.task != "forecast":
+            _of_classes(predictions, step)
 
 
-def at_the_end(writer, judged: Judged, model) -> None:
-    """All of these, and calibration, sound, attention and forecasts."""
+def at_the_end(writer, predictions: Predictions, model) -> None:
+    """Draw the same as while training, and calibration, sound, attention and forecasts."""
     import tensorflow as tf
 
-    from kcatalog.recipe.monitoring.pictures import canvas
+    from kcatalog.recipe.monitoring.pictures import figures
 
-    while_training(writer, judged, step=0)
-    if not np.isfinite(judged.outputs).all():
-        return
-    if not canvas.available():
+    while_training(writer, predictions, step=0)
+    if np.isfinite(predictions.outputs).all() and figures.available():
+        with tf.device("CPU:0"), writer.as_default(0):
+            for name, figure in _in_detail(predictions, model):
+                figures.log(name, figure)
+
+
+def _of_classes(predictions: Predictions, step: int) -> None:
+    import tensorflow as tf
+
+    from kcatalog.recipe.monitoring.pictures import figures, mistakes, precision_recall
+
+    data, (_, y), p = predictions.data, predictions.samples, predictions.probabilities
+    if data.task == "next-character":
+        tf.summary.text("sample predictions", _characters(data, y, predictions.predicted))
+        tf.summary.text(MISTAKES, mistakes.character_table(y, p, data.classes))
+    if data.task == "classification":
+        tf.summary.text(MISTAKES, mistakes.table(y, p, data.classes))
+        precision_recall.write(y, p, data.classes, step)
+    if not figures.available():
         warnings.warn(
-            "Calibration, sound, attention and forecasts are not drawn, as matplotlib is not "
-            'installed. Install it with: pip install "kcatalog[recipes]"',
+            "Cannot draw pictures for TensorBoard: matplotlib is not installed. "
+            'Install it with: pip install "kcatalog[recipes]"',
             stacklevel=2,
         )
         return
-    with tf.device("CPU:0"), writer.as_default(0):
-        for name, image in _with_axes(judged, model):
-            tf.summary.image(name, image[None])
+    for name, figure in _figures(predictions):
+        if figure is not None:
+            figures.log(name, figure)
 
 
-def _of_classes(judged: Judged, step: int) -> None:
-    import tensorflow as tf
-
-    from kcatalog.recipe.monitoring.pictures import mistakes, precision_recall
+def _figures(predictions: Predictions):
+    """Yield the name and the figure of each picture that is drawn while training."""
+    from kcatalog.recipe.monitoring.pictures import samples
     from kcatalog.recipe.monitoring.pictures.confusion import confusion_matrix
-    from kcatalog.recipe.monitoring.pictures.samples import samples
 
-    data, (x, y), p = judged.data, judged.samples, judged.probabilities
-    predicted, classes = judged.predicted, data.classes
-    images = {"confusion matrix": confusion_matrix(y, predicted, classes)}
-    if data.task == "next-character":
-        tf.summary.text("sample predictions", _characters(data, y, predicted))
-        tf.summary.text(MISTAKES, mistakes.character_table(y, p, classes))
-    elif data.picture is not None:
-        images["sample predictions"] = samples(x, y, predicted, classes, data.picture)
-    if data.task == "classification":
-        tf.summary.text(MISTAKES, mistakes.table(y, p, classes))
-        precision_recall.write(y, p, classes, step)
-        worst = data.picture and mistakes.mistakes(x, y, p, classes, data.picture)
-        images |= {} if worst is None else {"worst mistakes": worst}
-    for name, image in images.items():
-        tf.summary.image(name, image[None])
+    data, (x, y), predicted = predictions.data, predictions.samples, predictions.predicted
+    yield "confusion matrix", confusion_matrix(y, predicted, data.classes)
+    if data.picture is not None and data.task != "next-character":
+        shown = x, y, predicted, data.classes, data.picture
+        yield "sample predictions", samples.sample_predictions(*shown)
+    if data.picture is not None and data.task == "classification":
+        shown = x, y, predictions.probabilities, data.classes, data.picture
+        yield "worst mistakes", samples.worst_mistakes(*shown)
 
 
-def _with_axes(judged: Judged, model):
-    """Names and images."""
-    from kcatalog.recipe.monitoring.pictures import attention, calibration, forecast, spectrogram
+def _in_detail(predictions: Predictions, model):
+    """Yield the name and the figure of each picture that is drawn at the end."""
+    from kcatalog.recipe.monitoring.pictures import attention, calibration, spectrogram
+    from kcatalog.recipe.monitoring.pictures.samples import caption
 
-    data, (x, y) = judged.data, judged.samples
-    if judged.probabilities is not None:
-        yield "calibration", calibration.calibration_curve(y, judged.probabilities)
+    data, (x, y) = predictions.data, predictions.samples
+    if predictions.probabilities is not None:
+        yield "calibration", calibration.calibration_curve(y, predictions.probabilities)
     if data.task == "forecast":
-        yield "forecasts", forecast.over_time(data, judged.outputs)
-        yield "errors by step ahead", forecast.by_horizon(data, judged.outputs)
+        yield from _of_forecasts(data, predictions.outputs)
     if data.input_name in ("waveform", "frames"):
-        chosen = np.argsort(judged.predicted == y, kind="stable")[:SHOWN]  # wrong ones first
-        titles = [_title(data, y[i], judged.predicted[i]) for i in chosen]
+        chosen = np.argsort(predictions.predicted == y, kind="stable")[:SHOWN]  # mistakes first
+        titles = [caption(data.classes, y[i], predictions.predicted[i]) for i in chosen]
         if data.input_name == "frames":
             yield "frames", spectrogram.frames(x[chosen], titles)
         else:
@@ -128,18 +134,29 @@ def _with_axes(judged: Judged, model):
                 yield f"attention/{layer}/sample {i}", attention.maps(heads, names, title)
 
 
-def _title(data, label: int, predicted: int) -> str:
-    from kcatalog.recipe.monitoring.pictures.lettering import readable
+def _of_forecasts(data, outputs: np.ndarray):
+    from kcatalog.recipe.monitoring.pictures import forecast
+    from kcatalog.recipe.tasks import forecasts
 
-    title = readable(data.classes[predicted], predicted)
-    return title if label == predicted else f"{title}, not {readable(data.classes[label], label)}"
+    (x, y), horizon = data.test, data.test[1].shape[1]
+    context = min(x.shape[1], 2 * max(horizon, data.details.season))
+    title = (
+        f"{data.name}, {horizon} steps ahead: the {forecasts.BAND:.0f} % prediction interval "
+        f"covers {forecasts.coverage(y, outputs):.1f} %"
+    )
+    yield (
+        "forecasts",
+        forecast.over_time(x[0, -context:], y, outputs, data.details.every, title),
+    )
+    baseline = forecasts.last_season(data, x)
+    yield "errors by step ahead", forecast.by_horizon(y, forecasts.median(outputs), baseline)
 
 
 def _characters(data, y: np.ndarray, predicted: np.ndarray, most: int = 8) -> str:
-    """Each line: what stood there, and below it what was expected before each character."""
+    """Write texts line by line, each above the characters that were predicted for it."""
     rows = []
     for truth, guess in zip(y[:most, :60], predicted[:most, :60], strict=True):
-        for title, ids in (("text ", truth), ("guess", guess)):
+        for title, ids in (("true     ", truth), ("predicted", guess)):
             rows.append(f"    {title}: {_line(data.classes, ids)}")
         rows.append("    ")
     return "\n".join(rows)

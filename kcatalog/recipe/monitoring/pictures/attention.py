@@ -1,4 +1,4 @@
-"""Attention maps: what each head of each layer looks at."""
+"""Attention maps of every head of every layer."""
 
 from __future__ import annotations
 
@@ -9,48 +9,47 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 
-from kcatalog.recipe.monitoring.pictures import canvas
-from kcatalog.recipe.monitoring.pictures.lettering import readable
+from kcatalog.recipe.monitoring.pictures import figures
 
 MOST_HEADS, MOST_NAMES = 8, 40
 SCORES = "return_attention_scores"
 
 
 def attends(layer: keras.Layer) -> bool:
-    """Whether a layer can say what it looks at, as Keras's attention layers can."""
+    """Return whether a layer can return its attention scores, as Keras's attention layers can."""
     return SCORES in inspect.signature(layer.call).parameters
 
 
 def scores(model: keras.Model, x: np.ndarray) -> dict[str, list[np.ndarray]]:
-    """Attention scores (samples, heads, queries, keys) by layer, once for each of its calls.
+    """Return attention scores (samples, heads, queries, keys) by layer, one array for each call.
 
-    The model answers once, eagerly, as it would in prediction: with its masks and in its order,
-    also where layers stand inside others. Layers that cannot be asked then are left out.
+    The model predicts once, eagerly, with its own masks. Layers inside other layers count too;
+    those that keep no scores, as with flash attention, are left out.
     """
     found = {}
     layers = [layer for layer in all_layers(model) if attends(layer)]
     if layers:
         with contextlib.ExitStack() as stack:
             for layer in layers:
-                stack.enter_context(_overheard(layer, found))
+                stack.enter_context(_recorded(layer, found))
             model(keras.ops.convert_to_tensor(x), training=False)
     return found
 
 
 def all_layers(layer: keras.Layer) -> list[keras.Layer]:
-    """The layers within a layer, at any depth, each once."""
-    found, seen, waiting = [], set(), [layer]
-    while waiting:
-        for inner in _held_by(waiting.pop(0)):
+    """Return the layers within a layer, at any depth, each once."""
+    found, seen, todo = [], set(), [layer]
+    while todo:
+        for inner in _held_by(todo.pop(0)):
             if id(inner) not in seen:
                 seen.add(id(inner))
                 found.append(inner)
-                waiting.append(inner)
+                todo.append(inner)
     return found
 
 
 def _held_by(layer: keras.Layer) -> Iterator[keras.Layer]:
-    """The layers among a layer's attributes, also those in lists and dictionaries."""
+    """Yield the layers among a layer's attributes, also those in lists and dictionaries."""
     for value in list(vars(layer).values()):
         values = value.values() if isinstance(value, dict) else value
         for one in values if isinstance(value, list | tuple | dict) else [value]:
@@ -58,49 +57,50 @@ def _held_by(layer: keras.Layer) -> Iterator[keras.Layer]:
                 yield one
 
 
-def maps(attention: np.ndarray, names: Sequence[str] | None, title: str) -> np.ndarray:
-    """One sample's heads (heads, queries, keys): rows look at columns, brighter is more."""
+def maps(attention: np.ndarray, names: Sequence[str] | None, title: str):
+    """Draw the attention of one sample by head, (heads, queries, keys): rows are queries.
+
+    Args:
+        attention: scores; up to 8 heads are drawn.
+        names: of the positions, or None to number them.
+        title: the figure's title.
+    """
     heads = attention[:MOST_HEADS]
-    columns = min(4, len(heads))
-    rows = -(-len(heads) // columns)
-    drawn = canvas.figure(1 + 3 * columns, 0.6 + 3 * rows)
-    places = drawn.subplots(rows, columns, squeeze=False).ravel()
-    for n, (axes, head) in enumerate(zip(places, heads, strict=False)):
+    drawn, places = figures.grid(len(heads), 4, 3, 3, margin=1)
+    shown = None if names is None else figures.readable_names(names)
+    for n, (axes, head) in enumerate(zip(places, heads, strict=True)):
         image = axes.imshow(head, vmin=0, vmax=max(1e-9, float(heads.max())))
         axes.set_title(f"head {n}", fontsize=9)
         for axis, steps in ((axes.yaxis, head.shape[0]), (axes.xaxis, head.shape[1])):
-            if names is not None and steps == len(names) <= MOST_NAMES:
-                shown = [canvas.plain(readable(c, i)) for i, c in enumerate(names)]
+            if shown is not None and steps == len(shown) <= MOST_NAMES:
                 axis.set_ticks(range(steps), shown, fontsize=7)
-    for unused in places[len(heads) :]:
-        unused.remove()
-    drawn.suptitle(canvas.plain(title))
-    drawn.supxlabel("looked at", fontsize=9)
-    drawn.supylabel("from", fontsize=9)
-    drawn.colorbar(image, ax=list(places[: len(heads)]))
-    return canvas.pixels(drawn)
+    drawn.suptitle(figures.plain(title))
+    drawn.supxlabel("key", fontsize=9)
+    drawn.supylabel("query", fontsize=9)
+    drawn.colorbar(image, ax=places, label="attention")
+    return drawn
 
 
 @contextlib.contextmanager
-def _overheard(layer: keras.Layer, found: dict) -> Iterator[None]:
-    """While this lasts the layer also hands out its scores; the model is none the wiser."""
+def _recorded(layer: keras.Layer, found: dict) -> Iterator[None]:
+    """Record the layer's scores in `found` for the time being, without a change for the model."""
     call, signature = layer.call, inspect.signature(layer.call)
 
-    def overheard(*args, **kwargs):
+    def recorded(*args, **kwargs):
         given = signature.bind(*args, **kwargs)
         if given.arguments.get(SCORES):
-            answer = call(*args, **kwargs)
-            found.setdefault(layer.path, []).append(_numbers(answer[1]))
-            return answer
+            result = call(*args, **kwargs)
+            found.setdefault(layer.path, []).append(_numbers(result[1]))
+            return result
         given.arguments[SCORES] = True
         try:
             output, attention = call(*given.args, **given.kwargs)
-        except ValueError:  # flash attention does not keep its scores
+        except ValueError:  # flash attention keeps no scores
             return call(*args, **kwargs)
         found.setdefault(layer.path, []).append(_numbers(attention))
         return output
 
-    layer.call = overheard
+    layer.call = recorded
     try:
         yield
     finally:
@@ -108,6 +108,6 @@ def _overheard(layer: keras.Layer, found: dict) -> Iterator[None]:
 
 
 def _numbers(attention) -> np.ndarray:
-    """As (samples, heads, queries, keys); layers without heads have one."""
+    """Return scores as (samples, heads, queries, keys); layers without heads have one."""
     values = keras.ops.convert_to_numpy(keras.ops.cast(attention, "float32"))
     return values[:, None] if values.ndim == 3 else values

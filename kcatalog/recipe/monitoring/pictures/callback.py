@@ -81,5 +81,5 @@ class Pictures(keras.callbacks.Callback):
         embeds = self.data.task == "embedding"
         known = neighbours.references(self.model, self.data) if embeds else ()
         predicted = tasks.of(self.data).predicted(outputs, *known)
-        judged = pictures.Judged(self.data, (x, y), outputs, predicted)
-        pictures.while_training(self._writer, judged, epoch)
+        predictions = pictures.Predictions(self.data, (x, y), outputs, predicted)
+        pictures.while_training(self._writer, predictions, epoch)

@@ -1,58 +1,62 @@
-"""A confusion matrix: which classes are taken for which."""
+"""A confusion matrix."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw
 
-from kcatalog.recipe.monitoring.pictures.lettering import font, readable
-from kcatalog.recipe.monitoring.pictures.samples import INK, PAPER
+from kcatalog.recipe.monitoring.pictures import figures
 
 MOST_CLASSES = 32
+CELL, SMALLEST = 0.36, 3.2  # inches: a cell, and the smallest matrix
 
 
-def confusion_matrix(
-    labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]
-) -> np.ndarray:
-    """Rows are true classes, columns predicted ones, cells counts; darker is more of the row.
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]):
+    """Draw the counts of each true label's predictions, a row's shares as shades.
 
-    Of more than 32 classes those with the most mistakes are shown, then the most frequent.
+    With more than 32 classes, the most confused ones are drawn.
     """
+    from sklearn.metrics import ConfusionMatrixDisplay
+
     counts = np.zeros((len(classes), len(classes)), "int64")
     np.add.at(counts, (np.ravel(labels), np.ravel(predicted)), 1)
-    total, title = counts.sum(axis=1, keepdims=True), "rows: true, columns: predicted"
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     shown = np.arange(len(classes))
     if len(classes) > MOST_CLASSES:
         shown = np.sort(most_confused(counts)[:MOST_CLASSES])
-        title += f"; {MOST_CLASSES} of {len(classes)} classes"
-    counts = counts[np.ix_(shown, shown)]
-    share = counts / np.maximum(total[shown], 1)
+    counts, share = (values[np.ix_(shown, shown)] for values in (counts, share))
+    names = [figures.readable(classes[i], i) for i in shown]
 
-    names = [readable(classes[i], i) for i in shown]
-    cell = max(22, 360 // len(shown))
-    margin = 30 + max(int(font().getlength(n)) for n in names)
-    size = margin + cell * len(shown) + 8
-    image = Image.new("RGB", (size, size), PAPER)
-    draw = ImageDraw.Draw(image)
-    draw.text((4, 2), title, INK, font())
-    for i, name in enumerate(names):
-        at = margin + cell * i
-        draw.text((margin - 6, at + cell // 2), name, INK, font(), anchor="rm")
-        draw.text((at + cell // 2, margin - 6), name[:4], INK, font(), anchor="mb")
-        for j, count in enumerate(counts[i]):
-            left, p = margin + cell * j, share[i, j]
-            shade = tuple(round(255 - p * (255 - deep)) for deep in (20, 70, 140))
-            draw.rectangle((left, at, left + cell - 2, at + cell - 2), shade)
-            if count:
-                middle = (left + cell // 2 - 1, at + cell // 2 - 1)
-                draw.text(middle, _brief(count), PAPER if p > 0.5 else INK, font(), anchor="mm")
-    return np.asarray(image)
+    side = max(SMALLEST, CELL * len(names))
+    longest = figures.CHARACTER * max(map(len, names))
+    turned = longest > side / len(names)
+    drawn = figures.figure(side + longest + 0.6, side + (longest if turned else 0.3) + 0.7)
+    axes = drawn.subplots()
+    display = ConfusionMatrixDisplay(share, display_labels=names)
+    display.plot(
+        include_values=False,
+        cmap="Blues",
+        ax=axes,
+        colorbar=False,
+        xticks_rotation="vertical" if turned else "horizontal",
+        im_kw={"vmin": 0, "vmax": 1},
+    )
+    axes.tick_params(labelsize=9)
+    axes.set(xlabel="predicted label", ylabel="true label")
+    if len(classes) > MOST_CLASSES:
+        axes.set_title(f"{MOST_CLASSES} most confused of {len(classes)} classes", fontsize=10)
+    for row, column in np.argwhere(counts):
+        ink = "white" if share[row, column] > 0.5 else figures.TRUTH
+        text = axes.text(
+            column, row, _brief(counts[row, column]), ha="center", va="center", color=ink
+        )
+        text.set(fontsize=8, in_layout=False)  # cells have their size whatever stands in them
+    return drawn
 
 
 def most_confused(counts: np.ndarray) -> np.ndarray:
-    """Classes in order of their mistakes, as truth or as answer; then of their frequency.
+    """Return the classes by mistakes, as true or as predicted label, then by frequency.
 
     >>> most_confused(np.array([[9, 0, 0], [0, 1, 0], [0, 1, 5]])).tolist()
     [2, 1, 0]
@@ -63,9 +67,9 @@ def most_confused(counts: np.ndarray) -> np.ndarray:
 
 
 def _brief(count: int) -> str:
-    """A count that fits a cell.
+    """Write a count so that it fits a cell.
 
-    >>> _brief(999), _brief(45_678)
-    ('999', '46k')
+    >>> _brief(9_999), _brief(45_678)
+    ('9999', '46k')
     """
-    return str(count) if count < 1000 else f"{count / 1000:.0f}k"
+    return str(count) if count < 10_000 else f"{count / 1000:.0f}k"

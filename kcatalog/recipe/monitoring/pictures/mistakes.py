@@ -1,19 +1,18 @@
-"""The worst mistakes: where the true class was given the least probability."""
+"""The worst mistakes, those with the least probability of the true label, as tables."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from kcatalog.recipe.monitoring.pictures.lettering import VISIBLE, readable
-from kcatalog.recipe.monitoring.pictures.samples import WRONG, Picture, side_by_side
+from kcatalog.recipe.monitoring.pictures.figures import VISIBLE
 
 MARKDOWN = "\\`*_{}[]<>#|&~"
 
 
 def worst(labels: np.ndarray, probabilities: np.ndarray, most: int = 16) -> np.ndarray:
-    """Indices of wrong answers, the one with the highest cross-entropy first.
+    """Return the indices of the mistakes, the highest cross-entropy first.
 
     >>> worst(np.array([0, 0, 1]), np.array([[0.4, 0.6], [0.1, 0.9], [0.0, 1.0]])).tolist()
     [1, 0]
@@ -23,58 +22,39 @@ def worst(labels: np.ndarray, probabilities: np.ndarray, most: int = 16) -> np.n
     return wrong[np.argsort(right[wrong], kind="stable")][:most]
 
 
-def mistakes(
-    x: np.ndarray,
-    labels: np.ndarray,
-    probabilities: np.ndarray,
-    classes: Sequence[str],
-    picture: Picture,
-) -> np.ndarray | None:
-    """The worst mistakes, each with the answer and the truth and their probabilities.
-
-    None where there are none.
-    """
-    chosen, captions = worst(labels, probabilities), []
-    for i in chosen:
-        p, y = probabilities[i].argmax(), labels[i]
-        captions.append(
-            f"{readable(classes[p], p)} {probabilities[i, p]:.2f}\n"
-            f"not {readable(classes[y], y)} {probabilities[i, y]:.2g}"
-        )
-    if not captions:
-        return None
-    return side_by_side([picture(x[i]) for i in chosen], captions, [WRONG] * len(chosen))
-
-
 def table(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> str:
-    """The worst mistakes in Markdown, where names in any script can be read."""
-    rows = ["| sample | true | its p | predicted | its p |", "|---|---|---|---|---|"]
-    for i in worst(labels, probabilities):
-        p, y = probabilities[i].argmax(), labels[i]
-        rows.append(
-            f"| {i} | {cell(classes[y])} | {probabilities[i, y]:.2g} "
-            f"| {cell(classes[p])} | {probabilities[i, p]:.2f} |"
-        )
-    return "\n".join(rows) if rows[2:] else f"None: all {len(labels)} are right."
+    """Write the worst mistakes as a Markdown table, with class names in any script."""
+    chosen = worst(labels, probabilities)
+    if not len(chosen):
+        return f"No mistakes in {len(labels)} samples."
+    return _table("sample", map(str, chosen), labels[chosen], probabilities[chosen], classes)
 
 
 def character_table(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> str:
-    """The characters of a text that were expected least, with what stood before them."""
-    wide = probabilities.reshape(-1, probabilities.shape[-1])
-    rows = ["| before | came | its p | expected | its p |", "|---|---|---|---|---|"]
-    for place in worst(np.ravel(labels), wide):
+    """Write the least expected characters of texts as a Markdown table, with what precedes them."""
+    flat = probabilities.reshape(-1, probabilities.shape[-1])
+    chosen = worst(np.ravel(labels), flat)
+    contexts = []
+    for place in chosen:
         window, at = divmod(int(place), labels.shape[1])
-        before = "".join(classes[c] for c in labels[window, max(0, at - 30) : at])
-        p, y = wide[place].argmax(), labels[window, at]
+        contexts.append(cell("".join(classes[c] for c in labels[window, max(0, at - 30) : at])))
+    return _table("context", contexts, np.ravel(labels)[chosen], flat[chosen], classes)
+
+
+def _table(first: str, cells: Iterable[str], labels, probabilities, classes) -> str:
+    rows = [f"| {first} | true label | probability | predicted label | probability |"]
+    rows.append("|---" * 5 + "|")
+    for start, y, p in zip(cells, labels, probabilities, strict=True):
+        predicted = p.argmax()
         rows.append(
-            f"| {cell(before)} | {cell(classes[y])} | {wide[place, y]:.2g} "
-            f"| {cell(classes[p])} | {wide[place, p]:.2f} |"
+            f"| {start} | {cell(classes[y])} | {p[y]:.2g} "
+            f"| {cell(classes[predicted])} | {p[predicted]:.2f} |"
         )
     return "\n".join(rows)
 
 
 def cell(text: str) -> str:
-    """Text as it is, in a cell of a Markdown table.
+    """Escape text for a cell of a Markdown table.
 
     >>> cell("a|b"), cell(" ")
     ('a&#124;b', 'space')

@@ -1,4 +1,4 @@
-"""Precision and recall of each class against all others, for TensorBoard's own tab."""
+"""Precision-recall curves, one class against the others, for TensorBoard's PR Curves tab."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ MOST_CLASSES = 32
 
 
 def write(labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], step: int) -> None:
-    """A curve for each class that occurs, of many the most frequent ones, to the current writer."""
+    """Write the curve of each class that occurs, at most 32, to the current writer."""
     import tensorflow as tf
     from tensorboard.plugins.pr_curve import summary
 
     frequency = np.bincount(labels, minlength=len(classes))
     for i in np.argsort(-frequency, kind="stable")[:MOST_CLASSES]:
-        if frequency[i]:  # else there is nothing to recall
+        if frequency[i]:  # recall is undefined without positives
             curve = summary.pb(
                 f"precision-recall/{i} {classes[i]}", labels == i, probabilities[:, i]
             )
