@@ -1,4 +1,4 @@
-"""Smaller forms and other formats: each tried in a clean process, or left out with a reason."""
+"""Smaller forms and other formats: each is checked, or left out with a reason."""
 
 import dataclasses
 import json
@@ -313,7 +313,7 @@ def test_augmentation_and_constants_are_not_for_onnx(tmp_path):
 @pytest.mark.tensorflow
 def test_too_long_for_full_int8(tmp_path):
     original = converted_from([keras.layers.GRU(2)], (None, 2), tmp_path, length=300)
-    with pytest.raises(Refused, match="256 steps at most; these have 300"):
+    with pytest.raises(Refused, match="up to 256 steps; these have 300"):
         converted.litert(original, tmp_path / "a.tflite", "litert_int8")
 
 

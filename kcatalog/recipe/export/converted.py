@@ -1,8 +1,8 @@
-"""LiteRT and ONNX files: they take and give numbers; what the classes are called says the manifest.
+"""LiteRT and ONNX files. Their inputs and outputs are numbers; the manifest names the classes.
 
-A text model becomes its `step`: a character's code and the state in, probabilities and the
-state out. LiteRT files take one sample at a time and sequences of one length: its converter
-wants static shapes, and full int8 no loop either.
+A text model is converted as its `step`: a character's code and the states in, probabilities and
+the states out. LiteRT files take one sample of a fixed length, because the converter needs static
+shapes. In full int8 it cannot convert loops either.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from kcatalog.recipe.export.portable import operations
 from kcatalog.recipe.export.stepwise import AFTER, Refused
 
 OPSET = 18
-CALIBRATION = 200  # training samples that full int8 takes its ranges from
-TEXTS = 8  # or windows of a text, each of whose characters is a sample
+CALIBRATION = 200  # training samples that determine the ranges of full int8
+TEXTS = 8  # the same for windows of a text, each character of which is a sample
 LITERT = ("litert", "litert_float16", "litert_dynamic_int8", "litert_int8")
 
 
 def onnx(original: Original, file: Path) -> dict:
-    """Write an ONNX file; its batch, and the length of sequences, are open."""
+    """Write an ONNX file with any batch size and sequences of any length."""
     from onnx import defs, helper
     from onnx import load as load_onnx
     from onnx import save as save_onnx
 
     model, shapes = original.numeric(fixed=False)
-    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # what it cannot do is said below
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # errors are raised below
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tf2onnx's own
+        warnings.simplefilter("ignore")  # from tf2onnx
         model.export(
             str(file),
             format="onnx",
@@ -51,14 +51,14 @@ def onnx(original: Original, file: Path) -> dict:
     taken = {entry.name for entry in written.graph.input}
     if taken != shapes.keys():
         extra = ", ".join(sorted(taken - shapes.keys()))
-        raise Refused(f"tf2onnx takes constants of the model for inputs: {extra}")
+        raise Refused(f"tf2onnx mistakes constants of the model for inputs: {extra}")
     helper.set_model_props(written, {"classes": json.dumps(original.info.classes)})
     save_onnx(written, file)
     return {"opset": OPSET, "format": "ONNX"}
 
 
 def litert(original: Original, file: Path, kind: str) -> dict:
-    """Write a LiteRT file of a `kind` in LITERT."""
+    """Write a LiteRT file of a kind in `LITERT`."""
     import tensorflow as tf
 
     full = kind == "litert_int8"
@@ -77,13 +77,13 @@ def litert(original: Original, file: Path, kind: str) -> dict:
     if full:
         settings["representative_dataset"] = lambda: _representative(original, model)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the converter's own, on its future
+        warnings.simplefilter("ignore")  # the converter announces its deprecation
         model.export(str(file), format="litert", input_signature=specs, verbose=False, **settings)
     return {"format": "LiteRT"}
 
 
 def _specs(model: keras.Model, shapes: dict, batch: int | None) -> list:
-    """What `export` calls an input signature."""
+    """Return the input signature for `keras.Model.export`."""
     specs = {
         x.name: keras.InputSpec(shape=(batch, *shapes[x.name]), dtype=x.dtype, name=x.name)
         for x in model.inputs
@@ -92,7 +92,7 @@ def _specs(model: keras.Model, shapes: dict, batch: int | None) -> list:
 
 
 def _loops(model: keras.Model, specs: list) -> bool:
-    """Whether the model's graph has a loop in it."""
+    """Return whether the model's graph has a loop."""
     import tensorflow as tf
 
     tensors = [keras.tree.map_structure(_tensor, spec) for spec in specs]
@@ -107,7 +107,7 @@ def _tensor(spec: keras.InputSpec):
 
 
 def _representative(original: Original, model: keras.Model) -> Iterator[dict]:
-    """Inputs one by one, as the converter wants them; states are those of reading a text."""
+    """Yield inputs one by one for calibration; the states are those of reading a text."""
     if original.info.task != "next-character":
         (name,) = (x.name for x in model.inputs)
         yield from ({name: original.samples[i][None]} for i in _drawn(original, CALIBRATION))
@@ -124,6 +124,6 @@ def _representative(original: Original, model: keras.Model) -> Iterator[dict]:
 
 
 def _drawn(original: Original, count: int) -> np.ndarray:
-    """Which samples: some from everywhere, as they may stand in the order of their classes."""
+    """Return indices of random samples, because samples may be sorted by class."""
     found = len(original.samples)
     return np.random.default_rng(0).choice(found, min(count, found), replace=False)

@@ -1,4 +1,4 @@
-"""The exported model, in plain TensorFlow, on the user's own files: for `predict` and `serve`."""
+"""Exported models, loaded by plain TensorFlow for `predict` and `serve`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 
 from kcatalog.recipe import export
 from kcatalog.recipe.data import DataInfo
+from kcatalog.recipe.export.stepwise import AFTER
 from kcatalog.recipe.files.rundir import read_json
 from kcatalog.recipe.terminal.errors import RecipeError
 
-CONTEXT = 256  # characters that a model without a state looks back on while it writes
-AFTER = "next_"  # how the names of states begin that come out of a step
-TOP = 5  # classes named of many
+CONTEXT = 256  # characters that a model without states reads before each character it writes
+TOP = 5  # most probable classes
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Exported:
     """One exported version of a recipe.
 
     Args:
-        recipe: whose it is; its source reads files.
-        folder: where it lies, named after its version.
-        info: what its manifest says of the data.
+        recipe: the recipe; its source reads files.
+        folder: the version's folder.
+        info: the manifest's description of the data.
     """
 
     recipe: Any
@@ -36,23 +36,23 @@ class Exported:
 
     @functools.cached_property
     def answer(self):
-        """The model, loaded when first asked (`load`)."""
+        """The model as a function (`load`), loaded on first use."""
         return load(self.folder)
 
     def read(self, files: list[Path]):
-        """Files as the model's input, prepared as its training data were."""
+        """Return files as the model's input, prepared like the training data."""
         return self.recipe.source.read(files, self.info)
 
     def outputs(self, inputs) -> dict[str, np.ndarray]:
-        """The model's outputs under their names."""
+        """Return the model's outputs by name."""
         return self.answer(**{self.answer.input.name: inputs})
 
     def describe(self, outputs: dict[str, np.ndarray]) -> list[dict]:
-        """What outputs say of each sample, in words a reader wants first."""
+        """Return for each sample what a reader wants to see first, such as the label."""
         return [self._describe(row) for row in rows(outputs)]
 
     def go_on(self, prompt: str, length: int, seed: int) -> str:
-        """How the text goes on."""
+        """Return the continuation of a text."""
         return generate(self.answer, prompt, length, self.info.classes, seed)
 
     def _describe(self, answer: dict[str, np.ndarray]) -> dict:
@@ -68,7 +68,7 @@ class Exported:
 
 
 def rows(outputs: dict) -> list[dict]:
-    """Outputs by sample instead of by name.
+    """Return outputs by sample instead of by name.
 
     >>> rows({"label": ["a", "b"], "score": [1, 2]})
     [{'label': 'a', 'score': 1}, {'label': 'b', 'score': 2}]
@@ -77,7 +77,7 @@ def rows(outputs: dict) -> list[dict]:
 
 
 def find(recipe, version: int | None = None) -> Exported:
-    """The newest exported version of a recipe, or another one."""
+    """Return an exported version of a recipe, by default the newest."""
     folder = export.newest(recipe.name)
     if folder is None:
         raise RecipeError(f"There is no exported {recipe.name} yet. Run `export` first.")
@@ -102,10 +102,10 @@ def _info(manifest: Path, details: type) -> DataInfo:
 
 
 def load(folder: Path):
-    """The exported model as a function from arrays to arrays.
+    """Return the exported model as a function from arrays to arrays.
 
-    Its `input` and `outputs` say what it takes and gives; `step` is the same for a model that
-    hands out its state, else None.
+    Its attributes `input` and `outputs` are the tensors' specifications. `step` is the function
+    of the signature of that name, or None.
     """
     import tensorflow as tf
 
@@ -123,7 +123,7 @@ def load(folder: Path):
 
     signature, step = model.signatures["serving_default"], model.signatures.get("step")
     answer = function(signature)
-    answer.model = model  # TensorFlow lets go of a model whose functions alone are held
+    answer.model = model  # TensorFlow frees a model once only its functions are referenced
     (answer.input,) = signature.structured_input_signature[1].values()
     answer.outputs, answer.step = signature.structured_outputs, None
     if step is not None:
@@ -138,7 +138,7 @@ def load(folder: Path):
 
 
 def generate(answer, prompt: str, length: int, classes: Sequence[str], seed: int) -> str:
-    """`length` characters, each drawn from the model's probabilities."""
+    """Return `length` characters, each drawn from the model's probabilities."""
     rng, read_on, written = np.random.default_rng(seed), _reader(answer), ""
     for _ in range(length):
         p = read_on(written[-1] if written else prompt).astype("float64")
@@ -147,10 +147,10 @@ def generate(answer, prompt: str, length: int, classes: Sequence[str], seed: int
 
 
 def _reader(answer) -> Callable[[str], np.ndarray]:
-    """A function of the next piece of a text: the probabilities of what follows it.
+    """Return a function that reads the next piece of a text and predicts the next character.
 
-    A model that hands out its state reads each character once; any other one reads the last of
-    them anew each time.
+    A model with a `step` signature reads each character once. Any other model reads the last
+    `CONTEXT` characters each time.
     """
     if (step := getattr(answer, "step", None)) is None:
         text = ""

@@ -1,4 +1,4 @@
-"""A model that takes and gives numbers alone, under their names: what other formats start from."""
+"""Models with named numeric inputs and outputs, which LiteRT and ONNX files are made from."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from kcatalog.recipe.export import serving
 from kcatalog.recipe.export.portable import portable, unrolled
 from kcatalog.recipe.export.stepwise import Refused, Stepwise
 
-LONGEST = 256  # steps that are written out one by one
+LONGEST = 256  # steps that are unrolled
 
 
 @dataclass(frozen=True)
 class Original:
-    """What is converted.
+    """A trained model that is to be converted.
 
     Args:
-        file: the trained model.
-        info: of the data.
-        samples: some of the training part's.
-        stepwise: whether the model goes step by step.
+        file: the model's file.
+        info: the description of the data.
+        samples: training samples.
+        stepwise: whether the model runs step by step.
     """
 
     file: Path
@@ -34,15 +34,15 @@ class Original:
     stepwise: bool
 
     def numeric(self, fixed: bool, unroll: bool = False) -> tuple[keras.Model, dict]:
-        """The model with named outputs, and the shapes of its inputs, by name, without batch.
+        """Return the model with named outputs, and its input shapes by name, without the batch.
 
         Args:
-            fixed: whether sequences have one length.
-            unroll: whether recurrent layers are written out step by step.
+            fixed: give sequences a fixed length.
+            unroll: unroll recurrent layers.
         """
         if self.info.task == "next-character":
             if not self.stepwise:
-                raise Refused("a text model is exported so if it can go step by step; this cannot")
+                raise Refused("text models are converted step by step, and this one has no `step`")
             return _one_step(Stepwise(unrolled(self.file, steps=1)))
         model = portable(self.file)
         if unroll:
@@ -51,13 +51,13 @@ class Original:
             longest = max((x.shape[1] or length for x in sequences), default=0)
             if longest > LONGEST:
                 raise Refused(
-                    f"its converter wants recurrent layers without a loop, of {LONGEST} steps at "
-                    f"most; these have {longest}"
+                    f"its converter needs unrolled recurrent layers, of up to {LONGEST} steps; "
+                    f"these have {longest}"
                 )
             model = unrolled(self.file, steps=length)
         entry = model.inputs[0]
         if entry.dtype == "string":
-            raise Refused("it takes numbers; the model's input is text")
+            raise Refused("the format has no text input, which the model needs")
         _hold_constants(model)
         shape = tuple(self.info.input_shape) if fixed else entry.shape[1:]
         raw = keras.Input(entry.shape[1:], dtype=self.samples.dtype.name, name=entry.name)
@@ -65,8 +65,10 @@ class Original:
 
 
 class _Named(keras.layers.Layer):
-    """A model as it is when it serves, its outputs with names. Keras exports to ONNX what a layer
-    does by default, and that is to augment for those that do it in training."""
+    """Layer that runs a model in inference mode and names its outputs.
+
+    Keras exports a model's default call to ONNX, and augmentation layers augment by default.
+    """
 
     def __init__(self, model: keras.Model, info: DataInfo):
         super().__init__()
@@ -77,7 +79,7 @@ class _Named(keras.layers.Layer):
 
 
 class _OneStep(keras.layers.Layer):
-    """A character's code and states -> probabilities of what follows, and states."""
+    """Layer from a character's code and states to the next character's probabilities and states."""
 
     def __init__(self, stepwise: Stepwise):
         super().__init__()
@@ -90,7 +92,7 @@ class _OneStep(keras.layers.Layer):
 
 
 def _hold_constants(model: keras.Model) -> None:
-    """Let statistics be arrays, which a graph holds; tensors tf2onnx takes for inputs."""
+    """Turn statistics into NumPy arrays, because tf2onnx mistakes tensors for inputs."""
     for layer in model.layers:
         if isinstance(layer, keras.layers.Normalization):
             layer.mean, layer.variance = map(ops.convert_to_numpy, (layer.mean, layer.variance))

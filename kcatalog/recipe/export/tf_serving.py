@@ -1,4 +1,4 @@
-"""What TensorFlow Serving wants beside the graph: warm-up requests, and which versions to serve."""
+"""Files for TensorFlow Serving beside the graph: warm-up requests and its configuration."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from kcatalog.recipe.data import DataInfo
 from kcatalog.recipe.files import disk
 
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
-BATCH = 8  # samples of the one request that has more than one
-KEPT = 2  # versions that are served at a time: the newest, and the one to go back to
+BATCH = 8  # samples in the one batch request
+KEPT = 2  # versions that are served: the newest, and one to go back to
 PACKAGE = "tensorflow-serving-api"
 
 
 def available() -> bool:
-    """Whether the package with TensorFlow Serving's message types is installed."""
+    """Return whether the package with TensorFlow Serving's message types is installed."""
     return importlib.util.find_spec("tensorflow_serving") is not None
 
 
 def write_warm_up(
     folder: Path, recipe: str, signatures: dict, requests: np.ndarray, info: DataInfo
 ) -> Path:
-    """Warm-up requests of real samples: one for every signature, and one of a batch.
+    """Write warm-up requests with real samples: one for each signature, and one with a batch.
 
     Args:
-        folder: the SavedModel's.
-        recipe: what the served model is called.
+        folder: the SavedModel's folder.
+        recipe: the name of the served model.
         signatures: name -> inputs and outputs -> name -> [dtype, shape].
         requests: samples.
         info: of the data.
@@ -50,7 +50,7 @@ def write_warm_up(
 
 
 def write_config(versions: Path, recipe: str) -> None:
-    """`models.config` beside the versions, for `--model_config_file`; one that is there stays."""
+    """Write `models.config` beside the versions, for `--model_config_file`, unless it exists."""
     file = versions / "models.config"
     if file.exists() or not available():
         return
@@ -67,7 +67,7 @@ def write_config(versions: Path, recipe: str) -> None:
 
 
 def _inputs(specs: dict, samples: np.ndarray, info: DataInfo) -> dict:
-    """What a signature takes, made of the model's own samples."""
+    """Return a signature's inputs, made from samples; states are zeros."""
     made = {
         "image_bytes": lambda: [_png(image) for image in samples],
         "inputs": lambda: [_example(info.input_name, sample) for sample in samples],
