@@ -1,0 +1,40 @@
+"""CONTRIBUTING's parts are whole: written to a file as they stand, they pass their checks."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from kcatalog import registry
+from kcatalog.conformance import checks_for
+
+TEXT = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PARTS = {
+    re.search(r"\nclass (\w+)", code)[1]: code
+    for code in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    if "@component" in code
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_as_described_passes_its_checks(name, tmp_path):
+    file = tmp_path / f"{name.lower()}.py"
+    file.write_text(PARTS[name], encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(name.lower(), file)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name.lower()] = module
+    spec.loader.exec_module(module)
+    checks = [c for c in checks_for(getattr(module, name)) if not c.slow]
+    assert {"docstring_complete", "config_round_trip"} <= {c.name for c in checks}
+    for check in checks:
+        check.run()
+
+
+def test_every_base_that_is_named_exists():
+    bases = re.findall(r"^\| `((?:losses|metrics|optimizers)\.[\w.]+)`", TEXT, re.MULTILINE)
+    assert len(bases) == 9
+    for base in bases:
+        module, cls = f"kcatalog.{base}".rsplit(".", 1)
+        assert registry.card_of(getattr(importlib.import_module(module), cls)) is None
