@@ -135,6 +135,10 @@ class By:
         object.__setattr__(self, "argument", argument)
         object.__setattr__(self, "directions", directions)
 
+    def __str__(self) -> str:
+        cases = (f"{d} for {self.argument}={v!r}" for v, d in self.directions.items())
+        return ", ".join(cases)
+
 
 # --- the search space: what the tuner may try for an argument ---------------------------
 

@@ -98,6 +98,8 @@ def show(
         say(f"\nPaper: {e.card.paper}")
     if e.card.tags:
         say("Tags: " + ", ".join(f"{t} ({card.TAGS[t]})" for t in e.card.tags))
+    if e.card.better:
+        say(f"Better: {e.card.better}")
     say("\nArguments", style="bold")
     for a in e.arguments:
         default = "required" if a.required else f"= {a.default!r}"
@@ -132,6 +134,7 @@ def _facts(e: registry.Entry) -> dict:
         "equation": e.equation,
         "paper": dataclasses.asdict(e.card.paper) if e.card.paper else None,
         "tags": list(e.card.tags),
+        "better": str(e.card.better) if e.card.better else None,
         "arguments": [dataclasses.asdict(a) for a in e.arguments],
         "shapes": e.sections.get("Shapes", ""),
         "search_space": {k: str(v) for k, v in e.card.space.items()},

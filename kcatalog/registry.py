@@ -157,7 +157,10 @@ def describe_class(cls: type) -> Entry:
     """Return the entry of an imported class, which may be a user's own without a card."""
     try:
         file = Path(inspect.getfile(cls))
-        found = read_source(file.read_text(encoding="utf-8"), kind_of(cls), file, cls.__name__)
+        text = file.read_text(encoding="utf-8")
+        # the class's docstring is complete, even if its family is defined elsewhere
+        own = inspect.cleandoc(cls.__doc__) if cls.__doc__ else None
+        found = read_source(text, kind_of(cls), file, cls.__name__, own)
     except (OSError, TypeError):  # defined at a prompt: no source to read
         found = []
     facts = found[0] if found else Entry(cls.__name__, kind_of(cls), "", "", "", "", {}, ())
@@ -225,7 +228,9 @@ def kind_of(cls: type) -> str:
 # --- entries from source text -----------------------------------------------------------
 
 
-def read_source(text: str, kind: str, file: Path, name: str | None = None) -> list[Entry]:
+def read_source(
+    text: str, kind: str, file: Path, name: str | None = None, docstring: str | None = None
+) -> list[Entry]:
     """Entries of the `@component` classes in a source text, or of the one class `name`.
 
     The card of a class asked for by name is left out: whoever asks has the class itself.
@@ -241,7 +246,8 @@ def read_source(text: str, kind: str, file: Path, name: str | None = None) -> li
             facts = None if name else source.read_card(node, file)
             if facts is not None or name is not None:
                 path = f"kcatalog.{_public_module(kind)}.{node.name}"
-                entries.append(_entry(node, module, kind, path, facts or Card(), str(file)))
+                facts = facts or Card()
+                entries.append(_entry(node, module, kind, path, facts, str(file), docstring))
     return entries
 
 
@@ -250,8 +256,9 @@ def _keras_entry(path: str, facts: Card) -> Entry:
     return _entry(node, module, path.split(".")[-2], path, facts)
 
 
-def _entry(node, module, kind: str, path: str, facts: Card, file: str = "") -> Entry:
-    sections = docstrings.sections(source.docstring(node, module))
+def _entry(node, module, kind: str, path: str, facts: Card, file="", docstring=None) -> Entry:
+    sections = docstrings.sections(docstring or source.docstring(node, module))
+    meanings = docstrings.argument_meanings(sections.get("Args", ""))
     summary, *about = _PARAGRAPH.split(sections.pop("", ""))
     return Entry(
         name=node.name,
@@ -261,7 +268,7 @@ def _entry(node, module, kind: str, path: str, facts: Card, file: str = "") -> E
         summary=" ".join(summary.split()),
         about="\n\n".join(" ".join(paragraph.split()) for paragraph in about),
         sections=sections,
-        arguments=source.arguments(node, module),
+        arguments=source.arguments(node, module, meanings),
         card=facts,
         file=file,
     )

@@ -83,13 +83,11 @@ def argument_names(node: ast.ClassDef, module: ast.Module) -> list[str]:
     return [x.arg for x in a.posonlyargs + a.args][1:] + [x.arg for x in a.kwonlyargs]
 
 
-def arguments(node: ast.ClassDef, module: ast.Module) -> tuple[Argument, ...]:
+def arguments(node: ast.ClassDef, module: ast.Module, meanings: dict) -> tuple[Argument, ...]:
     """Return a class's constructor arguments, with those that kcatalog's bases state."""
     init, rules = _init(node, module)
     if init is None:
         return ()
-    args_section = docstrings.sections(docstring(node, module)).get("Args", "")
-    meanings = docstrings.argument_meanings(args_section)
     a = init.args
     positional = [x.arg for x in a.posonlyargs + a.args]
     defaults = dict(zip(reversed(positional), reversed(a.defaults), strict=False))

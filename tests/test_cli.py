@@ -49,6 +49,13 @@ def test_show_tells_everything(run):
         assert word in output
 
 
+def test_direction_of_a_metric_is_told(run):
+    assert "Better: higher\n" in run("show", "RecallAtK")[1]
+    _, output = run("list", "--text", "EmbeddingDistance", "--json")
+    (part,) = json.loads(output)
+    assert part["better"].startswith("lower for pairs='positive', higher for pairs='negative'")
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [

@@ -1,4 +1,5 @@
 import dataclasses
+import importlib
 import pathlib
 
 import keras
@@ -110,6 +111,42 @@ def test_a_part_that_is_not_exported_says_where_to_export_it():
     hidden = dataclasses.replace(entry, name="Hidden", path="kcatalog.layers.Hidden")
     with pytest.raises(LookupError, match=r"import it in kcatalog/layers/__init__\.py"):
         hidden.load()
+
+
+FAMILY = '''
+import keras
+
+
+class Family(keras.losses.Loss):
+    """Base.
+
+    Args:
+        margin: How far.
+    """
+
+    def __init__(self, margin=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.margin = margin
+'''
+MEMBER = '''
+from a_family import Family
+
+from kcatalog.registry import component
+
+
+@component()
+class Member(Family):
+    """A member of a family that another file, of another package, defines."""
+'''
+
+
+def test_a_family_of_ones_own_is_told_too(tmp_path, monkeypatch):
+    (tmp_path / "a_family.py").write_text(FAMILY)
+    (tmp_path / "a_member.py").write_text(MEMBER)
+    monkeypatch.syspath_prepend(tmp_path)
+    member = importlib.import_module("a_member").Member
+    assert registry.describe_class(member).sections == {"Args": "margin: How far."}
+    assert "margin: How far." in member.__doc__
 
 
 def test_inherited_arguments_are_told():
