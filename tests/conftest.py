@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -44,6 +45,11 @@ ROOT = Path(__file__).parent.parent
 # Folders and files of `tests` and `kcatalog` that run on each backend; the others run once.
 ON_EACH_BACKEND = {*kcatalog.KINDS, "ops", "theory", "conformance", "recipe", "recipes"}
 ON_EACH_BACKEND |= {"test_conformance.py", "test_user_journey.py"}
+# Tests of the recipes that no backend changes: what they try is data, files, messages, searches.
+ONCE = re.compile(
+    "test_(baselines|batches|commands|data|distributed|exam|faults|faults_hostile|files|info|options"
+    "|oracles|pictures|scaling|search|series|serve|terminal|trials)[.]py"
+)
 
 
 def pytest_addoption(parser):
@@ -71,7 +77,8 @@ def pytest_collection_modifyitems(config, items):
         if place[0] == "kcatalog" and str(item.path) in files:
             left_out.append(item)
         elif BACKEND != "tensorflow":
-            if place[1] not in ON_EACH_BACKEND or item.get_closest_marker("once"):
+            once = place[1] == "recipe" and ONCE.fullmatch(place[-1])
+            if place[1] not in ON_EACH_BACKEND or once or item.get_closest_marker("once"):
                 left_out.append(item)
             elif item.get_closest_marker("tensorflow"):
                 item.add_marker(pytest.mark.skip(reason=f"needs TensorFlow, runs on {BACKEND}"))

@@ -55,6 +55,14 @@ def apply(optimizer, gradient, variable):
         optimizer.apply([gradient], [variable])
 
 
+def steps(optimizer, variable):
+    """Return a function of a gradient that makes a step: many of them are worth compiling."""
+    optimizer.build([variable])
+    if backend.NAME == "tensorflow":
+        return backend.compiled(lambda gradient: optimizer.apply([gradient], [variable]))
+    return lambda gradient: optimizer.apply([gradient], [variable])
+
+
 def data(s: Subject, batches: int = 6):
     x = s.rng().normal(size=(8 * batches, 5)).astype("float32")
     y = np.sin(x @ np.ones((5, 2), "float32"))

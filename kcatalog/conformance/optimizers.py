@@ -41,11 +41,11 @@ def converges(s: Subject, target):
     """It brings standard targets down to a tenth of where they started, and lower still later."""
     optimizer, function = s.make(), _TARGETS[target]
     w = keras.Variable(np.array([-1.0, 1.5, -2.0], "float32"), name="w")
-    values = []
+    step, values = descent.steps(optimizer, w), []
     for _ in range(400):
         value, gradient = function(backend.as_numpy(w.value).astype("float64"))
         values.append(value)
-        optimizer.apply([ops.convert_to_tensor(gradient.astype("float32"))], [w])
+        step(ops.convert_to_tensor(gradient.astype("float32")))
     optimizer.finalize_variable_values([w])
     value, _ = function(backend.as_numpy(w.value).astype("float64"))
     require(value < 0.1 * values[0], f"{target}: from {values[0]:.3g} only to {value:.3g}")
