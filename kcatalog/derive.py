@@ -7,7 +7,7 @@ import inspect
 import re
 import types
 
-from kcatalog import docstrings
+from kcatalog import checks, docstrings
 from kcatalog.card import By
 
 # Keras is imported within: its first import imports every part, which needs this module whole.
@@ -58,6 +58,7 @@ def name(cls: type):
     """Call instances of a loss or metric after their class, unless told otherwise.
 
     Keras alone would count them (`giou`, `giou_1`): logs and saved histories could not be compared.
+    An unknown argument is reported as the part's; Python would name Keras's base class.
     """
     import keras
 
@@ -69,8 +70,14 @@ def name(cls: type):
     if not issubclass(cls, named_kinds) or stated or not ("name" in parameters or keywords):
         return
 
+    known = _known_arguments(cls)
+
     @functools.wraps(init)
     def named(self, *args, name=None, **kwargs):
+        unknown = next((k for k in kwargs if known and k not in known), None)
+        if unknown:
+            hint = checks.closest(unknown, known)
+            raise TypeError(f"{cls.__name__} has no argument {unknown!r}. {hint}")
         init(self, *args, name=name or snake_case(cls.__name__), **kwargs)
 
     cls.__init__ = named
@@ -117,6 +124,21 @@ def _parameters(cls: type) -> list[str]:
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
     return [p.name for p in parameters if p.kind in named]
+
+
+def _known_arguments(cls: type) -> list[str]:
+    """Return the arguments of a class and of the bases it passes them on to; [] if they are any."""
+    names = []
+    for base in cls.__mro__:
+        if "__init__" not in vars(base):
+            continue
+        parameters = inspect.signature(base.__init__).parameters.values()
+        names += [p.name for p in parameters if p.kind is not p.VAR_KEYWORD and p.name != "self"]
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return names
+        if base.__module__.startswith("keras."):
+            return []
+    return names
 
 
 def _serialized(value):

@@ -105,5 +105,7 @@ def test_names_do_not_count():
 
 
 def test_unknown_arguments_are_refused():
-    with pytest.raises(TypeError, match="'marign'"):
+    with pytest.raises(TypeError, match=r"^FirstOfFamily .*'marign'. Did .* 'margin'"):
         FirstOfFamily(marign=1.0)
+    with pytest.raises(TypeError, match=r"^RecallAtK has no argument .* Use one of: 'k',"):
+        registry.describe("RecallAtK").load()(neighbours=1)
