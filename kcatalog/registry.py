@@ -185,7 +185,7 @@ def higher_is_better(metric) -> bool | None:
     if not isinstance(metric, str):
         return derive.higher_is_better(metric)
     name = metric.removeprefix("val_")
-    name = {"acc": "accuracy"}.get(name, name)
+    name = {"acc": "accuracy", "rmse": "root_mean_squared_error"}.get(name, name)
     for entry in find(kind="metrics"):
         if entry.card.better and entry.name.lower() == name.replace("_", "").lower():
             better = entry.card.better

@@ -48,7 +48,7 @@ def test_a_direction_may_depend_on_an_argument():
         ("val_accuracy acc sparse_categorical_accuracy auc AUC precision f1_score r2_score", True),
         ("mean_io_u one_hot_io_u recall_at_precision sensitivity_at_specificity", True),
         ("val_loss mae val_mean_absolute_error mse MSE kl_divergence hinge log_cosh", False),
-        ("false_negatives root_mean_squared_error edit_distance val_perplexity hamming", False),
+        ("false_negatives rmse edit_distance val_perplexity hamming", False),
         ("categorical_crossentropy binary_crossentropy bce", False),
         # a loss of the same name has the opposite direction; an argument decides; nobody knows
         ("cosine_similarity embedding_distance multi_label_confusion_matrix val_profit", None),
