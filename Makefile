@@ -1,15 +1,19 @@
 # Everything starts from a machine that has Python 3.11+ and make; `make help` lists targets.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
+# Another Python gets an environment of its own, such as .venv-3.13.
+VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(VERSION))
+OLDEST := .venv-oldest
+BIN = $(VENV)/bin
 comma := ,
 PEERS := benchmarks/.peers
 PEER_PYTHON ?= python3.11
+BACKEND ?= tensorflow
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 PYTEST = $(BIN)/python -m pytest -n 2 --dist worksteal -q $(ARGS)
 
-.PHONY: help demo test test-fast test-soak test-jax test-torch cost lint readme bench bench-peers clean
+.PHONY: help demo test test-fast test-oldest test-soak test-jax test-torch cost lint readme bench bench-peers clean
 
 help:  ## list targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -29,6 +33,16 @@ test: $(VENV)/installed-dev-recipes lint  ## lint and the whole suite, on Tensor
 
 test-fast: $(VENV)/installed-dev-recipes  ## what takes seconds: everything not marked slow
 	KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow and not soak"
+
+# With BACKEND=jax on JAX. Not in .ci/run: run it before an issue is resolved and before a release.
+test-oldest: VENV = $(OLDEST)
+test-oldest: $(OLDEST)/installed  ## what takes seconds, on the oldest versions of Keras, TensorFlow and JAX
+	KERAS_BACKEND=$(BACKEND) $(PYTEST) -m "not slow and not soak"
+
+$(OLDEST)/installed: pyproject.toml constraints-oldest.txt
+	$(PYTHON) -m venv --clear $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt -e '.[dev,jax,recipes]'
+	@touch $@
 
 test-soak: $(VENV)/installed-dev-recipes  ## what repeats many times: kills, full disks
 	KERAS_BACKEND=tensorflow $(PYTEST) -m soak
@@ -61,5 +75,5 @@ $(PEERS)/%/installed: benchmarks/peers/%.txt
 readme: $(VENV)/installed-dev-recipes  ## write the generated parts of the README anew
 	$(BIN)/python docs/build_readme.py
 
-clean:  ## remove the environment and everything that runs left behind
-	rm -rf $(VENV) $(PEERS) runs .pytest_cache .ruff_cache
+clean:  ## remove the environments and everything that runs left behind
+	rm -rf .venv .venv-* $(PEERS) runs .pytest_cache .ruff_cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import platform
 import shutil
 from importlib import metadata
@@ -13,14 +12,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from kcatalog import quiet
+
 _PACKAGES = (
     ("tensorflow", "training, export"),
     ("keras", "everything"),
     ("keras-tuner", "tuning"),
     ("tensorboard", "monitoring"),
-    ("jax", 'the JAX backend: pip install -e ".[jax]"'),
-    ("torch", 'the PyTorch backend: pip install -e ".[torch]"'),
-    ("scikit-learn", 'offline data: pip install -e ".[recipes]"'),
+    ("jax", 'the JAX backend: pip install "kcatalog[jax]"'),
+    ("torch", 'the PyTorch backend: pip install "kcatalog[torch]"'),
+    ("scikit-learn", 'offline data: pip install "kcatalog[recipes]"'),
 )
 
 
@@ -31,24 +32,27 @@ def report(console: Console):
     for column in ("Package", "Version", "Needed for"):
         table.add_column(column)
     for package, purpose in (("kcatalog", "this"), *_PACKAGES):
-        try:
-            version = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            version = "[yellow]not installed[/]"
+        version = _version(package) or "[yellow]not installed[/]"
         table.add_row(package, version, escape(purpose))
     console.print(table)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import keras
-
+    for problem in _conflicts():
+        console.print(f"[yellow]Warning:[/] {escape(problem)}", highlight=False)
+    quiet.tensorflow(level=3)
+    try:
+        import keras
+    except ImportError as e:
+        fix = "Install its backend, or set KERAS_BACKEND to one that is: tensorflow, jax or torch."
+        console.print(f"Keras cannot start: {escape(str(e))}. {fix}", highlight=False)
+        return
     console.print(f"Backend: {keras.backend.backend()} (set KERAS_BACKEND to change it)")
     devices = _devices(keras.backend.backend())
     console.print(f"Devices: {', '.join(devices)}", highlight=False)
     kinds = {d.split(":")[0].lower() for d in devices}
     for accelerator, missing in (
-        ("gpu", 'no GPU is visible; with an NVIDIA driver: pip install -e ".[gpu]"'),
+        ("gpu", 'no GPU is visible; with an NVIDIA driver: pip install "kcatalog[gpu]"'),
         (
             "tpu",
-            "no TPU is visible; on a Cloud TPU host: pip install jax[tpu], KERAS_BACKEND=jax",
+            'no TPU is visible; on a Cloud TPU host: pip install "jax[tpu]", KERAS_BACKEND=jax',
         ),
     ):
         present = accelerator in kinds or (accelerator == "gpu" and "cuda" in kinds)
@@ -58,6 +62,26 @@ def report(console: Console):
     console.print(f"Export to SavedModel: {'ready' if can_export else 'needs tensorflow'}")
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     console.print(f"Free disk space here: {free:.0f} GiB", highlight=False)
+
+
+def _version(package: str) -> str | None:
+    """Return the installed version, or None."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _conflicts() -> list[str]:
+    """Return a sentence for each pair of installed packages that do not work together."""
+    tensorboard, setuptools = _version("tensorboard"), _version("setuptools")
+    old = tensorboard is not None and tensorboard.startswith("2.20.")
+    if old and setuptools is not None and int(setuptools.split(".")[0]) >= 82:
+        return [
+            "TensorBoard 2.20 needs pkg_resources, which setuptools has dropped in version 82. "
+            'Run: pip install "tensorboard>=2.21", or pip install "setuptools<82".'
+        ]
+    return []
 
 
 def _devices(backend: str) -> list[str]:

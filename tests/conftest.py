@@ -44,7 +44,8 @@ if BACKEND == "tensorflow":  # before TensorFlow starts, or never
 ROOT = Path(__file__).parent.parent
 # Folders and files of `tests` and `kcatalog` that run on each backend; the others run once.
 ON_EACH_BACKEND = {*kcatalog.KINDS, "ops", "theory", "conformance", "recipe", "recipes"}
-ON_EACH_BACKEND |= {"test_conformance.py", "test_user_journey.py"}
+ON_EACH_BACKEND |= {"test_conformance.py", "test_user_journey.py", "test_quiet.py"}
+ON_EACH_BACKEND |= {"test_saved.py", "test_without_tensorflow.py"}
 # Tests of the recipes that no backend changes: what they try is data, files, messages, searches.
 ONCE = re.compile(
     "test_(baselines|batches|commands|data|distributed|exam|faults|faults_hostile|files|info|options"

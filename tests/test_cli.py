@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from kcatalog import cli
+from kcatalog import cli, doctor
 
 COMMAND = Path(sys.executable).with_name("kcatalog")
 
@@ -155,6 +155,20 @@ def test_doctor_reports(run):
     assert "Backend: " in output
     assert "Export to SavedModel: ready" in output
     pyproject = Path(cli.__file__).parents[1].joinpath("pyproject.toml").read_text()
-    for extra in re.findall(r'install -e "\.\[([a-z]+)\]"', output):
+    for extra in re.findall(r'install "kcatalog\[([a-z]+)\]"', output):
         assert f"\n{extra} = [" in pyproject
-    assert '-e ".[gpu]"' in output or "GPU: found" in output
+    assert '"kcatalog[gpu]"' in output or "GPU: found" in output
+    assert "-e" not in output.split()
+
+
+@pytest.mark.parametrize(
+    ("tensorboard", "setuptools", "warned"),
+    [("2.20.0", "82.0.1", True), ("2.20.0", "81.0.0", False), ("2.21.0", "84.2.1", False)],
+)
+def test_doctor_warns_of_tensorboard_without_pkg_resources(
+    run, monkeypatch, tensorboard, setuptools, warned
+):
+    versions = {"tensorboard": tensorboard, "setuptools": setuptools}
+    monkeypatch.setattr(doctor, "_version", lambda package: versions.get(package))
+    _, output = run("doctor")
+    assert ('pip install "setuptools<82"' in " ".join(output.split())) == warned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
@@ -33,6 +34,10 @@ from kcatalog.recipe.terminal import output, stopping
 from kcatalog.recipe.terminal.errors import RecipeError
 
 USAGE_ERROR = 2
+NEEDS_TENSORFLOW = (
+    "Recipes need TensorFlow on every backend, to read data, for TensorBoard and for SavedModels: "
+    "run `pip install tensorflow` with Python 3.11, 3.12 or 3.13."
+)
 SEARCH = (SearchOptions, IsolationOptions)
 WHOLE_WAY = (
     *(SettingOptions, *SEARCH, DeviceOptions, MonitoringOptions, ExportOptions, RunOptions),
@@ -64,6 +69,8 @@ def run(recipe, arguments: list[str] | None = None) -> int:
     143: stopped by Ctrl-C or SIGTERM.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    if importlib.util.find_spec("tensorflow") is None:
+        return _fail(NEEDS_TENSORFLOW, USAGE_ERROR)
     try:
         result = _app(recipe)(args=arguments, standalone_mode=False)
     except typer.TyperException as e:  # usage errors
