@@ -21,7 +21,7 @@ import keras_tuner
 
 from kcatalog.recipe import monitoring
 from kcatalog.recipe.feed import pipeline
-from kcatalog.recipe.feed.batches import batches_of
+from kcatalog.recipe.tasks import batches_of
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 

@@ -113,8 +113,8 @@ def measure(script: Path, steps: int) -> Step:
     import keras
 
     from kcatalog.recipe import devices
-    from kcatalog.recipe.feed.batches import batches_of
     from kcatalog.recipe.search import hyperparameters
+    from kcatalog.recipe.tasks import batches_of
 
     spec = importlib.util.spec_from_file_location(script.stem, script)
     module = importlib.util.module_from_spec(spec)

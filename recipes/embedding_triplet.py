@@ -17,8 +17,7 @@ import math
 import kcatalog
 from kcatalog.recipe import Recipe, tuning
 from kcatalog.recipe.data import Images, Labelled, Speech
-from kcatalog.recipe.feed.batches import steps_per_epoch
-from kcatalog.recipe.tasks import baselines
+from kcatalog.recipe.tasks import baselines, steps_per_epoch
 from kcatalog.recipe.training.loss_switch import SwitchedLoss
 
 import keras

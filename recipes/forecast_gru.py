@@ -13,9 +13,8 @@ What it learns is how the coming steps differ from the same steps one season bef
 import kcatalog
 from kcatalog.recipe import Recipe, tuning
 from kcatalog.recipe.data import Series
-from kcatalog.recipe.feed.batches import steps_per_epoch
-from kcatalog.recipe.tasks import baselines
-from kcatalog.recipe.tasks.forecasts import QUANTILES
+from kcatalog.recipe.tasks import baselines, steps_per_epoch
+from kcatalog.recipe.tasks.forecast import QUANTILES
 
 import keras
 import numpy as np

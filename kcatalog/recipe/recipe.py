@@ -5,9 +5,13 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from kcatalog.recipe.data import Data, Source
+
+if TYPE_CHECKING:
+    from kcatalog.recipe.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -19,29 +23,24 @@ class Recipe:
         source: where the data come from (`kcatalog.recipe.data`).
         build: `build(hp, data)` returns a compiled model. It takes the raw input, an
             `Input(..., name=data.input_name)`, preprocesses it in layers of its own, and ends
-            in logits: (batch, classes) for "classification"; (batch, steps, classes) for
-            "next-character", where the model must be causal; or in embeddings (batch,
-            features) for "embedding"; or in quantiles (batch, steps ahead, 3), in the units of
-            the data, for "forecast" (`kcatalog.recipe.tasks.forecasts`). What it draws from `hp` is
-            what is tuned (`kcatalog.recipe.tuning`); a hyperparameter called "batch_size" stands
-            in for the argument below, "samples_per_class" for the 4 of each class that a batch
-            of an "embedding" holds. Of the data it must not use `data.test`.
-        baseline: `baseline(data)` returns (what it is, its score on `data.test`): accuracy for
-            "classification" and "embedding", bits per character for "next-character", the mean
-            absolute percentage error for "forecast".
+            in the outputs that the task's docstring names, such as logits (batch, classes) for
+            `tasks.Classification`. What it draws from `hp` is tuned (`kcatalog.recipe.tuning`). A
+            hyperparameter "batch_size" replaces the argument below, and "samples_per_class" the 4
+            samples of a class in a batch of `tasks.Embedding`. It must not use `data.test`.
+        baseline: `baseline(data)` returns its name and its score on `data.test`, by the task's
+            measure.
         epochs: the final training's length; the best epoch by validation is kept.
         trials: how many sets of hyperparameters are tried. The first is the defaults.
         trial_epochs: epochs per trial.
         batch_size: samples per step.
         objective: what trials and epochs are compared by, on the validation split. By default
-            "val_accuracy" (classification), "val_loss" (next-character, forecast) or "val_margin"
-            (embedding: how clearly a sample's own class is nearest,
-            `kcatalog.recipe.tasks.neighbours`).
-            Of Keras's and the catalog's metrics it is known whether more is better, if they keep
-            their names; of any other say it, as in ("val_profit", "max") or ("val_cost", "min").
+            the task's, such as "val_accuracy". The direction of Keras's and kcatalog's metrics is
+            known by their names; state it for others, as in ("val_profit", "max").
         layout: for `--model-parallel`: which weights are split, as a pattern of the weight's path
             and what each of its axes is split among: "batch", "model" or None. By default
             kernels and embeddings that are matrices, along their last axis.
+        task: a `kcatalog.recipe.tasks.Task`, yours perhaps; by default the source's own: images and
+            speech are classified, texts continued, series forecast.
     """
 
     name: str
@@ -54,6 +53,12 @@ class Recipe:
     batch_size: int = 32
     objective: str | tuple[str, str] | None = None
     layout: dict[str, tuple] | None = None
+    task: Task | None = None
+
+    def load(self, data: str | None = None, seed: int = 0) -> Data:
+        """Return the source's data (`Source.load`), for this recipe's task."""
+        loaded = self.source.load(data, seed)
+        return replace(loaded, task=self.task) if self.task else loaded
 
     @property
     def script(self) -> str:

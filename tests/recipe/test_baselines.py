@@ -6,12 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from rich.console import Console
 
-from kcatalog.recipe.commands import evaluation
 from kcatalog.recipe.data import Data, Text
 from kcatalog.recipe.data.files import Files, Shelf, draw, take
-from kcatalog.recipe.tasks import baselines
+from kcatalog.recipe.tasks import Embedding, baselines
 
 
 def blobs(shape=(2,), n=60):
@@ -96,13 +94,12 @@ def test_features_of_as_many_samples_are_taken_as_are_asked_for(on_disk, monkeyp
 
 def test_embeddings_and_features_find_the_same_samples(on_disk, monkeypatch):
     data, _ = on_disk
-    console = Console(quiet=True)
     outputs = data.test[0][:] - 4  # one class on each side of zero
-    assert set(evaluation._further(data, outputs, console)) == {
+    assert set(Embedding().further(data, outputs)) == {
         "recall@1", "MAP@R", "recall@1 by the features", "MAP@R by the features",
     }  # fmt: skip
     monkeypatch.setattr(baselines, "MOST_SAMPLES", 12)
-    found = evaluation._further(data, outputs, console)
+    found = Embedding().further(data, outputs)
     assert found == {
         "recall@1 among 12": 1.0,
         "MAP@R among 12": 1.0,

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from kcatalog.recipe.data import Data
-from kcatalog.recipe.feed.batches import Batches, batches_of
+from kcatalog.recipe.feed.batches import Batches
+from kcatalog.recipe.tasks import batches_of
 from kcatalog.recipe.terminal.errors import RecipeError
 
 CLASSES = 6

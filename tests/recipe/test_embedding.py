@@ -16,12 +16,12 @@ from PIL import Image
 from scipy.io import wavfile
 
 import kcatalog
-from kcatalog.recipe import Recipe
-from kcatalog.recipe.commands import cli, predict
+from kcatalog.recipe import Recipe, tasks
+from kcatalog.recipe.commands import cli
 from kcatalog.recipe.data import Data, Images, Labelled, Speech
-from kcatalog.recipe.feed.batches import Balanced, batches_of
+from kcatalog.recipe.feed.batches import Balanced
 from kcatalog.recipe.monitoring import projector
-from kcatalog.recipe.tasks import neighbours
+from kcatalog.recipe.tasks import batches_of, neighbours
 from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.recipe.training import loss_switch
 from tests.recipe import tiny
@@ -236,9 +236,18 @@ def test_export_gives_embeddings(run):
 
 
 def test_prediction_names_the_most_similar_file():
-    table = predict._matches(["a", "b", "c"], np.array([[1.0, 0.0], [0.0, 2.0], [0.1, 1.0]]))
-    assert list(table.columns[1].cells) == ["c", "c", "b"]
-    assert list(predict._matches(["a"], np.ones((1, 2))).columns[1].cells) == [""]
+    printed = []
+    for files, x in (("abc", [[1.0, 0.0], [0.0, 2.0], [0.1, 1.0]]), ("a", [[1.0, 1.0]])):
+        described = [{"embedding": each} for each in x]
+        tasks.Embedding().show(SimpleNamespace(print=printed.append), list(files), described)
+    assert [list(table.columns[1].cells) for table in printed] == [["c", "c", "b"], [""]]
+
+
+def test_the_objective_of_a_task_knows_its_direction():
+    data = SimpleNamespace(task="embedding")
+    for stated in (None, "val_margin", "val_recall_at_1", "val_map_at_r"):
+        assert tasks.objective_of(SimpleNamespace(objective=stated), data).higher
+    assert not tasks.objective_of(SimpleNamespace(objective="val_loss"), data).higher
 
 
 @pytest.mark.slow
@@ -285,7 +294,7 @@ def test_projector_serves_what_was_embedded(run, board):
     header, *rows = board("metadata", **which).decode().splitlines()
     assert header == "label\tnearest"
     assert [row.split("\t")[0] for row in rows] == [data.classes[y] for y in data.test[1]]
-    nearest = neighbours.nearest_labels(served, *neighbours.gallery(live, data))
+    nearest = neighbours.nearest_labels(served, *tasks.of(data).gallery(live, data))
     assert [row.split("\t")[1] for row in rows] == [data.classes[y] for y in nearest]
 
     edge = projector.THUMBNAIL

@@ -15,9 +15,10 @@ import pytest
 from kcatalog.recipe import export, tasks
 from kcatalog.recipe.commands import exporting
 from kcatalog.recipe.commands.options import Options
-from kcatalog.recipe.export import check_export, serving, signatures, versions
+from kcatalog.recipe.export import check_export, signatures, versions
 from kcatalog.recipe.files import disk
 from kcatalog.recipe.files.rundir import Run
+from kcatalog.recipe.tasks.classification import softmax
 from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe import tiny
 
@@ -39,7 +40,9 @@ def again(whole_way, folder):
     manifest = json.loads((whole_way.folder / "saved_models/tiny/1/manifest.json").read_text())
 
     def again(samples=run / "samples.npz", **facts):
-        job = export.Job("tiny", run / "model.keras", samples, {**manifest, **facts})
+        job = export.Job(
+            "tiny", run / "model.keras", samples, {**manifest, **facts}, tasks.Classification()
+        )
         return export.export(job)
 
     return again
@@ -268,7 +271,7 @@ def test_classification_signature(whole_way):
     x = np.array([[2.0, 0.0], [-2.0, 0.0]], "float32")
     answer = served(whole_way.folder / "saved_models" / "tiny" / "1", point=x)
     assert answer["label"].tolist() == [b"right", b"left"]
-    assert np.allclose(answer["probabilities"], tasks.probabilities(answer["scores"]))
+    assert np.allclose(answer["probabilities"], softmax(answer["scores"]))
     live = keras.saving.load_model(whole_way.run / "model.keras").predict(x, verbose=0)
     assert np.allclose(answer["scores"], live, atol=1e-5)
 
@@ -284,19 +287,19 @@ def text_model():
 
 
 def test_next_character_signature(text_model, tmp_path):
-    signatures.write(text_model, TEXT, tmp_path / "model")
+    signatures.write(text_model, tasks.NextCharacter(), TEXT, tmp_path / "model")
     texts = ["abc", "a", "", "abcabcabca", "bé", b"b\xff"]
     answer = served(tmp_path / "model", text=texts)["probabilities"]
     assert answer.shape == (6, 4)
     for text, p in zip(["abc", "a", "\n", "abcabcabca", "bé", "b�"], answer, strict=True):
         codes = np.array([[ord(c) for c in text]], "int32")
-        live = tasks.probabilities(text_model.predict(codes, verbose=0)[0, -1])
+        live = softmax(text_model.predict(codes, verbose=0)[0, -1])
         assert np.allclose(p, live, atol=1e-6), text
 
 
 def test_text_requests_and_answers_match(text_model):
     codes = np.array([[97, 98, 99], [99, 10, 97]], "int32")
     logits = text_model.predict(codes, verbose=0)
-    assert serving.request(codes, TEXT).tolist() == ["abc", "c\na"]
-    answer = serving.expected(logits, TEXT)["probabilities"]
-    assert np.allclose(answer, tasks.probabilities(logits[:, -1]))
+    assert tasks.NextCharacter().request(codes).tolist() == ["abc", "c\na"]
+    answer = tasks.NextCharacter().expected(logits)["probabilities"]
+    assert np.allclose(answer, softmax(logits[:, -1]))

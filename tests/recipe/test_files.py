@@ -11,8 +11,9 @@ from scipy.io import wavfile
 from kcatalog.recipe.data import Images, Labelled, Speech, images
 from kcatalog.recipe.data.cache import Disk, Memory, cache
 from kcatalog.recipe.data.files import Files, Shelf, join, some, take
-from kcatalog.recipe.feed.batches import Batches, batches_of
+from kcatalog.recipe.feed.batches import Batches
 from kcatalog.recipe.search import folds
+from kcatalog.recipe.tasks import batches_of
 from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe.folders import SIZE, draw
 

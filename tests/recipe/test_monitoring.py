@@ -16,10 +16,10 @@ from tensorboard.util import tensor_util
 
 from kcatalog.callbacks import GradientFlow
 from kcatalog.recipe import monitoring
-from kcatalog.recipe.feed.batches import batches_of
 from kcatalog.recipe.monitoring import graph, operations, parts, profile
 from kcatalog.recipe.monitoring.weights import buckets
 from kcatalog.recipe.search import hyperparameters
+from kcatalog.recipe.tasks import batches_of
 from kcatalog.recipe.training import loss_switch
 from tests.recipe import nested, tiny
 

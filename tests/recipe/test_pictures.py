@@ -25,7 +25,9 @@ from kcatalog.recipe.monitoring.pictures import (
     spectrogram,
 )
 from kcatalog.recipe.monitoring.pictures.callback import Pictures
-from kcatalog.recipe.tasks import forecasts, neighbours, probabilities
+from kcatalog.recipe.tasks import embedding, neighbours
+from kcatalog.recipe.tasks.classification import softmax
+from kcatalog.recipe.tasks.forecast import Forecast, coverage, last_season, percentage_error
 
 RNG = np.random.default_rng(0)
 
@@ -357,12 +359,12 @@ def test_forecasts_follow_one_another_with_their_intervals(every):
 
 def test_coverage_and_errors_are_counted():
     data = series()
-    assert forecasts.coverage(data.test[1], outputs(data, 1, 2, 3)) == 0
-    assert forecasts.coverage(data.test[1], outputs(data, -1, 0, 1)) == 100
-    assert forecasts.percentage_error(data.test[1], outputs(data, 0, 0, 0)) == 0
-    further = forecasts.further(data, outputs(data, -1, -1, 1))
+    assert coverage(data.test[1], outputs(data, 1, 2, 3)) == 0
+    assert coverage(data.test[1], outputs(data, -1, 0, 1)) == 100
+    assert percentage_error(data.test[1], outputs(data, 0, 0, 0)) == 0
+    further = Forecast().further(data, outputs(data, -1, -1, 1))
     assert further["mean absolute error"] == 1
-    before = forecasts.last_season(data, data.test[0])
+    before = last_season(data, data.test[0])
     assert np.array_equal(data.test[1] - before, np.tile([2, 2, 4, 4], (12, 1)))
 
 
@@ -485,7 +487,7 @@ def test_embeddings_are_judged_by_what_was_trained_on_alone(tmp_path, monkeypatc
     one = Pictures(tmp_path, data, epochs=5)
     one.set_model(model)
     one._draw(epoch=0)
-    monkeypatch.setattr(neighbours, "MOST_REFERENCES", 10)
+    monkeypatch.setattr(embedding, "MOST_REFERENCES", 10)
     one._draw(epoch=1)
     for some, chosen in zip(drawn, (np.arange(40), draw(40, 10)), strict=True):
         (x, y), (known_x, known_y) = some.samples, (a[chosen] for a in data.train)
@@ -541,5 +543,5 @@ def test_forecasts_have_no_pictures_while_training(tmp_path):
 
 def test_probabilities_are_those_of_logits():
     some = predictions()
-    assert np.allclose(some.probabilities, probabilities(some.outputs))
+    assert np.allclose(some.probabilities, softmax(some.outputs))
     assert predictions("embedding").probabilities is None

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from kcatalog.recipe import tasks
 from kcatalog.recipe.export import loading
 from tests.recipe import tiny
 
@@ -107,7 +108,9 @@ def test_an_export_with_state_writes_what_one_without_writes(tmp_path):
     x = keras.layers.GRU(8, return_sequences=True)(keras.layers.Embedding(128, 8)(inputs))
     model = keras.Model(inputs, keras.layers.Dense(3)(x))
     info = tiny.info("next-character", "characters", classes="abc")
-    signatures.write(model, info, tmp_path / "model", stepwise=Stepwise(model))
+    signatures.write(
+        model, tasks.NextCharacter(), info, tmp_path / "model", stepwise=Stepwise(model)
+    )
     answer = loading.load(tmp_path / "model")
     assert next(iter(answer.step.beginning.values())).shape == (1, 8)
     by_state = loading.generate(answer, "abcab", 60, list("abc"), seed=0)

@@ -1,7 +1,6 @@
 """Tuning: every tuner, defaults first, resumable, judged on the validation split."""
 
 import dataclasses
-import inspect
 import io
 import json
 from pathlib import Path
@@ -11,8 +10,7 @@ import keras_tuner
 import pytest
 from rich.console import Console
 
-import kcatalog
-from kcatalog.recipe import search, tasks
+from kcatalog.recipe import search
 from kcatalog.recipe.search import isolation, report
 from kcatalog.recipe.training.checkpoint import Checkpoint
 from tests.recipe import tiny
@@ -157,37 +155,6 @@ def test_an_objective_the_model_does_not_report(call):
     done = call("train", "--epochs", "1", recipe=recipe)
     assert done.code == 2
     assert "'val_recall' must be a metric that its model reports" in done.err
-
-
-LOWER_IS_BETTER = """
-    mae mse rmse mean_absolute_error MeanSquaredError sparse_categorical_crossentropy kl_divergence
-    logcosh hinge hamming edit_distance perplexity expected_calibration_error loss
-"""
-HIGHER_IS_BETTER = """
-    accuracy acc sparse_top_k_categorical_accuracy auc precision recall_at_precision f1_score
-    mean_io_u r2_score cohen_kappa map_at_r bleu recall_at_k margin
-"""
-
-
-def test_the_direction_of_metrics():
-    for higher, names in ((False, LOWER_IS_BETTER), (True, HIGHER_IS_BETTER)):
-        for name in names.split():
-            assert tasks.higher_is_better(f"val_{name}") == higher, name
-
-
-@pytest.mark.parametrize(
-    ("module", "undecided"),
-    [
-        (keras.metrics, {"CosineSimilarity", "Mean", "MeanMetricWrapper", "Metric", "Sum"}),
-        (kcatalog.metrics, {"EmbeddingDistance", "MultiLabelConfusionMatrix"}),
-    ],
-)
-def test_every_metric_is_known_under_its_names(module, undecided):
-    found = {k: v for k, v in vars(module).items() if isinstance(v, type)}
-    for name in found.keys() - undecided:
-        parameter = inspect.signature(found[name]).parameters["name"]
-        for known in (name, parameter.default or name):
-            assert tasks.objective(f"val_{known}") == f"val_{known}"
 
 
 def test_an_error_is_minimized(tmp_path):

@@ -5,7 +5,8 @@ import pytest
 
 from kcatalog.recipe.data import Series
 from kcatalog.recipe.data.series import MOST_WINDOWS, SeriesDetails, every, find_season, windows
-from kcatalog.recipe.tasks import baselines, forecasts
+from kcatalog.recipe.tasks import baselines
+from kcatalog.recipe.tasks.forecast import last_season
 from kcatalog.recipe.terminal.errors import RecipeError
 
 WAVE = [10 + 3 * np.sin(2 * np.pi * n / 24) + 0.01 * n for n in range(600)]
@@ -163,7 +164,7 @@ def test_files_to_predict_give_their_end(wave, tmp_path):
 def test_last_season_wraps_where_the_horizon_is_longer(wave):
     data = Series(horizon=6, window=12, season=4).load(wave)
     history = np.arange(16.0)[None]
-    assert forecasts.last_season(data, history).tolist() == [[12, 13, 14, 15, 12, 13]]
+    assert last_season(data, history).tolist() == [[12, 13, 14, 15, 12, 13]]
 
 
 def test_ridge_agrees_with_the_normal_equations(wave):
@@ -175,7 +176,7 @@ def test_ridge_agrees_with_the_normal_equations(wave):
     rough = csv(wave.parent, "\n".join(str(v + rng.normal()) for v in WAVE), "rough.csv")
     data = Series(horizon=6, window=12, season=24).load(rough)
     _, error = baselines.ridge(data)
-    before = forecasts.last_season(data, data.test[0])
+    before = last_season(data, data.test[0])
     naive = 100 * np.mean(np.abs(before - data.test[1]) / data.test[1])
     by_hand = min(_by_hand(data, penalty) for penalty in (0.1, 1, 10, 100, 1000))
     assert by_hand <= error + 1e-4
@@ -185,7 +186,7 @@ def test_ridge_agrees_with_the_normal_equations(wave):
 
 def _by_hand(data, penalty):
     season = data.details.season
-    scale = np.std(data.train[1] - forecasts.last_season(data, data.train[0]))
+    scale = np.std(data.train[1] - last_season(data, data.train[0]))
     parts = [
         np.concatenate(a).astype("float64") for a in zip(data.train, data.validation, strict=True)
     ]
@@ -193,10 +194,10 @@ def _by_hand(data, penalty):
     def differences(x):
         return (x[:, season:] - x[:, :-season]) / scale
 
-    D, T = differences(parts[0]), (parts[1] - forecasts.last_season(data, parts[0])) / scale
+    D, T = differences(parts[0]), (parts[1] - last_season(data, parts[0])) / scale
     Dm, Tm = D.mean(axis=0), T.mean(axis=0)
     A = (D - Dm).T @ (D - Dm) + penalty * np.eye(D.shape[1])
     W = np.linalg.solve(A, (D - Dm).T @ (T - Tm))
     x, y = data.test
-    forecast = forecasts.last_season(data, x) + scale * ((differences(x) - Dm) @ W + Tm)
+    forecast = last_season(data, x) + scale * ((differences(x) - Dm) @ W + Tm)
     return 100 * np.mean(np.abs(forecast - y) / np.abs(y))

@@ -8,8 +8,9 @@ import pytest
 
 from kcatalog.recipe import tasks
 from kcatalog.recipe.data.images import read_image
-from kcatalog.recipe.export import reduced, serving, signatures
+from kcatalog.recipe.export import reduced, signatures
 from kcatalog.recipe.export.stepwise import AFTER, Stepwise
+from kcatalog.recipe.tasks.classification import softmax
 from tests.recipe import tiny
 
 pytestmark = pytest.mark.tensorflow
@@ -47,7 +48,7 @@ def image_model():
 @pytest.fixture(scope="module")
 def images(image_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("images") / "model"
-    signatures.write(image_model, IMAGES, folder)
+    signatures.write(image_model, tasks.named(IMAGES.task), IMAGES, folder)
     return load(folder)
 
 
@@ -101,7 +102,7 @@ def grey(tmp_path_factory):
     folder = tmp_path_factory.mktemp("grey") / "model"
     inputs = keras.Input((6, 5, 1), dtype="uint8", name="image")
     model = keras.Model(inputs, keras.layers.Flatten()(keras.ops.cast(inputs, "float32")))
-    signatures.write(model, tiny.info("embedding", "image"), folder)
+    signatures.write(model, tasks.Embedding(), tiny.info("embedding", "image"), folder)
     return load(folder)
 
 
@@ -121,7 +122,7 @@ def test_a_model_of_floats_takes_images_as_they_come(shape, tmp_path):
     inputs = keras.Input(shape, name="image")
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(inputs))
     model = keras.Model(inputs, keras.layers.Dense(7)(x))
-    signatures.write(model, IMAGES, tmp_path / "model", dtype="uint8")
+    signatures.write(model, tasks.named(IMAGES.task), IMAGES, tmp_path / "model", dtype="uint8")
     ask, live = load(tmp_path / "model"), np.array(model(PICTURES))
     np.testing.assert_allclose(ask(image=PICTURES)["scores"], live, atol=1e-4)
     if None in shape:
@@ -144,7 +145,8 @@ def test_examples_of_any_length(tmp_path):
 
     inputs = keras.Input((None, 2), name="frames")
     x = keras.layers.LSTM(3)(keras.layers.Masking()(inputs))
-    signatures.write(keras.Model(inputs, keras.layers.Dense(7)(x)), FRAMES, tmp_path / "model")
+    model = keras.Model(inputs, keras.layers.Dense(7)(x))
+    signatures.write(model, tasks.Classification(), FRAMES, tmp_path / "model")
     ask, frames = load(tmp_path / "model"), RNG.normal(size=(1, 4, 2)).astype("float32")
 
     def example(x):
@@ -165,7 +167,7 @@ def test_texts_to_labels(tmp_path):
     model.layers[-1].set_weights([np.array([[0, 0], [1, 0], [0, 1.0]]), np.zeros(2)])
     info = tiny.info("classification", "text", classes=["praise", "blame"])
     for name, context in (("plain", {}), ("small", {"weights": reduced.float16(model)})):
-        signatures.write(model, info, tmp_path / name, **context)
+        signatures.write(model, tasks.named(info.task), info, tmp_path / name, **context)
         ask = load(tmp_path / name)
         assert ask(text=["so bad", "very good"])["label"].tolist() == [b"blame", b"praise"]
         assert set(ask.model.signatures) == {"serving_default", "scores", "top_classes"}
@@ -180,7 +182,9 @@ def text_model():
 
 
 def test_texts_can_be_read_on_from_a_state(text_model, tmp_path):
-    signatures.write(text_model, TEXT, tmp_path / "model", stepwise=Stepwise(text_model))
+    signatures.write(
+        text_model, tasks.named(TEXT.task), TEXT, tmp_path / "model", stepwise=Stepwise(text_model)
+    )
     ask = load(tmp_path / "model")
     zeros = {f"lstm_state{i}": np.zeros((3, 6), "float32") for i in range(2)}
     begun = ask("step", text=["abca", "b", ""], **zeros)
@@ -206,7 +210,7 @@ def test_smaller_weights(image_model, tmp_path, kind, room, error):
         assert (np.abs(a - b) <= (1 + 1e-3) * error * top).all()
         assert a.ndim >= 2 or (a == b).all()
     for name, context in (("plain", {}), ("small", {"weights": weights})):
-        signatures.write(image_model, IMAGES, tmp_path / name, **context)
+        signatures.write(image_model, tasks.named(IMAGES.task), IMAGES, tmp_path / name, **context)
     sizes = [
         (tmp_path / name / "variables" / "variables.data-00000-of-00001").stat().st_size
         for name in ("plain", "small")
@@ -220,17 +224,18 @@ def test_smaller_weights(image_model, tmp_path, kind, room, error):
 
 def test_arrays_and_graphs_name_outputs_alike():
     outputs = RNG.normal(size=(2, 4)).astype("float32")
-    for task in ("classification", "embedding"):
-        named = {k: np.array(v) for k, v in serving.named(outputs, tiny.info(task)).items()}
-        want = serving.expected(outputs, tiny.info(task))
+    for task in (tasks.Classification(), tasks.Embedding()):
+        named = {k: np.array(v) for k, v in task.named(outputs).items()}
+        want = task.expected(outputs)
         assert named.keys() == want.keys()
         for key in want:
             np.testing.assert_allclose(named[key], want[key], atol=1e-6)
-        np.testing.assert_array_equal(serving.outputs(want, tiny.info(task)), outputs)
+        np.testing.assert_array_equal(task.outputs(want), outputs)
 
 
 def test_scores_of_probabilities_are_those_of_the_logits():
     logits, labels = RNG.normal(size=(2, 5, 4)), RNG.integers(0, 4, (2, 5))
-    answers = {"probabilities": tasks.probabilities(logits)}
-    score = tasks.bits_per_character(labels, serving.outputs(answers, TEXT))
-    assert score == pytest.approx(tasks.bits_per_character(labels, logits))
+    task = tasks.NextCharacter()
+    answers = {"probabilities": softmax(logits)}
+    score = task.score(labels, task.outputs(answers))
+    assert score == pytest.approx(task.score(labels, logits))

@@ -6,7 +6,6 @@ import pytest
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.data.files import draw
 from kcatalog.recipe.export.variant_check import VariantCheck
-from tests.recipe import tiny
 
 
 @pytest.mark.parametrize("answered", [8, 40])
@@ -20,7 +19,7 @@ def test_answers_are_matched_with_the_live_models_and_with_labels(tmp_path, answ
 
     some = x[draw(len(x), answered)]
     np.savez(tmp_path / "samples.npz", request=some, scores=scores(some))
-    check = VariantCheck(data, tiny.info(), tmp_path / "samples.npz", None)
+    check = VariantCheck(data, tmp_path / "samples.npz", None)
     asked = check._asked()
     request, want = asked["request"], asked["scores"]
     np.testing.assert_array_equal(np.sort(request[:, 0]), x[:, 0])

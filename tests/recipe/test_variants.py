@@ -10,9 +10,9 @@ import keras
 import numpy as np
 import pytest
 
-from kcatalog.recipe import export
+from kcatalog.recipe import export, tasks
 from kcatalog.recipe.data import Data
-from kcatalog.recipe.export import check_export, converted, serving, tf_serving, variants
+from kcatalog.recipe.export import check_export, converted, tf_serving, variants
 from kcatalog.recipe.export.numeric import Original
 from kcatalog.recipe.export.runtimes import CheckFailed, Runtimes
 from kcatalog.recipe.export.stepwise import Refused
@@ -169,7 +169,7 @@ def test_a_full_disk_is_not_a_refusal(tmp_path, kind):
 def test_full_int8_takes_its_ranges_from_all_classes():
     """Samples stand in the order of their classes."""
     samples = np.arange(1000, dtype="float32")[:, None]
-    original = Original(None, tiny.info(), samples, stepwise=False)
+    original = Original(None, tasks.Classification(), tiny.info(), samples, stepwise=False)
     model = keras.Sequential([keras.Input((1,), name="x"), keras.layers.Dense(1)])
     drawn = [x["x"].item() for x in converted._representative(original, model)]
     assert len(set(drawn)) == converted.CALIBRATION
@@ -180,7 +180,7 @@ def test_full_int8_takes_its_ranges_from_all_classes():
 @pytest.mark.tensorflow
 def test_full_int8_reads_windows_from_everywhere_in_a_text():
     codes = np.arange(1000, dtype="int32").reshape(50, 20)
-    original = Original(None, tiny.info("next-character"), codes, stepwise=True)
+    original = Original(None, tasks.NextCharacter(), tiny.info(), codes, stepwise=True)
 
     def count(x):
         return {"next_state": x["state"] + 1}
@@ -237,12 +237,12 @@ def converted_from(layers, shape, tmp_path, length=None):
     shape = [n or length for n in shape]
     info = tiny.info("classification", "frames", shape, CLASSES)
     samples = RNG.normal(size=(20, *shape)).astype("float32")
-    return Original(tmp_path / "model.keras", info, samples, stepwise=False)
+    return Original(tmp_path / "model.keras", tasks.Classification(), info, samples, stepwise=False)
 
 
 def compare(original, file, runtime, tmp_path):
     live = keras.saving.load_model(original.file)(original.samples, training=False)
-    want = serving.expected(np.array(live), original.info)
+    want = original.task.expected(np.array(live))
     np.savez(tmp_path / "samples.npz", request=original.samples, **want)
     with Runtimes() as runtimes:
         return runtimes.check(runtime, model=file, samples=tmp_path / "samples.npz")
@@ -332,12 +332,12 @@ def test_a_text_model_goes_step_by_step_in_each_format(tmp_path, monkeypatch, bi
     x, y = 97 + RNG.integers(0, 3, (6, 40)).astype("int32"), RNG.integers(0, 4, (6, 40))
     data = Data("abc", "next-character", "characters", (x, y), (x, y), (x, y), tuple("\nabc"))
     outputs = model.predict(x, verbose=0)
-    answers = serving.expected(outputs, data.info)
-    np.savez("samples.npz", request=serving.request(x, data.info), **answers)
+    task = tasks.NextCharacter()
+    np.savez("samples.npz", request=task.request(x), **task.expected(outputs))
     names = ("int8", "litert", "litert_int8", "onnx")
     manifest = {"tolerance": 1e-4, "data": data.info.to_record()}
     job = export.Job(
-        "abc", tmp_path / "model.keras", tmp_path / "samples.npz", manifest, data, names
+        "abc", tmp_path / "model.keras", tmp_path / "samples.npz", manifest, task, data, names
     )
     written = json.loads((export.export(job) / "manifest.json").read_text())
     if bidirectional:

@@ -13,6 +13,7 @@ from kcatalog.recipe.data import Data, Details
 from kcatalog.recipe.data.series import SeriesDetails
 from kcatalog.recipe.export import converted
 from kcatalog.recipe.export.numeric import Original
+from kcatalog.recipe.tasks import Forecast
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -127,7 +128,7 @@ def test_a_forecast_goes_to_litert(tmp_path):
     """With one sample Keras makes a BiasAdd of some sums, and LiteRT takes not all of those."""
     some = data("forecast_gru")
     script("forecast_gru").build(keras_tuner.HyperParameters(), some).save(tmp_path / "model.keras")
-    original = Original(tmp_path / "model.keras", some.info, some.train[0], False)
+    original = Original(tmp_path / "model.keras", Forecast(), some.info, some.train[0], False)
     assert converted.litert(original, tmp_path / "a.tflite", "litert") == {"format": "LiteRT"}
 
 

@@ -10,7 +10,7 @@ import sys
 import keras
 from rich.console import Console
 
-from kcatalog.recipe import export
+from kcatalog.recipe import export, tasks
 from kcatalog.recipe.commands.options import (
     DebugOption,
     DeviceOptions,
@@ -45,7 +45,9 @@ def export_run(
         "hyperparameters": run.read("hyperparameters.json"),
         "parts": run.read("training.json")["parts"],
     }
-    folder = export.export(export.Job(recipe.name, run.model, run.samples, manifest, data, wanted))
+    task = tasks.of(data)
+    job = export.Job(recipe.name, run.model, run.samples, manifest, task, data, wanted)
+    folder = export.export(job)
     written = rundir.read_json(folder / "manifest.json")
     difference = written["largest_difference"]
     console.print(

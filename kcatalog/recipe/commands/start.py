@@ -11,7 +11,7 @@ from pathlib import Path
 
 import keras
 
-from kcatalog.recipe import devices
+from kcatalog.recipe import devices, tasks
 from kcatalog.recipe.commands.options import STORED, Change, Options, flag, initial
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.files import disk, rundir
@@ -29,7 +29,8 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
     rundir.check_new(options.run_dir)  # before data take their time
     overrides = hyperparameters.parse(settings["overrides"])
     devices.understood(options.devices, 2 if options.hosts else 1)
-    data = recipe.source.load(settings["data"], settings["seed"])
+    data = recipe.load(settings["data"], settings["seed"])
+    tasks.objective_of(recipe, data)  # refused before anything is written
     if settings["folds"] > 1:
         from kcatalog.recipe.search import folds
 
@@ -119,7 +120,7 @@ def _leave_room(settings: dict, options: Options) -> None:
 def same_data(recipe, run: Run, options: Options, folder: Path | None = None) -> Data:
     """The data the run began with; decoded samples are kept in `folder`, or in the run's own."""
     settings = run.facts["settings"]
-    data = recipe.source.load(settings["data"], settings["seed"])
+    data = recipe.load(settings["data"], settings["seed"])
     if data.fingerprint != run.facts["data"]["fingerprint"]:
         raise RecipeError(f"{data.name} has changed since {run.path} began. Start a new run.")
     data.keep(folder or run.path, options.cache_memory)

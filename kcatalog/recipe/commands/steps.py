@@ -35,7 +35,6 @@ class Steps:
         self.recipe, self.options, self.hosts = recipe, options, hosts
         self.profiled = profile.steps(options.profile) if options.profile else None
         self.variants = tuple(variants.parse(options.variants))
-        self.objective = recipe.objective and tasks.objective(recipe.objective)
         self.console = output.console(quiet=hosts.index > 0)
 
     # --- what the command line calls -----------------------------------------------------
@@ -129,7 +128,7 @@ class Steps:
             yield run, data
 
     def _objective(self, data: Data) -> str:
-        return self.objective or tasks.of(data).objective
+        return tasks.objective_of(self.recipe, data)
 
     def _tune(self, run: Run, data: Data, used: Devices) -> None:
         from kcatalog.recipe import search

@@ -16,7 +16,6 @@ from kcatalog.recipe.data import Data, DataInfo
 from kcatalog.recipe.export import (
     converted,
     reduced,
-    serving,
     signatures,
     tf_serving,
     variants,
@@ -29,6 +28,7 @@ from kcatalog.recipe.export.variant_check import VariantCheck
 from kcatalog.recipe.export.versions import keep_newest, newest, of, put_in_place
 from kcatalog.recipe.files import disk
 from kcatalog.recipe.files.rundir import write_json
+from kcatalog.recipe.tasks import Task
 from kcatalog.recipe.terminal.errors import RecipeError
 
 __all__ = ["Job", "export", "keep_newest", "newest", "tolerance"]
@@ -49,6 +49,7 @@ class Job:
         model: the trained model's file.
         samples: an .npz file with `request`, and the live model's outputs for it by name.
         manifest: entries of `manifest.json`; `tolerance` and `data` are used here.
+        task: the model's task.
         data: the recipe's data, on which variants are scored.
         variants: names in `variants.VARIANTS`.
     """
@@ -57,8 +58,14 @@ class Job:
     model: Path
     samples: Path
     manifest: dict
+    task: Task
     data: Data | None = None
     variants: tuple[str, ...] = ()
+
+    @property
+    def info(self) -> DataInfo:
+        """What the manifest says of the data."""
+        return DataInfo.from_record(self.manifest["data"])
 
 
 def tolerance(precision: str, device: str) -> float:
@@ -97,12 +104,12 @@ def export(job: Job) -> Path:
 
 def _write(job: Job, folder: Path, runtimes: Runtimes) -> dict:
     """Write an export and all of its variants. Returns its entries for the manifest."""
-    info, model = DataInfo.from_record(job.manifest["data"]), portable(job.model)
+    info, model = job.info, portable(job.model)
     with np.load(job.samples) as file:
         requests = file["request"]
-    stepwise, why_not = _stepwise(model, requests, info, job.manifest["tolerance"])
+    stepwise, why_not = _stepwise(model, requests, job)
     write = functools.partial(
-        signatures.write, model, info, stepwise=stepwise, dtype=serving.dtype(requests)
+        signatures.write, model, job.task, info, stepwise=stepwise, dtype=_dtype(requests)
     )
     write(folder)
     states = stepwise and {name: list(shape) for name, shape in stepwise.states.items()}
@@ -114,7 +121,7 @@ def _write(job: Job, folder: Path, runtimes: Runtimes) -> dict:
     found["size_bytes"] = variants.size(folder)
     if job.variants:
         makers = _makers(job, write, model, stepwise is not None)
-        check = VariantCheck(job.data, info, job.samples, states)
+        check = VariantCheck(job.data, job.samples, states)
         found["plain"] = check.row(runtimes, "tensorflow", folder)
         found["variants"] = variants.write(
             list(job.variants), makers, folder / "variants", check, runtimes
@@ -122,19 +129,28 @@ def _write(job: Job, folder: Path, runtimes: Runtimes) -> dict:
     return {**found, "versions": _versions()}
 
 
-def _stepwise(model, requests, info: DataInfo, most: float) -> tuple[Stepwise | None, str | None]:
+def _stepwise(model, requests, job: Job) -> tuple[Stepwise | None, str | None]:
     """Return a text model with its states as inputs and outputs, or the reason for having none."""
-    if info.task != "next-character":
+    if not job.task.generates:
         return None, None
     texts, length = READ
     shortest = min(length, *map(len, requests[:texts]))
     codes = np.array([[ord(c) for c in text[:shortest]] for text in requests[:texts]], "int32")
     try:
         stepwise = Stepwise(model)
-        stepwise.check(model, codes, most)
+        stepwise.check(model, codes, job.manifest["tolerance"])
     except Refused as e:
         return None, str(e)
     return stepwise, None
+
+
+def _dtype(requests: np.ndarray) -> str | None:
+    """Return the type of the numbers in requests; None for texts.
+
+    >>> _dtype(np.zeros(1, "uint8")), _dtype(np.array(["a"]))
+    ('uint8', None)
+    """
+    return None if requests.dtype.kind in "OSU" else requests.dtype.name
 
 
 def _checked(runtimes: Runtimes, folder: Path, job: Job) -> dict:
@@ -170,8 +186,7 @@ def _warm_up(runtimes: Runtimes, folder: Path, *about) -> dict:
 
 def _makers(job: Job, write: Callable, model, stepwise: bool) -> dict:
     """Return the writer of each variant: a function of the file that returns manifest entries."""
-    info = DataInfo.from_record(job.manifest["data"])
-    original = Original(job.model, info, job.data.train[0], stepwise)
+    original = Original(job.model, job.task, job.info, job.data.train[0], stepwise)
 
     def smaller(kind):
         def make(file):

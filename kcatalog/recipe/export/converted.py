@@ -108,7 +108,7 @@ def _tensor(spec: keras.InputSpec):
 
 def _representative(original: Original, model: keras.Model) -> Iterator[dict]:
     """Yield inputs one by one for calibration; the states are those of reading a text."""
-    if original.info.task != "next-character":
+    if not original.task.generates:
         (name,) = (x.name for x in model.inputs)
         yield from ({name: original.samples[i][None]} for i in _drawn(original, CALIBRATION))
         return

@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from kcatalog.recipe import export
+from kcatalog.recipe import export, tasks
 from kcatalog.recipe.data import DataInfo
 from kcatalog.recipe.export.stepwise import AFTER
 from kcatalog.recipe.files.rundir import read_json
 from kcatalog.recipe.terminal.errors import RecipeError
 
 CONTEXT = 256  # characters that a model without states reads before each character it writes
-TOP = 5  # most probable classes
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,11 @@ class Exported:
         """The model as a function (`load`), loaded on first use."""
         return load(self.folder)
 
+    @property
+    def task(self) -> tasks.Task:
+        """The task of the model."""
+        return tasks.of_recipe(self.recipe, self.info)
+
     def read(self, files: list[Path]):
         """Return files as the model's input, prepared like the training data."""
         return self.recipe.source.read(files, self.info)
@@ -49,22 +53,11 @@ class Exported:
 
     def describe(self, outputs: dict[str, np.ndarray]) -> list[dict]:
         """Return for each sample what a reader wants to see first, such as the label."""
-        return [self._describe(row) for row in rows(outputs)]
+        return [self.task.describe(row, self.info) for row in rows(outputs)]
 
     def go_on(self, prompt: str, length: int, seed: int) -> str:
         """Return the continuation of a text."""
         return generate(self.answer, prompt, length, self.info.classes, seed)
-
-    def _describe(self, answer: dict[str, np.ndarray]) -> dict:
-        if "label" not in answer:
-            return {name: values.tolist() for name, values in answer.items()}
-        p = answer["probabilities"]
-        most = [int(i) for i in np.argsort(-p, kind="stable")[:TOP]]
-        return {
-            "label": answer["label"].decode(),
-            "probability": float(p.max()),
-            "probabilities": {self.info.classes[i]: float(p[i]) for i in most},
-        }
 
 
 def rows(outputs: dict) -> list[dict]:

@@ -10,9 +10,9 @@ import numpy as np
 from keras import ops
 
 from kcatalog.recipe.data import DataInfo
-from kcatalog.recipe.export import serving
 from kcatalog.recipe.export.portable import portable, unrolled
 from kcatalog.recipe.export.stepwise import Refused, Stepwise
+from kcatalog.recipe.tasks import Task
 
 LONGEST = 256  # steps that are unrolled
 
@@ -23,12 +23,14 @@ class Original:
 
     Args:
         file: the model's file.
+        task: the model's task.
         info: the description of the data.
         samples: training samples.
         stepwise: whether the model runs step by step.
     """
 
     file: Path
+    task: Task
     info: DataInfo
     samples: np.ndarray
     stepwise: bool
@@ -40,7 +42,7 @@ class Original:
             fixed: give sequences a fixed length.
             unroll: unroll recurrent layers.
         """
-        if self.info.task == "next-character":
+        if self.task.generates:
             if not self.stepwise:
                 raise Refused("text models are converted step by step, and this one has no `step`")
             return _one_step(Stepwise(unrolled(self.file, steps=1)))
@@ -61,7 +63,7 @@ class Original:
         _hold_constants(model)
         shape = tuple(self.info.input_shape) if fixed else entry.shape[1:]
         raw = keras.Input(entry.shape[1:], dtype=self.samples.dtype.name, name=entry.name)
-        return keras.Model(raw, _Named(model, self.info)(raw)), {raw.name: shape}
+        return keras.Model(raw, _Named(model, self.task)(raw)), {raw.name: shape}
 
 
 class _Named(keras.layers.Layer):
@@ -70,12 +72,12 @@ class _Named(keras.layers.Layer):
     Keras exports a model's default call to ONNX, and augmentation layers augment by default.
     """
 
-    def __init__(self, model: keras.Model, info: DataInfo):
+    def __init__(self, model: keras.Model, task: Task):
         super().__init__()
-        self.model, self.info = model, info
+        self.model, self.task = model, task
 
     def call(self, x):
-        return serving.named(self.model(x, training=False), self.info)
+        return self.task.named(self.model(x, training=False))
 
 
 class _OneStep(keras.layers.Layer):

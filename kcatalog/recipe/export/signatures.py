@@ -1,34 +1,22 @@
-"""A SavedModel's signatures: what can be asked of it, by name.
-
-classification: the recipe's raw input -> scores, probabilities, label; also `scores` alone,
-    `top_classes`, and `classify`, which reads tf.Examples as TensorFlow Serving's classify does.
-next-character: text -> probabilities of the character that comes next; and `step`, the same
-    with the recurrent layers' state in and out (`stepwise`).
-embedding: the recipe's raw input -> embedding.
-forecast: the series' end, raw -> forecast, low, high, each a number per step ahead.
-
-Of images there is also `serving_bytes`, which takes files: PNG, JPEG, BMP, GIF.
-"""
+"""A SavedModel's signatures. `Task.signatures` lists them; this module gives them their inputs."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
 
-from kcatalog.recipe.data import DataInfo
-from kcatalog.recipe.export import serving
+from kcatalog.recipe.data import DataInfo, inputs
 from kcatalog.recipe.export.stepwise import Stepwise
-
-DEFAULT = "serving_default"
-TOP = 5  # classes named of many
-REPLACEMENT = 0xFFFD  # for bytes that are no UTF-8
+from kcatalog.recipe.tasks import Task
 
 
 def write(
     model: keras.Model,
+    task: Task,
     info: DataInfo,
     folder: Path,
     weights: Callable = contextlib.nullcontext,
@@ -39,25 +27,27 @@ def write(
 
     Args:
         model: a portable model on the TensorFlow backend (`portable`).
+        task: names the signatures and the outputs.
         info: of the data.
         folder: the SavedModel directory to make.
         weights: a context in which the model has other weights than its own (`reduced`).
         stepwise: the model with its state in and out, if it has one.
-        dtype: what raw numbers come as, where that is not what the model computes with.
+        dtype: the type of raw numbers, if the model does not compute with it.
     """
     archive = keras.export.ExportArchive()
     for layer in _without_weights(model):
         archive.track(layer)
-    text = info.task == "next-character"
-    found = _of_text(model, weights, stepwise) if text else _of_samples(model, info, weights, dtype)
-    for name, (function, spec) in found.items():
-        archive.add_endpoint(name, function, input_signature=[spec])
+    served = Served(model, task, info, weights, stepwise, dtype)
+    for name, signature in task.signatures(served, info).items():
+        if signature is not None:
+            function, spec = signature
+            archive.add_endpoint(name, function, input_signature=[spec])
     archive.write_out(str(folder), verbose=False)
 
 
 def _without_weights(model) -> Iterator[keras.layers.Layer]:
-    """Layers that may hold tables, which have to be tracked. Weights are found by themselves, and
-    tracked as well they would be written twice."""
+    """Yield layers that may hold tables, which have to be tracked. Keras finds weights by itself,
+    and would write those of tracked layers twice."""
     for layer in model.layers:
         if not layer.variables:
             yield layer
@@ -65,96 +55,67 @@ def _without_weights(model) -> Iterator[keras.layers.Layer]:
             yield from _without_weights(layer)
 
 
-def _of_samples(model, info: DataInfo, weights: Callable, dtype: str | None) -> dict[str, tuple]:
-    import tensorflow as tf
+class Served:
+    """A model inside the graph, for `Task.signatures` to build functions with.
 
-    entry = model.inputs[0]
-    raw = tf.TensorSpec(entry.shape, dtype or entry.dtype, name=info.input_name)
+    Called, it returns the model's outputs. `raw` is the TensorSpec of its input, and `answer` a
+    function from the raw input to the named outputs, traced once for all signatures. `of_raw`,
+    `of_images` and `of_examples` make signatures of functions of the raw input; the last two
+    return None where the input is no image, or cannot be a tf.Example. `step` and `states` belong
+    to a model that takes its state as an input (`Stepwise`).
+    """
 
-    @tf.function(input_signature=[raw], autograph=False)
-    def answer(x):  # traced once for all signatures
-        with weights():
-            return serving.named(model(x, training=False), info)
+    def __init__(self, model, task: Task, info: DataInfo, weights: Callable, stepwise, dtype):
+        import tensorflow as tf
 
-    sized = None not in raw.shape[1:]
-    image = info.input_name == "image" and sized and raw.shape[-1] in (1, 3)
-    files = tf.TensorSpec([None], tf.string, name="image_bytes")
-    if info.task != "classification":
-        found = {DEFAULT: (answer, raw)}
-        if image:
-            found["serving_bytes"] = (lambda b: answer(_decoded(b, raw)), files)
-        return found
-
-    classes = tf.constant(info.classes)
-
-    def serve(x):
-        answers = answer(x)
-        return {**answers, "label": tf.gather(classes, tf.argmax(answers["scores"], axis=-1))}
-
-    def top(x):
-        probabilities = answer(x)["probabilities"]
-        highest, which = tf.math.top_k(probabilities, min(TOP, len(info.classes)))
-        return {"top_labels": tf.gather(classes, which), "top_probabilities": highest}
-
-    def classify(inputs):
-        answers = top(_parsed(inputs, raw))
-        return {"classes": answers["top_labels"], "scores": answers["top_probabilities"]}
-
-    def serve_bytes(image_bytes):
-        answers = top(_decoded(image_bytes, raw))
-        first = {
-            "label": answers["top_labels"][:, 0],
-            "probability": answers["top_probabilities"][:, 0],
-        }
-        return {**first, **answers}
-
-    found = {
-        DEFAULT: (serve, raw),
-        "scores": (lambda x: {"scores": answer(x)["scores"]}, raw),
-        "top_classes": (top, raw),
-    }
-    if raw.dtype != tf.string and None not in raw.shape[2:]:
-        found["classify"] = (classify, tf.TensorSpec([None], tf.string, name="inputs"))
-    if image:
-        found["serving_bytes"] = (serve_bytes, files)
-    return found
-
-
-def _of_text(model, weights: Callable, stepwise: Stepwise | None) -> dict[str, tuple]:
-    """Texts of different length share a batch: they are padded behind, and as the model is
-    causal, the answer at a text's last character does not depend on the padding."""
-    import tensorflow as tf
-
-    def read(text):
-        text = tf.where(text == "", "\n", text)  # an empty text: the beginning of a line
-        codes = tf.strings.unicode_decode(text, "UTF-8", replacement_char=REPLACEMENT)
-        lengths = tf.cast(codes.row_lengths(), tf.int32)
-        return tf.cast(codes.to_tensor(), model.inputs[0].dtype), lengths
-
-    def at_the_end(scores, lengths):
-        last = tf.gather(tf.cast(scores, tf.float32), lengths - 1, axis=1, batch_dims=1)
-        return {"probabilities": tf.nn.softmax(last)}
-
-    def serve(text):
-        codes, lengths = read(text)
-        with weights():
-            return at_the_end(model(codes, training=False), lengths)
-
-    def step(inputs):
-        codes, lengths = read(inputs["text"])
-        with weights():
-            scores, after = stepwise(codes, inputs, tf.sequence_mask(lengths))
-        return {**at_the_end(scores, lengths), **after}
-
-    text = tf.TensorSpec([None], tf.string, name="text")
-    found = {DEFAULT: (serve, text)}
-    if stepwise is not None:
-        states = {
+        self._model, self._task, self._weights, self._stepwise = model, task, weights, stepwise
+        entry = model.inputs[0]
+        self.raw = tf.TensorSpec(entry.shape, dtype or entry.dtype, name=info.input_name)
+        self.states = {
             name: tf.TensorSpec([None, *shape], tf.float32, name=name)
-            for name, shape in stepwise.states.items()
+            for name, shape in (stepwise.states if stepwise else {}).items()
         }
-        found["step"] = (step, {"text": text, **states})
-    return found
+        self._image = inputs.kind(info.input_name).image
+
+    def __call__(self, x):
+        with self._weights():
+            return self._model(x, training=False)
+
+    def step(self, *args) -> tuple:
+        """Return the outputs of each step and the states after the last (`Stepwise`)."""
+        with self._weights():
+            return self._stepwise(*args)
+
+    @functools.cached_property
+    def answer(self) -> Callable:
+        import tensorflow as tf
+
+        def answer(x):
+            return self._task.named(self(x))
+
+        return tf.function(answer, input_signature=[self.raw], autograph=False)
+
+    def of_raw(self, function: Callable) -> tuple:
+        """Return a signature that takes the raw input."""
+        return function, self.raw
+
+    def of_images(self, function: Callable) -> tuple | None:
+        """Return a signature that takes files: PNG, JPEG, BMP, GIF."""
+        import tensorflow as tf
+
+        if not self._image or None in self.raw.shape[1:] or self.raw.shape[-1] not in (1, 3):
+            return None
+        files = tf.TensorSpec([None], tf.string, name="image_bytes")
+        return lambda image_bytes: function(_decoded(image_bytes, self.raw)), files
+
+    def of_examples(self, function: Callable) -> tuple | None:
+        """Return a signature that takes serialized tf.Examples."""
+        import tensorflow as tf
+
+        if self.raw.dtype == tf.string or None in self.raw.shape[2:]:
+            return None
+        examples = tf.TensorSpec([None], tf.string, name="inputs")
+        return lambda inputs: function(_parsed(inputs, self.raw)), examples
 
 
 def _decoded(files, raw):

@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from kcatalog.recipe import tasks
-from kcatalog.recipe.data import Data, DataInfo
+from kcatalog.recipe.data import Data
 from kcatalog.recipe.data.files import draw, take
-from kcatalog.recipe.export import serving
 from kcatalog.recipe.export.runtimes import Runtimes
 
 TEXTS = 64  # windows of a text that are scored; each of their characters is a call
@@ -24,13 +23,11 @@ class VariantCheck:
 
     Args:
         data: the recipe's data, for the test split.
-        info: the description of the data.
         samples: an .npz file of the run, with the live model's outputs.
         states: names and shapes of the states, if the model runs step by step.
     """
 
     data: Data
-    info: DataInfo
     samples: Path
     states: dict | None
 
@@ -49,16 +46,20 @@ class VariantCheck:
     def _asked(self) -> dict:
         """Return the test split, beginning with the samples whose live outputs are known.
 
-        For embeddings, the samples that test samples are compared with follow.
+        The samples that test samples are compared with follow, if the task has some.
         """
         with np.load(self.samples) as file:
             want = {key: file[key] for key in file.files if key != "request"}
         x = take(self.data.test[0], self._order)
         if self.states:
             x, want = x[:TEXTS], {key: values[:TEXTS] for key, values in want.items()}
-        elif self.info.task == "embedding":
-            x = np.concatenate([x, self.data.train[0], self.data.validation[0]])
-        return {"request": x if self.states else serving.request(x, self.info), **want}
+        elif known := self._task.known(self.data, "test"):
+            x = np.concatenate([x, known[0]])
+        return {"request": x if self.states else self._task.request(x), **want}
+
+    @property
+    def _task(self) -> tasks.Task:
+        return tasks.of(self.data)
 
     @functools.cached_property
     def _order(self) -> np.ndarray:
@@ -70,12 +71,11 @@ class VariantCheck:
 
     def _scored(self, answers: dict) -> dict:
         """Return the score on the test split; a text model without steps has none."""
-        task, labels = tasks.of(self.data), self.data.test[1][self._order]
-        if self.info.task == "next-character" and not self.states:
+        task, labels = self._task, self.data.test[1][self._order]
+        if task.generates and not self.states:
             return {"score": None}
-        outputs, known = serving.outputs(answers, self.info), ()
-        if self.info.task == "embedding":
-            outputs, gallery = outputs[: len(labels)], outputs[len(labels) :]
-            known = (gallery, np.concatenate([self.data.train[1], self.data.validation[1]]))
+        outputs, known = task.outputs(answers), task.known(self.data, "test")
+        if known:
+            outputs, known = outputs[: len(labels)], (outputs[len(labels) :], known[1])
         labels = labels[: len(outputs)]
         return {"score": task.score(labels, outputs, *known), "scored_samples": len(labels)}

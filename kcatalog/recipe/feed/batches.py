@@ -11,44 +11,10 @@ from kcatalog.recipe import devices
 from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.samplers import MPerClass
 
-FEWEST_STEPS = 30
 MOST_BYTES = 2**23  # of samples in a batch for evaluation
 
 
 Shard = tuple[int, int]  # which host this is, and of how many
-
-
-def batches_of(data, hp, batch_size: int, seed: int, shard: Shard = (0, 1)) -> Batches | Balanced:
-    """The training part's batches: for an embedding several samples of each of some classes.
-
-    Hyperparameters called "batch_size" and "samples_per_class" are obeyed. `shard` is this
-    host's number and how many there are: each yields its part of every batch, so that together
-    they see the batches that one host alone would see.
-    """
-    batch_size = hp.values.get("batch_size", batch_size)
-    if data.task != "embedding":
-        return Batches(*data.train, batch_size, seed, shard)
-    samples = hp.values.get("samples_per_class", 4)
-    classes = min(len(np.unique(data.train[1])), max(2, batch_size // samples))
-    _divisible("classes in a batch", classes, shard[1], "hosts")
-    _divisible("samples in a batch", classes * samples, devices.replicas(), "devices")
-    return Balanced(
-        *data.train,
-        classes_per_batch=classes,
-        samples_per_class=samples,
-        steps_per_epoch=steps_per_epoch(data, batch_size),
-        seed=seed,
-        shard=shard[0],
-        shards=shard[1],
-    )
-
-
-def steps_per_epoch(data, batch_size: int) -> int:
-    """Batches an epoch. For an embedding that is 30 at least: there are many more pairs than
-    samples, and epochs of a few steps would spend their time on looking at the validation part.
-    """
-    steps = max(1, len(data.train[0]) // batch_size)
-    return max(FEWEST_STEPS, steps) if data.task == "embedding" else steps
 
 
 class Batches(keras.utils.PyDataset):
@@ -71,8 +37,8 @@ class Batches(keras.utils.PyDataset):
         super().__init__()
         self.x, self.y, self.seed, self.shard = x, y, seed, shard
         self.batch_size = min(batch_size, len(x))
-        _divisible("samples in a batch", self.batch_size, shard[1], "hosts")
-        _divisible("samples in a batch", self.batch_size, devices.replicas(), "devices")
+        check_divisible("samples in a batch", self.batch_size, shard[1], "hosts")
+        check_divisible("samples in a batch", self.batch_size, devices.replicas(), "devices")
         self.start(epoch=0)
 
     def start(self, epoch: int) -> None:
@@ -110,7 +76,8 @@ class Balanced(MPerClass):
         """Nothing: `start` says which epoch it is."""
 
 
-def _divisible(what: str, number: int, parts: int, kind: str) -> None:
+def check_divisible(what: str, number: int, parts: int, kind: str) -> None:
+    """Refuse a number that hosts or devices cannot share evenly."""
     if number % parts:
         raise RecipeError(
             f"The {what} must be a multiple of the {parts} {kind} that share it. "

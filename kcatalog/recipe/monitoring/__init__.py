@@ -17,7 +17,7 @@ from pathlib import Path
 import keras
 
 from kcatalog.callbacks import ActivationStatistics, GradientFlow, StepSize
-from kcatalog.recipe.data.files import some
+from kcatalog.recipe import tasks
 from kcatalog.recipe.monitoring import hparams, pictures
 from kcatalog.recipe.monitoring.graph import Graph
 from kcatalog.recipe.monitoring.hparams import active as active
@@ -26,7 +26,6 @@ from kcatalog.recipe.monitoring.weights import WeightHistograms
 
 # What measuring may take of the time of training. The rest of 3 % is for curves and histograms.
 SHARES = {StepSize: 0.003, ActivationStatistics: 0.006, GradientFlow: 0.008, Pictures: 0.008}
-PROBE = 32  # samples
 MEASUREMENTS = 30  # a training
 
 
@@ -87,9 +86,8 @@ def statistics(folder: Path, data, epochs: int, batches, watch: bool = False) ->
 
     A training too short to pay for them goes without, unless `watch` says they are wanted.
     """
-    # an embedding that fits its batch has no gradient left, which is no fault
-    vanishing = 0.0 if data.task == "embedding" else 1e-7
-    probe = batches[0] if data.task == "embedding" else some(*data.train, PROBE)
+    task = tasks.of(data)
+    probe = task.probe(data, batches)
 
     def how(part, name: str) -> dict:
         return {
@@ -101,7 +99,7 @@ def statistics(folder: Path, data, epochs: int, batches, watch: bool = False) ->
     return [
         StepSize(**how(StepSize, "steps")),
         ActivationStatistics(probe, **how(ActivationStatistics, "activations")),
-        GradientFlow(probe, vanishing=vanishing, **how(GradientFlow, "gradients")),
+        GradientFlow(probe, vanishing=task.vanishing, **how(GradientFlow, "gradients")),
     ]
 
 

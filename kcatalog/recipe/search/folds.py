@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from kcatalog.recipe import tasks
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.data.files import join, take
 from kcatalog.recipe.terminal.errors import RecipeError
@@ -15,10 +16,10 @@ from kcatalog.recipe.terminal.errors import RecipeError
 def check(data: Data, count: int) -> None:
     """Whether the data can be cut into so many folds."""
     labels = data.train[1]
-    if data.task not in ("classification", "embedding") or np.ndim(labels) != 1:
+    if not tasks.of(data).stratified or np.ndim(labels) != 1:
         raise RecipeError(
             f"--folds must be left out for {data.name}: folds need one label per sample, and the "
-            f"task is {data.task!r}."
+            f"task is {str(data.task)!r}."
         )
     counts = np.bincount(np.concatenate([labels, data.validation[1]]))
     fewest = int(np.argmin(counts))

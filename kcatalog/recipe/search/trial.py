@@ -22,8 +22,8 @@ import numpy as np
 from kcatalog.recipe import monitoring, tasks
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.feed import pipeline
-from kcatalog.recipe.feed.batches import batches_of
 from kcatalog.recipe.search import folds
+from kcatalog.recipe.tasks import batches_of
 from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.recipe.training import loss_switch
 from kcatalog.recipe.training.checkpoint import Checkpoint
@@ -103,7 +103,7 @@ class Training:
                 epochs=epochs,
                 initial_epoch=start,
                 callbacks=[
-                    *tasks.validated(data),
+                    *tasks.of(data).validation_callbacks(data),
                     *loss_switch.callbacks(model),
                     *monitoring.trial_callbacks(logs, trial, self.objective, data, epochs, batches),
                     checkpoint,

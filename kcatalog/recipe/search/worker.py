@@ -65,7 +65,7 @@ def joined(recipe, asked, console: Console) -> Iterator[Joined]:
     run = Run(path, rundir.read_json(path / "run.json"))
     settings = run.facts["settings"]
     with _stops(), presence.present(run.tuning / WORKERS) as name:
-        data = recipe.source.load(settings["data"], settings["seed"])
+        data = recipe.load(settings["data"], settings["seed"])
         distributed.check(terms["facts"], {"data": data.fingerprint})
         data.keep(Path(tempfile.gettempdir()), asked.cache_memory)  # which is not shared
         console.print(f"{recipe.name} on {data.name} in {path}, as {name}")

@@ -108,7 +108,7 @@ def predict_samples(exported: Exported, body: bytes) -> dict:
 def predict_file(exported: Exported, body: bytes, suffix: str, length: int, seed: int) -> dict:
     """Answer for one file as `predict` does; a text model continues the text."""
     x = requests.read_file(body, suffix, exported)
-    if exported.info.task == "next-character":
+    if exported.task.generates:
         return {"continuation": exported.go_on(x[0], length, seed)}
     return exported.describe(_outputs(exported, x))[0]
 

@@ -6,12 +6,12 @@ import html
 import string
 from importlib import resources
 
-from kcatalog.recipe.serve import requests
+from kcatalog.recipe.data import inputs
 
 
 def page(recipe: str, version: str, input_name: str, url: str) -> str:
     """Return the page as HTML."""
-    kinds = requests.files(input_name)
+    kinds = inputs.kind(input_name).files
     text = "text/plain" in kinds
     words = {
         "recipe": recipe,
@@ -30,5 +30,5 @@ def page(recipe: str, version: str, input_name: str, url: str) -> str:
 
 def curl(input_name: str, url: str) -> str:
     """Return a shell command that sends a file."""
-    kind, suffix = next(iter(requests.files(input_name).items()))
+    kind, suffix = next(iter(inputs.kind(input_name).files.items()))
     return f"curl -H 'Content-Type: {kind}' --data-binary @file{suffix} {url}/predict"

@@ -9,30 +9,17 @@ from pathlib import Path
 import numpy as np
 from starlette.exceptions import HTTPException
 
+from kcatalog.recipe.data import inputs
 from kcatalog.recipe.terminal.errors import RecipeError
 
 MAX_SAMPLES = 256
 MAX_CHARACTERS = 1024  # of a text
-WAV = {"audio/wav": ".wav", "audio/wave": ".wav", "audio/x-wav": ".wav"}
-CSV = {"text/csv": ".csv"}
-FILES = {  # by input: content types, and the file suffix of each
-    "image": {"image/png": ".png", "image/jpeg": ".jpg"},
-    "waveform": WAV,
-    "frames": CSV,
-    "history": CSV,
-    "characters": {"text/plain": ".txt"},
-}
 FORMS = 'The body must be a JSON object with either "instances" or "inputs".'
-
-
-def files(input_name: str) -> dict[str, str]:
-    """Return the content types of the files a model reads, each with its file suffix."""
-    return FILES.get(input_name) or {k: s for kinds in FILES.values() for k, s in kinds.items()}
 
 
 def suffix(content_type: str, input_name: str) -> str:
     """Return the suffix of a file with this content type."""
-    kinds, kind = files(input_name), content_type.partition(";")[0].strip().lower()
+    kinds, kind = inputs.kind(input_name).files, content_type.partition(";")[0].strip().lower()
     if kind not in kinds:
         raise HTTPException(415, f"The Content-Type must be one of {', '.join(kinds)}.")
     return kinds[kind]

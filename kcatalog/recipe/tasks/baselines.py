@@ -11,7 +11,7 @@ import numpy as np
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.data.base import need
 from kcatalog.recipe.data.files import draw, join, take
-from kcatalog.recipe.tasks import forecasts
+from kcatalog.recipe.tasks.forecast import last_season, percentage_error
 
 Baseline = tuple[str, float]  # what it is, and its score on the test part
 
@@ -75,18 +75,18 @@ def ridge(data: Data) -> Baseline:
     the history; the penalty is the one that does best on the validation part.
     """
     regression = need("sklearn.linear_model", "scikit-learn").Ridge
-    season, before = data.details.season, forecasts.last_season
-    scale = float(np.std(data.train[1] - before(data, data.train[0]))) or 1.0
+    season = data.details.season
+    scale = float(np.std(data.train[1] - last_season(data, data.train[0]))) or 1.0
 
     def fit(penalty, *parts):
         x, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         model = regression(penalty, solver="svd")
-        return model.fit(differences(x), (y - before(data, x)) / scale)
+        return model.fit(differences(x), (y - last_season(data, x)) / scale)
 
     def error(model, part):
         x, y = part
-        forecast = before(data, x) + scale * model.predict(differences(x))
-        return forecasts.percentage_error(y, np.repeat(forecast[..., None], 3, axis=-1))
+        forecast = last_season(data, x) + scale * model.predict(differences(x))
+        return percentage_error(y, np.repeat(forecast[..., None], 3, axis=-1))
 
     def differences(x):
         return (x[:, season:] - x[:, :-season]) / scale

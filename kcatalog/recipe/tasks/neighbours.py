@@ -1,4 +1,4 @@
-"""How good embeddings are: whether the samples nearest to a sample are of its class.
+"""Retrieval scores of embeddings: whether the nearest samples are of a sample's own class.
 
 Nearness is the cosine of the angle between two embeddings.
 """
@@ -10,17 +10,15 @@ import numpy as np
 
 from kcatalog.ops import retrieval_scores
 from kcatalog.recipe.data import Data
-from kcatalog.recipe.data.files import join, some
 from kcatalog.recipe.feed import pipeline
 
 CHUNK = 1024  # samples searched for at a time
-MOST_REFERENCES = 5000  # of the training part, each epoch; the test part is compared with all
 
 Gallery = tuple[np.ndarray, np.ndarray]  # embeddings of samples whose labels are known; the labels
 
 
 def nearest_labels(embeddings: np.ndarray, known: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The label of the nearest known sample, for each of `embeddings`.
+    """Return the label of the nearest known sample, for each of `embeddings`.
 
     >>> known, labels = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([7, 8])
     >>> nearest_labels(np.array([[2.0, 1.0], [-1.0, 1.0]]), known, labels).tolist()
@@ -32,7 +30,7 @@ def nearest_labels(embeddings: np.ndarray, known: np.ndarray, labels: np.ndarray
 
 
 def retrieval(embeddings: np.ndarray, labels: np.ndarray, gallery: Gallery | None = None) -> dict:
-    """Recall@1 and MAP@R of searching for each sample among the others, or in a gallery.
+    """Return recall@1 and MAP@R of searching for each sample among the others, or in a gallery.
 
     >>> angles = np.deg2rad([0, 10, 40, 22])
     >>> retrieval(np.stack([np.cos(angles), np.sin(angles)], axis=1), np.array([7, 7, 7, 8]))
@@ -43,65 +41,48 @@ def retrieval(embeddings: np.ndarray, labels: np.ndarray, gallery: Gallery | Non
     return {"recall@1": scores["recall_at_k"], "MAP@R": scores["map_at_r"]}
 
 
-def embed(model, x) -> np.ndarray:
-    """A model's embeddings."""
-    return pipeline.predict(model, x).astype("float32")
+def validation_scores(found: np.ndarray, labels: np.ndarray, known: np.ndarray, its_labels) -> dict:
+    """Return retrieval scores of validation samples, NaN if an embedding is not finite.
 
-
-def gallery(model, data: Data) -> Gallery:
-    """What a test sample is compared with: everything that was known before."""
-    x = join(data.train[0], data.validation[0])
-    return embed(model, x), np.concatenate([data.train[1], data.validation[1]])
-
-
-def references(model, data: Data) -> Gallery:
-    """What a validation sample is compared with: samples that were trained on, not itself."""
-    x, y = some(*data.train, MOST_REFERENCES)
-    return embed(model, x), y
-
-
-def validation_scores(model, data: Data) -> dict[str, float]:
-    """How the validation part is found in the training part; NaN if an embedding is not finite.
-
-    `val_margin` is what recipes choose by: how much nearer the nearest friend is than the
-    nearest stranger, in cosines, on average. On a split of some dozen samples recall and MAP@R
-    turn on one or two of them.
+    Recipes choose by `val_margin`: on a split of some dozen samples, recall and MAP@R depend on one
+    or two of them.
     """
-    (known, y), found = references(model, data), embed(model, data.validation[0])
     if not (np.isfinite(known).all() and np.isfinite(found).all()):
         return dict.fromkeys(("val_margin", "val_map_at_r", "val_recall_at_1"), float("nan"))
-    labels = data.validation[1]
-    scores = retrieval(found, labels, (known, y))
+    scores = retrieval(found, labels, (known, its_labels))
     return {
-        "val_margin": margin(found, labels, known, y),
+        "val_margin": margin(found, labels, known, its_labels),
         "val_map_at_r": scores["MAP@R"],
         "val_recall_at_1": scores["recall@1"],
     }
 
 
 def margin(embeddings: np.ndarray, labels: np.ndarray, known: np.ndarray, known_labels) -> float:
-    """The cosine to the nearest friend minus that to the nearest stranger, on average.
+    """Return the mean difference of cosines: to the nearest positive, and to the nearest negative.
 
     >>> known, labels = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([7, 8])
     >>> margin(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([7, 8]), known, labels)
     0.0
     """
     cosines, same = _unit(embeddings) @ _unit(known).T, labels[:, None] == known_labels
-    friend = np.max(cosines, axis=1, where=same, initial=-1.0)
-    stranger = np.max(cosines, axis=1, where=~same, initial=-1.0)
-    return float(np.mean(friend - stranger))
+    positive = np.max(cosines, axis=1, where=same, initial=-1.0)
+    negative = np.max(cosines, axis=1, where=~same, initial=-1.0)
+    return float(np.mean(positive - negative))
 
 
 def _unit(x: np.ndarray) -> np.ndarray:
     return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
 
 
-class ValidationMargin(keras.callbacks.Callback):
-    """Adds the validation scores to each epoch's logs; it has to come first."""
+class ValidationScores(keras.callbacks.Callback):
+    """A callback that adds the validation scores to each epoch's logs; it has to come first."""
 
-    def __init__(self, data: Data):
+    def __init__(self, task, data: Data):
         super().__init__()
-        self.data = data
+        self.task, self.data = task, data
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        logs.update(validation_scores(self.model, self.data))
+        x, labels = self.data.validation
+        gallery = self.task.gallery(self.model, self.data, "validation")
+        found = pipeline.predict(self.model, x).astype("float32")
+        logs.update(validation_scores(found, labels, *gallery))

@@ -9,11 +9,11 @@ from rich.console import Console
 
 from kcatalog.recipe import monitoring, tasks
 from kcatalog.recipe.feed import pipeline
-from kcatalog.recipe.feed.batches import batches_of
 from kcatalog.recipe.feed.input_stalls import Waiting
 from kcatalog.recipe.files import keras_file
 from kcatalog.recipe.monitoring import parts
 from kcatalog.recipe.monitoring.profile import Profile
+from kcatalog.recipe.tasks import batches_of
 from kcatalog.recipe.training import loss_switch
 from kcatalog.recipe.training.checkpoint import Checkpoint
 
@@ -63,7 +63,7 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
         epochs=plan.epochs,
         initial_epoch=start,
         callbacks=[
-            *tasks.validated(data),
+            *tasks.of(data).validation_callbacks(data),
             *loss_switch.callbacks(model),
             keras.callbacks.TerminateOnNaN(),
             *watching,

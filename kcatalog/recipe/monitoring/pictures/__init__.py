@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from kcatalog.recipe import tasks
+from kcatalog.recipe.data import inputs
+from kcatalog.recipe.terminal.errors import RecipeError
 
 SHOWN = 8  # sounds in a picture
 ATTENDED = 3  # samples with attention maps, fewer with many attention layers
@@ -33,8 +35,7 @@ class Predictions:
     @functools.cached_property
     def probabilities(self) -> np.ndarray | None:
         """Class probabilities, if the model's outputs are logits, else None."""
-        scored = self.data.task in ("classification", "next-character")
-        return tasks.probabilities(self.outputs) if scored else None
+        return tasks.of(self.data).probabilities(self.outputs)
 
 
 def writer(folder: Path):
@@ -46,18 +47,19 @@ def writer(folder: Path):
 
 
 def while_training(writer, predictions: Predictions, step: int) -> None:
-    """Draw a confusion matrix, sample predictions, worst mistakes, precision and recall."""
+    """Draw the task's texts and figures that are cheap enough to draw during training."""
     import tensorflow as tf
 
     if not np.isfinite(predictions.outputs).all():
         return
     with tf.device("CPU:0"), writer.as_default(step):
-        if predictions.data.task != "forecast":
-            _of_classes(predictions, step)
+        for write in _chosen(predictions.data, TEXTS).values():
+            write(predictions)
+        _draw(_chosen(predictions.data, FIGURES), predictions)
 
 
 def at_the_end(writer, predictions: Predictions, model) -> None:
-    """Draw the same as while training, and calibration, sound, attention and forecasts."""
+    """Draw the same as while training, and figures that are worth drawing once, with attention."""
     import tensorflow as tf
 
     from kcatalog.recipe.monitoring.pictures import figures
@@ -65,91 +67,174 @@ def at_the_end(writer, predictions: Predictions, model) -> None:
     while_training(writer, predictions, step=0)
     if np.isfinite(predictions.outputs).all() and figures.available():
         with tf.device("CPU:0"), writer.as_default(0):
-            for name, figure in _in_detail(predictions, model):
+            _draw(_chosen(predictions.data, FINAL_FIGURES), predictions)
+            for name, figure in _attention(predictions, model):
                 figures.log(name, figure)
 
 
-def _of_classes(predictions: Predictions, step: int) -> None:
-    import tensorflow as tf
+def while_training_has(data) -> bool:
+    """Return whether a task has anything to draw while training."""
+    return bool(_chosen(data, TEXTS) or _chosen(data, FIGURES))
 
-    from kcatalog.recipe.monitoring.pictures import figures, mistakes, precision_recall
 
-    data, (_, y), p = predictions.data, predictions.samples, predictions.probabilities
-    if data.task == "next-character":
-        tf.summary.text("sample predictions", _characters(data, y, predictions.predicted))
-        tf.summary.text(MISTAKES, mistakes.character_table(y, p, data.classes))
-    if data.task == "classification":
-        tf.summary.text(MISTAKES, mistakes.table(y, p, data.classes))
-        precision_recall.write(y, p, data.classes, step)
-    if not figures.available():
+def _chosen(data, table: dict[str, Callable]) -> dict[str, Callable]:
+    """Return the functions of a table that the task or the kind of input asks for, by name."""
+    found, known = {}, {**TEXTS, **FIGURES, **FINAL_FIGURES}
+    for picture in (*tasks.of(data).pictures, *inputs.kind(data.input_name).pictures):
+        if callable(picture):  # a task's own figure
+            if table is FIGURES:
+                found[picture.__name__.replace("_", " ")] = picture
+        elif picture not in known:
+            raise RecipeError(
+                f"The task {str(data.task)!r} asks for the picture {picture!r}, which is none of "
+                f"{', '.join(known)}."
+            )
+        elif picture in table:
+            found[picture] = table[picture]
+    return found
+
+
+def _draw(chosen: dict[str, Callable], predictions: Predictions) -> None:
+    from kcatalog.recipe.monitoring.pictures import figures
+
+    if chosen and not figures.available():
         warnings.warn(
             "Cannot draw pictures for TensorBoard: matplotlib is not installed. "
             'Install it with: pip install "kcatalog[recipes]"',
             stacklevel=2,
         )
         return
-    for name, figure in _figures(predictions):
+    for name, draw in chosen.items():
+        figure = draw(predictions)
         if figure is not None:
             figures.log(name, figure)
 
 
-def _figures(predictions: Predictions):
-    """Yield the name and the figure of each picture that is drawn while training."""
-    from kcatalog.recipe.monitoring.pictures import samples
+# --- texts ------------------------------------------------------------------------------
+
+
+def _sample_texts(p: Predictions) -> None:
+    import tensorflow as tf
+
+    tf.summary.text("sample predictions", _characters(p.data, p.samples[1], p.predicted))
+
+
+def _table_of_mistakes(p: Predictions) -> None:
+    import tensorflow as tf
+
+    from kcatalog.recipe.monitoring.pictures import mistakes
+
+    tf.summary.text(MISTAKES, mistakes.table(p.samples[1], p.probabilities, p.data.classes))
+
+
+def _table_of_characters(p: Predictions) -> None:
+    import tensorflow as tf
+
+    from kcatalog.recipe.monitoring.pictures import mistakes
+
+    table = mistakes.character_table(p.samples[1], p.probabilities, p.data.classes)
+    tf.summary.text(MISTAKES, table)
+
+
+def _precision_and_recall(p: Predictions) -> None:
+    import tensorflow as tf
+
+    from kcatalog.recipe.monitoring.pictures import precision_recall
+
+    step = tf.summary.experimental.get_step()
+    precision_recall.write(p.samples[1], p.probabilities, p.data.classes, step)
+
+
+# --- figures ----------------------------------------------------------------------------
+
+
+def _confusion_matrix(p: Predictions):
     from kcatalog.recipe.monitoring.pictures.confusion import confusion_matrix
 
-    data, (x, y), predicted = predictions.data, predictions.samples, predictions.predicted
-    yield "confusion matrix", confusion_matrix(y, predicted, data.classes)
-    if data.picture is not None and data.task != "next-character":
-        shown = x, y, predicted, data.classes, data.picture
-        yield "sample predictions", samples.sample_predictions(*shown)
-    if data.picture is not None and data.task == "classification":
-        shown = x, y, predictions.probabilities, data.classes, data.picture
-        yield "worst mistakes", samples.worst_mistakes(*shown)
+    return confusion_matrix(p.samples[1], p.predicted, p.data.classes)
 
 
-def _in_detail(predictions: Predictions, model):
-    """Yield the name and the figure of each picture that is drawn at the end."""
-    from kcatalog.recipe.monitoring.pictures import attention, calibration, spectrogram
+def _sample_predictions(p: Predictions):
+    from kcatalog.recipe.monitoring.pictures import samples
+
+    if p.data.picture is None:
+        return None
+    return samples.sample_predictions(*p.samples, p.predicted, p.data.classes, p.data.picture)
+
+
+def _worst_mistakes(p: Predictions):
+    from kcatalog.recipe.monitoring.pictures import samples
+
+    if p.data.picture is None:
+        return None
+    return samples.worst_mistakes(*p.samples, p.probabilities, p.data.classes, p.data.picture)
+
+
+def _calibration(p: Predictions):
+    from kcatalog.recipe.monitoring.pictures import calibration
+
+    return calibration.calibration_curve(p.samples[1], p.probabilities)
+
+
+def _spectrograms(p: Predictions):
+    from kcatalog.recipe.monitoring.pictures import spectrogram
+
+    chosen, titles = _mistakes_first(p)
+    return spectrogram.spectrograms(p.samples[0][chosen], p.data.details.rate, titles)
+
+
+def _frames(p: Predictions):
+    from kcatalog.recipe.monitoring.pictures import spectrogram
+
+    chosen, titles = _mistakes_first(p)
+    return spectrogram.frames(p.samples[0][chosen], titles)
+
+
+def _mistakes_first(p: Predictions) -> tuple[np.ndarray, list[str]]:
+    """Return the places of some samples, and a caption of each."""
     from kcatalog.recipe.monitoring.pictures.samples import caption
 
-    data, (x, y) = predictions.data, predictions.samples
-    if predictions.probabilities is not None:
-        yield "calibration", calibration.calibration_curve(y, predictions.probabilities)
-    if data.task == "forecast":
-        yield from _of_forecasts(data, predictions.outputs)
-    if data.input_name in ("waveform", "frames"):
-        chosen = np.argsort(predictions.predicted == y, kind="stable")[:SHOWN]  # mistakes first
-        titles = [caption(data.classes, y[i], predictions.predicted[i]) for i in chosen]
-        if data.input_name == "frames":
-            yield "frames", spectrogram.frames(x[chosen], titles)
-        else:
-            yield "spectrograms", spectrogram.spectrograms(x[chosen], data.details.rate, titles)
+    (x, y), classes = p.samples, p.data.classes
+    if not classes:
+        return np.arange(len(x))[:SHOWN], [""] * min(len(x), SHOWN)
+    chosen = np.argsort(p.predicted == y, kind="stable")[:SHOWN]
+    return chosen, [caption(classes, y[i], p.predicted[i]) for i in chosen]
+
+
+def _forecasts(p: Predictions):
+    from kcatalog.recipe.monitoring.pictures import forecast
+    from kcatalog.recipe.tasks.forecast import BAND, coverage
+
+    data, (x, y) = p.data, p.data.test
+    horizon = y.shape[1]
+    context = min(x.shape[1], 2 * max(horizon, data.details.season))
+    title = (
+        f"{data.name}, {horizon} steps ahead: the {BAND:.0f} % prediction interval "
+        f"covers {coverage(y, p.outputs):.1f} %"
+    )
+    return forecast.over_time(x[0, -context:], y, p.outputs, data.details.every, title)
+
+
+def _errors_by_step(p: Predictions):
+    from kcatalog.recipe.monitoring.pictures import forecast
+    from kcatalog.recipe.tasks.forecast import last_season, median
+
+    x, y = p.data.test
+    return forecast.by_horizon(y, median(p.outputs), last_season(p.data, x))
+
+
+def _attention(predictions: Predictions, model):
+    """Yield the name and the figure of each attention map."""
+    from kcatalog.recipe.monitoring.pictures import attention
+
+    x, text = predictions.samples[0], inputs.kind(predictions.data.input_name).characters
     found = attention.scores(model, x[:ATTENDED])
     for layer, calls in found.items():
         for call in calls:
             for i, heads in enumerate(call[: max(1, MOST_MAPS // len(found))]):
-                names = [chr(c) for c in x[i]] if data.input_name == "characters" else None
+                names = [chr(c) for c in x[i]] if text else None
                 title = f"{layer}, sample {i}"
                 yield f"attention/{layer}/sample {i}", attention.maps(heads, names, title)
-
-
-def _of_forecasts(data, outputs: np.ndarray):
-    from kcatalog.recipe.monitoring.pictures import forecast
-    from kcatalog.recipe.tasks import forecasts
-
-    (x, y), horizon = data.test, data.test[1].shape[1]
-    context = min(x.shape[1], 2 * max(horizon, data.details.season))
-    title = (
-        f"{data.name}, {horizon} steps ahead: the {forecasts.BAND:.0f} % prediction interval "
-        f"covers {forecasts.coverage(y, outputs):.1f} %"
-    )
-    yield (
-        "forecasts",
-        forecast.over_time(x[0, -context:], y, outputs, data.details.every, title),
-    )
-    baseline = forecasts.last_season(data, x)
-    yield "errors by step ahead", forecast.by_horizon(y, forecasts.median(outputs), baseline)
 
 
 def _characters(data, y: np.ndarray, predicted: np.ndarray, most: int = 8) -> str:
@@ -164,3 +249,23 @@ def _characters(data, y: np.ndarray, predicted: np.ndarray, most: int = 8) -> st
 
 def _line(classes: Sequence[str], ids: np.ndarray) -> str:
     return "".join(classes[i] for i in ids).replace("\n", "⏎")
+
+
+TEXTS = {
+    "sample texts": _sample_texts,
+    MISTAKES: _table_of_mistakes,
+    "table of worst characters": _table_of_characters,
+    "precision and recall": _precision_and_recall,
+}
+FIGURES = {
+    "confusion matrix": _confusion_matrix,
+    "sample predictions": _sample_predictions,
+    "worst mistakes": _worst_mistakes,
+}
+FINAL_FIGURES = {
+    "calibration": _calibration,
+    "forecasts": _forecasts,
+    "errors by step ahead": _errors_by_step,
+    "frames": _frames,
+    "spectrograms": _spectrograms,
+}

@@ -12,7 +12,6 @@ from kcatalog.recipe import tasks
 from kcatalog.recipe.data.files import some
 from kcatalog.recipe.feed import pipeline
 from kcatalog.recipe.monitoring import pictures
-from kcatalog.recipe.tasks import neighbours
 
 MOST_SAMPLES = 5000  # that are looked at
 FIRST = 1.0  # seconds that the first pictures may take; it compiles the model's prediction
@@ -41,7 +40,7 @@ class Pictures(keras.callbacks.Callback):
     @classmethod
     def of(cls, folder: Path, data, *args) -> list[Pictures]:
         """The callback, where there are pictures that are quickly drawn: not of forecasts."""
-        return [] if data.task == "forecast" else [cls(folder, data, *args)]
+        return [cls(folder, data, *args)] if pictures.while_training_has(data) else []
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._began, self._first_epoch = clock(), None
@@ -78,8 +77,7 @@ class Pictures(keras.callbacks.Callback):
             return
         if self._writer is None:
             self._writer = pictures.writer(self.folder / "validation")
-        embeds = self.data.task == "embedding"
-        known = neighbours.references(self.model, self.data) if embeds else ()
-        predicted = tasks.of(self.data).predicted(outputs, *known)
+        task = tasks.of(self.data)
+        predicted = task.predicted(outputs, *task.gallery(self.model, self.data, "validation"))
         predictions = pictures.Predictions(self.data, (x, y), outputs, predicted)
         pictures.while_training(self._writer, predictions, epoch)

@@ -1,0 +1,102 @@
+"""Classification: one class a sample."""
+
+from __future__ import annotations
+
+import numpy as np
+from keras import ops
+from rich.table import Table
+
+from kcatalog.recipe.tasks.task import Task
+
+TOP = 5  # classes listed
+
+
+class Classification(Task):
+    """One class a sample; models end in logits (batch, classes)."""
+
+    name, measure, better = "classification", "accuracy", "higher"
+    objective = ("val_accuracy", "max")
+    stratified = True
+    pictures = (
+        "confusion matrix",
+        "sample predictions",
+        "worst mistakes",
+        "table of worst mistakes",
+        "precision and recall",
+        "calibration",
+    )
+
+    def score(self, labels, outputs):
+        """Return the accuracy: the fraction of samples whose highest score is their label's.
+
+        >>> Classification().score(np.array([0, 1]), np.array([[2.0, 1.0], [2.0, 1.0]]))
+        0.5
+        """
+        return float(np.mean(self.predicted(outputs) == labels))
+
+    def predicted(self, outputs):
+        return np.argmax(outputs, axis=-1)
+
+    def probabilities(self, outputs):
+        return softmax(outputs)
+
+    def named(self, outputs):
+        scores = ops.cast(outputs, "float32")
+        return {"scores": scores, "probabilities": ops.softmax(scores)}
+
+    def outputs(self, answers):
+        return answers["scores"]
+
+    def signatures(self, served, info):
+        """Return the default with a label, `scores` alone, `top_classes`, `classify` as TensorFlow
+        Serving has it, and `serving_bytes` for images."""
+        import tensorflow as tf
+
+        classes, answer = tf.constant(info.classes), served.answer
+
+        def serve(x):
+            answers = answer(x)
+            return {**answers, "label": tf.gather(classes, tf.argmax(answers["scores"], axis=-1))}
+
+        def top(x):
+            p = answer(x)["probabilities"]
+            highest, places = tf.math.top_k(p, min(TOP, len(info.classes)))
+            return {"top_labels": tf.gather(classes, places), "top_probabilities": highest}
+
+        def classify(x):
+            answers = top(x)
+            return {"classes": answers["top_labels"], "scores": answers["top_probabilities"]}
+
+        def first(x):
+            answers = top(x)
+            label, probability = answers["top_labels"][:, 0], answers["top_probabilities"][:, 0]
+            return {"label": label, "probability": probability, **answers}
+
+        return {
+            "serving_default": served.of_raw(serve),
+            "scores": served.of_raw(lambda x: {"scores": answer(x)["scores"]}),
+            "top_classes": served.of_raw(top),
+            "classify": served.of_examples(classify),
+            "serving_bytes": served.of_images(first),
+        }
+
+    def describe(self, answer, info):
+        p = answer["probabilities"]
+        most = [int(i) for i in np.argsort(-p, kind="stable")[:TOP]]
+        return {
+            "label": answer["label"].decode(),
+            "probability": float(p.max()),
+            "probabilities": {info.classes[i]: float(p[i]) for i in most},
+        }
+
+    def show(self, console, files, described):
+        table = Table("file", "label", "probability")
+        for file, each in zip(files, described, strict=True):
+            table.add_row(str(file), each["label"], f"{each['probability']:.3f}")
+        console.print(table)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return the softmax over the last axis, in float64."""
+    e = np.exp(logits - logits.max(axis=-1, keepdims=True).astype("float64"))
+    return e / e.sum(axis=-1, keepdims=True)

@@ -1,0 +1,101 @@
+"""Embeddings: samples of one class lie close together."""
+
+from __future__ import annotations
+
+import numpy as np
+from keras import ops
+from rich.table import Table
+
+from kcatalog.recipe import devices
+from kcatalog.recipe.data.files import draw, join, some
+from kcatalog.recipe.feed import batches
+from kcatalog.recipe.tasks import baselines, neighbours
+from kcatalog.recipe.tasks.task import Task
+
+FEWEST_STEPS = 30
+MOST_REFERENCES = 5000  # training samples that validation samples are compared with
+
+
+class Embedding(Task):
+    """Samples of one class lie close together; models end in embeddings (batch, features)."""
+
+    name, measure, better = "embedding", "accuracy of the nearest neighbour", "higher"
+    objective = ("val_margin", "max")
+    reported = {"val_margin": "max", "val_map_at_r": "max", "val_recall_at_1": "max"}
+    stratified = True
+    vanishing = 0.0  # an embedding that fits its batch has no gradient left, which is no fault
+    pictures = ("confusion matrix", "sample predictions")
+
+    def batches(self, data, hp, batch_size, seed, shard=(0, 1)):
+        """Return batches of several samples of each of some classes; a hyperparameter
+        "samples_per_class" replaces the 4."""
+        batch_size = hp.values.get("batch_size", batch_size)
+        samples = hp.values.get("samples_per_class", 4)
+        classes = min(len(np.unique(data.train[1])), max(2, batch_size // samples))
+        batches.check_divisible("classes in a batch", classes, shard[1], "hosts")
+        batches.check_divisible(
+            "samples in a batch", classes * samples, devices.replicas(), "devices"
+        )
+        return batches.Balanced(
+            *data.train,
+            classes_per_batch=classes,
+            samples_per_class=samples,
+            steps_per_epoch=self.steps_per_epoch(data, batch_size),
+            seed=seed,
+            shard=shard[0],
+            shards=shard[1],
+        )
+
+    def steps_per_epoch(self, data, batch_size):
+        """Return 30 at least: there are many more pairs than samples, and epochs of a few steps
+        would spend their time on the validation split."""
+        return max(FEWEST_STEPS, super().steps_per_epoch(data, batch_size))
+
+    def validation_callbacks(self, data):
+        return [neighbours.ValidationScores(self, data)]
+
+    def probe(self, data, batches):
+        return batches[0]
+
+    def score(self, labels, outputs, known, its_labels):
+        """Return the fraction of samples whose nearest known sample has their own label."""
+        return float(np.mean(self.predicted(outputs, known, its_labels) == labels))
+
+    def predicted(self, outputs, known, its_labels):
+        return neighbours.nearest_labels(outputs, known, its_labels)
+
+    def known(self, data, split):
+        if split == "validation":
+            return some(*data.train, MOST_REFERENCES)
+        x = join(data.train[0], data.validation[0])
+        return x, np.concatenate([data.train[1], data.validation[1]])
+
+    def further(self, data, outputs):
+        """Return retrieval scores of the test embeddings and, for comparison, of the raw features.
+        Large sets are subsampled; the measure's name says so."""
+        places = draw(len(outputs), baselines.MOST_SAMPLES)
+        among = f" among {len(places)}" if len(places) < len(outputs) else ""
+        labels, found = data.test[1][places], {}
+        features = baselines.scaled_features(data, places)
+        for x, by in ((outputs[places], ""), (features, " by the features")):
+            scores = neighbours.retrieval(x, labels)
+            found |= {f"{k}{among}{by}": v for k, v in scores.items()}
+        return found
+
+    def named(self, outputs):
+        return {"embedding": ops.cast(outputs, "float32")}
+
+    def outputs(self, answers):
+        return answers["embedding"]
+
+    def show(self, console, files, described):
+        """Print each file, and which of the others is most like it."""
+        x = np.array([each["embedding"] for each in described])
+        unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+        cosines = unit @ unit.T - 2 * np.eye(len(files))
+        table = Table("file", "most similar of the others", "cosine")
+        for i, file in enumerate(files):
+            match = int(cosines[i].argmax())
+            other = (str(files[match]), f"{cosines[i, match]:.3f}") if match != i else ("", "")
+            table.add_row(str(file), *other)
+        console.print(table)
