@@ -240,6 +240,19 @@ def test_the_engines_imports_point_one_way(path):
             assert ENGINE.index(folder) >= own, f"{relative(path)} imports {name}"
 
 
+@pytest.mark.parametrize("path", sorted((PACKAGE / "recipe").rglob("*.py")), ids=relative)
+def test_no_task_and_no_input_is_asked_for_its_name(path):
+    """Tasks and kinds of inputs are objects: what differs between them is asked of them."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Compare):
+            words = ast.unparse(node)
+            texts = any(
+                isinstance(n, ast.Constant) and isinstance(n.value, str) for n in ast.walk(node)
+            )
+            asked = re.search(r"\b(task(?!\.better)|input_name)\b", words)
+            assert not (texts and asked), f"line {node.lineno}: `{words}`: make it a method"
+
+
 # --- the tests --------------------------------------------------------------------------
 
 

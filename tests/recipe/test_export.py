@@ -185,7 +185,7 @@ def test_a_full_disk_in_tensorflows_words(again, folder, monkeypatch):
 
 
 def test_a_saved_model_that_does_not_run(again, folder, monkeypatch):
-    def broken(model, facts, path, **_):
+    def broken(model, task, info, path, **_):
         path.mkdir()
         (path / "saved_model.pb").write_bytes(b"not a graph")
 

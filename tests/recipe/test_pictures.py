@@ -27,7 +27,13 @@ from kcatalog.recipe.monitoring.pictures import (
 from kcatalog.recipe.monitoring.pictures.callback import Pictures
 from kcatalog.recipe.tasks import embedding, neighbours
 from kcatalog.recipe.tasks.classification import softmax
-from kcatalog.recipe.tasks.forecast import Forecast, coverage, last_season, percentage_error
+from kcatalog.recipe.tasks.forecast import (
+    Forecast,
+    coverage,
+    last_season,
+    median,
+    percentage_error,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -338,9 +344,10 @@ def outputs(data, low, middle, high):
 
 
 def figure_of(data, outputs, name):
-    made = dict(pictures._of_forecasts(data, outputs))
-    figures.pixels(made[name])
-    return made[name]
+    predictions = pictures.Predictions(data, data.test, outputs, median(outputs))
+    made = pictures.FINAL_FIGURES[name](predictions)
+    figures.pixels(made)
+    return made
 
 
 @pytest.mark.parametrize("every", [1, 2, 3])
