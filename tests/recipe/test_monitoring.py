@@ -19,7 +19,7 @@ from kcatalog.recipe import monitoring
 from kcatalog.recipe.monitoring import graph, operations, parts, profile
 from kcatalog.recipe.monitoring.weights import buckets
 from kcatalog.recipe.search import hyperparameters
-from kcatalog.recipe.tasks import batches_of
+from kcatalog.recipe.tasks import batches_of, task
 from kcatalog.recipe.training import loss_switch
 from tests.recipe import nested, tiny
 
@@ -293,7 +293,7 @@ def test_statistics_are_taken_on_samples_of_every_class(tmp_path):
     order = np.argsort(y)  # class by class, as folders are read
     data = dataclasses.replace(data, train=(x[order], y[order]))
     batches = batches_of(data, hyperparameters.space(lambda hp: tiny.build(hp, data), {}), 16, 0)
-    assert np.count_nonzero(data.train[1] == 0) > monitoring.PROBE
+    assert np.count_nonzero(data.train[1] == 0) > task.PROBE
     _, activations, gradients = monitoring.statistics(tmp_path, data, 4, batches)
     for part in (activations, gradients):
         labels = part.probe[1]
