@@ -297,7 +297,7 @@ def test_statistics_are_taken_on_samples_of_every_class(tmp_path):
     _, activations, gradients = monitoring.statistics(tmp_path, data, 4, batches)
     for part in (activations, gradients):
         labels = part.probe[1]
-        assert len(labels) == monitoring.PROBE
+        assert len(labels) == task.PROBE
         assert set(np.asarray(labels)) == {0, 1}
 
 
