@@ -20,7 +20,9 @@ def user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or home).expanduser()
 
 
-if BACKEND == "jax":  # compiling takes longer than all that the tests compute
+# Compiling for JAX takes longer than all that the tests compute: LLVM optimizes little, and what
+# was compiled is kept. TensorFlow compiles the same operations by XLA with all optimizations.
+if BACKEND == "jax":
     fast = "backend_optimization_level=0 llvm_disable_expensive_passes=true"
     fast += " cpu_use_fusion_emitters=false cpu_parallel_codegen_split_count=1"
     os.environ.setdefault("XLA_FLAGS", " ".join(f"--xla_{flag}" for flag in fast.split()))
