@@ -25,6 +25,7 @@ ALL = [
     "embedding_triplet",
     "embedding_triplet --data vowels",
     "forecast_gru",
+    "segmentation_unet",
 ]
 
 

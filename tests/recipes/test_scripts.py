@@ -32,6 +32,9 @@ def data(name):
     def part(n):
         if name == "text_gru":
             return rng.integers(97, 99, (n, 6)).astype("int32"), rng.integers(0, 2, (n, 6))
+        if name == "segmentation_unet":
+            images = rng.integers(0, 255, (n, 16, 16, 3), "uint8")
+            return images, rng.integers(0, 2, (n, 16, 16)).astype("int32")
         if name == "forecast_gru":
             return rng.normal(1e4, 1e3, (n, 28)).astype("float32"), np.full((n, 5), 1e4, "float32")
         x = {
@@ -46,7 +49,7 @@ def data(name):
     inputs = {"text_gru": "characters", "speech_lstm": "frames", "waveforms": "waveform"}
     inputs["forecast_gru"] = "history"
     tasks = {"text_gru": "next-character", "embedding_triplet": "embedding"}
-    tasks["forecast_gru"] = "forecast"
+    tasks["forecast_gru"], tasks["segmentation_unet"] = "forecast", "segmentation"
     parts = part(8), part(4), part(4)  # fewer than a batch
     details = SeriesDetails(4) if name == "forecast_gru" else Details()
     task = tasks.get(name, "classification")
@@ -77,6 +80,12 @@ CHOICES = {
     "forecast_gru": [
         {"units": 32, "optimizer": "Nadam"},
     ],
+    "segmentation_unet": [
+        {"loss": "FocalTversky"},
+        {"loss": "GeneralizedDice", "filters": 8},
+        {"loss": "Jaccard"},
+        {"loss": "LovaszSoftmax"},
+    ],
 }
 CASES = [
     ("image_cnn", "image_cnn", {}),
@@ -88,6 +97,7 @@ CASES = [
     ("embedding_triplet", "speech_lstm", {}),
     ("embedding_triplet", "waveforms", {}),
     ("forecast_gru", "forecast_gru", {}),
+    ("segmentation_unet", "segmentation_unet", {}),
     *((name, name, values) for name, choices in CHOICES.items() for values in choices),
 ]
 
@@ -108,6 +118,7 @@ def test_every_choice_builds_and_takes_a_step(name, kind, values):
     outputs = model.predict(x[:2], verbose=0)
     features = values.get("embedding", 32) if name == "embedding_triplet" else 2
     shapes = {"text_gru": (2, 6, 2), "forecast_gru": (2, 5, 3)}
+    shapes["segmentation_unet"] = (2, 16, 16, 2)
     assert outputs.shape == shapes.get(name, (2, features))
 
 

@@ -4,6 +4,7 @@ from kcatalog.recipe.data.base import Data, Source
 from kcatalog.recipe.data.images import Images
 from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.data.labelled import Labelled
+from kcatalog.recipe.data.masks import Masks
 from kcatalog.recipe.data.series import Series
 from kcatalog.recipe.data.speech import Speech
 from kcatalog.recipe.data.text import Text
@@ -14,6 +15,7 @@ __all__ = [
     "Details",
     "Images",
     "Labelled",
+    "Masks",
     "Series",
     "Source",
     "Speech",

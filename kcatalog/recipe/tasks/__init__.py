@@ -8,6 +8,7 @@ from kcatalog.recipe.tasks.embedding import Embedding
 from kcatalog.recipe.tasks.forecast import Forecast
 from kcatalog.recipe.tasks.next_character import NextCharacter
 from kcatalog.recipe.tasks.objective import Objective, higher_is_better, objective
+from kcatalog.recipe.tasks.segmentation import Segmentation
 from kcatalog.recipe.tasks.task import Task
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -17,11 +18,13 @@ __all__ = [
     "Forecast",
     "NextCharacter",
     "Objective",
+    "Segmentation",
     "Task",
     "higher_is_better",
 ]
 
-TASKS = {task.name: task for task in (Classification(), NextCharacter(), Embedding(), Forecast())}
+_KNOWN = Classification(), NextCharacter(), Embedding(), Forecast(), Segmentation()
+TASKS = {task.name: task for task in _KNOWN}
 
 
 def named(name: str) -> Task:

@@ -12,6 +12,7 @@ from kcatalog.recipe.data import Data
 from kcatalog.recipe.data.base import need
 from kcatalog.recipe.data.files import draw, join, take
 from kcatalog.recipe.tasks.forecast import last_season, percentage_error
+from kcatalog.recipe.tasks.segmentation import confusion, mean_iou
 
 Baseline = tuple[str, float]  # what it is, and its score on the test part
 
@@ -96,6 +97,31 @@ def ridge(data: Data) -> Baseline:
     return "ridge regression", error(fit(best, data.train, data.validation), data.test)
 
 
+def pixel_classifier(data: Data) -> Baseline:
+    """Score the mean IoU of classifying each pixel by the colours of the 5 x 5 pixels around it."""
+    model = need("sklearn.ensemble", "scikit-learn").HistGradientBoostingClassifier(random_state=0)
+    rng, per_image = np.random.default_rng(0), 100
+
+    def patches(x):
+        x = np.pad(np.asarray(x), ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge")
+        windows = np.lib.stride_tricks.sliding_window_view(x, (5, 5), axis=(1, 2))
+        return windows.reshape(*windows.shape[:3], -1)
+
+    x, y = data.train
+    features, labels = [], []
+    for image in draw(len(y), MOST_SAMPLES // 10):
+        places = rng.integers(y[image].size, size=per_image)
+        features.append(patches(x[image : image + 1]).reshape(y[image].size, -1)[places])
+        labels.append(np.ravel(y[image])[places])
+    model.fit(np.concatenate(features), np.concatenate(labels))
+    counts = np.zeros((len(data.classes),) * 2)
+    for piece in _pieces(data.test[0], PIECE // 20):
+        rows = patches(data.test[0][piece])
+        predicted = model.predict(rows.reshape(-1, rows.shape[-1]))
+        counts += confusion(data.test[1][piece], predicted, len(counts))
+    return "gradient boosting on 5 x 5 pixels", mean_iou(counts)
+
+
 def _score(name: str, model, data: Data) -> Baseline:
     """Fit on training and validation samples, as these models stop at no validation score."""
     known = len(data.train[1]) + len(data.validation[1])
@@ -124,8 +150,8 @@ def _scaled(data: Data) -> tuple:
     return scaler, scaler.fit_transform(features), y[places]
 
 
-def _pieces(x) -> list[slice]:
-    return [slice(i, i + PIECE) for i in range(0, len(x), PIECE)]
+def _pieces(x, size: int = PIECE) -> list[slice]:
+    return [slice(i, i + size) for i in range(0, len(x), size)]
 
 
 def _features(x) -> np.ndarray:

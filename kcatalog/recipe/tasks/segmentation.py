@@ -1,0 +1,108 @@
+"""Segmentation: one class a pixel."""
+
+from __future__ import annotations
+
+import numpy as np
+from keras import ops
+from rich.table import Table
+
+from kcatalog.recipe.tasks.classification import softmax
+from kcatalog.recipe.tasks.task import Task
+
+OVERLAID = 4  # images in the picture of masks
+
+
+def masks(predictions):
+    """Draw images beside their true and their predicted masks."""
+    from kcatalog.recipe.monitoring.pictures import samples
+
+    data, (x, y) = predictions.data, predictions.samples
+    images = [data.picture(image) for image in x[:OVERLAID]]
+    return samples.overlays(
+        images,
+        *(enlarged(m[:OVERLAID], images[0]) for m in (y, predictions.predicted)),
+        data.classes,
+    )
+
+
+class Segmentation(Task):
+    """One class a pixel; models end in logits (batch, height, width, classes)."""
+
+    name, measure, better = "segmentation", "mean IoU", "higher"
+    objective = ("val_mean_iou", "max")
+    pictures = (masks,)
+
+    def score(self, labels, outputs):
+        return mean_iou(confusion(labels, self.predicted(outputs), outputs.shape[-1]))
+
+    def predicted(self, outputs):
+        return np.argmax(outputs, axis=-1)
+
+    def probabilities(self, outputs):
+        return softmax(outputs)
+
+    def further(self, data, outputs):
+        counts = confusion(data.test[1], self.predicted(outputs), len(data.classes))
+        by_class = dict(zip(data.classes, class_iou(counts), strict=True))
+        return {
+            "accuracy of pixels": float(np.trace(counts) / counts.sum()),
+            **{f"IoU of {name}": float(iou) for name, iou in by_class.items() if np.isfinite(iou)},
+        }
+
+    def named(self, outputs):
+        scores = ops.cast(outputs, "float32")
+        return {"scores": scores, "probabilities": ops.softmax(scores)}
+
+    def outputs(self, answers):
+        return answers["scores"]
+
+    def signatures(self, served, info):
+        """Return the default and `serving_bytes` for images, both with the mask."""
+        import tensorflow as tf
+
+        def serve(x):
+            answers = served.answer(x)
+            return {**answers, "mask": tf.argmax(answers["scores"], axis=-1, output_type=tf.int32)}
+
+        return {"serving_default": served.of_raw(serve), "serving_bytes": served.of_images(serve)}
+
+    def describe(self, answer, info):
+        mask = answer["mask"]
+        shares = np.bincount(np.ravel(mask), minlength=len(info.classes)) / mask.size
+        named = dict(zip(info.classes, shares.tolist(), strict=True))
+        return {"shares": named, "mask": mask.tolist()}
+
+    def show(self, console, files, described):
+        """Print the share of pixels that each class has in each file."""
+        table = Table("file", *described[0]["shares"])
+        for file, each in zip(files, described, strict=True):
+            table.add_row(str(file), *(f"{share:.1%}" for share in each["shares"].values()))
+        console.print(table)
+
+
+def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Count pixels by their true class (rows) and their predicted class (columns)."""
+    pairs = np.ravel(labels).astype("int64") * classes + np.ravel(predicted)
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+def class_iou(counts: np.ndarray) -> np.ndarray:
+    """Return each class's intersection over union; NaN where it occurs nowhere."""
+    right = np.diag(counts).astype("float64")
+    union = counts.sum(axis=0) + counts.sum(axis=1) - right
+    return np.divide(right, union, out=np.full(len(counts), np.nan), where=union > 0)
+
+
+def mean_iou(counts: np.ndarray) -> float:
+    """Return the mean over classes of intersection over union.
+
+    >>> mean_iou(np.array([[2, 1], [1, 0]]))
+    0.25
+    """
+    return float(np.nanmean(class_iou(counts)))
+
+
+def enlarged(masks: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Repeat the pixels of masks until they have the size of a picture of their image."""
+    factor = image.shape[0] // masks.shape[1]
+    return np.repeat(np.repeat(masks, factor, axis=1), factor, axis=2)

@@ -1,0 +1,84 @@
+"""A small U-Net that gives each pixel of an image its class.
+
+Digits on photographs without a network, or your own folder with the subfolders images and masks:
+
+    python recipes/segmentation_unet.py
+    python recipes/segmentation_unet.py --data path/to/folder
+    python recipes/segmentation_unet.py predict some.png other.png
+"""
+
+from kcatalog.recipe import Recipe, tuning
+from kcatalog.recipe.data import Masks
+from kcatalog.recipe.tasks import baselines, steps_per_epoch
+
+import keras
+from keras import layers
+
+BATCH_SIZE, EPOCHS, STAGES = 32, 15, 3
+
+# data: images of one size, 0 to 255, and a class index for each pixel
+source = Masks(default="digit_scenes", size=64)
+
+
+def build(hp, data):
+    """Stages that halve the image, then stages that double it again beside what they came from."""
+    images = keras.Input(data.input_shape, dtype="uint8", name=data.input_name)
+    x, skips = layers.Rescaling(1 / 255)(images), []
+    filters = hp.Choice("filters", [8, 12, 16], default=12)
+    for stage in range(STAGES):
+        x = block(x, filters * 2**stage)
+        skips.append(x)
+        x = layers.MaxPooling2D()(x)
+    x = block(x, filters * 2**STAGES)
+    x = layers.SpatialDropout2D(hp.Float("dropout", 0.0, 0.3, default=0.1))(x)
+    for stage in reversed(range(STAGES)):
+        x = layers.Concatenate()([layers.UpSampling2D()(x), skips[stage]])
+        x = block(x, filters * 2**stage)
+    model = keras.Model(images, layers.Dense(len(data.classes), dtype="float32")(x))
+    iou = keras.metrics.MeanIoU(len(data.classes), sparse_y_pred=False, name="mean_iou")
+    model.compile(optimizer(hp, data), loss(hp), metrics=[iou])
+    return model
+
+
+def block(x, filters):
+    """Two convolutions, each with batch normalization."""
+    for _ in range(2):
+        x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+    return x
+
+
+def loss(hp):
+    """Cross-entropy of pixels, or an overlap of masks: all of them on logits."""
+    losses = [
+        "keras.losses.SparseCategoricalCrossentropy",
+        "kcatalog.losses.FocalTversky",
+        "kcatalog.losses.GeneralizedDice",
+        "kcatalog.losses.Jaccard",
+        "kcatalog.losses.LovaszSoftmax",
+    ]
+    return tuning.choose(hp, "loss", losses, fixed={"from_logits": True})
+
+
+def optimizer(hp, data):
+    """AdamW; the learning rate falls to nothing."""
+    rate = keras.optimizers.schedules.CosineDecay(
+        hp.Float("learning_rate", 2e-3, 8e-3, sampling="log", default=4e-3),
+        decay_steps=EPOCHS * steps_per_epoch(data, BATCH_SIZE),
+    )
+    return tuning.optimizer(hp, ["keras.optimizers.AdamW"], fixed={"learning_rate": rate})
+
+
+recipe = Recipe(
+    "segmentation_unet",
+    source,
+    build,
+    baseline=baselines.pixel_classifier,
+    epochs=EPOCHS,
+    trials=3,
+    trial_epochs=5,
+    batch_size=BATCH_SIZE,
+)
+
+if __name__ == "__main__":
+    recipe.main()

@@ -1,0 +1,147 @@
+"""Segmentation: folders of masks, the score against plain loops, and the whole way."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from kcatalog.recipe import Recipe
+from kcatalog.recipe.data import Masks
+from kcatalog.recipe.data.masks import scenes
+from kcatalog.recipe.tasks import Segmentation, baselines
+from kcatalog.recipe.tasks.segmentation import confusion, mean_iou
+from kcatalog.recipe.terminal.errors import RecipeError
+
+
+def folder(path, values, count=8, edge=16):
+    """A folder of images whose left half is of one class and whose right half is of another."""
+    for name in ("images", "masks"):
+        (path / name).mkdir(parents=True)
+    for i in range(count):
+        mask = np.full((edge, edge), values[0], "uint8")
+        mask[:, edge // 2 :] = values[1 + i % (len(values) - 1)]
+        Image.fromarray(np.repeat(mask[..., None], 3, -1)).save(path / "images" / f"{i}.png")
+        Image.fromarray(mask).save(path / "masks" / f"{i}.png")
+    return path
+
+
+def test_reference_mean_iou():
+    rng = np.random.default_rng(0)
+    y, p = rng.integers(0, 4, (2, 3, 5, 5))
+    ious = []
+    for c in range(5):  # the last one occurs nowhere
+        both = sum(a == c and b == c for a, b in zip(y.flat, p.flat, strict=True))
+        either = sum(a == c or b == c for a, b in zip(y.flat, p.flat, strict=True))
+        if either:
+            ious.append(both / either)
+    assert mean_iou(confusion(y, p, 5)) == pytest.approx(np.mean(ious))
+    metric = keras.metrics.MeanIoU(5)
+    assert float(metric(y, p)) == pytest.approx(np.mean(ious), abs=1e-6)
+    assert Segmentation().score(y, np.eye(5)[p]) == pytest.approx(np.mean(ious))
+
+
+@pytest.mark.parametrize(
+    ("values", "classes"),
+    [((0, 255), ("background", "foreground")), ((0, 1, 2), ("class 0", "class 1", "class 2"))],
+)
+def test_a_folder_of_masks(tmp_path, values, classes):
+    data = Masks(size=16).load(folder(tmp_path / "own", values))
+    assert data.classes == classes
+    assert [len(part[0]) for part in (data.train, data.validation, data.test)] == [5, 1, 2]
+    for x, y in (data.train, data.validation, data.test):
+        right = np.rint(np.asarray(x)[:, :, -1, 0] / max(values) * (len(classes) - 1))
+        assert np.array_equal(y[:, :, -1], right)  # image and mask stay together
+        assert not y[:, :, 0].any()
+
+
+def test_names_of_classes(tmp_path):
+    path = folder(tmp_path / "own", (0, 1))
+    (path / "classes.txt").write_text("road\ncar\nsky\n", encoding="utf-8")
+    assert Masks(size=16).load(path).classes == ("road", "car", "sky")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda p: (p / "masks" / "0.png").unlink(), r"1 images have none \(0.png is the first\)"),
+        (lambda p: (p / "images" / "1.png").unlink(), r"1 masks have none \(1 is the first\)"),
+        (lambda p: (p / "images").rename(p / "pictures"), "the subfolders `images` and `masks`"),
+        (lambda p: (p / "classes.txt").write_text("road\n"), "below the 1 classes. Received: 2"),
+        (
+            lambda p: Image.new("RGB", (16, 16)).save(p / "masks" / "3.png"),
+            "one class number a pixel",
+        ),
+        (
+            lambda p: Image.new("L", (16, 16), 200).save(p / "masks" / "3.png"),
+            "Received: the values 0, 1, 2, 200",
+        ),
+    ],
+)
+def test_masks_that_cannot_be_meant_are_refused(tmp_path, spoil, message):
+    path = folder(tmp_path / "own", (0, 1, 2))
+    spoil(path)
+    with pytest.raises(RecipeError, match=message):
+        Masks(size=16).load(path)
+
+
+def test_scenes_are_the_same_every_time():
+    digit = np.zeros((1, 8, 8))
+    digit[:, 2:6, 3:5] = 16
+    ground = np.random.default_rng(1).integers(0, 255, (60, 60, 3), "uint8")
+    (x, y), (again, _) = scenes(digit, [ground]), scenes(digit, [ground])
+    assert np.array_equal(x, again)
+    ink = y.sum()
+    assert 4 * 2 * 9 * 0.7 < ink < 4 * 2 * 9 * 1.3  # 8 pixels, each three times as wide and high
+    assert x.shape == (1, 48, 48, 3)
+
+
+@pytest.mark.tensorflow
+def test_whole_way(call, tmp_path):
+    path = folder(tmp_path / "own", (0, 1, 2), count=12)
+
+    def build(hp, data):
+        images = keras.Input(data.input_shape, dtype="uint8", name=data.input_name)
+        x = keras.layers.Rescaling(1 / 2)(images)
+        x = keras.layers.Conv2D(8, 1, activation="tanh")(x)
+        model = keras.Model(images, keras.layers.Dense(len(data.classes))(x))
+        iou = keras.metrics.MeanIoU(len(data.classes), sparse_y_pred=False, name="mean_iou")
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.Adam(0.03), loss, metrics=[iou])
+        return model
+
+    recipe = Recipe(
+        "tiny_segmentation",
+        Masks(size=16),
+        build,
+        baselines.pixel_classifier,
+        epochs=12,
+        trials=1,
+        trial_epochs=1,
+        batch_size=1,
+    )
+    done = call("--data", path, recipe=recipe)
+    assert done.code == 0, done.err
+    run = tmp_path / "runs" / "tiny_segmentation" / "1"
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["measure"] == "mean IoU"
+    assert metrics["test"] > 0.9
+
+    import tensorflow as tf
+
+    served = tf.saved_model.load(str(tmp_path / "saved_models" / "tiny_segmentation" / "1"))
+    image = np.asarray(Image.open(path / "images" / "0.png"))[None]
+    mask = served.signatures["serving_default"](image=tf.constant(image))["mask"].numpy()
+    assert mask.shape == (1, 16, 16)
+    assert np.mean(mask[0] == np.asarray(Image.open(path / "masks" / "0.png"))) > 0.9
+    tags = {
+        value.tag
+        for file in (run / "logs").rglob("*events*")
+        for event in tf.compat.v1.train.summary_iterator(str(file))
+        for value in event.summary.value
+    }
+    assert "masks" in tags
+    answer = call("predict", path / "images" / "0.png", recipe=recipe)
+    assert answer.code == 0
+    assert "class 1" in answer.out
