@@ -9,28 +9,13 @@ from rich.table import Table
 from kcatalog.recipe.tasks.classification import softmax
 from kcatalog.recipe.tasks.task import Task
 
-OVERLAID = 4  # images in the picture of masks
-
-
-def masks(predictions):
-    """Draw images beside their true and their predicted masks."""
-    from kcatalog.recipe.monitoring.pictures import samples
-
-    data, (x, y) = predictions.data, predictions.samples
-    images = [data.picture(image) for image in x[:OVERLAID]]
-    return samples.overlays(
-        images,
-        *(enlarged(m[:OVERLAID], images[0]) for m in (y, predictions.predicted)),
-        data.classes,
-    )
-
 
 class Segmentation(Task):
     """One class a pixel; models end in logits (batch, height, width, classes)."""
 
     name, measure, better = "segmentation", "mean IoU", "higher"
     objective = ("val_mean_iou", "max")
-    pictures = (masks,)
+    pictures = ("masks",)
 
     def score(self, labels, outputs):
         return mean_iou(confusion(labels, self.predicted(outputs), outputs.shape[-1]))
@@ -100,9 +85,3 @@ def mean_iou(counts: np.ndarray) -> float:
     0.25
     """
     return float(np.nanmean(class_iou(counts)))
-
-
-def enlarged(masks: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Repeat the pixels of masks until they have the size of a picture of their image."""
-    factor = image.shape[0] // masks.shape[1]
-    return np.repeat(np.repeat(masks, factor, axis=1), factor, axis=2)

@@ -18,6 +18,7 @@ from kcatalog.recipe.data import inputs
 from kcatalog.recipe.terminal.errors import RecipeError
 
 SHOWN = 8  # sounds in a picture
+OVERLAID = 4  # images with masks in a picture
 ATTENDED = 3  # samples with attention maps, fewer with many attention layers
 MOST_MAPS = 12
 MISTAKES = "table of worst mistakes"  # TensorBoard takes a name for pictures or for texts
@@ -170,6 +171,17 @@ def _worst_mistakes(p: Predictions):
     return samples.worst_mistakes(*p.samples, p.probabilities, p.data.classes, p.data.picture)
 
 
+def _masks(p: Predictions):
+    from kcatalog.recipe.monitoring.pictures import samples
+
+    (x, y), masks = p.samples, []
+    images = [p.data.picture(image) for image in x[:OVERLAID]]
+    for mask in (y[:OVERLAID], p.predicted[:OVERLAID]):
+        factor = images[0].shape[0] // mask.shape[1]  # small images are shown enlarged
+        masks.append(np.repeat(np.repeat(mask, factor, axis=1), factor, axis=2))
+    return samples.overlays(images, *masks, p.data.classes)
+
+
 def _calibration(p: Predictions):
     from kcatalog.recipe.monitoring.pictures import calibration
 
@@ -259,6 +271,7 @@ TEXTS = {
 }
 FIGURES = {
     "confusion matrix": _confusion_matrix,
+    "masks": _masks,
     "sample predictions": _sample_predictions,
     "worst mistakes": _worst_mistakes,
 }
