@@ -11,8 +11,9 @@ from pathlib import Path
 import keras_tuner
 import pytest
 
-from kcatalog.recipe import search
-from kcatalog.recipe.search import isolation
+from kcatalog.recipe.devices import base, select
+from kcatalog.recipe.search import isolation, runners
+from kcatalog.recipe.search.trial import Training, Work
 from tests.recipe import crashing
 from tests.recipe.conftest import BACKEND, ROOT
 
@@ -29,10 +30,10 @@ def _importable(monkeypatch):
 @linux
 @pytest.mark.slow
 def test_a_crash_marks_the_trial_failed_and_the_search_goes_on(call, tmp_path):
-    limit = ("--isolate", "--trial-memory", 2)
+    limit = ("--parallel", 3, "--trial-memory", 2)
     done = call("tune", "--trials", 9, "--trial-epochs", 2, *PINNED, *limit, recipe=crashing.recipe)
     assert done.code == 0, done.err
-    assert "All 3 sets of hyperparameters were tried." in done.out
+    assert "All 3 combinations of hyperparameters were tried." in done.out
     run, ended = done.folder / "runs" / "crashing" / "1", {}
     for file in (run / "tuning").glob("trial_*/trial.json"):
         facts = json.loads(file.read_text())
@@ -55,27 +56,51 @@ def test_a_crash_marks_the_trial_failed_and_the_search_goes_on(call, tmp_path):
     hp = keras_tuner.HyperParameters()
     hp.values.update(json.loads((run / "hyperparameters.json").read_text()))
     data = crashing.recipe.source.load(None, 0)
-    training = search.Training(crashing.build, data, "val_accuracy", 2, 16, 0, tmp_path / "logs")
-    parts = training.run(search.trial.Work("here", hp, tmp_path / "here"))
+    training = Training(crashing.build, data, "val_accuracy", 2, 16, 0, tmp_path / "logs")
+    parts = training.run(Work("here", hp, tmp_path / "here"))
     assert ended["fine"] == ("COMPLETED", "", max(logs["val_accuracy"] for logs in parts[0]))
+
+
+def test_a_machine_is_divided_among_trials(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")  # the user's own, which stays
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    assert runners.shares(1, "cpu") == [{}]
+    three = runners.shares(3, "cpu")
+    assert [share["TF_NUM_INTRAOP_THREADS"] for share in three] == ["2"] * 3
+    assert not any("OMP_NUM_THREADS" in share or "CUDA_VISIBLE_DEVICES" in share for share in three)
+    assert runners.shares(9, "cpu")[8]["TF_NUM_INTRAOP_THREADS"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("asked", "visible", "expected"),
+    [
+        ("auto", None, ["0", "1", "2"]),
+        ("gpu", "5,7", ["5", "7", "5"]),
+        ("gpu:2", None, ["0,1", "2,3", "0,1"]),
+    ],
+)
+def test_trials_take_gpus_in_turn(monkeypatch, asked, visible, expected):
+    for module in (base, select):
+        monkeypatch.setattr(module, "present", lambda kind: 4 if kind == "gpu" else 0)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert [share["CUDA_VISIBLE_DEVICES"] for share in runners.shares(3, asked)] == expected
 
 
 def test_memory_is_only_limited_in_a_process(call):
     refused = call("tune", "--trial-memory", 2)
     assert refused.code == 2
-    assert "--trial-memory needs --isolate" in refused.err
+    assert "--trial-memory needs trials in processes of their own" in refused.err
     assert not (refused.folder / "runs").exists()
 
 
-def test_the_last_line_of_stderr_says_why(tmp_path):
-    errors = tmp_path / "stderr.txt"
-    errors.write_bytes(
-        b"noise \xff\nkcatalog.recipe.terminal.errors.RecipeError: The disk is full.\n\n"
-    )
-    assert isolation._reason(2, errors) == "The disk is full."
-    errors.write_text("")
-    assert isolation._reason(-signal.SIGSEGV, errors) == "Its process was ended by SIGSEGV."
-    assert isolation._reason(1, errors) == "Its process ended with exit code 1."
+def test_the_last_line_of_stderr_says_why():
+    said = "noise\nkcatalog.recipe.terminal.errors.RecipeError: The disk is full.\n\n"
+    assert runners._reason(2, said) == "The disk is full."
+    assert runners._reason(-signal.SIGSEGV, "") == "Its process was ended by SIGSEGV."
+    assert runners._reason(1, "") == "Its process ended with exit code 1."
 
 
 def poll(condition, seconds=120):

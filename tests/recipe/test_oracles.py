@@ -4,15 +4,17 @@ import contextlib
 import dataclasses
 import io
 import json
-import types
+from concurrent.futures import Future
 
 import keras
 import keras_tuner
 import pytest
 from rich.console import Console
 
-from kcatalog.recipe import search, tuning
-from kcatalog.recipe.search import files, oracles, trial
+from kcatalog.recipe import tuning
+from kcatalog.recipe.search import atomic_files, oracles, runners
+from kcatalog.recipe.search.trial import Training, best_epoch
+from kcatalog.recipe.search.tuner import Budget, Tuner
 from kcatalog.recipe.terminal.errors import RecipeError
 
 TUNERS = ("random", "bayesian", "hyperband")
@@ -70,26 +72,20 @@ class Searched:
         return [t.hyperparameters.values for t in self.trials]
 
 
-def run(folder, build=endless, tuner="random", trials=5, keep=3, seed=0, run_trial=None):
-    """A search in `folder`, which goes on with what is there."""
-    training = search.Training(build, tuner, "val_accuracy", 9, 16, seed, folder / "logs")
+def run(folder, build=endless, tuner="random", trials=5, keep=3, run_trial=None, **more):
+    """A search in `folder`, which resumes what is there."""
+    runner = more.get("runner") or runners.InProcess(run_trial or scored)
+    training = Training(build, tuner, "val_accuracy", 9, 16, more.get("seed", 0), folder / "logs")
     space, console = keras_tuner.HyperParameters(), Console(file=io.StringIO(), width=200)
     build(space, tuner)
-    place = types.SimpleNamespace(tuning=folder / "tuning")
-    made = search.tuner_of(
-        training,
-        space,
-        search.Budget(tuner, trials, keep),
-        place,
-        console,
-        run_trial or (lambda work: [[{"val_accuracy": score(work.hp)}]]),
-    )
-    try:
-        made.search()
-        search.conclude(made.oracle, search.Budget(tuner, trials, keep), console)
-    finally:
-        said = console.file.getvalue()
-    return Searched(list(made.oracle.trials.values()), said, made.oracle)
+    budget = Budget(tuner, trials, keep)
+    made = Tuner(training, space, budget, runner, folder / "tuning", console)
+    made.search()
+    return Searched(list(made.oracle.trials.values()), console.file.getvalue(), made.oracle)
+
+
+def scored(work):
+    return [[{"val_accuracy": score(work.hp)}]]
 
 
 @pytest.fixture(autouse=True)
@@ -104,12 +100,12 @@ def _few_starts(monkeypatch):
 
 
 @pytest.mark.parametrize("tuner", TUNERS)
-def test_defaults_first_and_every_set_once(tmp_path, tuner):
+def test_defaults_first_and_combinations_once(tmp_path, tuner):
     done = run(tmp_path, six, tuner, trials=50)
     sets = [(v["units"], v["bias"]) for v in done.values if oracles.FROM not in v]
     assert sets[0] == (4, False)
     assert sorted(sets) == [(u, b) for u in (2, 4, 8) for b in (False, True)]
-    assert "All 6 sets of hyperparameters were tried." in done.said
+    assert "All 6 combinations of hyperparameters were tried." in done.said
     assert ("--tuner random" in done.said) == (tuner == "hyperband")
     assert "were tried" in run(tmp_path, six, tuner, trials=60).said
 
@@ -151,13 +147,61 @@ def test_only_what_is_chosen_has_values(tmp_path, tuner):
         assert len({v[name] for v in done.values}) > 1
 
 
+class Shuffled(runners.Runner):
+    """Runs several trials at once, the last of which ends first."""
+
+    slots = 3
+
+    def __init__(self, die_at=None):
+        self.waiting, self.started, self.die_at = [], [], die_at
+
+    def submit(self, work):
+        if len(self.started) == self.die_at:
+            raise Killed
+        self.started.append(work.trial_id)
+        future = Future()
+        self.waiting.append(future)
+        if len(self.waiting) == self.slots:
+            self.waiting.pop().set_result(None)
+        return future
+
+    def result(self, work, future):
+        if self.waiting:  # what the loop would wait for next
+            self.waiting.pop().set_result(None)
+        return scored(work)
+
+
+@pytest.mark.parametrize("tuner", TUNERS)
+def test_trials_at_once(tmp_path, tuner):
+    """Random search tries the same as one by one, a kill included; the others depend on the order
+    in which scores become known, but try as many and none twice."""
+    with pytest.raises(Killed):
+        run(tmp_path / "spread", tuner=tuner, trials=14, runner=Shuffled(die_at=7))
+    last = Shuffled()
+    spread = run(tmp_path / "spread", tuner=tuner, trials=14, runner=last)
+    assert last.started[0] == "00"  # which was still under way
+    rates = [(v["rate"], v.get("tuner/epochs")) for v in spread.values]
+    assert len(set(rates)) == len(rates) == 14
+    alone = run(tmp_path / "alone", tuner=tuner, trials=14)
+    if tuner == "random":
+        assert spread.facts == alone.facts
+    else:
+        assert spread.values[:2] == alone.values[:2]
+
+
+def test_an_exhausted_space_ends_a_search_of_trials_at_once(tmp_path):
+    done = run(tmp_path, six, trials=50, runner=Shuffled())
+    assert len(done.trials) == 6
+    assert "All 6 combinations of hyperparameters were tried." in done.said
+
+
 class Killed(BaseException):
     """Nothing of Python runs after a kill, so nothing may catch this."""
 
 
 def kill_at(monkeypatch, number, before):
     """End the search at its n-th write of a file: before it, or after it."""
-    real, count = files.write, iter(range(10_000))
+    real, count = atomic_files.write, iter(range(10_000))
 
     def write(file, state):
         last = next(count) == number
@@ -167,8 +211,8 @@ def kill_at(monkeypatch, number, before):
         if last:
             raise Killed
 
-    monkeypatch.setattr(files, "write", write)
-    return lambda: monkeypatch.setattr(files, "write", real)
+    monkeypatch.setattr(atomic_files, "write", write)
+    return lambda: monkeypatch.setattr(atomic_files, "write", real)
 
 
 def killed_at_writes(folder, tuner, trials, every, monkeypatch):
@@ -211,7 +255,7 @@ def test_a_damaged_file_is_named_and_the_one_before_it_used(tmp_path, name, cont
     (tmp_path / "tuning" / name).write_text(content)
     done = run(tmp_path)
     assert done.facts == whole
-    assert f"{name} is damaged; went on with the one before it." in done.said
+    assert f"{name} is damaged; the previous one was restored." in done.said
     damaged = (tmp_path / "tuning" / name).with_suffix(".damaged.json")
     assert damaged.read_text() == content
 
@@ -222,7 +266,7 @@ def test_where_a_file_is_missing_the_one_before_it_is_used(tmp_path, name):
     (tmp_path / "tuning" / name).unlink()
     done = run(tmp_path)
     assert done.facts == whole
-    assert f"{name} is missing; went on with the one before it." in done.said
+    assert f"{name} is missing; the previous one was restored." in done.said
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -237,7 +281,7 @@ def test_killed_while_a_file_is_mended(tmp_path, name, monkeypatch):
         yield
 
     with monkeypatch.context() as patch:
-        patch.setattr(files.disk, "atomic_write", killed)
+        patch.setattr(atomic_files.disk, "atomic_write", killed)
         with pytest.raises(Killed):
             run(tmp_path)
     assert run(tmp_path).facts == whole
@@ -329,15 +373,21 @@ def test_the_mean_of_folds_is_what_counts():
         [{"loss": 1.0, "val_accuracy": 0.5}, {"loss": 0.5, "val_accuracy": 0.75}],
         [{"loss": 1.0, "val_accuracy": 1.0}, {"loss": 0.5, "val_accuracy": 0.25}],
     ]
-    history = trial.history_of(folds, "val_accuracy").history
-    assert history == {
-        "loss": [1.0, 0.5],
-        "val_accuracy": [0.75, 0.5],
-        "val_accuracy of fold 1": [0.5, 0.75],
-        "val_accuracy of fold 2": [1.0, 0.25],
-    }
+    objective = keras_tuner.Objective("val_accuracy", "max")
+    assert best_epoch(folds, objective) == (
+        {
+            "loss": 1.0,
+            "val_accuracy": 0.75,
+            "val_accuracy of fold 1": 0.5,
+            "val_accuracy of fold 2": 1.0,
+        },
+        0,
+    )
+    assert best_epoch(folds, keras_tuner.Objective("val_accuracy", "min"))[1] == 1
     with pytest.raises(RecipeError, match="not a finite number in the first epoch"):
-        trial.history_of([[], folds[1]], "val_accuracy")
+        best_epoch([[], folds[1]], objective)
+    with pytest.raises(RecipeError, match="does not report val_auc"):
+        best_epoch(folds, keras_tuner.Objective("val_auc", "max"))
 
 
 def test_sets_of_ranges_and_conditions():
@@ -347,7 +397,7 @@ def test_sets_of_ranges_and_conditions():
     hp.Fixed("word", "same")
     with hp.conditional_scope("size", [8]):
         hp.Int("free", 1, 3, sampling="log")
-    sets = list(oracles.every_set(hp))
+    sets = list(oracles.combinations(hp))
     assert len(sets) == 3 * (1 + 3 + 1)  # 2, 8 with three of its own, 32
     assert {s.get("free") for s in sets if s["size"] == 8} == {1, 2, 3}
     assert all("free" not in s for s in sets if s["size"] != 8)

@@ -10,8 +10,8 @@ import keras_tuner
 import pytest
 from rich.console import Console
 
-from kcatalog.recipe import search
-from kcatalog.recipe.search import isolation, report
+from kcatalog.recipe.search import isolation, report, runners
+from kcatalog.recipe.search.trial import Training
 from kcatalog.recipe.training.checkpoint import Checkpoint
 from tests.recipe import tiny
 
@@ -47,7 +47,7 @@ def test_the_first_trial_is_the_defaults_and_set_values_stay(call):
 def training(**changes):
     facts = {"objective": "val_accuracy", "epochs": 2, "batch_size": 16, "seed": 0}
     data = tiny.recipe.source.load(None, 0)
-    return search.Training(tiny.build, data, logs=Path("logs"), **{**facts, **changes})
+    return Training(tiny.build, data, logs=Path("logs"), **{**facts, **changes})
 
 
 def test_one_build_is_enough_to_know_the_space(tmp_path):
@@ -77,15 +77,12 @@ def test_an_interrupted_search_goes_on(call):
 
 @pytest.mark.slow
 def test_how_trials_run_stays_unless_given_again(call, monkeypatch):
-    class Recorded:
-        def __init__(self, script, run, devices, memory, cache_memory):
-            limits.append(memory)
-
-        def __call__(self, work):
-            raise RuntimeError("not tried")
+    def run(self, work):
+        limits.append(self.script.memory)
+        raise RuntimeError("not tried")
 
     limits = []
-    monkeypatch.setattr(isolation, "Isolated", Recorded)
+    monkeypatch.setattr(runners.Processes, "_run", run)
     monkeypatch.setattr(isolation, "STATM", Path(__file__))  # as on Linux
     call("tune", "--trials", "1", "--isolate", "--trial-memory", "2", "--keep", "5")
     call("tune", "--resume", "--trials", "2")

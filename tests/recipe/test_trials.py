@@ -8,8 +8,9 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from kcatalog.recipe import search, tuning
+from kcatalog.recipe import tuning
 from kcatalog.recipe.search import folds, trial
+from kcatalog.recipe.search.trial import Training, Work, best_epoch
 from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.recipe.training.checkpoint import read
 from tests.recipe import tiny
@@ -36,14 +37,14 @@ def build(hp, data):
 
 @pytest.fixture
 def training(tmp_path):
-    return search.Training(build, DATA, "val_accuracy", 4, 16, 0, tmp_path / "logs")
+    return Training(build, DATA, "val_accuracy", 4, 16, 0, tmp_path / "logs")
 
 
 def work(folder, name, parent=None, **values):
     hp = keras_tuner.HyperParameters()
     hp.values.update(values)
     (folder / name).mkdir(exist_ok=True)
-    return search.trial.Work(name, hp, folder / name, parent)
+    return Work(name, hp, folder / name, parent)
 
 
 def state(done):
@@ -131,7 +132,7 @@ def test_hyperband_scores_are_those_of_training_in_one_piece(call, tmp_path):
         trials[facts["trial_id"]] = facts
     went_on = [t for t in trials.values() if "tuner/trial_id" in t["hyperparameters"]["values"]]
     assert went_on
-    training = search.Training(build, DATA, "val_accuracy", 4, 16, 0, tmp_path / "logs")
+    training = Training(build, DATA, "val_accuracy", 4, 16, 0, tmp_path / "logs")
     for facts in went_on:
         values = facts["hyperparameters"]["values"]
         straight = training.run(work(tmp_path, facts["trial_id"], **values))
@@ -243,4 +244,4 @@ def test_a_trial_that_diverges_at_once_fails(training, tmp_path):
     object.__setattr__(data, "train", (x * np.nan, y))
     parts = dataclasses.replace(training, data=data).run(work(tmp_path, "nan"))
     with pytest.raises(RecipeError, match="not a finite number in the first epoch"):
-        trial.history_of(parts, "val_accuracy")
+        best_epoch(parts, keras_tuner.Objective("val_accuracy", "max"))

@@ -1,11 +1,16 @@
 """A recipe small enough for tests: two clouds of points, a dense layer, dropout.
 
 Environment variables make it misbehave: TINY_KILL (the epoch in whose middle the process is
-killed), TINY_NAN (the epoch whose inputs are NaN), TINY_SHIFT (how far the data have moved).
+killed), TINY_NAN (the epoch whose inputs are NaN), TINY_SHIFT (how far the data have moved),
+TINY_HOLD (a folder in which trials note each epoch that begins, and in whose middle they wait as
+long as there is a file `hold-<epoch>`).
 """
 
 import os
 import signal
+import sys
+import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -59,7 +64,16 @@ class Misbehaving(Batches):
         x, y = super().__getitem__(index)
         if index == 3 and os.environ.get("TINY_KILL") == str(self.epoch):
             os.kill(os.getpid(), signal.SIGKILL)
+        if index == 3 and "TINY_HOLD" in os.environ and "trial" in sys.argv:
+            self._hold(Path(os.environ["TINY_HOLD"]))
         return (x * np.nan if os.environ.get("TINY_NAN") == str(self.epoch) else x), y
+
+    def _hold(self, folder):
+        trial = Path(sys.argv[sys.argv.index("trial") + 1]).name
+        with (folder / f"{trial}.epochs").open("a") as file:
+            file.write(f"{self.epoch}\n")
+        while (folder / f"hold-{self.epoch}").exists():
+            time.sleep(0.05)
 
 
 def build(hp, data):

@@ -99,7 +99,7 @@ def _fail(message: str, code: int) -> int:
 
 
 def _app(recipe) -> typer.Typer:
-    from kcatalog.recipe.commands.steps import Steps
+    from kcatalog.recipe.commands.steps import TRIAL, Steps
     from kcatalog.recipe.devices import hosts
 
     about = inspect.getdoc(inspect.getmodule(recipe.build)) or f"The recipe {recipe.name}."
@@ -137,7 +137,7 @@ def _app(recipe) -> typer.Typer:
     app.command("trial", hidden=True)(
         _command(
             trial,
-            (IsolationOptions, DeviceOptions, ExistingRunOptions),
+            TRIAL,
             folder=Annotated[Path, typer.Argument()],
         )
     )

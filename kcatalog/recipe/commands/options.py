@@ -91,18 +91,16 @@ class IsolationOptions:
     trial_memory: float | None = stored(
         "Memory limit of an isolated trial.", None, Change.ANY_TIME, min=0.1, metavar="GB"
     )
+    parallel: int | None = stored(
+        "Isolated trials at once on each machine.", 1, Change.ANY_TIME, min=1, metavar="N"
+    )
 
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """Options for a search on many hosts."""
+    """Options for a search on many machines."""
 
-    chief: str | None = transient(
-        "Lead a search: dispatch trials to workers.", None, metavar="HOST:PORT"
-    )
-    worker: str | None = transient(
-        "Run trials for the chief at this address.", None, metavar="HOST:PORT"
-    )
+    cluster: str | None = transient("Run trials on a Ray cluster.", None, metavar="auto|ADDRESS")
 
 
 @dataclass(frozen=True)

@@ -110,11 +110,12 @@ def _check_epochs(run: Run, epochs: int | None) -> None:
 
 
 def _leave_room(settings: dict, options: Options) -> None:
-    """For trials in processes of their own, before this one uses a device."""
-    if settings["isolate"] or settings["trial_memory"] or options.chief:
+    """Leave memory for trials in processes of their own, before this one uses a device."""
+    isolated = settings["isolate"] or settings["parallel"] > 1 or options.cluster is not None
+    if isolated or settings["trial_memory"]:
         from kcatalog.recipe.search import isolation
 
-        isolation.prepare(settings["isolate"], settings["trial_memory"])
+        isolation.prepare(isolated, settings["trial_memory"])
 
 
 def same_data(recipe, run: Run, options: Options, folder: Path | None = None) -> Data:

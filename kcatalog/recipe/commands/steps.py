@@ -5,15 +5,23 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 
-from kcatalog.recipe import monitoring, tasks
+from kcatalog.recipe import devices, monitoring, tasks
 from kcatalog.recipe.commands import start
 from kcatalog.recipe.commands.evaluation import evaluate
 from kcatalog.recipe.commands.exporting import export_run
-from kcatalog.recipe.commands.options import Options
+from kcatalog.recipe.commands.options import (
+    DebugOption,
+    DeviceOptions,
+    ExistingRunOptions,
+    IsolationOptions,
+    Options,
+    arguments,
+)
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.devices import Devices
 from kcatalog.recipe.devices.hosts import ALONE, Hosts, meet
@@ -27,11 +35,15 @@ from kcatalog.recipe.terminal import output, stopping
 from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.recipe.training.train import Plan, train
 
+TRIAL = (IsolationOptions, DeviceOptions, ExistingRunOptions)  # options of one trial's process
+
 
 class Steps:
     """The steps of a recipe with the options that the user gave."""
 
     def __init__(self, recipe, options: Options, hosts: Hosts = ALONE):
+        self.trial_devices = options.devices  # of the cluster, not of this machine
+        options = replace(options, devices="auto") if options.cluster else options
         self.recipe, self.options, self.hosts = recipe, options, hosts
         self.profiled = profile.steps(options.profile) if options.profile else None
         self.variants = tuple(variants.parse(options.variants))
@@ -52,14 +64,14 @@ class Steps:
             export_run(self.recipe, run, data, self.options, self.variants, self.console)
 
     def tune(self) -> None:
-        if self.options.worker:
-            self._work_along()
-            return
-        if self.options.chief:
-            from kcatalog.recipe.search import distributed
+        from kcatalog.recipe.search import cluster
 
-            distributed.free(self.options.chief)
-        with self._start() as (run, data), self._session(run) as used:
+        devices.parse(self.trial_devices)
+        with (
+            cluster.connected(self.options.cluster),
+            self._start() as (run, data),
+            self._session(run) as used,
+        ):
             self._tune(run, data, used)
 
     def train(self) -> None:
@@ -83,14 +95,16 @@ class Steps:
         export_run(self.recipe, run, data, self.options, self.variants, self.console)
 
     def trial(self, folder: Path) -> None:
-        """One trial of a search that runs elsewhere and holds the run (`tune --isolate`)."""
+        """Run one trial of a search that another process leads, which holds the run."""
         from kcatalog.recipe.search import isolation
 
         isolation.attend(self.options.trial_memory)
+        assignment = isolation.Assignment.read(folder)
         run = rundir.find(self.recipe.name, self.options.run_dir)
-        data = start.same_data(self.recipe, run, self.options)
+        decoded = Path(tempfile.gettempdir()) if assignment.on_cluster else None
+        data = start.same_data(self.recipe, run, self.options, decoded)
         with self._session(run) as used:
-            isolation.work_on(self._training(run, data, used), folder)
+            isolation.run_assigned(self._training(run, data, used), assignment, folder)
 
     # --- the steps themselves ------------------------------------------------------------
 
@@ -131,49 +145,31 @@ class Steps:
         return tasks.objective_of(self.recipe, data)
 
     def _tune(self, run: Run, data: Data, used: Devices) -> None:
-        from kcatalog.recipe import search
-
-        settings, place = run.facts["settings"], self.options.chief
-        how = settings["isolate"], settings["trial_memory"]
-        tuner, budget = self._tuner(run, data, used, *how)
-        if place:
-            from kcatalog.recipe.search import chief
-
-            chief.lead(tuner, chief.terms(self.recipe, run), place, self.console)
-        else:
-            self.console.print(used.line)
-            tuner.search()
-        run.write("hyperparameters.json", search.conclude(tuner.oracle, budget, self.console))
-
-    def _work_along(self) -> None:
-        """Trials of a search that a chief leads."""
-        from kcatalog.recipe.search import worker
-
-        with (
-            worker.joined(self.recipe, self.options, self.console) as us,
-            self._session(us.run) as used,
-        ):
-            tuner, _ = self._tuner(us.run, us.data, used, *us.how)
-            self.console.print(used.line)
-            worker.follow(tuner, us, self.console)
-
-    def _tuner(self, run: Run, data: Data, used: Devices, isolate: bool, memory: float | None):
-        """The run's tuner and its budget."""
-        from kcatalog.recipe.search import Budget, isolation, tuner_of
+        from kcatalog.recipe.search import runners
+        from kcatalog.recipe.search.tuner import Budget, Tuner
 
         settings, build = run.facts["settings"], start.builder(self.recipe, data, used)
         space = hyperparameters.space(build, hyperparameters.parse(settings["overrides"]))
+        training, memory = self._training(run, data, used), settings["trial_memory"]
+        options = Options(
+            run_dir=run.path.resolve(),
+            devices=self.trial_devices,
+            cache_memory=self.options.cache_memory,
+            trial_memory=memory,
+            debug=True,
+        )
+        words = arguments(options, *TRIAL, DebugOption)
+        script = runners.Script(self.recipe.script, words, self.trial_devices, memory)
+        how = settings["isolate"], settings["parallel"], self.options.cluster is not None
+        runner = runners.choose(training, script, *how)
         budget = Budget(settings["tuner"], settings["trials"], settings["keep"])
-        training = self._training(run, data, used)
-        run_trial = training.run
-        if isolate:
-            place = self.options.devices, memory, self.options.cache_memory
-            run_trial = isolation.Isolated(self.recipe.script, run.path, *place)
-        return tuner_of(training, space, budget, run, self.console, run_trial), budget
+        tuner = Tuner(training, space, budget, runner, run.tuning, self.console)
+        self.console.print(used.line)
+        run.write("hyperparameters.json", tuner.search())
 
     def _training(self, run: Run, data: Data, used: Devices):
         """How the trials of this run are trained."""
-        from kcatalog.recipe.search import Training
+        from kcatalog.recipe.search.trial import Training
 
         def build(hp, data):
             return start.builder(self.recipe, data, used)(hp)

@@ -71,15 +71,20 @@ def using(
             _REPLICAS.reset(token)
 
 
-def understood(asked: str, hosts: int) -> tuple[str, int]:
-    """The kind and number (on each host) of the devices asked for."""
+def parse(asked: str) -> tuple[str, int]:
+    """Return the kind and the number that `--devices` names."""
     match = re.fullmatch(r"([a-z]+)(?::([1-9]\d*))?", asked.lower())
     if not match or match[1] not in KINDS or (match[1] in ("auto", "all") and match[2]):
         raise RecipeError(
             f"--devices must be auto, cpu, gpu, tpu or all, with a count if you like (gpu:2). "
             f"Received: {asked!r}. {checks.closest(asked.split(':')[0], KINDS)}"
         )
-    kind, count = match[1], int(match[2] or 1)
+    return match[1], int(match[2] or 1)
+
+
+def understood(asked: str, hosts: int) -> tuple[str, int]:
+    """The kind and number (on each host) of the devices asked for."""
+    kind, count = parse(asked)
     if kind in ("auto", "all"):
         everything = kind == "all" or hosts > 1
         kind = next((k for k in ("tpu", "gpu") if present(k)), "cpu")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import keras_tuner
+from typing import TYPE_CHECKING
 
 from kcatalog import checks
 from kcatalog.recipe.terminal.errors import RecipeError
 
+if TYPE_CHECKING:
+    import keras_tuner  # which the command line does without until it builds a model
+
 
 def parse(settings: list[str]) -> dict[str, str]:
-    """`--set name=value` options as name -> text.
+    """Parse `--set name=value` options into name -> text.
 
     >>> parse(["loss=CrammerSingerHinge", "filters=32"])
     {'loss': 'CrammerSingerHinge', 'filters': '32'}
@@ -28,13 +30,15 @@ def parse(settings: list[str]) -> dict[str, str]:
 def space(
     build: Callable, overrides: dict[str, str], values: dict | None = None
 ) -> keras_tuner.HyperParameters:
-    """The hyperparameters `build` asks for, with the user's values in place of ranges.
+    """Return the hyperparameters `build` asks for, with the user's values in place of ranges.
 
     Args:
         build: takes hyperparameters and builds a model.
         overrides: name -> the user's value as text.
         values: values to start from instead of the defaults, such as tuned ones.
     """
+    import keras_tuner
+
     wanted = dict(overrides)
     hp = keras_tuner.HyperParameters()
     hp.values.update(values or {})
@@ -56,7 +60,7 @@ def space(
 
 
 def check_epochs(space: keras_tuner.HyperParameters, asked: int | None, tuner: str) -> None:
-    """Where a recipe tunes its epochs, nothing else may say how many."""
+    """Refuse other options for the epochs where a recipe tunes them."""
     epochs = next((h for h in space.space if h.name == "epochs"), None)
     if epochs is None:
         return
@@ -65,7 +69,9 @@ def check_epochs(space: keras_tuner.HyperParameters, asked: int | None, tuner: s
             "--epochs and --trial-epochs must be left out: this recipe has a hyperparameter "
             f'"epochs". Received: {asked}. Use --set epochs={asked}.'
         )
-    fixed = isinstance(epochs, keras_tuner.engine.hyperparameters.Fixed)
+    from keras_tuner.engine.hyperparameters import Fixed
+
+    fixed = isinstance(epochs, Fixed)
     if fixed and epochs.value < 1:
         raise RecipeError(f"--set epochs must be at least 1. Received: {epochs.value}.")
     if tuner == "hyperband" and not fixed:
@@ -86,7 +92,9 @@ def _build(build: Callable, hp, pinned: bool) -> None:
 
 
 def _fixed(hp, overrides: dict[str, str]) -> keras_tuner.HyperParameters:
-    """The same space with some hyperparameters pinned to the user's values."""
+    """Return the same space with some hyperparameters pinned to the user's values."""
+    import keras_tuner
+
     pinned, types = keras_tuner.HyperParameters(), keras_tuner.engine.hyperparameters
     pinned.values.update(hp.values)
     for h in hp.space:
@@ -102,8 +110,9 @@ def _fixed(hp, overrides: dict[str, str]) -> keras_tuner.HyperParameters:
 
 
 def _value(h, text: str):
-    """The user's text as a value of the hyperparameter's type."""
-    types = keras_tuner.engine.hyperparameters
+    """Return the user's text as a value of the hyperparameter's type."""
+    from keras_tuner.engine import hyperparameters as types
+
     if isinstance(h, types.Choice | types.Boolean):
         values = h.values if isinstance(h, types.Choice) else [False, True]
         for value in values:

@@ -1,7 +1,7 @@
-"""Which set of hyperparameters is tried next: KerasTuner's oracles, made to last.
+"""KerasTuner's oracles, which choose the values of the next trial, made resumable.
 
-All of them begin with the recipe's own defaults, which is what the others must beat, try no set
-twice, and end only when the trials are used up or no set is left.
+All of them begin with the recipe's defaults, which are what other trials must beat, try no values
+twice, and end only when the trials are used up or no untried values are left.
 """
 
 from __future__ import annotations
@@ -10,23 +10,22 @@ import contextlib
 import itertools
 import random
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import keras_tuner
 import numpy as np
 
-from kcatalog.recipe.search.files import ENDED, Kept
+from kcatalog.recipe.search.atomic_files import ENDED, AtomicFiles
 
 NEVER = 2**31  # as a limit; as a seed, one that no user can ask for
 FROM = "tuner/trial_id"  # Hyperband's note on the trial that this one continues
 
 
-class _Lasting(Kept):
-    """What the engine adds to every oracle. `_random_values` and what it draws on are private
-    in KerasTuner, and the only place where it gives up on a space."""
+class ResumableOracle(AtomicFiles):
+    """Mixin for all oracles. KerasTuner's `_random_values`, and `_duplicate` and `_seed_state` that
+    it uses, are private, but nothing public decides when a search space counts as exhausted."""
 
-    exhausted = False  # whether no set is left
-    on_end: Callable = staticmethod(lambda trial: None)
+    exhausted = False  # whether no untried values are left
 
     def populate_space(self, trial_id):
         self.exhausted = False
@@ -35,44 +34,42 @@ class _Lasting(Kept):
         return {"status": "RUNNING", "values": self.defaults()}
 
     def defaults(self) -> dict:
-        """The values that the recipe's author trusts."""
+        """Return the recipe's default values."""
         hp = keras_tuner.HyperParameters()
         hp.merge(self.hyperparameters)  # parents come first, so conditions are known
         return hp.values
 
-    def end_trial(self, trial):
-        super().end_trial(trial)
-        self.on_end(self.trials[trial.trial_id])
-
-    def sets_tried(self) -> int:
-        """How many different sets were tried."""
+    def combinations_tried(self) -> int:
+        """Return how many different combinations of values were tried."""
         return sum(FROM not in t.hyperparameters.values for t in self.trials.values())
 
     def in_use(self) -> set[str]:
-        """Trials that another one continues, or may continue later."""
+        """Return the trials that another one continues, or may continue later."""
         return set()
 
     def _random_values(self) -> dict | None:
-        """KerasTuner stops after 20 draws of known sets; here only when there is no other."""
+        """Draw untried values. KerasTuner gives up after 20 draws of values that were tried; here
+        the search ends only when there are no others."""
         values = super()._random_values()
         if values is None:
             untried = (
                 v
-                for v in every_set(self.hyperparameters, self._seed_state)
+                for v in combinations(self.hyperparameters, self._seed_state)
                 if not self._duplicate(v)
             )
-            some = list(itertools.islice(untried, 10_000))
-            self.exhausted = not some
-            values = random.Random(self._seed_state).choice(some) if some else None  # noqa: S311
+            sample = list(itertools.islice(untried, 10_000))
+            self.exhausted = not sample
+            values = random.Random(self._seed_state).choice(sample) if sample else None  # noqa: S311
         return values
 
 
-class RandomSearch(_Lasting, keras_tuner.oracles.RandomSearchOracle):
-    """Sets drawn at random."""
+class RandomSearch(ResumableOracle, keras_tuner.oracles.RandomSearchOracle):
+    """Values drawn at random."""
 
 
-class Bayesian(_Lasting, keras_tuner.oracles.BayesianOptimizationOracle):
-    """Sets that a model of the scores expects much of. A set that was tried is drawn anew."""
+class Bayesian(ResumableOracle, keras_tuner.oracles.BayesianOptimizationOracle):
+    """Values for which a Gaussian process of the scores expects much. Values that were tried are
+    replaced by random ones."""
 
     def populate_space(self, trial_id):
         from sklearn.exceptions import ConvergenceWarning
@@ -88,25 +85,25 @@ class Bayesian(_Lasting, keras_tuner.oracles.BayesianOptimizationOracle):
         return found
 
 
-class Hyperband(_Lasting, keras_tuner.oracles.HyperbandOracle):
-    """Many sets trained shortly; the best of them go on."""
+class Hyperband(ResumableOracle, keras_tuner.oracles.HyperbandOracle):
+    """Many trials of few epochs, the best of which are continued."""
 
     def __init__(self, max_trials: int, **kwargs):
         super().__init__(hyperband_iterations=None, **kwargs)  # no limit but the trials
         self.max_trials = max_trials
 
     def populate_space(self, trial_id):
-        with self._failed_come_last():
-            found = super(_Lasting, self).populate_space(trial_id)
+        with self._failed_rank_last():
+            found = super(ResumableOracle, self).populate_space(trial_id)
         if not self.start_order:
             notes = {k: v for k, v in found["values"].items() if k.startswith("tuner/")}
             found["values"] = self.defaults() | notes
         return found
 
     @contextlib.contextmanager
-    def _failed_come_last(self) -> Iterator[None]:
-        """KerasTuner waits for as many scores as a round has trials: a few that failed would
-        keep all others from going on."""
+    def _failed_rank_last(self) -> Iterator[None]:
+        """Give failed trials the worst score meanwhile. KerasTuner waits for as many scores as a
+        round has trials, so a few failures would keep all others from being continued."""
         failed = [t for t in self.trials.values() if t.status == "FAILED"]
         worst = float("-inf" if self.objective.direction == "max" else "inf")
         for trial in failed:
@@ -120,15 +117,15 @@ class Hyperband(_Lasting, keras_tuner.oracles.HyperbandOracle):
     def in_use(self) -> set[str]:
         under_way = (t for t in self.trials.values() if t.status not in ENDED)
         parents = {t.hyperparameters.values.get(FROM) for t in under_way}
-        return (parents - {None}).union(*map(self._may_go_on, self._brackets))
+        return (parents - {None}).union(*map(self._may_be_continued, self._brackets))
 
-    def _may_go_on(self, bracket: dict) -> set[str]:
-        """Of each round that is not over, those that have not gone on yet."""
+    def _may_be_continued(self, bracket: dict) -> set[str]:
+        """Return the trials of unfinished rounds that have not been continued yet."""
         number, found = bracket["bracket_num"], set()
-        for i, (these, goers) in enumerate(itertools.pairwise(bracket["rounds"]), start=1):
-            begun = [e for e in goers if self.trials[e["id"]].status in ENDED]
-            if len(begun) < self._get_size(number, i):
-                found |= {e["id"] for e in these} - {e["past_id"] for e in begun}
+        for i, (current, following) in enumerate(itertools.pairwise(bracket["rounds"]), start=1):
+            continued = [e for e in following if self.trials[e["id"]].status in ENDED]
+            if len(continued) < self._get_size(number, i):
+                found |= {e["id"] for e in current} - {e["past_id"] for e in continued}
         return {i for i in found if self.trials[i].status != "FAILED"}
 
     def set_state(self, state):
@@ -140,7 +137,7 @@ ORACLES = {"random": RandomSearch, "bayesian": Bayesian, "hyperband": Hyperband}
 
 
 def oracle(tuner: str, trials: int, epochs: int, **common):
-    """The oracle of a tuner by its name on the command line."""
+    """Return a tuner's oracle by its name on the command line."""
     limits = {"max_epochs": epochs} if tuner == "hyperband" else {}
     common["seed"] = common["seed"] or NEVER  # KerasTuner takes 0 for "any seed"
     made = ORACLES[tuner](
@@ -150,28 +147,29 @@ def oracle(tuner: str, trials: int, epochs: int, **common):
     return made
 
 
-def every_set(hp, seed: int = 0) -> Iterator[dict]:
-    """Every set of active values; of a range that is not divided into steps, a drawn value.
+def combinations(hp, seed: int = 0) -> Iterator[dict]:
+    """Yield all combinations of active values. A range without steps is represented by one random
+    value.
 
     >>> hp = keras_tuner.HyperParameters()
     >>> _ = hp.Choice("part", ["a", "b"]), hp.Int("size", 1, 2, parent_name="part",
     ...     parent_values=["b"])
-    >>> list(every_set(hp))
+    >>> list(combinations(hp))
     [{'part': 'a'}, {'part': 'b', 'size': 1}, {'part': 'b', 'size': 2}]
     """
-    return _sets(hp.space, {}, seed)
+    return _combinations(hp.space, {}, seed)
 
 
-def _sets(space: list, values: dict, seed: int) -> Iterator[dict]:
+def _combinations(space: list, values: dict, seed: int) -> Iterator[dict]:
     if not space:
         yield values
         return
     first, rest = space[0], space[1:]
     if all(condition.is_active(values) for condition in first.conditions):
         for value in _values(first, seed):
-            yield from _sets(rest, {**values, first.name: value}, seed)
+            yield from _combinations(rest, {**values, first.name: value}, seed)
     else:
-        yield from _sets(rest, values, seed)
+        yield from _combinations(rest, values, seed)
 
 
 def _values(h, seed: int) -> list:

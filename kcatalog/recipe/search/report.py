@@ -1,4 +1,4 @@
-"""What the terminal shows of a search: a line when a trial ends, and a table of them all."""
+"""The terminal output of a search: a line when a trial ends, and a table of all trials."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kcatalog.recipe.terminal.errors import RecipeError
 
 
 def line(trial, oracle) -> str:
-    """A trial that has just ended."""
+    """Describe a trial that has just ended."""
     objective, number = oracle.objective.name, len(oracle.end_order)
     count = f" ({number} of {oracle.max_trials})" if oracle.max_trials else ""
     if trial.score is None:
@@ -22,7 +22,7 @@ def line(trial, oracle) -> str:
 
 
 def table(trials: list, objective: str) -> Table:
-    """Trials, best first, with their hyperparameters."""
+    """Return a table of trials, best first, with their hyperparameters."""
     best_first = higher_is_better(objective)
     scored = [t for t in trials if t.score is not None]
     scored.sort(key=lambda t: t.score, reverse=best_first)
@@ -38,14 +38,14 @@ def table(trials: list, objective: str) -> Table:
 
 
 def score(trial, objective: str) -> str:
-    """A trial's score; of folds their mean and standard deviation."""
+    """Format a trial's score; of folds their mean and standard deviation."""
     folds = fold_scores(trial, objective)
     deviation = f" ± {statistics.stdev(folds):.4f}" if folds else ""
     return f"{trial.score:.4f}{deviation}"
 
 
 def fold_scores(trial, objective: str) -> list[float]:
-    """Each fold's score in the best epoch; none where there were no folds."""
+    """Return each fold's score in the best epoch; none where there were no folds."""
     scores, number = [], 1
     while trial.metrics.exists(name := fold_name(objective, number)):
         scores.append(trial.metrics.get_last_value(name))
@@ -54,14 +54,14 @@ def fold_scores(trial, objective: str) -> list[float]:
 
 
 def reason(trial) -> str:
-    """Why a trial failed, in one line."""
+    """Say why a trial failed, in one line."""
     lines = (trial.message or "no score").strip().splitlines()
     return lines[-1].removeprefix(f"{RecipeError.__module__}.{RecipeError.__name__}: ")
 
 
 def exhausted(oracle, tuner: str) -> str:
-    """That no set is left."""
-    said = f"All {oracle.sets_tried()} sets of hyperparameters were tried."
+    """Say that all combinations were tried."""
+    said = f"All {oracle.combinations_tried()} combinations of hyperparameters were tried."
     if tuner == "hyperband":
         said += " Hyperband needs more to choose among; --tuner random trains each in full."
     return said

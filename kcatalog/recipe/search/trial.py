@@ -1,7 +1,7 @@
-"""One trial: a set of hyperparameters, trained and judged on the validation part, or on folds.
+"""A trial: one combination of hyperparameters, trained and scored on validation data, or on folds.
 
-After a kill it goes on with the epoch after its last finished one, and ends with the score it
-would have had. So a trial that Hyperband continues is one that was interrupted: it ends as if it
+After a kill it resumes after its last finished epoch, and ends with the score that it would have
+had. A trial that Hyperband continues is treated like one that was interrupted, so it ends as if it
 had been trained in one piece.
 """
 
@@ -22,21 +22,22 @@ import numpy as np
 from kcatalog.recipe import monitoring, tasks
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.feed import pipeline
+from kcatalog.recipe.files import disk
 from kcatalog.recipe.search import folds
 from kcatalog.recipe.tasks import batches_of
 from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.recipe.training import loss_switch
 from kcatalog.recipe.training.checkpoint import Checkpoint
 
-Logs = list[dict[str, float]]  # what each epoch reported
+Logs = list[dict[str, float]]  # one dict an epoch
 
 
 @dataclass(frozen=True)
 class Work:
-    """What one trial is to do.
+    """The work of one trial.
 
     trial_id: the oracle's name for it.
-    hp: its hyperparameters. What `build` asks for and nobody knew of is added to them.
+    hp: its hyperparameters. Those that `build` asks for in addition are added.
     folder: where it keeps its checkpoints.
     parent: the folder of the trial that it continues.
     """
@@ -53,12 +54,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Training:
-    """How every trial of a search is trained.
+    """The way every trial of a search is trained.
 
     build: `build(hp, data)` returns a compiled model.
-    epochs: how long, where no hyperparameter "epochs" says otherwise.
-    folds: 1, to judge by the validation part; or into how many folds it and the training part
-        are cut, each of which is the validation part once.
+    epochs: epochs to train, unless a hyperparameter "epochs" says otherwise.
+    folds: 1, to score by the validation split; or the number of folds into which it and the
+        training split are cut, each of which is the validation data once.
     """
 
     build: Callable
@@ -71,19 +72,21 @@ class Training:
     folds: int = 1
 
     def model(self, hp, data: Data | None = None):
-        """A new model: same hyperparameters, same weights."""
+        """Return a new model. The same hyperparameters give the same weights."""
         keras.utils.set_random_seed(self.seed)
         return self.build(hp, data or self.data)
 
     def run(self, work: Work) -> list[Logs]:
         """Train and return what each epoch reported, for each fold."""
-        _continue(work)
-        if self.folds == 1:
-            return [self._fit(work, self.data, self.logs, work.checkpoints)]
-        return [
-            self._fit(work, part, self.logs / f"fold_{i}", work.checkpoints / f"fold_{i}")
-            for i, part in enumerate(folds.parts(self.data, self.folds, self.seed), start=1)
-        ]
+        work.folder.mkdir(parents=True, exist_ok=True)
+        with disk.file_lock(work.folder, wait=True):  # the process of a killed search may yet end
+            _continue(work)
+            if self.folds == 1:
+                return [self._fit(work, self.data, self.logs, work.checkpoints)]
+            return [
+                self._fit(work, part, self.logs / f"fold_{i}", work.checkpoints / f"fold_{i}")
+                for i, part in enumerate(folds.parts(self.data, self.folds, self.seed), start=1)
+            ]
 
     def _fit(self, work: Work, data: Data, logs: Path, folder: Path) -> Logs:
         keras.utils.clear_session()
@@ -114,15 +117,15 @@ class Training:
 
 
 def length(hp, epochs: int) -> int:
-    """Epochs to train: Hyperband's, or the hyperparameter's, or else `epochs`."""
+    """Return the epochs to train: Hyperband's, or the hyperparameter's, or else `epochs`."""
     return hp.values.get("tuner/epochs") or hp.values.get("epochs", epochs)
 
 
 def _continue(work: Work) -> None:
-    """Begin where the parent stands, unless this trial has begun already.
+    """Copy the parent's checkpoints, unless this trial has begun already.
 
-    Where the parent left nothing, training starts at the first epoch, which takes longer and
-    ends with the same weights.
+    Where the parent left none, training starts at the first epoch, which takes longer and ends
+    with the same weights.
     """
     if work.checkpoints.exists() or work.parent is None:
         return
@@ -133,24 +136,28 @@ def _continue(work: Work) -> None:
         os.replace(beside, work.checkpoints)
 
 
-def history_of(parts: list[Logs], objective: str) -> keras.callbacks.History:
-    """What the folds reported, in KerasTuner's words: their mean, epoch by epoch.
+def best_epoch(parts: list[Logs], objective: keras_tuner.Objective) -> tuple[dict, int]:
+    """Return the metrics of the best epoch, and its number from 0.
 
-    So the best epoch is the one that is best for all folds together, and the score is the mean
-    of what the folds reported in it. Each fold's own value is kept beside.
+    Of folds it is the epoch that is best for all of them together: metrics are means of the folds,
+    beside which each fold's own value of the objective is kept.
     """
     epochs = min(map(len, parts))
     if not epochs:
         raise RecipeError("The loss is not a finite number in the first epoch.")
-    history = keras.callbacks.History()
+    history = {}
     for name in set.intersection(*(set(logs) for part in parts for logs in part)):
         values = [[logs[name] for logs in part[:epochs]] for part in parts]
-        history.history[name] = np.mean(values, axis=0).tolist()
-        if name == objective and len(parts) > 1:
-            history.history |= {fold_name(name, i): v for i, v in enumerate(values, start=1)}
-    return history
+        history[name] = np.mean(values, axis=0).tolist()
+        if name == objective.name and len(parts) > 1:
+            history |= {fold_name(name, i): v for i, v in enumerate(values, start=1)}
+    if objective.name not in history:
+        raise RecipeError(f"The model does not report {objective.name}.")
+    scores = history[objective.name]
+    best = scores.index(max(scores) if objective.direction == "max" else min(scores))
+    return {name: values[best] for name, values in history.items()}, best
 
 
 def fold_name(objective: str, number: int) -> str:
-    """How the score of one fold is called among a trial's metrics."""
+    """Return the name of one fold's score among a trial's metrics."""
     return f"{objective} of fold {number}"

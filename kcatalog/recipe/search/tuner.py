@@ -1,112 +1,158 @@
-"""The tuner: asks the oracle for a set of hyperparameters, has it tried, reports the score.
-
-It runs in one process, or as one of many workers, which ask the oracle of a chief (`worker.py`).
-The chief's own tuner (`chief.py`) keeps the oracle and its files, and runs no trial.
-"""
+"""The scheduling loop: asks the oracle for a trial, has a runner run it, reports the score."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import shutil
-from collections.abc import Callable
+import traceback
+from concurrent import futures
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras_tuner
-from keras_tuner.src import config  # nothing public has this switch
 from rich.console import Console
 
+from kcatalog.recipe import monitoring
 from kcatalog.recipe.files import disk, rundir
-from kcatalog.recipe.search import report
-from kcatalog.recipe.search.files import ENDED
-from kcatalog.recipe.search.oracles import FROM
-from kcatalog.recipe.search.trial import Logs, Training, Work, history_of
+from kcatalog.recipe.search import oracles, report
+from kcatalog.recipe.search.atomic_files import ENDED
+from kcatalog.recipe.search.runners import Runner, SearchError
+from kcatalog.recipe.search.trial import Training, Work, best_epoch, length
+from kcatalog.recipe.tasks import higher_is_better
 from kcatalog.recipe.terminal.errors import RecipeError
 
-config.DEBUG = False  # or each failed trial's traceback would be printed; trial.json holds it
 HOPELESS = 10  # a search whose first so many trials fail will not succeed
-GOES_ON = "The search goes on with --resume."
-STARTS_AGAIN = "When that is mended, start this worker again: the search goes on."
+LOOK_AGAIN = 30.0  # seconds until the loop sees that a cluster has grown
 
 
-class SearchError(RecipeError, keras_tuner.errors.FatalError):
-    """Ends the whole search, not a trial."""
+@dataclass(frozen=True)
+class Budget:
+    """The search algorithm, the number of trials, and how many trials keep their checkpoints."""
+
+    tuner: str
+    trials: int
+    keep: int = 3
 
 
 class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
-    """KerasTuner's search with trials that resume, run by `run` here or elsewhere.
+    """KerasTuner's tuner with trials that resume and may run elsewhere.
 
     Args:
-        oracle: what chooses (`kcatalog.recipe.search.oracles`).
         training: how trials are trained.
-        run: takes the work of a trial, returns what its epochs reported, for each fold.
+        space: the hyperparameters, with the user's values in place of ranges.
+        budget: how much may be tried.
+        runner: runs the trials.
         folder: where the search keeps its files.
-        keep: of how many of the best trials the checkpoints stay.
-        console: where each trial's end is told.
+        console: shows each trial's end.
     """
 
     def __init__(
         self,
-        oracle,
         training: Training,
-        run: Callable[[Work], list[Logs]],
+        space: keras_tuner.HyperParameters,
+        budget: Budget,
+        runner: Runner,
         folder: Path,
-        keep: int,
         console: Console,
     ):
-        self._run, self._keep, self._console = run, keep, console
-        oracle.console, oracle.on_end = console, self._ended
+        self._budget, self._runner, self._console = budget, runner, console
+        direction = "max" if higher_is_better(training.objective) else "min"
+        oracle = oracles.oracle(
+            budget.tuner,
+            budget.trials,
+            length(space, training.epochs),
+            objective=keras_tuner.Objective(training.objective, direction),
+            seed=training.seed,
+            hyperparameters=space,
+        )
+        oracle.console = console
         super().__init__(
             oracle, training.model, directory=str(folder.parent), project_name=folder.name
         )
 
-    def on_search_begin(self):
+    def search(self) -> dict:
+        """Run all trials and print a table of them. Return the best hyperparameters."""
         self.save()  # so that a search that is killed in its first trial is found again
+        running: dict[futures.Future, tuple] = {}
+        with contextlib.closing(self._runner):
+            while self._dispatch(running):
+                done, _ = futures.wait(running, LOOK_AGAIN, futures.FIRST_COMPLETED)
+                for future in [f for f in running if f in done]:  # as they started
+                    self._finish(future, *running.pop(future))
+        return self._conclude()
 
-    def run_trial(self, trial):
-        hp = trial.hyperparameters
-        parent = hp.values.get(FROM)
-        folders = [Path(self.get_trial_dir(i)) for i in (trial.trial_id, parent) if i is not None]
+    def _dispatch(self, running: dict) -> bool:
+        """Start trials while there is room. Return whether any trial runs.
+
+        The oracle may have none now, but another one when it knows the next score.
+        """
+        while len(running) < self._runner.slots:
+            names = (f"tuner{i}" for i in itertools.count())
+            trial = self.oracle.create_trial(
+                next(n for n in names if n not in self.oracle.ongoing_trials)
+            )
+            if trial.status != "RUNNING":
+                break
+            hp = trial.hyperparameters
+            parent = hp.values.get(oracles.FROM)
+            folders = [
+                self.oracle.folder / f"trial_{i}" for i in (trial.trial_id, parent) if i is not None
+            ]
+            work = Work(trial.trial_id, hp, *folders)
+            running[self._runner.submit(work)] = work, trial
+        return bool(running)
+
+    def _finish(self, future: futures.Future, work: Work, trial) -> None:
+        """Report a trial's result, or its error, to the oracle."""
         try:
-            with disk.file_lock(
-                folders[0], wait=True
-            ):  # a worker of a chief that is gone may be at it
-                parts = self._run(Work(trial.trial_id, hp, *folders))
+            parts = self._runner.result(work, future)
+            metrics, step = best_epoch(parts, self.oracle.objective)
+        except SearchError:
+            raise
         except Exception as e:
             trouble = disk.disk_error(e) or (e.__cause__ and disk.disk_error(e.__cause__))
-            if trouble:  # no trial can do without the disk
-                raise SearchError(f"{trouble}. {GOES_ON if self._leads else STARTS_AGAIN}") from e
-            raise
-        return history_of(parts, self.oracle.objective.name)
-
-    def save(self):
-        if self._leads:
-            self.oracle.save()
-            rundir.write_json(Path(self.project_dir) / f"{self.tuner_id}.json", {})
-
-    def reload(self):
-        if self._leads:
-            self.oracle.reload()
-
-    @property
-    def _leads(self) -> bool:
-        """Whether the oracle is its own; a worker asks its chief's."""
-        return isinstance(self.oracle, keras_tuner.Oracle)
-
-    def _ended(self, trial) -> None:
-        """After the oracle has noted a trial's end."""
-        oracle = self.oracle
-        self._console.print(report.line(trial, oracle))
-        prune(oracle, Path(self.project_dir), self._keep)
-        done = [oracle.trials[i] for i in oracle.end_order]
-        if len(done) >= HOPELESS and all(t.status == "FAILED" for t in done):
+            if trouble:  # which every other trial would meet, too
+                raise SearchError(f"{trouble}. The search goes on with --resume.") from e
+            trial.status = "INVALID"
+            trial.message = "".join(traceback.format_exception(e))
+        else:
+            self.oracle.update_trial(trial.trial_id, metrics, step)
+            trial.status = "COMPLETED"
+        self.oracle.end_trial(trial)
+        self._console.print(report.line(self.oracle.trials[trial.trial_id], self.oracle))
+        prune(self.oracle, self._budget.keep)
+        ended = [self.oracle.trials[i] for i in self.oracle.end_order]
+        if len(ended) >= HOPELESS and all(t.status == "FAILED" for t in ended):
             raise SearchError(
-                f"The first {len(done)} trials failed. The last one: {report.reason(trial)}"
+                f"The first {len(ended)} trials failed. The last one: {report.reason(ended[-1])}"
             )
 
+    def _conclude(self) -> dict:
+        oracle = self.oracle
+        trials = list(oracle.trials.values())
+        if oracle.exhausted:
+            self._console.print(report.exhausted(oracle, self._budget.tuner))
+        self._console.print(report.table(trials, oracle.objective.name))
+        if not any(t.score is not None and t.status == "COMPLETED" for t in trials):
+            failed = [t for t in trials if t.message]
+            last = report.reason(failed[-1]) if failed else "no score"
+            raise RecipeError(f"Every trial failed. The last one: {last}")
+        return monitoring.active(oracle.get_best_trials(1)[0].hyperparameters)
 
-def prune(oracle, folder: Path, keep: int) -> None:
-    """Remove the checkpoints of trials that ended, but for the best and those that may go on."""
+    def save(self):
+        self.oracle.save()
+        rundir.write_json(self.oracle.folder / f"{self.tuner_id}.json", {})
+
+    def reload(self):
+        self.oracle.reload()
+
+
+def prune(oracle, keep: int) -> None:
+    """Remove the checkpoints of trials that ended, except the best and those to be continued."""
     best = [t for t in oracle.get_best_trials(keep) if t.status == "COMPLETED"]
     kept = {t.trial_id for t in best} | oracle.in_use()
     for trial in oracle.trials.values():
         if trial.status in ENDED and trial.trial_id not in kept:
-            shutil.rmtree(folder / f"trial_{trial.trial_id}" / "checkpoints", ignore_errors=True)
+            checkpoints = oracle.folder / f"trial_{trial.trial_id}" / "checkpoints"
+            shutil.rmtree(checkpoints, ignore_errors=True)
