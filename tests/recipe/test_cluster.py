@@ -12,6 +12,7 @@ import pytest
 
 from kcatalog.recipe.search import cluster, process, runners
 from kcatalog.recipe.search.trial import Work
+from kcatalog.recipe.terminal import stopping
 from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe.conftest import BACKEND, ROOT
 from tests.recipe.test_isolation import poll
@@ -46,6 +47,7 @@ def hosts(monkeypatch, tmp_path):
     from ray.cluster_utils import Cluster
 
     variables = {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": BACKEND, "TINY_HOLD": str(tmp_path)}
+    variables["RAY_USAGE_STATS_ENABLED"] = "0"
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
@@ -99,6 +101,17 @@ def test_a_host_and_the_driver_are_killed_and_it_ends_as_in_one_process(
     begun = sorted(["".join(epochs(0)), "".join(epochs(1))])
     # one lost its host in epoch 1, the other the driver in epoch 2; no finished epoch is repeated
     assert begun == ["0112", "0122"]
+
+
+def test_sigterm_still_says_how_to_resume(monkeypatch):
+    def init(*arguments, **more):
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as Ray sets its own
+
+    monkeypatch.setattr(ray, "init", init)
+    with stopping.signals():
+        ours = signal.getsignal(signal.SIGTERM)
+        with cluster.connected("auto"):
+            assert signal.getsignal(signal.SIGTERM) is ours
 
 
 @pytest.fixture
@@ -164,16 +177,11 @@ def test_a_host_that_does_not_see_the_run_ends_the_search(nodes, tmp_path):
 
 
 def test_without_a_cluster(call, monkeypatch):
-    def refuse(*arguments, **more):
-        raise ConnectionError("nobody answers")
-
-    monkeypatch.setattr(ray, "init", refuse)
-    done = call("tune", "--cluster", "auto")
-    assert done.code == 2
-    assert "--cluster auto: cannot connect to a Ray cluster. Start one with `ray start" in done.err
-    assert not (done.folder / "runs").exists()
+    for address in ("127.0.0.1:1", "nowhere"):
+        done = call("tune", "--cluster", address)
+        assert done.code == 2
+        assert f"--cluster {address}: cannot connect to a Ray cluster. Start one with" in done.err
+        assert not (done.folder / "runs").exists()
     monkeypatch.setitem(sys.modules, "ray", None)
-    assert (
-        "--cluster needs Ray: pip install 'kcatalog[cluster]'"
-        in call("tune", "--cluster", "auto").err
-    )
+    done = call("tune", "--cluster", "auto")
+    assert "--cluster needs Ray: pip install 'kcatalog[cluster]'" in done.err

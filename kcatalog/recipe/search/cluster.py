@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import socket
+import threading
 from collections.abc import Iterator
 
 from kcatalog.recipe import devices
@@ -26,17 +29,28 @@ def connected(address: str | None) -> Iterator[None]:
         import ray
     except ImportError as e:
         raise RecipeError("--cluster needs Ray: pip install 'kcatalog[cluster]'.") from e
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
+        _reach(address)
         ray.init(address, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, ValueError, RuntimeError) as e:
+    except (OSError, ValueError, RuntimeError) as e:
         raise RecipeError(
             f"--cluster {address}: cannot connect to a Ray cluster. Start one with `ray start "
             f"--head`, and add hosts with `ray start --address=HOST:6379`. ({e})"
         ) from e
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_sigterm)  # Ray's handler would not say how to resume
     try:
         yield
     finally:
         ray.shutdown()  # which ends the trials
+
+
+def _reach(address: str) -> None:
+    """Raise an error at once where nobody listens: Ray would try for some minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if address != "auto":
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 class RayCluster(Scripted):
