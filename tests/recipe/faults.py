@@ -6,7 +6,6 @@ and forks a child for each command (`Forks`); what has not begun to compute can 
 """
 
 import contextlib
-import itertools
 import json
 import os
 import signal
@@ -69,7 +68,6 @@ class Forks:
             how: how it fails: `KILL` ends the process in its middle, else an error number; from
                 then on every further one fails alike, as a full disk stays full.
             environment: variables to set, such as TINY_NAN.
-            clock: seconds by which the clock is set back at each look at it.
             below: count the operations in this folder alone, relative to `folder`.
             task: instead of a command, a function of `chores.py` that takes the folder.
         """
@@ -142,9 +140,6 @@ def _run(cli, chores, recipe, job: dict, counted: Path) -> None:
         for stream in (1, 2):
             os.dup2(printed, stream)
         sys.argv = ["tiny.py", *job["arguments"]]
-        if job.get("clock"):
-            looks = itertools.count()
-            time.time = lambda: 2e9 - job["clock"] * next(looks)
         below = Path(job["folder"], job.get("below", ""))
         with breaking(below, job.get("at"), job.get("how", KILL), counted):
             if "task" in job:

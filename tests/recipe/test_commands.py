@@ -33,8 +33,8 @@ OTHER = dataclasses.replace(tiny.recipe, name="other")
         (["train", "--devices", "tpu:8"], "asks for 8 TPUs"),
         (["train", "--devices", "gpus"], "Did you mean 'gpu'?"),
         (["train", "--resume"], "There is no run of tiny to resume."),
-        (["evaluate"], "There is no trained tiny yet. Run `train` first."),
-        (["export"], "There is no trained tiny yet. Run `train` first."),
+        (["evaluate"], "There is no trained run of tiny. Run `train` first."),
+        (["export"], "There is no trained run of tiny. Run `train` first."),
         (["predict", "x.txt"], "There is no exported tiny yet. Run `export` first."),
         (["predict"], "Missing argument"),
         (["train", "--run-dir", "nowhere", "--resume"], "no run of tiny in nowhere to resume"),
@@ -82,9 +82,9 @@ def test_a_run_directory_of_another_recipe(call):
     for step in (["train", "--resume"], ["evaluate"], ["export"]):
         done = call(*step, "--run-dir", "mine", recipe=OTHER)
         assert done.code == 2
-        assert "mine must hold a run of other. Received: a run of tiny." in done.err
+        assert "mine holds a run of tiny, not of other." in done.err
     assert (done.folder / "mine" / "run.json").read_text() == before
-    assert "trained already" in call("train", "--resume", "--run-dir", "mine").err
+    assert "already trained" in call("train", "--resume", "--run-dir", "mine").err
 
 
 @pytest.mark.slow
@@ -96,7 +96,7 @@ def test_a_new_run_never_touches_an_old_one(call):
     assert (done.run / "model.keras").read_bytes() == model
     refused = call("train", "--run-dir", "runs/tiny/2")
     assert refused.code == 2
-    assert "must be a new or empty directory" in refused.err
+    assert "is not an empty directory" in refused.err
 
 
 def test_a_run_directory_that_holds_something_else(call, tmp_path):
@@ -104,7 +104,7 @@ def test_a_run_directory_that_holds_something_else(call, tmp_path):
     (tmp_path / "photos" / "cat.jpg").touch()
     done = call("train", "--run-dir", "photos")
     assert done.code == 2
-    assert "photos must be a run directory. Received: no run.json in it." in done.err
+    assert "photos is not a run directory: it has no run.json." in done.err
     assert [f.name for f in (tmp_path / "photos").iterdir()] == ["cat.jpg"]
 
 
@@ -120,10 +120,10 @@ def test_a_run_directory_that_is_a_file(call, tmp_path, step):
     assert done.code == 2
     assert len(done.err.strip().splitlines()) == 1
     assert "directory" in done.err
-    assert "Received: README.md." in done.err or done.err.startswith("README.md must be")
+    assert "README.md is not " in done.err
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '"tiny"', ""])
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
 def test_a_damaged_run_json(call, text):
     folder = call("--help").folder / "broken"
     folder.mkdir()
@@ -158,7 +158,7 @@ def test_what_a_run_began_with_stays(call, monkeypatch):
     monkeypatch.setenv("TINY_SHIFT", "1")
     moved = call("train")
     assert moved.code == 2
-    assert "clouds has changed since runs/tiny/1 began." in moved.err
+    assert "The data clouds have changed since runs/tiny/1 was started." in moved.err
     monkeypatch.delenv("TINY_SHIFT")
     trained = call("train", "--epochs", "1")
     assert trained.code == 0, trained.err

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from kcatalog.recipe.files import disk
-from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.recipe.training import checkpoint
 from tests.recipe.conftest import TRAIN, start
 
@@ -130,23 +129,6 @@ def test_killed_at_random(forks, uninterrupted, tmp_path, kills, in_one, command
             return
 
 
-@few_or_many
-def test_killed_while_a_checkpoint_is_written(forks, whole_training, tmp_path, kills, in_one):
-    expected, below = trained(whole_training[1]), "run/checkpoints"
-    operations = forks(*TRAIN, folder=tmp_path / "whole", below=below).operations
-    assert operations > 60
-    killed = 0
-    while killed < kills:
-        folder = tmp_path / str(killed)
-        for _ in range(in_one):
-            at = 1 + int((killed + 0.5) / kills * operations / in_one)
-            assert kill(forks, TRAIN, folder, {"below": below, "at": at})
-            killed += 1
-        to_the_end(forks, TRAIN, folder)
-        assert trained(folder) == expected, at
-        shutil.rmtree(folder)
-
-
 def test_killed_at_every_operation_of_a_checkpoint(forks, tmp_path):
     """One of the two files is always whole, and never older than the last that was written."""
     operations = forks(folder=tmp_path / "0", task="write_checkpoints").operations
@@ -202,12 +184,3 @@ def test_nothing_is_left_of_a_workspace_wherever_its_process_is_killed(forks, tm
             pass
         assert list((folder / "run").iterdir()) == [], at
     assert left > 5
-
-
-def test_a_torn_checkpoint_under_a_good_name_would_be_found(tmp_path):
-    """What the tests above look for can be found."""
-    file = tmp_path / "last.npz"
-    checkpoint.write(file, {"a": np.ones(100)}, {})
-    file.write_bytes(file.read_bytes()[:500])
-    with pytest.raises(RecipeError, match="is damaged"):
-        checkpoint.read(file)

@@ -1,7 +1,6 @@
 """A run that is killed, resumed, or that diverges."""
 
 import json
-import signal
 
 import keras
 import numpy as np
@@ -12,36 +11,10 @@ from kcatalog.recipe.feed import batches
 from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.recipe.training.checkpoint import Checkpoint, load_state, save_state
 from tests.recipe import tiny
-from tests.recipe.conftest import start
 
 
 def weights(run):
     return keras.saving.load_model(run / "model.keras").get_weights()
-
-
-@pytest.mark.slow
-def test_killed_and_resumed_equals_uninterrupted(call, tmp_path):
-    killed = start("train", folder=tmp_path, TINY_KILL="3")
-    assert killed.code == -signal.SIGKILL
-    assert not (killed.run / "model.keras").exists()
-    resumed = call("train", "--resume")
-    assert resumed.code == 0, resumed.err
-    assert "Resuming after epoch 3." in resumed.out
-
-    uninterrupted = call("train")
-    assert uninterrupted.code == 0, uninterrupted.err
-    assert "in runs/tiny/2" in uninterrupted.out
-    first, second = resumed.run, resumed.run.with_name("2")
-    for file in ("previous.npz", "last.npz"):
-        with (
-            np.load(first / "checkpoints" / file) as a,
-            np.load(second / "checkpoints" / file) as b,
-        ):
-            assert a.files == b.files
-            for name in a.files:  # the optimizer's state and the dropout's seed among them
-                assert np.array_equal(a[name], b[name]), name
-    for a, b in zip(weights(first), weights(second), strict=True):
-        assert np.array_equal(a, b)
 
 
 @pytest.mark.filterwarnings("ignore:GradientFlow:RuntimeWarning")
@@ -50,7 +23,10 @@ def test_nan_stops_training_and_keeps_the_best_weights(call, monkeypatch):
     monkeypatch.setenv("TINY_NAN", "2")
     done = call("train")
     assert done.code == 0, done.err
-    assert "stopped being a finite number in epoch 3; kept the weights of epoch" in done.out
+    assert (
+        "The loss was not finite in epoch 3, so training stopped. Kept the weights of epoch"
+        in done.out
+    )
     facts = json.loads((done.run / "training.json").read_text())
     assert facts["diverged_in_epoch"] == 3
     assert facts["epochs"] == 2
@@ -93,7 +69,7 @@ def test_fewer_epochs_than_are_done_are_refused(call):
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     file = tmp_path / "last.npz"
     save_state(file, {"weights/0": keras.Variable(np.ones(3))})
-    with pytest.raises(RecipeError, match="checkpoint of this very model"):
+    with pytest.raises(RecipeError, match="do not fit this model"):
         load_state(file, {"weights/0": keras.Variable(np.ones(4))})
 
 
@@ -102,15 +78,6 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
     file.write_bytes(b"PK\x03\x04 torn")
     with pytest.raises(RecipeError, match="damaged"):
         load_state(file, {})
-
-
-def test_half_written_files_are_never_read(tmp_path):
-    file, variable = tmp_path / "last.npz", keras.Variable(np.ones(2))
-    save_state(file, {"v": variable}, {"history": []})
-    (tmp_path / ".unfinished-last.npz").write_bytes(b"torn by a kill")
-    variable.assign([0, 0])
-    assert load_state(file, {"v": variable}) == {"history": []}
-    assert np.array_equal(keras.ops.convert_to_numpy(variable), [1, 1])
 
 
 @pytest.mark.parametrize(("accuracy", "kept"), [(0.9, "average"), (0.5, "average"), (0.4, "best")])

@@ -18,7 +18,7 @@ def test_says_what_happened_and_where(whole_way):
         "tiny on clouds in runs/tiny/1",
         "(2 of 2): val_accuracy",
         "Baseline (always left): 0.5000",
-        "Verified in a clean process: the largest difference is",
+        "Checked in a clean process: the largest difference is",
         "SavedModel:  saved_models/tiny/1",
         "TensorBoard: tensorboard --logdir runs/tiny/1/logs",
     ):

@@ -1,4 +1,4 @@
-"""Exporting a run: what made the model goes into the manifest; TensorFlow writes it."""
+"""Export a run's model, with a manifest of what made it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from kcatalog.recipe.terminal.errors import RecipeError
 def export_run(
     recipe, run: Run, data: Data, options: Options, wanted: tuple, console: Console
 ) -> None:
-    """Export a run's model and say where it is; `wanted` are the variants to add."""
+    """Export a run's model, in the variants `wanted` too, and print its folder."""
     if keras.backend.backend() != "tensorflow":
         _with_tensorflow(recipe, run, options)
         return
@@ -51,7 +51,7 @@ def export_run(
     written = rundir.read_json(folder / "manifest.json")
     difference = written["largest_difference"]
     console.print(
-        f"Verified in a clean process: the largest difference is {difference:.2g} "
+        f"Checked in a clean process: the largest difference is {difference:.2g} "
         f"(tolerance {manifest['tolerance']:g}).\n"
         f"SavedModel:  {folder}\n"
         f"TensorBoard: tensorboard --logdir {run.logs}"
@@ -60,11 +60,11 @@ def export_run(
         variants.show(console, written)
     if options.keep_versions:
         for gone in export.keep_newest(recipe.name, options.keep_versions):
-            console.print(f"Deleted {gone}, as --keep-versions asks.")
+            console.print(f"Deleted {gone} (--keep-versions).")
 
 
 def _with_tensorflow(recipe, run: Run, options: Options) -> None:
-    """A model trained on JAX or PyTorch is exported by the recipe's `export` on TensorFlow."""
+    """Run the recipe's `export` on TensorFlow, for a model trained on JAX or PyTorch."""
     before = export.newest(recipe.name)
     options = dataclasses.replace(options, run_dir=run.path, devices="cpu")
     words = arguments(options, ExportOptions, DeviceOptions, ExistingRunOptions, DebugOption)
@@ -74,9 +74,9 @@ def _with_tensorflow(recipe, run: Run, options: Options) -> None:
         check=False,
     )
     if done.returncode:
-        raise RecipeError("The export with TensorFlow failed; its reason stands above.")
+        raise RecipeError("The export with TensorFlow failed. The reason is printed above.")
     if export.newest(recipe.name) == before:
         raise RecipeError(
-            f"{recipe.script} must be the recipe's script, which ends in `recipe.main()`. "
-            "Received: one that exports nothing."
+            f"Running {recipe.script} exported nothing. The script of a recipe must end in "
+            "`recipe.main()`."
         )

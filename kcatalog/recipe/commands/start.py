@@ -23,10 +23,10 @@ from kcatalog.recipe.training import checkpoint
 
 @contextlib.contextmanager
 def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
-    """A new run, held by this process. Everything is looked at before anything is written."""
+    """Start and lock a new run. Everything is checked before anything is written."""
     settings = {**initial(recipe), **options.given()}
     _leave_room(settings, options)
-    rundir.check_new(options.run_dir)  # before data take their time
+    rundir.check_new(options.run_dir)  # before the data are loaded
     overrides = hyperparameters.parse(settings["overrides"])
     devices.understood(options.devices, 2 if options.hosts else 1)
     data = recipe.load(settings["data"], settings["seed"])
@@ -48,7 +48,7 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
 
 @contextlib.contextmanager
 def resume(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
-    """The run that stopped, in `--run-dir` or the newest, with its own settings."""
+    """Reopen the run in `--run-dir`, or the newest."""
     run = rundir.find(recipe.name, options.run_dir)
     if run is None:
         place = f" in {options.run_dir}" if options.run_dir else ""
@@ -91,11 +91,11 @@ def reopen(recipe, run: Run, options: Options) -> Iterator[tuple[Run, Data]]:
 
 @contextlib.contextmanager
 def trained(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
-    """The run in `--run-dir` or the newest, which must have been trained; held by this process."""
+    """Lock the run in `--run-dir`, or the newest, which must have been trained."""
     run = rundir.find(recipe.name, options.run_dir)
     if run is None or not run.model.exists():
         place = f" in {options.run_dir}" if options.run_dir else ""
-        raise RecipeError(f"There is no trained {recipe.name}{place} yet. Run `train` first.")
+        raise RecipeError(f"There is no trained run of {recipe.name}{place}. Run `train` first.")
     with disk.file_lock(run.path):
         yield run, same_data(recipe, run, options)
 
@@ -119,11 +119,13 @@ def _leave_room(settings: dict, options: Options) -> None:
 
 
 def same_data(recipe, run: Run, options: Options, folder: Path | None = None) -> Data:
-    """The data the run began with; decoded samples are kept in `folder`, or in the run's own."""
+    """Load the data of the run; decoded samples are cached in `folder` or the run directory."""
     settings = run.facts["settings"]
     data = recipe.load(settings["data"], settings["seed"])
     if data.fingerprint != run.facts["data"]["fingerprint"]:
-        raise RecipeError(f"{data.name} has changed since {run.path} began. Start a new run.")
+        raise RecipeError(
+            f"The data {data.name} have changed since {run.path} was started. Start a new run."
+        )
     data.keep(folder or run.path, options.cache_memory)
     return data
 
@@ -136,7 +138,7 @@ def session(recipe, run: Run, options: Options, hosts: int = 1) -> Iterator[devi
 
         @contextlib.contextmanager
         def scope():
-            keras.config.set_dtype_policy(precision)  # which a cleared session forgets
+            keras.config.set_dtype_policy(precision)  # clearing the session resets it
             with used.scope():
                 yield
 
@@ -148,7 +150,7 @@ def session(recipe, run: Run, options: Options, hosts: int = 1) -> Iterator[devi
 
 
 def _look(recipe, run: Run, options: Options) -> contextlib.AbstractContextManager:
-    """The session in which host 0 looks at the model before the others are there."""
+    """Return the session in which the model is first built, before other hosts are met."""
     if options.hosts is None:
         return session(recipe, run, options)
     devices.understood(options.devices, hosts=2)
@@ -156,7 +158,7 @@ def _look(recipe, run: Run, options: Options) -> contextlib.AbstractContextManag
 
 
 def builder(recipe, data: Data, used: devices.Devices) -> Callable:
-    """The recipe's `build` as a function of the hyperparameters alone, on these devices."""
+    """Return the recipe's `build` as a function of the hyperparameters, on these devices."""
 
     def build(hp):
         with used.scope():

@@ -1,4 +1,4 @@
-"""The steps from data to a served model; each leaves its result in the run directory."""
+"""The steps from data to an exported model; each writes its result to the run directory."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ class Steps:
         self.variants = tuple(variants.parse(options.variants))
         self.console = output.console(quiet=hosts.index > 0)
 
-    # --- what the command line calls -----------------------------------------------------
+    # --- commands ------------------------------------------------------------------------
 
     def everything(self) -> None:
-        """The whole way. With --resume, steps that are done are left out."""
+        """Tune, train, evaluate and export. With --resume, skip the steps that are done."""
         with self._start() as (run, data), self._session(run) as used:
             more = self.options.trials and not run.checkpoints.exists()
             if more or run.read("hyperparameters.json") is None:
@@ -75,7 +75,7 @@ class Steps:
             self._tune(run, data, used)
 
     def train(self) -> None:
-        """In the newest run if that is tuned and not yet trained, else in a new one."""
+        """Train in the newest run if that is tuned and not yet trained, else in a new one."""
         with (
             meet(self.hosts, self._start_to_train(), self._join) as (run, data),
             self._session(run) as used,
@@ -106,10 +106,10 @@ class Steps:
         with self._session(run) as used:
             isolation.run_assigned(self._training(run, data, used), assignment, folder)
 
-    # --- the steps themselves ------------------------------------------------------------
+    # --- steps ---------------------------------------------------------------------------
 
     def _session(self, run: Run) -> contextlib.AbstractContextManager[Devices]:
-        pipeline.tensorflow()  # before summaries use it, or it takes another backend's GPU
+        pipeline.tensorflow()  # before summaries import it, which would take another backend's GPU
         return start.session(self.recipe, run, self.options, self.hosts.count)
 
     @contextlib.contextmanager
@@ -119,18 +119,18 @@ class Steps:
         with self._start(waiting) as (run, data):
             if run.model.exists():
                 raise RecipeError(
-                    f"{run.path} is trained already. Leave out --resume for a new run."
+                    f"{run.path} is already trained. Leave out --resume to start a new run."
                 )
             yield run, data
 
     def _join(self, path: Path) -> tuple[Run, Data]:
-        """The run that host 0 works in. Nothing is written there, so samples are kept elsewhere."""
+        """Open the run of host 0 for reading; samples are cached elsewhere."""
         run = rundir.find(self.recipe.name, path)
         return run, start.same_data(self.recipe, run, self.options, Path(tempfile.gettempdir()))
 
     @contextlib.contextmanager
     def _start(self, waiting: Run | None = None) -> Iterator[tuple[Run, Data]]:
-        """The run to work in. Nobody else does meanwhile."""
+        """Lock the run to work in."""
         if self.options.resume:
             started = start.resume(self.recipe, self.options)
         elif waiting is not None:
@@ -197,7 +197,7 @@ class Steps:
         watched = self.options.watch, self.profiled
         plan = Plan(self._objective(data), epochs, size, seed, shard, *watched)
         self.console.print(used.line)
-        # layers are then named as in every trial, so that curves lie together
+        # gives layers the same names as in every trial, so that TensorBoard overlays their curves
         keras.utils.clear_session(free_memory=False)
         with used.scope():
             train(build, hp, data, plan, run, self.console)

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and directories that one process at a time writes to."""
+"""Atomic writes, locks on directories, temporary directories, and errors of the disk."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from pathlib import Path
 from kcatalog.recipe.terminal.errors import RecipeError
 
 LOCK = ".lock"
-UNFINISHED = ".unfinished-"  # how the names of files begin while they are written
+UNFINISHED = ".unfinished-"  # prefix of the names of files that are being written
 
-# What is wrong with a disk rather than with a program.
-TROUBLES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
-TROUBLES += (errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
-TROUBLES += (errno.EMFILE, errno.ENFILE)
-SPELLED_OUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # in libraries' own errors
+# Errors of the disk or the system's limits, rather than of the program
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+DISK_ERRORS += (errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
+DISK_ERRORS += (errno.EMFILE, errno.ENFILE)
+IN_MESSAGES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # of libraries' own errors
 
 
 @contextlib.contextmanager
 def atomic_write(file: Path) -> Iterator[Path]:
-    """A path to write to: what is there at the end becomes `file` at once, or not at all.
+    """Yield a temporary path that replaces `file` at the end; after an error `file` is unchanged.
 
-    It reaches the disk before it gets its name, so that a power cut cannot leave an empty file
-    under a good name either. What a kill leaves behind is written over the next time.
+    The content reaches the disk before the renaming, so a power cut cannot leave an empty file
+    under the final name. A temporary file left by a kill is overwritten the next time.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     beside = file.with_name(UNFINISHED + file.name)
@@ -44,30 +44,30 @@ def atomic_write(file: Path) -> Iterator[Path]:
 
 
 def sync(file: Path) -> None:
-    """Wait until a file's content is on the disk."""
+    """Wait until the content of a file is on the disk."""
     with file.open("rb") as stream:
         os.fsync(stream.fileno())
 
 
 @contextlib.contextmanager
 def file_lock(folder: Path, wait: bool = False) -> Iterator[None]:
-    """Only this process writes into `folder` meanwhile; another one is refused, or waits.
+    """Lock `folder` for this process; another process gets an error, or waits.
 
-    The operating system lets go of the lock when the process ends, however it ends. Processes
-    that this one starts do not hold it. The file that is locked stays: removing it could part
-    two processes that both believe to hold it.
+    The operating system releases the lock when the process ends, however it ends. Child processes
+    do not inherit it. The locked file is not removed: otherwise two processes could each hold a
+    lock on a different file of that name.
     """
     try:
         import fcntl
-    except ImportError:  # Windows has other locks; there nobody is refused
+    except ImportError:  # Windows has no fcntl, so there is no lock
         yield
         return
     with (folder / LOCK).open("a+", encoding="utf-8") as lock:
         try:
             fcntl.lockf(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except (BlockingIOError, PermissionError) as e:  # which one depends on the system
+        except (BlockingIOError, PermissionError) as e:  # depending on the system
             raise RecipeError(
-                f"{folder} is in use by {_holder(lock)}. Wait until that has ended, or choose "
+                f"{folder} is in use by {_holder(lock)}. Wait until it has finished, or choose "
                 "another --run-dir."
             ) from e
         lock.truncate(0)
@@ -77,8 +77,8 @@ def file_lock(folder: Path, wait: bool = False) -> Iterator[None]:
 
 
 def _holder(lock) -> str:
-    """Who holds a lock; it may have taken it so lately that its name is not there yet."""
-    for _ in range(20):
+    """Return the process that holds a lock, in words."""
+    for _ in range(20):  # it may have taken the lock without having written its name yet
         lock.seek(0)
         if name := lock.read():
             return name
@@ -88,16 +88,16 @@ def _holder(lock) -> str:
 
 @contextlib.contextmanager
 def workspace(folder: Path) -> Iterator[Path]:
-    """A directory in `folder` to work in, removed at the end.
+    """Yield a temporary directory in `folder`, removed at the end.
 
-    What killed processes have left of theirs is removed, too; nobody holds those any more.
+    Temporary directories of killed processes, which nobody locks any more, are removed first.
     """
     for other in folder.glob(UNFINISHED + "*"):
         with contextlib.suppress(OSError):
             if (other / LOCK).exists():
                 with contextlib.suppress(RecipeError), file_lock(other):
                     _remove(other)
-            else:  # killed before it was held or after all was removed: there is nothing in it
+            else:  # killed before it was locked, or after all was removed: it is empty
                 other.rmdir()
     with contextlib.ExitStack() as holding:
         place = _make(folder, holding)
@@ -108,7 +108,7 @@ def workspace(folder: Path) -> Iterator[Path]:
 
 
 def _make(folder: Path, holding: contextlib.ExitStack) -> Path:
-    """A new directory, held; another one if somebody swept it up before it was."""
+    """Create and lock a directory; try again if another process removed it before the lock."""
     while True:
         place = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder))
         with contextlib.suppress(FileNotFoundError, RecipeError):
@@ -118,7 +118,7 @@ def _make(folder: Path, holding: contextlib.ExitStack) -> Path:
 
 
 def _remove(place: Path) -> None:
-    """Remove a directory; its lock goes last, so that what a kill leaves of it is found."""
+    """Remove a directory, its lock last, so that `workspace` finds the rest after a kill."""
     for inside in place.iterdir():
         if inside.is_dir() and not inside.is_symlink():
             shutil.rmtree(inside)
@@ -129,17 +129,17 @@ def _remove(place: Path) -> None:
 
 
 def empty(folder: Path) -> bool:
-    """Whether a directory holds nothing but what a run leaves that was killed as it began."""
+    """Return whether a directory holds nothing but the lock and temporary files of a killed run."""
     return all(f.name == LOCK or f.name.startswith(UNFINISHED) for f in folder.iterdir())
 
 
 def disk_error(e: BaseException) -> str | None:
-    """What is wrong with the disk, in words; None where an error has another reason.
+    """Describe an error of the disk; return None for other errors.
 
-    TensorFlow and HDF5 raise errors of their own for it, in whose text the system's words stand.
+    TensorFlow and HDF5 raise their own exceptions, with the system's message in their text.
     """
-    if isinstance(e, OSError) and e.errno in TROUBLES:
+    if isinstance(e, OSError) and e.errno in DISK_ERRORS:
         return f"Cannot open or write {e.filename or 'a file'}: {os.strerror(e.errno)}"
-    words = (os.strerror(code) for code in SPELLED_OUT)
+    words = (os.strerror(code) for code in IN_MESSAGES)
     found = next((w for w in words if w in str(e)), None)
     return found and f"Cannot write a file: {found}"

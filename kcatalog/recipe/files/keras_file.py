@@ -1,7 +1,7 @@
-"""The trained model's `.keras` file: written whole, read without trusting it.
+"""Write the trained model's `.keras` file atomically, and read it without trusting it.
 
-Such a file may come from anybody, and says of itself which classes to build. Keras's safe mode
-refuses code in it (lambdas, pickled modules); what the archive itself may do is refused here.
+The file names the classes to build. Keras's safe mode refuses code in it (lambdas, pickled
+modules); `check` refuses archives that are unsafe to unpack.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from kcatalog.recipe.terminal.errors import RecipeError
 
 
 def save(model: keras.Model, file: Path) -> None:
-    """Write `file`, at once or not at all."""
+    """Write `file` atomically."""
     with disk.atomic_write(file) as beside:
         model.save(beside)
 
 
 def load(file: Path, change: Callable | None = None) -> keras.Model:
-    """The model, not compiled. Its file can make Keras build layers, and nothing else.
+    """Load the model in safe mode, without compiling it.
 
     Args:
         file: the archive.
-        change: takes the configuration in it, and returns the one to build.
+        change: a function from the configuration in the file to the one to build.
     """
     check(file)
     try:
@@ -40,7 +40,7 @@ def load(file: Path, change: Callable | None = None) -> keras.Model:
             copy = Path(folder) / "model.keras"
             _copy(file, copy, change)
             return keras.saving.load_model(copy, compile=False, safe_mode=True)
-    except Exception as e:  # whatever Keras makes of an arbitrary configuration
+    except Exception as e:  # Keras raises any type for an arbitrary configuration
         if disk.disk_error(e):
             raise
         raise _refused(file, f"{type(e).__name__}: {e}") from e
@@ -49,8 +49,8 @@ def load(file: Path, change: Callable | None = None) -> keras.Model:
 def check(file: Path) -> None:
     """Refuse an archive that Keras did not write.
 
-    Keras packs nothing, so that what is packed, or larger than its file, is there to fill the
-    memory; and all its names lead to places below the archive.
+    Keras stores its entries uncompressed. A compressed entry, or one larger than the file, could
+    fill the memory.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -60,15 +60,15 @@ def check(file: Path) -> None:
     for entry in entries:
         path = PurePosixPath(entry.filename)
         if path.is_absolute() or ".." in path.parts or "\\" in entry.filename:
-            raise _refused(file, f"the name {entry.filename!r} leads out of it.")
+            raise _refused(file, f"the entry {entry.filename!r} lies outside of it.")
         if stat.S_ISLNK(entry.external_attr >> 16):
-            raise _refused(file, f"{entry.filename!r} is a link.")
+            raise _refused(file, f"the entry {entry.filename!r} is a link.")
         if entry.compress_type != zipfile.ZIP_STORED:
-            raise _refused(file, f"{entry.filename!r} is packed, which Keras never does.")
+            raise _refused(file, f"the entry {entry.filename!r} is compressed.")
     if len({e.filename for e in entries}) < len(entries):
-        raise _refused(file, "two of its entries have one name.")
+        raise _refused(file, "two entries have the same name.")
     if sum(e.file_size for e in entries) > file.stat().st_size:
-        raise _refused(file, "its entries are larger than itself.")
+        raise _refused(file, "its entries are larger than the file.")
 
 
 def _copy(file: Path, copy: Path, change: Callable) -> None:
@@ -84,6 +84,6 @@ def _refused(file: Path, reason: str) -> RecipeError:
     reason = " ".join(reason.split())  # on one line
     reason = reason if len(reason) <= 300 else f"{reason[:300]}..."
     return RecipeError(
-        f"{file} is damaged, or made to do harm: {reason} "
-        f"Remove it; `train --resume --run-dir {file.parent}` writes it anew from its checkpoint."
+        f"Cannot load {file}, because it is damaged or unsafe: {reason} Remove it, then run "
+        f"`train --resume --run-dir {file.parent}` to write it again from the checkpoint."
     )

@@ -1,15 +1,16 @@
-"""Run directories: `runs/<recipe>/<number>/` holds all that one run leaves behind.
+"""Run directories: `runs/<recipe>/<number>/` holds the files of one run.
 
-    run.json            the recipe, its data and its settings; written first
-    hyperparameters.json  the best ones, once tuned
-    tuning/             KerasTuner's trials
-    logs/               for TensorBoard
-    checkpoints/        the latest epoch, to resume from, and the one before
-    model.keras         the trained model
-    training.json, metrics.json, samples.npz   how training went, how good the model is
+    run.json              recipe, data and settings; written first
+    hyperparameters.json  the best ones, after the search
+    tuning/               KerasTuner's trials
+    logs/                 for TensorBoard
+    checkpoints/          the newest epoch, to resume from, and the one before
+    model.keras           the trained model
+    training.json         epochs, history and parts of the training
+    metrics.json, samples.npz   scores and predictions on the test split
 
-A new run takes the next number: nothing is ever written over. Every file is written beside and
-renamed into place, and one process at a time writes (`kcatalog.recipe.files.disk`).
+A new run takes the next number and never overwrites an older one. Files are written atomically, and
+one process at a time writes (`kcatalog.recipe.files.disk`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from kcatalog.recipe.terminal.errors import RecipeError
 
 @dataclass(frozen=True)
 class Run:
-    """A run directory and the facts in its `run.json`."""
+    """A run directory and the content of its `run.json`."""
 
     path: Path
     facts: dict
@@ -37,7 +38,7 @@ class Run:
 
     @property
     def tuned(self) -> bool:
-        """Whether a search has ended here; training without one notes hyperparameters, too."""
+        """Return whether a search has ended here; training alone writes hyperparameters, too."""
         return self.tuning.exists() and (self.path / "hyperparameters.json").exists()
 
     @property
@@ -57,7 +58,7 @@ class Run:
         return self.path / "samples.npz"
 
     def read(self, name: str) -> dict | None:
-        """A JSON file of this run, or None where it has not been written yet."""
+        """Read a JSON file of this run; None if it has not been written yet."""
         file = self.path / name
         return read_json(file) if file.exists() else None
 
@@ -68,7 +69,7 @@ class Run:
 
 @contextlib.contextmanager
 def begin(recipe: str, path: Path | None, facts: dict) -> Iterator[Run]:
-    """A new run, in the next numbered directory or in `path`; this process holds it."""
+    """Create and lock a run, in the next numbered directory or in `path`."""
     facts = {"recipe": recipe, **facts}
     if path is None:
         path = _next_number(Path("runs") / recipe)
@@ -81,16 +82,16 @@ def begin(recipe: str, path: Path | None, facts: dict) -> Iterator[Run]:
 
 
 def check_new(path: Path | None) -> None:
-    """Refuse a place for a new run where something is."""
+    """Refuse a path for a new run that is a file or a directory with content."""
     if path and path.exists() and not (path.is_dir() and disk.empty(path)):
         raise RecipeError(
-            f"--run-dir must be a new or empty directory for a new run. Received: {path}. "
-            "Add --resume to go on with the run in it, or choose another directory."
+            f"--run-dir {path} is not an empty directory. Choose another directory, or add "
+            "--resume to continue the run in it."
         )
 
 
 def find(recipe: str, path: Path | None) -> Run | None:
-    """The run in `path`, or the newest run of the recipe; None if there is none."""
+    """Return the run in `path`, or the newest run of the recipe; None if there is none."""
     if path is None:
         numbers = _numbers(Path("runs") / recipe)
         if not numbers:
@@ -100,20 +101,21 @@ def find(recipe: str, path: Path | None) -> Run | None:
     if not file.exists():
         if not path.exists() or (path.is_dir() and disk.empty(path)):
             return None
-        raise RecipeError(f"{path} must be a run directory. Received: no run.json in it.")
+        raise RecipeError(
+            f"{path} is not a run directory: it has no run.json. Choose another --run-dir."
+        )
     facts = read_json(file)
     if "recipe" not in facts or "settings" not in facts:
         raise RecipeError(f"{file} is damaged: it names no recipe. Start a new run.")
     if facts["recipe"] != recipe:
         raise RecipeError(
-            f"{path} must hold a run of {recipe}. Received: a run of {facts['recipe']}. "
-            "Choose another --run-dir."
+            f"{path} holds a run of {facts['recipe']}, not of {recipe}. Choose another --run-dir."
         )
     return Run(path, facts)
 
 
 def read_json(file: Path, remedy: str = "Start a new run.") -> dict:
-    """A JSON file that holds an object; what to do where it does not."""
+    """Read a JSON object; `remedy` ends the error message where the file is damaged."""
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as e:
@@ -124,21 +126,21 @@ def read_json(file: Path, remedy: str = "Start a new run.") -> dict:
 
 
 def write_json(file: Path, facts: dict) -> None:
-    """No reader sees half of it."""
+    """Write a JSON file atomically."""
     with disk.atomic_write(file) as beside:
         text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
         beside.write_text(text, encoding="utf-8")
 
 
 def _numbers(folder: Path) -> list[int]:
-    """Numbered directories; those without a run.json were claimed by a run that never began."""
+    """Return the numbers of runs; a directory without run.json is of a run that never began."""
     if not folder.is_dir():
         return []
     return [int(d.name) for d in folder.iterdir() if d.name.isdigit() and (d / "run.json").exists()]
 
 
 def _next_number(folder: Path) -> Path:
-    """Create the next numbered directory; another process may claim one at the same time."""
+    """Create the next numbered directory, whatever other processes create at the same time."""
     folder.mkdir(parents=True, exist_ok=True)
     number = max((int(d.name) for d in folder.iterdir() if d.name.isdigit()), default=0)
     while True:

@@ -1,5 +1,5 @@
-"""What went wrong, for the person at the terminal."""
+"""Errors that a user can fix."""
 
 
 class RecipeError(Exception):
-    """One clear sentence for the user: shown on stderr without a traceback, exit code 2."""
+    """An error shown to the user as one message without a traceback; the exit code is 2."""

@@ -1,4 +1,4 @@
-"""Where a recipe prints."""
+"""The console of a recipe."""
 
 from __future__ import annotations
 
@@ -6,6 +6,5 @@ from rich.console import Console
 
 
 def console(**options) -> Console:
-    """A console that prints names and texts of users as they are, whatever brackets and colons
-    stand in them."""
+    """Return a console that prints text literally: users' names may hold brackets and colons."""
     return Console(soft_wrap=True, highlight=False, markup=False, emoji=False, **options)

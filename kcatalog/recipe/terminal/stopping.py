@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a run stops as a killed one does, and says how to go on."""
+"""Ctrl-C and SIGTERM: stop the run and print how to resume it."""
 
 from __future__ import annotations
 
@@ -10,50 +10,50 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-MOMENT = 0.05  # seconds
+DELAY = 0.05  # seconds until a lost signal is sent again
 CODES = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
 class Stopped(Exception):  # noqa: N818 - no error
-    """What to tell the user, and the exit code: 128 and the signal's number, as in shells."""
+    """The end of a run by a signal: message and exit code (128 + signal, as in shells)."""
 
-    def __init__(self, sentence: str, code: int):
-        super().__init__(sentence)
+    def __init__(self, message: str, code: int):
+        super().__init__(message)
         self.code = code
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which thereby ends what Ctrl-C ends, helper processes included."""
+    """SIGTERM as an exception that is handled wherever Ctrl-C is."""
 
 
 @contextlib.contextmanager
 def signals() -> Iterator[None]:
-    """Ctrl-C and SIGTERM inside raise `Stopped`.
+    """Turn Ctrl-C and SIGTERM into `Stopped`.
 
-    Typer has an answer of its own to `KeyboardInterrupt`, another one from version to version.
+    Typer's handling of `KeyboardInterrupt` differs from version to version.
     """
     try:
-        with _sigterm_interrupts(), _lost_ones_come_again():
+        with _sigterm_interrupts(), _resend_lost_signals():
             yield
     except KeyboardInterrupt as e:
         number = signal.SIGTERM if isinstance(e, Terminated) else signal.SIGINT
-        how = " ".join(getattr(e, "__notes__", ["Nothing was begun: start it again."]))
+        how = " ".join(getattr(e, "__notes__", ["No run was started yet."]))
         raise Stopped(f"Stopped. {how}", 128 + number) from e
 
 
 @contextlib.contextmanager
 def resumable(run: Path) -> Iterator[None]:
-    """What is stopped inside tells how to go on with this run."""
+    """Add the way to resume this run to the message of a stop inside."""
     try:
         yield
     except KeyboardInterrupt as e:
-        e.add_note(f"What is finished is kept. To go on, add: --resume --run-dir {run}")
+        e.add_note(f"Finished work is kept. To continue, add: --resume --run-dir {run}")
         raise
 
 
 @contextlib.contextmanager
 def _sigterm_interrupts() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():  # only that one is asked
+    if threading.current_thread() is not threading.main_thread():  # signals reach no other
         yield
         return
 
@@ -68,9 +68,12 @@ def _sigterm_interrupts() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _lost_ones_come_again() -> Iterator[None]:
-    """What Python raises inside a destructor, or a callback of its garbage collector such as
-    JAX's, is printed and lost. A signal that meets this fate is sent once more, a moment later."""
+def _resend_lost_signals() -> Iterator[None]:
+    """Send a signal again whose exception Python dropped.
+
+    Python prints and drops exceptions in destructors and in callbacks of the garbage collector,
+    such as JAX's.
+    """
     before = sys.unraisablehook
 
     def hook(lost) -> None:
@@ -78,7 +81,7 @@ def _lost_ones_come_again() -> Iterator[None]:
             before(lost)
             return
         number = signal.SIGTERM if issubclass(lost.exc_type, Terminated) else signal.SIGINT
-        threading.Timer(MOMENT, os.kill, (os.getpid(), number)).start()
+        threading.Timer(DELAY, os.kill, (os.getpid(), number)).start()
 
     sys.unraisablehook = hook
     try:
@@ -88,8 +91,10 @@ def _lost_ones_come_again() -> Iterator[None]:
 
 
 def leave(code: int) -> None:
-    """End this process at once. Threads of `tf.data` that still fetch would abort it on a slower
-    way out, when they find Python gone."""
+    """End this process at once.
+
+    On a normal exit, threads of `tf.data` that still run would abort it after Python has ended.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

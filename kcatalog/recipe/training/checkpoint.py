@@ -1,9 +1,8 @@
-"""Crash-safe training: after a kill, a run goes on and ends with the same weights.
+"""Checkpoints: a training that is killed and resumed ends with the same weights.
 
-Keras's own `BackupAndRestore` leaves out the random-seed states of layers and overwrites its
-file in place, so a kill while it writes loses the run. Here an epoch's whole state, the best
-weights so far included, is one file, written beside and renamed into place. The one before is kept,
-in case a disk damages the newest.
+Keras's `BackupAndRestore` leaves out the seed states of layers and overwrites its file in place, so
+a kill during the write loses the run. Here the whole state after an epoch, with the best weights so
+far, is one file that is written atomically. The one before is kept in case the newest is damaged.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import contextlib
 import json
 import math
 import os
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,13 +22,13 @@ from kcatalog.recipe.tasks import higher_is_better
 from kcatalog.recipe.terminal.errors import RecipeError
 
 LAST, PREVIOUS = "last.npz", "previous.npz"
-NOTES = "notes"  # the entry of a checkpoint that says what is in it, and how far it had come
+NOTES = "notes"  # the entry that lists the arrays and holds the progress
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Writes `last.npz` each epoch: all state, and the best weights by the objective.
+    """A callback that writes the state and the best weights by the objective to `last.npz`.
 
-    An epoch whose loss is not finite is never written, so the file holds good weights only.
+    An epoch whose loss is not finite is not written, so all weights in the file are finite.
     """
 
     def __init__(self, folder: Path, objective: str):
@@ -41,14 +39,14 @@ class Checkpoint(keras.callbacks.Callback):
         self.history: list[dict] = []
         self.best_epoch = self.diverged_in = None
         self.averaged = False
-        self.damaged: list[str] = []  # what was wrong with files that had to be passed over
+        self.damaged: list[str] = []  # errors of files that were skipped
         self._best: dict[str, np.ndarray] = {}
 
     def is_best(self, logs: dict) -> bool:
-        """Whether no epoch so far was better.
+        """Return whether no earlier epoch was better.
 
-        Of equals the later one counts as best: an accuracy on a small split ties often, and
-        as the learning rate falls, weights settle.
+        Among equals the later one counts as best: accuracies on a small split tie often, and
+        weights settle as the learning rate falls.
         """
         if self.best_epoch is None:
             return True
@@ -56,7 +54,7 @@ class Checkpoint(keras.callbacks.Callback):
         return self.sign * logs[self.objective] >= self.sign * best
 
     def resume(self, model) -> int:
-        """Put a model back to where the last run stood. Returns the epoch to begin with."""
+        """Restore the model from the newest checkpoint and return the epoch to start with."""
         arrays, progress = self._newest()
         if progress is None:
             return 0
@@ -67,23 +65,23 @@ class Checkpoint(keras.callbacks.Callback):
         return len(self.history)
 
     def _newest(self) -> tuple[dict, dict | None]:
-        """The newest checkpoint that is whole; `self.damaged` tells of one that is not."""
+        """Read the newest undamaged checkpoint; note damaged ones in `self.damaged`."""
         for file in (self.last, self.previous):
-            if not file.exists():  # a kill between two renamings leaves the previous one alone
+            if not file.exists():  # after a kill between two renamings there is only `previous`
                 continue
             try:
                 return read(file)
             except RecipeError as e:
                 self.damaged.append(str(e))
-                os.replace(file, file.with_suffix(".damaged"))  # not to be kept as the previous
+                os.replace(file, file.with_suffix(".damaged"))  # it must not become `previous`
         return {}, None
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         logs = {k: float(v) for k, v in (logs or {}).items()}
         if self.objective not in logs:
             raise RecipeError(
-                f"The recipe's objective {self.objective!r} must be a metric that its model "
-                f"reports. Received: {', '.join(logs)}."
+                f"The model reports no metric {self.objective!r}, which is the objective of the "
+                f"recipe. It reports {', '.join(logs)}."
             )
         watched = (logs["loss"], logs.get("val_loss", 0.0), logs[self.objective])
         if not all(map(math.isfinite, watched)):
@@ -92,7 +90,7 @@ class Checkpoint(keras.callbacks.Callback):
         arrays = _arrays(_state(self.model))
         if self.is_best(logs):
             self.best_epoch, best = epoch, {}
-            # copies: on a CPU, an array may be a mere view of what the next step changes
+            # copies: on a CPU, an array may be a view of memory that the next step changes
             self._best = {k: np.array(arrays[k]) for k in _weights(self.model)}
         else:
             best = {f"best/{k}": v for k, v in self._best.items()}
@@ -101,10 +99,10 @@ class Checkpoint(keras.callbacks.Callback):
         write(self.last, {**arrays, **best}, progress, keep=self.previous)
 
     def keep_best(self, model, validation_logs: Callable[[], dict]) -> None:
-        """Leave the model with its best weights by validation.
+        """Assign the best weights by validation to the model.
 
-        An optimizer that averages weights puts the average in place when training ends; the
-        average is then one more candidate, with `validation_logs()` for its scores.
+        An optimizer that averages weights assigns the average when training ends. The average is
+        then one more candidate, scored by `validation_logs()`.
         """
         if self.best_epoch is None:
             raise RecipeError(
@@ -123,12 +121,12 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def _weights(model) -> dict:
-    """Weights and the seed states of random layers."""
+    """Return weights and the seed states of random layers."""
     return {f"weights/{i}": v for i, v in enumerate(model.variables)}
 
 
 def _state(model) -> dict:
-    """Everything the next step depends on."""
+    """Return everything that the next step depends on."""
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     optimizer = {f"optimizer/{i}": v for i, v in enumerate(model.optimizer.variables)}
@@ -140,19 +138,19 @@ def _arrays(variables: dict) -> dict[str, np.ndarray]:
 
 
 def save_state(file: Path, variables: dict, progress: dict | None = None) -> None:
-    """Variables and progress in one file, written beside and renamed into place."""
+    """Write variables and progress to one file, atomically."""
     write(file, _arrays(variables), progress)
 
 
 def load_state(file: Path, variables: dict) -> dict | None:
-    """Assign what `save_state` wrote. Returns the progress."""
+    """Assign the variables that `save_state` wrote, and return the progress."""
     arrays, progress = read(file)
     assign(file, variables, arrays)
     return progress
 
 
 def write(file: Path, arrays: dict, progress: dict | None, keep: Path | None = None) -> None:
-    """Write a checkpoint; what was in its place is kept under the name `keep`."""
+    """Write a checkpoint; rename the file it replaces to `keep`."""
     notes = json.dumps({"arrays": sorted(arrays), "progress": progress})
     with disk.atomic_write(file) as beside:
         with beside.open("wb") as stream:
@@ -162,30 +160,26 @@ def write(file: Path, arrays: dict, progress: dict | None, keep: Path | None = N
 
 
 def read(file: Path) -> tuple[dict[str, np.ndarray], dict | None]:
-    """A checkpoint's arrays and progress.
+    """Return the arrays and the progress of a checkpoint.
 
-    Every array has a checksum in its file, as zip archives have, which is compared as the array
-    is read; which arrays there are stands in the notes. Pickled objects, which could run code,
-    and packed ones, which could fill the memory, are not what `write` writes, and are refused.
+    zipfile compares the checksum of each array. The notes list the arrays, so a missing one is
+    found. Pickled objects, which could run code, are refused.
     """
     try:
-        with zipfile.ZipFile(file) as archive:
-            if any(i.compress_type != zipfile.ZIP_STORED for i in archive.infolist()):
-                raise ValueError("it is compressed")
-        with np.load(file, allow_pickle=False) as saved:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
             arrays = {k: saved[k] for k in saved.files}
         notes = json.loads(str(arrays.pop(NOTES)))
         if sorted(arrays) != notes["arrays"]:
             raise ValueError("an array is missing")
         return arrays, notes["progress"]
-    except Exception as e:  # whatever NumPy and zipfile make of arbitrary bytes
+    except Exception as e:  # NumPy and zipfile raise any type for arbitrary bytes
         if isinstance(e, MemoryError) or disk.disk_error(e):
-            raise  # the file may be whole
+            raise  # the file may be undamaged
         raise RecipeError(f"{file} is damaged: {e}.") from e
 
 
 def epochs_done(folder: Path) -> int:
-    """How many epochs the newest checkpoint in `folder` holds that is whole."""
+    """Return the number of epochs in the newest undamaged checkpoint of `folder`."""
     for file in (folder / LAST, folder / PREVIOUS):
         with contextlib.suppress(RecipeError):
             if file.exists():
@@ -200,8 +194,8 @@ def assign(file: Path, variables: dict, arrays: dict) -> None:
     )
     if not fits:
         raise RecipeError(
-            f"{file} must be a checkpoint of this very model. Received: other weights. "
-            "Has the recipe changed since? Start a new run without --resume."
+            f"The weights in {file} do not fit this model. If the recipe has changed since, start "
+            "a new run without --resume."
         )
     for k, v in variables.items():
         v.assign(arrays[k])

@@ -1,4 +1,4 @@
-"""A loss to warm up with, before the one a model is meant to be trained with."""
+"""A loss for the first epochs, followed by another."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import keras
 class SwitchedLoss(keras.losses.Loss):
     """One loss for the first epochs, another one from then on.
 
-    Losses that look at the hardest samples only collapse from scratch: while nothing is
-    learned yet, all embeddings falling into one point is the quickest way down. The engine
-    switches at the beginning of an epoch, in a resumed run too.
+    With losses that use only the hardest samples, an untrained model collapses: mapping all
+    embeddings to one point lowers the loss fastest. Another loss for the first epochs avoids that.
+    The engine switches at the beginning of an epoch, in a resumed run too.
 
     Args:
-        first: the loss to begin with.
-        then: the loss after that.
-        epochs: how many epochs the first one lasts.
+        first: the loss of the first epochs.
+        then: the loss of all later epochs.
+        epochs: the number of epochs with the first loss.
     """
 
     def __init__(self, first, then, epochs, reduction="sum_over_batch_size", name="warm_up"):
@@ -38,18 +38,18 @@ class SwitchedLoss(keras.losses.Loss):
         return cls(**{**config, **parts})
 
     def switch(self, epoch: int) -> bool:
-        """Take the loss of this epoch. Returns whether that is another one than before."""
+        """Select the loss of this epoch, and return whether it has changed."""
         before, self._current = self._current, self.first if epoch < self.epochs else self.then
         return before is not self._current
 
 
 class _Switch(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        if self.model.loss.switch(epoch):  # the compiled steps hold the loss before
+        if self.model.loss.switch(epoch):  # the compiled steps use the loss before
             self.model.make_train_function(force=True)
             self.model.make_test_function(force=True)
 
 
 def callbacks(model) -> list[keras.callbacks.Callback]:
-    """What switches the loss of a model that warms up; nothing for others."""
+    """Return the callback that switches a `SwitchedLoss`; none for other losses."""
     return [_Switch()] if isinstance(model.loss, SwitchedLoss) else []

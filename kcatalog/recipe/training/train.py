@@ -1,4 +1,4 @@
-"""Training: Keras's `fit`, crash-safe, with the best weights by validation kept."""
+"""Train with Keras's `fit`, checkpoints, and the best weights by validation."""
 
 from __future__ import annotations
 
@@ -20,40 +20,39 @@ from kcatalog.recipe.training.checkpoint import Checkpoint
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train: what the recipe and the user agreed on."""
+    """The settings of a training, from the recipe and the options."""
 
     objective: str
     epochs: int
     batch_size: int
     seed: int
-    shard: tuple[int, int] = (0, 1)  # this host's number and how many there are
-    watch: bool = False  # log every layer's statistics, whatever time it takes
-    profile: tuple[int, int] | None = None  # the first and last step to trace
+    shard: tuple[int, int] = (0, 1)  # index of this host, number of hosts
+    watch: bool = False  # log statistics of all layers every epoch
+    profile: tuple[int, int] | None = None  # the first and last step to profile
 
 
 def train(build, hp, data, plan: Plan, run, console: Console) -> None:
-    """Train and leave `model.keras` and `training.json` in the run directory.
+    """Train, and write `model.keras` and `training.json` to the run directory.
 
-    The run goes on from its latest checkpoint if it has one. The model that results is the
-    same as without the interruption: the state after an epoch is all that the next one depends
-    on, next to the seed.
+    Training continues from the newest checkpoint if there is one. The model is then the same as
+    without the interruption: an epoch depends on nothing but the state before it and the seed.
     """
 
-    def say(sentence: str) -> None:
-        console.print(sentence, style="yellow", highlight=False)
+    def warn(message: str) -> None:
+        console.print(message, style="yellow", highlight=False)
 
     keras.utils.set_random_seed(plan.seed)
     model = build(hp)
     batches = batches_of(data, hp, plan.batch_size, plan.seed, plan.shard)
-    whole = batches_of(data, hp, plan.batch_size, plan.seed)
+    unsharded = batches_of(data, hp, plan.batch_size, plan.seed)
     checkpoint = Checkpoint(run.checkpoints, plan.objective)
     start = checkpoint.resume(model)
-    for sentence in checkpoint.damaged:
-        say(f"{sentence} Put aside.")
+    for error in checkpoint.damaged:
+        warn(f"{error} Set aside.")
     if start:
         console.print(f"Resuming after epoch {start}.", highlight=False)
-    watch = plan.watch or plan.shard[1] > 1  # hosts would disagree on what there is time for
-    watching = monitoring.training_callbacks(run.logs, data, plan.epochs, whole, watch)
+    watch = plan.watch or plan.shard[1] > 1  # hosts would decide differently
+    watching = monitoring.training_callbacks(run.logs, data, plan.epochs, unsharded, watch)
     if plan.profile:
         watching.append(Profile(run.logs / "training" / "profile", plan.profile, console.print))
     pipeline.fit(
@@ -69,16 +68,16 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
             *watching,
             checkpoint,
         ],
-        waiting=Waiting(run.logs / "training" / "pipeline", say),
+        waiting=Waiting(run.logs / "training" / "pipeline", warn),
         verbose=0 if console.quiet else 1 if console.is_terminal else 2,
     )
     if missing := monitoring.left_out(watching):
         console.print(missing, highlight=False)
     checkpoint.keep_best(model, lambda: tasks.validation_logs(model, data))
     if checkpoint.diverged_in is not None:
-        say(
-            f"The loss stopped being a finite number in epoch {checkpoint.diverged_in + 1}; "
-            f"kept the weights of epoch {checkpoint.best_epoch + 1}."
+        warn(
+            f"The loss was not finite in epoch {checkpoint.diverged_in + 1}, so training stopped. "
+            f"Kept the weights of epoch {checkpoint.best_epoch + 1}."
         )
     run.write(
         "training.json",
