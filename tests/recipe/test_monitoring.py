@@ -374,4 +374,4 @@ def test_models_inside_models_are_tuned_trained_watched_and_exported(call):
     assert {f"gradient_norm/{name}" for name in own} <= tags(logs / "gradients")
     assert {f"weights/{name}/kernel" for name in own} <= tags(logs / "weights")
     assert tensors(logs / "train").Tags()["graph"]
-    assert "Verified in a clean process" in done.out
+    assert "Checked in a clean process" in done.out
