@@ -45,7 +45,7 @@ def main() -> None:
         for pair in range(chosen.pairs):
             took = {}
             for logged in (False, True) if pair % 2 else (True, False):
-                took[logged], left_out = train(recipe, data, epochs, logged, chosen.watch)
+                took[logged], note = train(recipe, data, epochs, logged, chosen.watch)
             ratios.append(
                 [with_ / without for with_, without in zip(took[1], took[0], strict=True)]
             )
@@ -53,11 +53,11 @@ def main() -> None:
             seconds = took[0][0]
             print(f"{name}, {epochs} epochs, {seconds:.1f} s: x {wall:.3f} (CPU x {cpu:.3f})")
         wall, cpu = (statistics.median(r) for r in zip(*ratios, strict=True))
-        print(f"{name}: median of {chosen.pairs}: x {wall:.3f} (CPU x {cpu:.3f}). {left_out or ''}")
+        print(f"{name}: median of {chosen.pairs}: x {wall:.3f} (CPU x {cpu:.3f}). {note or ''}")
 
 
 def train(recipe, data, epochs: int, logged: bool, watch: bool) -> tuple:
-    """((seconds, processor seconds) of one training, what was not logged)."""
+    """Return (seconds, processor seconds) of one training, and a note on what was logged once."""
     keras.utils.clear_session()
     keras.utils.set_random_seed(0)
     hp = keras_tuner.HyperParameters()
@@ -70,7 +70,7 @@ def train(recipe, data, epochs: int, logged: bool, watch: bool) -> tuple:
             callbacks = monitoring.training_callbacks(Path(folder), data, epochs, batches, watch)
         pipeline.fit(model, data, batches, callbacks, epochs=epochs, verbose=0)
         took = time.perf_counter() - begin, time.process_time() - cpu
-    return took, monitoring.left_out(callbacks)
+    return took, monitoring.measured_once(callbacks)
 
 
 if __name__ == "__main__":

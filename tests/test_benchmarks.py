@@ -32,4 +32,3 @@ def test_metric_learning_measures(tmp_path, monkeypatch):
     spec.loader.exec_module(build)
     monkeypatch.setattr(build, "MEASURED", tmp_path / "metric_learning.json")
     assert build.peers_in_full().count("| batch-all |") == 2 * 2 + 2
-    assert build.peers_in_short(batches=(64,)).count("| batch-all |") == 2

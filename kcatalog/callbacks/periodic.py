@@ -25,6 +25,7 @@ class Periodic(keras.callbacks.Callback):
     """
 
     first_price = 0.0
+    at_least_once = False  # measure the last step, whatever it takes, if no other was measured
 
     def __init__(self, log_dir, every_steps, max_share):
         super().__init__()
@@ -70,6 +71,8 @@ class Periodic(keras.callbacks.Callback):
         self._due = (self._step + self._ahead) // self.every_steps > self._step // self.every_steps
         if self._due and not self._affordable():
             self._due, self.left_out = False, self.left_out + 1
+        if self.at_least_once and not self.measured and self._last():
+            self._due = True
         if self._due:
             self.before()
             self._before_cost = clock() - self._batch_began
@@ -114,6 +117,10 @@ class Periodic(keras.callbacks.Callback):
             price = price if self._price is None else self._price
             return price + self._spent + next_cost <= budget
         return self._spent + next_cost <= budget * self._steps / steps
+
+    def _last(self):
+        steps, epochs = self.params.get("steps"), self.params.get("epochs") or 1
+        return bool(steps) and self._step + self._ahead >= steps * epochs
 
     def _epochs(self):
         return max(1, (self.params.get("epochs") or 1) - (self._epoch or 0))

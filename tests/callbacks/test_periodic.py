@@ -59,6 +59,13 @@ def test_a_training_too_short_is_not_measured(monkeypatch):
     assert costly.left_out == 10
 
 
+def test_the_last_step_is_measured_if_no_other_was(monkeypatch):
+    costly = Costly(10, 1, max_share=0.1)
+    costly.at_least_once = True
+    trained(monkeypatch, costly, 2)
+    assert costly.at == [20]
+
+
 @pytest.mark.parametrize("epochs", [20, 40])
 def test_all_stay_within_the_share_and_spread(monkeypatch, epochs):
     costly = Costly(10, 1, max_share=0.1)

@@ -146,7 +146,7 @@ def test_two_replicas_train_as_one_device_does(call, monkeypatch):
     assert (one.code, two.code) == (0, 0), one.err + two.err
     line = "Devices: 2 CPUs, tf.distribute.MirroredStrategy, a batch split in 2. XLA does not"
     assert line in two.out
-    assert "Slowest operations of 2 steps" in two.out
+    assert "Traced steps 2 to 3" in two.out
     first, second = (two.folder / "runs" / "spread" / n for n in "12")
     assert_same_weights(first, second)
     histories = [json.loads((r / "training.json").read_text())["history"] for r in (first, second)]

@@ -1,12 +1,12 @@
-"""What TensorBoard shows of a training, a test and a search.
+"""TensorBoard logs of trainings, tests and searches.
 
 curves       Keras's own, here
-pictures/    what the model takes for what
-statistics   step sizes, gradients and activations of every layer: `kcatalog.callbacks`
-weights.py   their histograms
+pictures/    predictions, mistakes, calibration, attention and others
+statistics   step sizes, gradients and activations by layer: `kcatalog.callbacks`
+weights.py   histograms of the weights
 graph.py     the model's layers
 hparams.py   trials side by side
-profile.py   where the time goes
+profile.py   the profiler
 projector.py embeddings in space
 """
 
@@ -24,30 +24,29 @@ from kcatalog.recipe.monitoring.hparams import active as active
 from kcatalog.recipe.monitoring.pictures.callback import Pictures
 from kcatalog.recipe.monitoring.weights import WeightHistograms
 
-# What measuring may take of the time of training. The rest of 3 % is for curves and histograms.
+# Shares of the training time that measuring may take. The rest of 3 % is for curves and histograms.
 SHARES = {StepSize: 0.003, ActivationStatistics: 0.006, GradientFlow: 0.008, Pictures: 0.008}
 MEASUREMENTS = 30  # a training
 
 
 class Curves(keras.callbacks.TensorBoard):
-    """Keras's TensorBoard callback, kept to the curves of epochs.
+    """Keras's TensorBoard callback, reduced to the curves of epochs.
 
-    It has a name of its own because KerasTuner redirects callbacks called `TensorBoard`, and
-    does so under the TensorFlow backend only.
+    It has another name because KerasTuner redirects callbacks called `TensorBoard`, on the
+    TensorFlow backend only.
     """
 
     def __init__(self, log_dir: Path):
         super().__init__(str(log_dir), write_graph=False)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Nothing: Keras's would hand each step's metrics to a writer that drops them, half a
-        millisecond a step."""
+        """Skip Keras's own, which takes half a millisecond to write metrics that no file gets."""
 
 
 def write_test(
     log_dir: Path, predictions: pictures.Predictions, model, scores: dict[str, float]
 ) -> None:
-    """How the test split went: scores and pictures."""
+    """Write the test split's scores and pictures."""
     import tensorflow as tf
 
     writer = pictures.writer(log_dir / "test")
@@ -59,7 +58,7 @@ def write_test(
 
 
 def trial_callbacks(log_dir: Path, trial, objective: str, data, epochs: int, batches) -> list:
-    """Curves and statistics of one trial, and its hyperparameters for the HParams tab."""
+    """Return callbacks for one trial's curves, statistics, graph and row in the HParams tab."""
     folder = log_dir / "trials" / trial.trial_id
     return [
         Curves(folder),
@@ -70,51 +69,64 @@ def trial_callbacks(log_dir: Path, trial, objective: str, data, epochs: int, bat
 
 
 def training_callbacks(log_dir: Path, data, epochs: int, batches, watch: bool = False) -> list:
-    """Curves, pictures, statistics and the graph of the training itself."""
+    """Return callbacks for the training's curves, pictures, histograms, statistics and graph."""
     folder = log_dir / "training"
     return [
         Curves(folder),
         Graph(folder / "train"),
         *Pictures.of(folder, data, epochs, 1.0 if watch else SHARES[Pictures]),
         WeightHistograms(folder / "weights", epochs),
-        *statistics(folder, data, epochs, batches, watch),
+        *statistics(folder, data, epochs, batches, watch, at_least_once=True),
     ]
 
 
-def statistics(folder: Path, data, epochs: int, batches, watch: bool = False) -> list:
-    """Step sizes, activations and gradients of every layer, some thirty times a training.
+def statistics(
+    folder: Path, data, epochs: int, batches, watch: bool = False, at_least_once: bool = False
+) -> list:
+    """Return callbacks for step sizes, activations and gradients of every layer.
 
-    A training too short to pay for them goes without, unless `watch` says they are wanted.
+    Args:
+        folder: the event files' folder.
+        data: what the model is trained on.
+        epochs: of the whole run.
+        batches: of the training split.
+        watch: measure about thirty times a training, however long that takes.
+        at_least_once: measure the last step if time allowed no other measurement.
     """
     task = tasks.of(data)
     probe = task.probe(data, batches)
 
-    def how(part, name: str) -> dict:
+    def options(part, name: str) -> dict:
         return {
             "log_dir": str(folder / name),
             "every_steps": max(1, epochs * len(batches) // MEASUREMENTS),
             "max_share": 1.0 if watch else SHARES[part],
         }
 
-    return [
-        StepSize(**how(StepSize, "steps")),
-        ActivationStatistics(probe, **how(ActivationStatistics, "activations")),
-        GradientFlow(probe, vanishing=task.vanishing, **how(GradientFlow, "gradients")),
+    parts = [
+        StepSize(**options(StepSize, "steps")),
+        ActivationStatistics(probe, **options(ActivationStatistics, "activations")),
+        GradientFlow(probe, vanishing=task.vanishing, **options(GradientFlow, "gradients")),
     ]
+    for part in parts:
+        part.at_least_once = at_least_once
+    return parts
 
 
-def left_out(callbacks: list) -> str | None:
-    """A sentence on what was not measured, where a training was too short to pay for it."""
-    missing = {
+def measured_once(callbacks: list) -> str | None:
+    """Return a sentence that names what a short training logged only once, or None."""
+    names = {
+        Pictures: "pictures of the validation split",
+        StepSize: "step sizes",
         ActivationStatistics: "activations",
         GradientFlow: "gradients",
-        StepSize: "step sizes",
-        Pictures: "pictures of the validation split",
     }
-    names = [missing[type(c)] for c in callbacks if type(c) in missing and not c.measured]
-    if not names:
+    once = [
+        names[type(c)] for c in callbacks if type(c) in names and c.left_out and c.measured == 1
+    ]
+    if not once:
         return None
     return (
-        f"Not logged: {', '.join(names)}. In a training this short they would take more than a "
-        "hundredth of its time. Add --watch to have them."
+        f"Logged only once: {', '.join(once)}. In a training this short, more would take over "
+        "1 % of its time. Add --watch to log them throughout."
     )

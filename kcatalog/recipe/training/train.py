@@ -71,8 +71,8 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
         waiting=Waiting(run.logs / "training" / "pipeline", warn),
         verbose=0 if console.quiet else 1 if console.is_terminal else 2,
     )
-    if missing := monitoring.left_out(watching):
-        console.print(missing, highlight=False)
+    if sentence := monitoring.measured_once(watching):
+        console.print(sentence, highlight=False)
     checkpoint.keep_best(model, lambda: tasks.validation_logs(model, data))
     if checkpoint.diverged_in is not None:
         warn(

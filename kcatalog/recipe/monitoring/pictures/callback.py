@@ -1,4 +1,4 @@
-"""Pictures of the validation split while training goes on."""
+"""Pictures of the validation split, drawn while training."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from kcatalog.recipe.data.files import some
 from kcatalog.recipe.feed import pipeline
 from kcatalog.recipe.monitoring import pictures
 
-MOST_SAMPLES = 5000  # that are looked at
-FIRST = 1.0  # seconds that the first pictures may take; it compiles the model's prediction
+MOST_SAMPLES = 5000
+FIRST = 1.0  # seconds, an estimate of the first pictures, which compile the model's prediction
 PICTURES = 5  # a run
 
 clock = time.perf_counter
 
 
 class Pictures(keras.callbacks.Callback):
-    """The pictures that are quickly drawn, some five times a run, where time allows.
+    """Pictures of the validation split, about five times a run if time allows, else at its end.
 
     Args:
-        folder: where the event files go.
-        data: what to look at: `data.validation`.
+        folder: the event files' folder.
+        data: `data.validation` is predicted.
         epochs: of the whole run.
-        max_share: what the pictures may take of the time of training; 1 for any.
+        max_share: the share of the training time that pictures may take, in (0, 1]; 1 draws anyhow.
     """
 
     def __init__(self, folder: Path, data, epochs: int, max_share: float = 1.0):
         super().__init__()
         self.folder, self.data, self.max_share = folder, data, max_share
         self.epochs, self.every = epochs, max(1, epochs // PICTURES)
-        self.measured = 0
+        self.measured = self.left_out = 0
         self._writer = None
 
     @classmethod
     def of(cls, folder: Path, data, *args) -> list[Pictures]:
-        """The callback, where there are pictures that are quickly drawn: not of forecasts."""
+        """Return the callback, or none for tasks whose pictures are drawn at the end alone."""
         return [cls(folder, data, *args)] if pictures.while_training_has(data) else []
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -55,7 +55,10 @@ class Pictures(keras.callbacks.Callback):
             self._first_epoch = epoch
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        if (epoch + 1) % self.every == 0 and self._affordable(epoch):
+        due, last = (epoch + 1) % self.every == 0, epoch + 1 == self.epochs
+        if due and not self._affordable(epoch):
+            due, self.left_out = False, self.left_out + 1
+        if due or (last and not self.measured):
             begin = clock()
             self._draw(epoch)
             self._cost = clock() - begin
@@ -63,7 +66,7 @@ class Pictures(keras.callbacks.Callback):
             self.measured += 1
 
     def _affordable(self, epoch: int) -> bool:
-        """Whether the next pictures keep to their share of the time that training will take."""
+        """Return whether the next pictures keep to their share of the time of training."""
         if self.max_share == 1:
             return True
         done, all_of_them = epoch + 1 - self._first_epoch, self.epochs - self._first_epoch
