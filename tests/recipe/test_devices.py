@@ -36,7 +36,7 @@ def test_one_cpu(asked):
 
 
 @pytest.mark.parametrize("asked", ["gpu", "gpu:2", "tpu"])
-def test_what_is_not_there_is_an_error(asked):
+def test_missing_devices_are_an_error(asked):
     with (
         pytest.raises(RecipeError, match=f"--devices {asked} asks for"),
         devices.using(asked),
@@ -45,8 +45,8 @@ def test_what_is_not_there_is_an_error(asked):
 
 
 @pytest.mark.parametrize("asked", ["", "gpux", "gpu:0", "gpu:two", "auto:2", "all:2", "cpu:-1"])
-def test_what_cannot_be_understood_is_an_error(asked):
-    with pytest.raises(RecipeError, match="--devices must be auto"), devices.using(asked):
+def test_malformed_options_are_an_error(asked):
+    with pytest.raises(RecipeError, match="--devices must be auto, all"), devices.using(asked):
         pass
 
 
@@ -64,11 +64,11 @@ def test_pytorch_takes_one_device():
         pass
 
 
-def test_a_run_says_what_trains_it(call):
+def test_a_run_prints_its_devices(call):
     done = call("train", "--epochs", "1", recipe=spread.recipe)
     assert done.code == 0, done.err
     why = {
-        "tensorflow": "Devices: CPU. XLA does not compile the step: on TensorFlow, Keras leaves",
+        "tensorflow": "Devices: CPU. XLA does not compile the step: on TensorFlow, Keras does",
         "jax": "Devices: CPU. XLA compiles the step.",
         "torch": "Devices: CPU. XLA does not compile the step: Keras runs PyTorch eagerly.",
     }
@@ -144,7 +144,7 @@ def test_two_replicas_train_as_one_device_does(call, monkeypatch):
     options = ("--devices", "cpu:2", "--watch", "--profile", "2-3")  # neither changes a weight
     two = call("train", "--epochs", "2", *options, recipe=spread.recipe)
     assert (one.code, two.code) == (0, 0), one.err + two.err
-    line = "Devices: 2 CPUs, tf.distribute.MirroredStrategy, a batch split in 2. XLA does not"
+    line = "Devices: 2 CPUs, tf.distribute.MirroredStrategy, each batch split in 2. XLA does not"
     assert line in two.out
     assert "Traced steps 2 to 3" in two.out
     first, second = (two.folder / "runs" / "spread" / n for n in "12")
@@ -190,7 +190,7 @@ for layout in wrong:
 
 @pytest.fixture(scope="module")
 def on_jax(tmp_path_factory):
-    """What `COMMANDS` print, and where their runs are."""
+    """The output of `COMMANDS`, and the folder of their runs."""
     if BACKEND != "jax":
         pytest.skip("starts processes of its own on JAX")
     folder = tmp_path_factory.mktemp("devices")
@@ -211,14 +211,16 @@ def on_jax(tmp_path_factory):
 def test_eight_devices_train_as_one_does(on_jax):
     """With dropout and batch normalization, which see the whole batch on JAX."""
     out, runs = on_jax
-    assert "8 CPUs, keras.distribution.DataParallel, a batch split in 8. XLA compiles" in out
+    assert "8 CPUs, keras.distribution.DataParallel, each batch split in 8. XLA compiles" in out
     assert_same_weights(runs / "eight", runs / "one")
 
 
 @pytest.mark.slow
 def test_split_weights_train_as_whole_ones_do(on_jax):
     out, runs = on_jax
-    assert "4 CPUs, keras.distribution.ModelParallel, weights split in 2, a batch split in 2" in out
+    assert (
+        "4 CPUs, keras.distribution.ModelParallel, weights split in 2, each batch split in 2" in out
+    )
     assert_same_weights(runs / "four", runs / "one")
     assert "2 CPUs, keras.distribution.ModelParallel, weights split in 2. XLA" in out
     assert_same_weights(runs / "rows", runs / "one")
@@ -236,7 +238,7 @@ def test_split_weights_train_as_whole_ones_do(on_jax):
         "/bias evenly. Received: ('model',) for the shape (2,), on a mesh of",
     ],
 )
-def test_what_cannot_be_split_is_an_error(on_jax, sentence):
+def test_uneven_splits_are_an_error(on_jax, sentence):
     assert sentence in on_jax[0]
 
 

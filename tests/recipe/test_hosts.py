@@ -31,7 +31,7 @@ def test_other_backends_are_refused_with_the_reason():
     reason = {"tensorflow": "keras issue 20585", "torch": "one device of one host"}[BACKEND]
     with (
         pytest.raises(RecipeError, match=rf"--hosts needs the JAX backend.*{reason}"),
-        hosts.together("a:1,b:1", 0),
+        hosts.join("a:1,b:1", 0),
     ):
         pass
 
@@ -44,17 +44,17 @@ def test_other_backends_are_refused_with_the_reason():
         ("a,b", 0, "--hosts must be host:port for two hosts or more"),
         ("auto", 1, "or auto without --host-index"),
         (None, 1, "--hosts must be"),
-        ("a:1,b:1", None, "--host-index must say which of the 2 hosts this is, from 0 to 1"),
+        ("a:1,b:1", None, "--host-index must be the index of this host in --hosts, from 0 to 1"),
         ("a:1,b:1", 2, "Received: 2."),
     ],
 )
-def test_what_cannot_be_understood_is_an_error(addresses, index, sentence):
-    with pytest.raises(RecipeError, match=sentence), hosts.together(addresses, index):
+def test_malformed_options_are_an_error(addresses, index, sentence):
+    with pytest.raises(RecipeError, match=sentence), hosts.join(addresses, index):
         pass
 
 
 def test_alone_nothing_is_exchanged():
-    with hosts.together(None, None) as us:
+    with hosts.join(None, None) as us:
         assert (us.index, us.count) == (0, 1)
 
 
@@ -62,7 +62,7 @@ def test_hosts_on_different_file_systems_are_told(tmp_path, monkeypatch):
     monkeypatch.setattr(shared, "PATIENCE", 0.1)
     (tmp_path / shared.MARK).write_text("left by another run")
     with pytest.raises(RecipeError, match="one file system that all of them see"):
-        hosts._beside(f"mark {tmp_path}", tmp_path / "scratch", follow=None)
+        hosts._follow(f"mark {tmp_path}", tmp_path / "scratch", follow=None)
 
 
 def test_other_hosts_keep_decoded_samples_for_themselves(tmp_path, monkeypatch):
@@ -157,7 +157,7 @@ def test_two_hosts_train_as_one_device_does(alone, tmp_path):
     assert both.codes == [0, 0], both.out
     assert "Devices: 2 hosts, each with CPU, keras.distribution.DataParallel" in both.out[0]
     assert "Epoch 3/3" in both.out[0]
-    assert "This host trains along in" in both.out[1]
+    assert "This host takes part in" in both.out[1]
     assert "Epoch" not in both.out[1]
     runs = list((tmp_path / "runs" / "spread").iterdir())
     assert [r.name for r in runs] == ["1"]  # host 0's, and no other
@@ -176,7 +176,7 @@ def test_when_a_host_dies_the_others_stop_and_the_run_resumes(alone, tmp_path, v
     other = 1 - victim
     assert died.codes[victim] == -signal.SIGKILL
     assert died.codes[other] in (2, -signal.SIGABRT)  # JAX ends those who lose host 0, if first
-    gone = ("Another host is gone, so this one stops. Start all of them again with --resume",)
+    gone = ("The connection to another host is lost. Start all hosts again with --resume",)
     gone += ("another task died",) if victim == 0 else ()  # JAX's words
     assert any(words in died.out[other] for words in gone), died.out[other]
     run = tmp_path / "runs" / "spread" / "1"
@@ -196,5 +196,5 @@ def test_all_hosts_stop_if_one_cannot_begin(tmp_path):
     done = Group(tmp_path, "--set", "units=five", own=addressed)
     assert done.codes == [2, 2], done.out
     assert "--set units must be one of 8, 4" in done.out[0]
-    assert "Host 0 cannot take part; it says why. All of them stop." in done.out[1]
+    assert "Host 0 cannot take part and reports why. All hosts stop." in done.out[1]
     assert not (tmp_path / "runs").exists()

@@ -126,7 +126,7 @@ def _app(recipe) -> typer.Typer:
 
         def step(name=name, **given):
             options = Options(**given)
-            with hosts.together(options.hosts, options.host_index) as met:
+            with hosts.join(options.hosts, options.host_index) as met:
                 getattr(Steps(recipe, options, met), name)()
 
         app.command(name, help=help_text)(_command(step, groups))

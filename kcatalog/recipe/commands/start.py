@@ -28,7 +28,7 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
     _leave_room(settings, options)
     rundir.check_new(options.run_dir)  # before the data are loaded
     overrides = hyperparameters.parse(settings["overrides"])
-    devices.understood(options.devices, 2 if options.hosts else 1)
+    devices.resolve(options.devices, 2 if options.hosts else 1)
     data = recipe.load(settings["data"], settings["seed"])
     tasks.objective_of(recipe, data)  # refused before anything is written
     if settings["folds"] > 1:
@@ -153,7 +153,7 @@ def _look(recipe, run: Run, options: Options) -> contextlib.AbstractContextManag
     """Return the session in which the model is first built, before other hosts are met."""
     if options.hosts is None:
         return session(recipe, run, options)
-    devices.understood(options.devices, hosts=2)
+    devices.resolve(options.devices, hosts=2)
     return contextlib.nullcontext(devices.Devices("this host"))
 
 

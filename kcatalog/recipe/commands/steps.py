@@ -24,7 +24,7 @@ from kcatalog.recipe.commands.options import (
 )
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.devices import Devices
-from kcatalog.recipe.devices.hosts import ALONE, Hosts, meet
+from kcatalog.recipe.devices.hosts import ALONE, Hosts, share_run
 from kcatalog.recipe.export import variants
 from kcatalog.recipe.feed import pipeline
 from kcatalog.recipe.files import rundir
@@ -77,7 +77,7 @@ class Steps:
     def train(self) -> None:
         """Train in the newest run if that is tuned and not yet trained, else in a new one."""
         with (
-            meet(self.hosts, self._start_to_train(), self._join) as (run, data),
+            share_run(self.hosts, self._start_to_train(), self._join) as (run, data),
             self._session(run) as used,
         ):
             self._train(run, data, used)

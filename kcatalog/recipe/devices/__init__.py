@@ -1,6 +1,6 @@
-"""Where models compute: one device, several of one host, or many hosts."""
+"""Devices for training: one, several of one host, or those of many hosts."""
 
 from kcatalog.recipe.devices.base import Devices
-from kcatalog.recipe.devices.select import feeding, parse, replicas, understood, using
+from kcatalog.recipe.devices.select import callbacks, parse, replicas, resolve, using
 
-__all__ = ["Devices", "feeding", "parse", "replicas", "understood", "using"]
+__all__ = ["Devices", "callbacks", "parse", "replicas", "resolve", "using"]

@@ -1,4 +1,4 @@
-"""Devices in use, and what a host has of each kind."""
+"""Devices in use, and the number of devices that this host has."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import keras
 
 @dataclass
 class Devices:
-    """What is used, in words; and the scope to build models in, to be entered as often as needed.
+    """The devices in use, and the scope to build models in.
 
-    The scope is not simply held open for a whole run, because KerasTuner clears Keras's state
-    before each trial and with it the distribution, whatever the backend.
+    The scope is entered for each model, not once for a run, because KerasTuner clears Keras's state
+    before each trial, and the distribution with it.
 
     Args:
         words: the devices, such as "2 GPUs".
-        mechanism: what trains on several of them; empty for a single one.
-        scope: models are built in it.
-        replicas: into how many parts a batch is split.
-        xla: whether XLA compiles the step, and why not; known once a model is built.
+        mechanism: the class that trains on several of them; empty for a single one.
+        scope: returns the context in which models are built.
+        replicas: the number of parts that a batch is split into.
+        xla: a sentence on whether XLA compiles the step; empty until a model is built.
     """
 
     words: str
@@ -31,10 +31,10 @@ class Devices:
     xla: str = ""
 
     def prepare(self, model) -> None:
-        """Have XLA compile a model's steps where it can."""
+        """Let XLA compile a model's steps where that works."""
         mirrored = self.mechanism.endswith("MirroredStrategy")
         if self.mechanism.startswith("tf."):
-            model.jit_compile = False  # by itself on TPUs; what follows is the reason elsewhere
+            model.jit_compile = False  # TPUs always use XLA; `_why_not` has the reasons elsewhere
         if model.jit_compile or self.mechanism.endswith("TPUStrategy"):
             self.xla = "XLA compiles the step."
         else:
@@ -42,8 +42,8 @@ class Devices:
 
     @property
     def line(self) -> str:
-        """What was chosen, in one line."""
-        split = f", a batch split in {self.replicas}" if self.replicas > 1 else ""
+        """The chosen devices in one line."""
+        split = f", each batch split in {self.replicas}" if self.replicas > 1 else ""
         how = f", {self.mechanism}" if self.mechanism else ""
         return f"Devices: {self.words}{how}{split}. {self.xla}"
 
@@ -54,18 +54,18 @@ def _why_not(mirrored: bool) -> str:
         return "jit_compile fails under MirroredStrategy (keras issue 20763)"
     if backend == "torch":
         return "Keras runs PyTorch eagerly"
-    if backend == "tensorflow" and not (present("gpu") or present("tpu")):
-        return "on TensorFlow, Keras leaves it off where there is nothing but CPUs"
+    if backend == "tensorflow" and not (available("gpu") or available("tpu")):
+        return "on TensorFlow, Keras does not use it on CPUs"
     return "the recipe or one of its layers turns it off"
 
 
 def words(kind: str, count: int) -> str:
-    """Devices for the reader."""
+    """Return a number of devices as text, such as "2 GPUs"."""
     return kind.upper() if count == 1 else f"{count} {kind.upper()}s"
 
 
-def present(kind: str) -> int:
-    """How many devices of a kind this host has."""
+def available(kind: str) -> int:
+    """Return the number of devices of a kind that this host has."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
@@ -78,7 +78,7 @@ def present(kind: str) -> int:
 
         try:
             return len(jax.local_devices(backend=kind))
-        except RuntimeError:  # how JAX says "none"
+        except RuntimeError:  # JAX has none of this kind
             return 0
     import torch
 

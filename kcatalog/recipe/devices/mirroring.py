@@ -1,4 +1,4 @@
-"""TensorFlow on several devices: each has a copy of the weights, and its part of every batch."""
+"""TensorFlow on several devices: each has a copy of the weights and gets a part of each batch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kcatalog.recipe.terminal.errors import RecipeError
 
 @contextlib.contextmanager
 def using(kind: str, count: int) -> Iterator[Devices]:
-    """Show TensorFlow these devices alone, under the strategy that uses them."""
+    """Make only these devices visible to TensorFlow, and use them with a strategy."""
     if kind != "tpu":
         _show(kind, count)
         if count == 1:
@@ -25,15 +25,15 @@ def using(kind: str, count: int) -> Iterator[Devices]:
     yield Devices(words(kind, count), mechanism, strategy.scope, count)
 
 
-@functools.cache  # the collectives of a second one in a process are taken for those of the first
+@functools.cache  # a second one in a process would reuse the numbers of the first's collectives
 def _mirrored(kind: str, count: int) -> tf.distribute.Strategy:
     names = [d.name for d in tf.config.list_logical_devices(kind.upper())[:count]]
-    # between parts of one CPU there is nothing to gain by collectives
+    # collectives gain nothing between the parts of one CPU
     reduction = tf.distribute.ReductionToOneDevice() if kind == "cpu" else None
     return tf.distribute.MirroredStrategy(names, cross_device_ops=reduction)
 
 
-@functools.cache  # starting TPUs again clears their memory
+@functools.cache  # initializing TPUs again clears their memory
 def _tpu(kind: str, count: int) -> tf.distribute.Strategy:
     resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu="")
     tf.config.experimental_connect_to_cluster(resolver)
@@ -43,7 +43,7 @@ def _tpu(kind: str, count: int) -> tf.distribute.Strategy:
 
 
 def _show(kind: str, count: int) -> None:
-    """Hide TensorFlow's other devices. A CPU is cut into as many as are asked for."""
+    """Hide TensorFlow's other devices. A CPU is split into the number asked for."""
     physical = tf.config.list_physical_devices(kind.upper())
     try:
         if kind == "cpu":
@@ -53,10 +53,10 @@ def _show(kind: str, count: int) -> None:
                 tf.config.set_logical_device_configuration(physical[0], parts)
         else:
             tf.config.set_visible_devices(physical[:count], "GPU")
-    except RuntimeError as e:  # TensorFlow has started and would ignore us
+    except RuntimeError as e:  # TensorFlow is initialized and ignores changes
         logical = tf.config.list_logical_devices(kind.upper())
         if len(logical) < count or (kind == "cpu" and tf.config.list_logical_devices("GPU")):
             raise RecipeError(
-                "--devices comes too late: TensorFlow is already running. Compute nothing "
-                "outside `build` in the recipe."
+                "--devices has no effect: TensorFlow is already initialized. The recipe must not "
+                "compute anything outside `build`."
             ) from e

@@ -1,11 +1,11 @@
-"""JAX on several devices, of one host or many: batches split among them, or weights too.
+"""JAX on several devices of one host or many: each batch is split, and optionally the weights.
 
-It is `keras.distribution` but for one thing: Keras splits whatever it is fed, and JAX refuses to
-split what does not divide evenly, such as the last batch of a validation split. Here the batches
-of training are split; everything else is handed to each device whole, so that `evaluate` and
-`predict` take any number of samples, also on many hosts, each of which then feeds the same.
+`keras.distribution` does the work, with one difference. Keras splits every batch, but JAX cannot
+split a batch that does not divide evenly, such as the last one of a validation split. Here the
+batches of training are split, and each device gets all other batches whole. `evaluate` and
+`predict` therefore take any number of samples; on many hosts, each host passes the same ones.
 
-JAX is imported where it is asked, for this file is also read where there is none.
+Functions import JAX themselves, because this module is also imported without it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from kcatalog.recipe.devices import base
 from kcatalog.recipe.terminal.errors import RecipeError
 
 AXES = ("batch", "model")
-SPLIT_BY_DEFAULT = ("kernel", "recurrent_kernel", "embeddings")  # where they are matrices
+SPLIT_BY_DEFAULT = ("kernel", "recurrent_kernel", "embeddings")  # if they are matrices
 
 
-class _Fed:
-    """Splits batches while `split` is set."""
+class _Splitting:
+    """Mixin of a distribution that splits batches only while `split` is true."""
 
     split = False
 
@@ -34,12 +34,12 @@ class _Fed:
         return TensorLayout([None] * len(data_shape), self.device_mesh)
 
 
-class DataParallel(_Fed, keras.distribution.DataParallel):
-    """Every device has all weights, and its part of a batch."""
+class DataParallel(_Splitting, keras.distribution.DataParallel):
+    """Distribution with all weights and a part of each batch on every device."""
 
 
-class ModelParallel(_Fed, keras.distribution.ModelParallel):
-    """Weights are split among the devices along one axis of the mesh, batches along the other."""
+class ModelParallel(_Splitting, keras.distribution.ModelParallel):
+    """Distribution with weights split along one axis of the mesh, and batches along the other."""
 
     def __init__(self, layout_map, by_default: bool):
         super().__init__(layout_map=layout_map, batch_dim_name="batch", auto_shard_dataset=False)
@@ -64,14 +64,14 @@ class ModelParallel(_Fed, keras.distribution.ModelParallel):
         return layout
 
 
-class Feeding(keras.callbacks.Callback):
-    """Has batches split while they are fed: those of training, and of validation if they divide.
+class SplitBatches(keras.callbacks.Callback):
+    """Callback that splits training batches, and validation batches if they divide evenly.
 
-    Keras asks for the layout at an epoch's first batch and keeps it for the others. This has to
-    be the first callback, so that what others feed the model meanwhile is not split.
+    Keras asks for the layout at an epoch's first batch and keeps it for the others. This must be
+    the first callback, so that batches that other callbacks pass to the model are not split.
     """
 
-    def __init__(self, distribution: _Fed, validation: bool):
+    def __init__(self, distribution: _Splitting, validation: bool):
         super().__init__()
         self.distribution, self.validation = distribution, validation
 
@@ -88,35 +88,35 @@ class Feeding(keras.callbacks.Callback):
         self.distribution.split = False
 
 
-def feeding(samples: int, size: int) -> list[keras.callbacks.Callback]:
-    """What training on several devices needs as its first callback.
+def callbacks(samples: int, size: int) -> list[keras.callbacks.Callback]:
+    """Return the callbacks that training on several devices needs first.
 
     Args:
-        samples: how many there are in the validation split.
-        size: how many of them make a batch.
+        samples: the number of samples in the validation split.
+        size: the batch size of validation.
     """
     import jax
 
     distribution = keras.distribution.distribution()
-    if not isinstance(distribution, _Fed):
+    if not isinstance(distribution, _Splitting):
         return []
     parts = distribution.num_model_replicas
     divides = size % parts == 0 and samples % size % parts == 0
-    return [Feeding(distribution, divides and jax.process_count() == 1)]
+    return [SplitBatches(distribution, divides and jax.process_count() == 1)]
 
 
 @contextlib.contextmanager
 def using(
     kind: str, count: int, hosts: int, model_parallel: int, layout: dict | None
 ) -> Iterator[base.Devices]:
-    """So many devices of each host."""
+    """Use a number of devices of each host."""
     if kind == "cpu":
-        _cut_cpu(count)
+        _split_cpu(count)
     total = count * hosts
     if model_parallel > 1 and hosts > 1:
         raise RecipeError(
-            "--model-parallel works on one host: checkpoints of weights that are split among "
-            "hosts are not supported. Leave out --hosts or --model-parallel."
+            "--model-parallel works on one host only, because checkpoints of weights that are "
+            "split across hosts are not supported. Leave out --hosts or --model-parallel."
         )
     if total % model_parallel:
         raise RecipeError(
@@ -133,7 +133,7 @@ def using(
 
     @contextlib.contextmanager
     def scope():
-        keras.distribution.set_distribution(distribution)  # and `fit` must find it, too
+        keras.distribution.set_distribution(distribution)  # `fit` needs it as well
         yield
         _check(distribution, layout)
 
@@ -152,22 +152,22 @@ def using(
         keras.distribution.set_distribution(before)
 
 
-def _cut_cpu(count: int) -> None:
-    """JAX cuts a CPU into several devices before it starts, or never."""
+def _split_cpu(count: int) -> None:
+    """Split the CPU into several devices, which JAX does only before it is initialized."""
     import jax
 
     if count > 1 and jax.config.jax_num_cpu_devices < count:
-        with contextlib.suppress(RuntimeError):  # it has started
+        with contextlib.suppress(RuntimeError):  # it is initialized
             jax.config.update("jax_num_cpu_devices", count)
     if len(jax.local_devices(backend="cpu")) < count:
         raise RecipeError(
-            f"--devices cpu:{count} comes too late: JAX is already running. Compute nothing "
-            f"outside `build` in the recipe, or set JAX_NUM_CPU_DEVICES={count}."
+            f"--devices cpu:{count} has no effect: JAX is already initialized. The recipe must not "
+            f"compute anything outside `build`, or set JAX_NUM_CPU_DEVICES={count}."
         )
 
 
 def _names(kind: str, count: int) -> list[str]:
-    """The first `count` devices of each host, by Keras's names."""
+    """Return Keras's names of the first `count` devices of each host."""
     import jax
 
     taken: dict[int, list[str]] = {}
@@ -182,7 +182,7 @@ def _names(kind: str, count: int) -> list[str]:
     return [name for names in taken.values() for name in names[:count]]
 
 
-def _distribution(names: list[str], model_parallel: int, layout: dict | None) -> _Fed:
+def _distribution(names: list[str], model_parallel: int, layout: dict | None) -> _Splitting:
     if model_parallel == 1:
         return DataParallel(devices=names, auto_shard_dataset=False)
     shape = (len(names) // model_parallel, model_parallel)
@@ -197,11 +197,11 @@ def _distribution(names: list[str], model_parallel: int, layout: dict | None) ->
     return ModelParallel(layouts, by_default=layout is None)
 
 
-def _check(distribution: _Fed, layout: dict | None) -> None:
-    """Whether a model that was asked to be split has been."""
+def _check(distribution: _Splitting, layout: dict | None) -> None:
+    """Raise an error if no weight of the model has been split."""
     if isinstance(distribution, ModelParallel) and not distribution.matched:
         patterns = ", ".join(map(repr, layout or ())) or "matrices whose last axis divides"
         raise RecipeError(
-            f"--model-parallel splits no weight of this model. Looked for: {patterns}. Say in "
-            "Recipe(layout=...) which weights to split, or leave it out."
+            f"--model-parallel splits no weight of this model. Looked for: {patterns}. Name the "
+            "weights to split in Recipe(layout=...), or leave out the option."
         )

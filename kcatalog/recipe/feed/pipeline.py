@@ -41,7 +41,7 @@ def fit(model, data, batches, callbacks: list, waiting: Waiting | None = None, *
             feed(batches, errors, waiting),
             shuffle=False,
             callbacks=[
-                *devices.feeding(len(x), size),
+                *devices.callbacks(len(x), size),
                 batches.shuffling(),
                 *callbacks,
                 *([waiting] if waiting else []),
