@@ -305,7 +305,7 @@ def test_the_page_in_a_browser(picture, tmp_path):
         torn = {"name": "e.png", "mimeType": "image/png", "buffer": b"no image"}
         page.set_input_files("#file", files=torn)
         page.get_by_role("button", name="Predict").click()
-        sync_api.expect(page.locator("#answer.error")).to_contain_text("must be an image")
+        sync_api.expect(page.locator("#answer.error")).to_contain_text("body.png")
         assert errors == []
         window.close()
 
@@ -329,7 +329,7 @@ def test_serve_says_what_is_missing(call, picture, monkeypatch):
 
 def mixed(rng):
     """Return a request for `ask`, and the status of its answer."""
-    samples = np.frombuffer(rng.randbytes(64 * rng.randint(1, 20)), "uint8")
+    samples = np.frombuffer(rng.randbytes(64 * rng.randint(1, 256)), "uint8")
     image, kind = rng.randbytes(100), {"content_type": "image/png"}
     return rng.choice(
         [
@@ -385,7 +385,7 @@ def test_two_thousand_mixed_requests_leave_it_running_with_flat_memory(tmp_path)
                 if done % 500 == 0:
                     memory[done] = resident(process.pid)
             print(f"resident memory, kB: {memory}")
-            assert memory[2000] < 1.05 * memory[1000], memory
+            assert memory[2000] < memory[1000] + 5000, memory
             process.send_signal(signal.SIGTERM)
             rest, _ = process.communicate(timeout=30)
             assert (process.returncode, rest) == (0, "Stopped.\n")
