@@ -186,7 +186,7 @@ def choose(
 def shares(parallel: int, asked: str) -> list[dict[str, str]]:
     """Return the variables that divide this machine among so many processes: GPUs in turn where
     the devices asked for are GPUs, and CPU cores in equal shares."""
-    from kcatalog.recipe.devices import understood
+    from kcatalog.recipe.devices import resolve
     from kcatalog.recipe.devices.base import present
 
     if parallel == 1:
@@ -194,7 +194,7 @@ def shares(parallel: int, asked: str) -> list[dict[str, str]]:
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     environments = [threads(cores // parallel) for _ in range(parallel)]
-    kind, count = understood(asked, 1)
+    kind, count = resolve(asked, 1)
     if kind == "gpu":
         found = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(present("gpu"))))
         gpus = found.split(",")
