@@ -103,7 +103,7 @@ def test_card_read_as_text_is_the_card_of_the_class(entry):
 
 @each_part
 def test_docstring_read_as_text_is_that_of_the_class(entry):
-    """What a family says once stands in both: in the listing, and in `help()`."""
+    """The shared sections of a family stand in the listing and in `help()`."""
     told = docstrings.sections(inspect.cleandoc(entry.load().__doc__))
     told.pop("")
     assert told == entry.sections
@@ -208,6 +208,18 @@ def test_modules_say_what_they_are(path):
         assert not docstring, "leave it out: the class's docstring is the file's"
     else:
         assert not text.strip() or docstring, "begin with a docstring"
+
+
+INDIRECT = re.compile(r"(What|Whether|Which|How|Where|Of|Who|Whose)\b")
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *TESTS], ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_docstrings_begin_with_what_the_thing_is_or_does(path):
+    documented = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module
+    for node in ast.walk(tree(path)):
+        if isinstance(node, documented) and (text := ast.get_docstring(node)):
+            name = getattr(node, "name", "the module")
+            assert not INDIRECT.match(text), f"{name}: begin with a verb or a noun phrase"
 
 
 ENGINE = [  # the folders of `kcatalog/recipe`: each may import from those below it, and from itself

@@ -32,7 +32,7 @@ __all__ = ["Check", "CheckError", "Result", "check_component", "checks_for", "ve
 
 @dataclass(frozen=True)
 class Result:
-    """How one check ended: `error` is None, or what was wrong."""
+    """The outcome of one check: `error` is None, or what was wrong."""
 
     check: Check
     error: Exception | None

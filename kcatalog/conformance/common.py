@@ -215,7 +215,7 @@ def search_space_valid(s: Subject):
 
 
 def float_in(value, space) -> bool:
-    """Whether a whole-number default such as 1 lies in a space of real numbers."""
+    """Return whether a whole-number default such as 1 lies in a space of real numbers."""
     return isinstance(value, int) and not isinstance(value, bool) and float(value) in space
 
 

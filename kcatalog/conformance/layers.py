@@ -190,7 +190,7 @@ def training_deterministic(s: Subject):
 
 @check("layers", tag="recurrent")
 def causal(s: Subject):
-    """What comes later in a sequence does not change what came out before."""
+    """Later steps of a sequence do not change the outputs of earlier ones."""
     layer, x = _layer(s, **_all_steps(s)), s.inputs()
     half = x.shape[1] // 2
     changed = np.concatenate([x[:, :half], x[:, half:] + 1.0], axis=1)

@@ -50,7 +50,7 @@ def _data(s: Subject) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _places(s: Subject, batch) -> np.ndarray:
-    """Which of the example's samples a batch holds."""
+    """Return which of the example's samples a batch holds."""
     x, _ = _data(s)
     rows = np.asarray(batch[0], "float64").reshape(len(batch[0]), -1)
     same = np.isclose(rows[:, None], x[None], rtol=1e-6, atol=0).all(axis=-1)

@@ -1,4 +1,4 @@
-"""Which checks a part has to pass: those of its kind whose conditions its card meets."""
+"""The checks that a part has to pass: those of its kind whose conditions its card meets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What losses share that compare the samples of a batch with each other."""
+"""The base of losses that compare the samples of a batch with each other."""
 
 import keras
 from keras import ops
@@ -21,11 +21,11 @@ class InBatchLoss(keras.losses.Loss):
     """
 
     def samples(self, y_true, y_pred):
-        """The batch as a tuple of tensors with one row a sample: labels, embeddings."""
+        """Return the batch as a tuple of tensors with one row a sample: labels, embeddings."""
         return flat_labels(y_true), at_least_float32(y_pred)
 
     def compare(self, *samples, anchors=None):
-        """The sum over its terms for each anchor, and how many these are.
+        """Return the sum over its terms for each anchor, and the number of terms.
 
         Args:
             *samples: what `samples` gives, for all references.

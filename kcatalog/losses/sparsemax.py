@@ -22,7 +22,7 @@ from kcatalog.registry import component
     example=Example({"label_smoothing": 0.1}, shape=(5,), targets="labels"),
 )
 class Sparsemax(keras.losses.Loss):
-    """What cross-entropy is to softmax, this is to sparsemax: its gradient is sparsemax(z) - q.
+    """Sparsemax loss: the counterpart of cross-entropy whose gradient is sparsemax(z) - q.
 
     For models that shall answer with few classes and rule the rest out; predict with
     `keras.ops.sparsemax`. A sample whose right score leads by 1 has loss 0 and no gradient: a

@@ -110,7 +110,7 @@ class EmbeddingDistance(keras.metrics.Metric):
 
 
 def _aggregated(D, w, aggregate):
-    """What a batch adds to the sum and to its weight: all pairs, or one extreme if there is one."""
+    """Return a batch's part of the sum and of its weight: all pairs, or one extreme."""
     if aggregate == "mean":
         return ops.stack([ops.sum(w * D), ops.sum(w)])
     there = ops.any(w > 0)

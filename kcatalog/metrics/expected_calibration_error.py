@@ -25,7 +25,7 @@ from kcatalog.registry import component
     ),
 )
 class ExpectedCalibrationError(keras.metrics.Metric):
-    """How far a model's confidence is from its accuracy, bin by bin of confidence.
+    """Expected calibration error: the distance of confidence from accuracy, by bins.
 
     0 is a model whose confidence can be taken at its word. It says nothing of how good the model
     is: one that always predicts class frequencies is calibrated. Few samples in many bins

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a recipe script declares.
+    """The declaration of a recipe script.
 
     Args:
         name: names the run directories and the export, such as "image_cnn".
@@ -62,7 +62,7 @@ class Recipe:
 
     @property
     def script(self) -> str:
-        """The program to start for another process of this recipe: the one that runs now, if the
+        """The program for another process of this recipe: the one that runs now, if the
         recipe stands in it, else the file of its `build`."""
         program = vars(sys.modules["__main__"])
         if any(value is self for value in program.values()) and "__file__" in program:

@@ -60,7 +60,7 @@ def choose(hp, name: str, options: list, fixed: dict | None = None):
 
 
 def draw(hp, path: str, name: str | None = None, **fixed):
-    """The part at `path`, built with the search space on its card drawn as `name.argument`.
+    """Build the part at `path`, its card's search space drawn as `name.argument`.
 
     Args:
         hp: KerasTuner's hyperparameters.
@@ -74,7 +74,7 @@ def draw(hp, path: str, name: str | None = None, **fixed):
 
 
 def draw_arguments(hp, path: str, name: str, **fixed) -> dict:
-    """`fixed`, and a value for every other argument in the card's search space."""
+    """Return `fixed`, and a value for every other argument in the card's search space."""
     facts, defaults, drawn = card_of(path), _parameters(path), {}
     for argument, space in facts.space.items():
         if argument not in fixed:
@@ -84,7 +84,7 @@ def draw_arguments(hp, path: str, name: str, **fixed) -> dict:
 
 
 def optimizer(hp, options: list, wrappers: list = (None,), fixed: dict | None = None):
-    """An optimizer, perhaps inside a wrapper, whose argument `inner` it becomes.
+    """Build an optimizer, perhaps inside a wrapper, whose argument `inner` it becomes.
 
     Hyperparameters: "optimizer", "wrapper", and what the chosen ones draw.
     """
@@ -96,7 +96,7 @@ def optimizer(hp, options: list, wrappers: list = (None,), fixed: dict | None = 
 
 
 def card_of(path: str) -> card.Card:
-    """A part's card; an empty one for a user's own class that has none.
+    """Return a part's card; an empty one for a user's own class that has none.
 
     Only this part is read: the whole catalog would take half a second of every start.
     """
@@ -111,7 +111,7 @@ def card_of(path: str) -> card.Card:
 
 
 def _unknown(path: str) -> RecipeError:
-    """The error that names the closest part."""
+    """Return the error that names the closest part."""
     try:
         registry.describe(path)
     except LookupError as e:
@@ -128,14 +128,14 @@ def _import(path: str) -> type:
 
 
 def _parameters(path: str) -> dict:
-    """A part's arguments and their defaults, inherited ones included."""
+    """Return a part's arguments and their defaults, inherited ones included."""
     card_of(path)  # has the better message where there is no such part
     parameters = inspect.signature(_import(path).__init__).parameters.values()
     return {p.name: p.default for p in parameters if p.name != "self"}
 
 
 def _default(space: card.Space, *candidates):
-    """The part's own default where it lies in the space, else its example's value, else ours."""
+    """Return the part's own default if it lies in the space, else its example's value."""
     for value in candidates:
         if value in space:
             return value
@@ -143,7 +143,7 @@ def _default(space: card.Space, *candidates):
 
 
 def _hyperparameter(hp, name: str, space: card.Space, default):
-    """The space in KerasTuner's words; None where its conditional scope is not active."""
+    """Draw from a space with KerasTuner; None where its conditional scope is not active."""
     if isinstance(space, card.Float):
         sampling = "log" if space.log else "linear"
         return hp.Float(name, space.low, space.high, sampling=sampling, default=default)

@@ -1,4 +1,4 @@
-"""Whether more of a metric is better: what Keras's callbacks are told, and what names tell."""
+"""Directions of metrics: what Keras's callbacks are told, and what names tell."""
 
 import keras
 import pytest

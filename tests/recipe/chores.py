@@ -1,4 +1,4 @@
-"""What a forked process does other than to run a command (`faults.Forks`)."""
+"""Tasks of a forked process other than running a command (`faults.Forks`)."""
 
 import time
 from pathlib import Path
@@ -59,7 +59,7 @@ def wait_for(file: Path, seconds: float = 120) -> None:
 
 
 def answer(folder: Path) -> int:
-    """What the newest export answers to the run's samples."""
+    """Return the newest export's answers to the run's samples."""
     with np.load(folder / "run" / "samples.npz") as samples:
         answers = loading.load(export.newest("tiny"))(point=samples["request"])
     np.savez(folder / "answers.npz", **{k: np.array(v.tolist()) for k, v in answers.items()})

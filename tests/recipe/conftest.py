@@ -20,7 +20,7 @@ TRAIN = ("train", "--epochs", "3", "--run-dir", "run")
 
 @dataclass(frozen=True)
 class Finished:
-    """What a command left: its exit code, what it printed, and where."""
+    """A finished command: its exit code, what it printed, and where."""
 
     code: int
     out: str

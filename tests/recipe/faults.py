@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Ended:
-    """What a command left: its exit code or -signal, what it printed, and how it went."""
+    """A finished command: its exit code or -signal, what it printed, and how it went."""
 
     code: int
     out: str
@@ -123,7 +123,7 @@ def serve() -> None:
 
 
 def _import_everything() -> None:
-    """What a command would import by and by."""
+    """Import everything that a command would import sooner or later."""
     import keras_tuner  # noqa: F401
     import tensorboard.plugins.hparams.api  # noqa: F401
     import tensorflow  # noqa: F401
@@ -153,7 +153,7 @@ def _run(cli, chores, recipe, job: dict, counted: Path) -> None:
 
 
 def _due(job: dict, began: float) -> Callable[[], bool] | None:
-    """Whether it is time for the signal; None: it is not to get one."""
+    """Return the condition for the signal; None if none is to be sent."""
     if "once" in job:
         return Path(job["folder"], job["once"]).exists
     if "after" in job:

@@ -116,7 +116,7 @@ def test_sigterm_still_says_how_to_resume(monkeypatch):
 
 @pytest.fixture
 def nodes(monkeypatch):
-    """What Ray says of its hosts."""
+    """Ray's description of its hosts."""
     made = []
     monkeypatch.setattr(ray, "nodes", lambda: made)
 

@@ -1,4 +1,4 @@
-"""What can go wrong outside a recipe; docs/faults.md has a row for each, with its test."""
+"""Faults outside a recipe; docs/faults.md has a row for each, with its test."""
 
 import errno
 import json

@@ -127,7 +127,7 @@ def hidden(code):
 
 
 def test_code_inside_our_own_parts(tmp_path):
-    """What they hold is made by Keras's own deserialization, in safe mode."""
+    """Keras's own deserialization, in safe mode, makes what they hold."""
     harm = tmp_path / "harm"
     function = {"module": "os", "class_name": "function", "config": "system"}
     foreign = {"module": "subprocess", "class_name": "Popen", "config": {"args": f"touch {harm}"}}

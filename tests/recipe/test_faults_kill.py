@@ -54,7 +54,7 @@ def tuned(folder):
 
 
 def exported(forks, folder):
-    """What the newest version answers. Every other version is whole as well."""
+    """Return the newest version's answers. Every other version is whole as well."""
     versions = [d for d in (folder / "saved_models" / "tiny").iterdir() if d.name.isdigit()]
     assert versions
     for version in versions:
@@ -70,7 +70,7 @@ def names(folder):
 
 @pytest.fixture(scope="module")
 def uninterrupted(forks, whole_training, tmp_path_factory):
-    """What happens undisturbed: command -> how it ended, and its result."""
+    """Undisturbed runs: command -> how it ended, and its result."""
     folder = tmp_path_factory.mktemp("uninterrupted")
     tuning = forks(*TUNE, folder=folder)
     assert tuning.code == 0, tuning.out

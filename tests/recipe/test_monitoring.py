@@ -1,4 +1,4 @@
-"""What TensorBoard is given, and what its own plugins make of it over HTTP."""
+"""TensorBoard's event files, and what its own plugins read from them over HTTP."""
 
 import copy
 import dataclasses
@@ -181,7 +181,7 @@ def test_the_graph_plugin_draws_the_model(board):
 
 
 def edges(model):
-    """Which node gets what from which."""
+    """The inputs of each node."""
     nodes = graph.nodes(json.loads(model.to_json())).node
     return {n.name: sorted(n.input) for n in nodes}
 

@@ -1,4 +1,4 @@
-"""Which sets are tried: defaults first, none twice, all of them, and the same after a kill."""
+"""Trials: defaults first, none twice, all of them, and the same after a kill."""
 
 import contextlib
 import dataclasses
@@ -57,7 +57,7 @@ def score(hp):
 
 @dataclasses.dataclass
 class Searched:
-    """What a search left: its trials' values and scores in order, and what it said."""
+    """A finished search: its trials' values and scores in order, and what it printed."""
 
     trials: list
     said: str

@@ -331,7 +331,7 @@ def test_each_head_has_its_map_and_positions_their_names():
 
 
 def series(test=12, horizon=4, history=6, every=1):
-    """Of task "forecast": 0, 1, 2, ... with a season of 2 steps."""
+    """Data of the task "forecast": 0, 1, 2, ... with a season of 2 steps."""
     values = np.arange(60.0, dtype="float32")
     both = np.lib.stride_tricks.sliding_window_view(values, history + horizon)[::every]
     part = (both[:, :history], both[:, history:])

@@ -1,4 +1,4 @@
-"""What streams from disk: the same pixels, order and weights; errors that name files; waiting."""
+"""Streaming from disk: the same pixels, order and weights; errors that name files; stalls."""
 
 import contextlib
 import ctypes
@@ -269,7 +269,7 @@ def growth(folder, count, edge, memory=0.0):
 
 
 def memory_in_use():
-    """What this process occupies, without what it has freed and glibc holds for another time."""
+    """Return the memory of this process, without freed memory that glibc still holds."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     return memory_used()

@@ -82,7 +82,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
 
 @pytest.mark.parametrize(("accuracy", "kept"), [(0.9, "average"), (0.5, "average"), (0.4, "best")])
 def test_averaged_weights_are_one_more_candidate(tmp_path, accuracy, kept):
-    """What an averaging wrapper leaves at the end is kept if it is as good as the best epoch."""
+    """Averaged weights at the end are kept if they are as good as the best epoch."""
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     averaging = kcatalog.optimizers.StochasticWeightAveraging("sgd", start_step=1)
     model.compile(averaging, "mse", metrics=["accuracy"])

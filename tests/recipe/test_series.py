@@ -168,7 +168,7 @@ def test_last_season_wraps_where_the_horizon_is_longer(wave):
 
 
 def test_ridge_agrees_with_the_normal_equations(wave):
-    """What differs from the season before is known from it here, up to the penalty."""
+    """The difference to the season before is known from it here, up to the penalty."""
     name, error = baselines.ridge(SMALL.load(wave))
     assert name == "ridge regression"
     assert error < 0.1

@@ -1,4 +1,4 @@
-"""What can be asked of a SavedModel: by arrays, files, tf.Examples, texts, and step by step."""
+"""Signatures of a SavedModel: arrays, files, tf.Examples, texts, and step by step."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""What a user sees of a run in TensorBoard: a browser opens the tabs and looks at what is drawn."""
+"""A run in TensorBoard: a browser opens the tabs and looks at what is drawn."""
 
 import base64
 import dataclasses
@@ -82,7 +82,7 @@ def board(browser):
 
 
 def logged(folder, tag):
-    """What was logged: the steps and the values."""
+    """Return what was logged: the steps and the values."""
     events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload().Tensors(tag)
     return [e.step for e in events], [tensor_util.make_ndarray(e.tensor_proto) for e in events]
 

@@ -1,4 +1,4 @@
-"""What a recipe prints."""
+"""The console of recipes."""
 
 import io
 

@@ -67,7 +67,7 @@ class Killed(BaseException):
 
 @pytest.fixture
 def begun(monkeypatch):
-    """Which epochs begin, in order; `begun.kill` ends the n-th one that does."""
+    """The epochs that begin, in order; `begun.kill` ends the n-th one that does."""
 
     class Begun(list):
         kill = None

@@ -131,7 +131,7 @@ class CrossBatchMemory(keras.layers.Layer):
         return ops.logical_and(full, self._steps.value >= self.warm_up_steps)
 
     def _remember(self, labels, embeddings):
-        """The batch first, then what was there, cut to capacity."""
+        """Put the batch before what was there, and cut to capacity."""
         for memory, new in ((self._labels, labels), (self._embeddings, embeddings)):
             new = ops.cast(ops.stop_gradient(new), memory.dtype)
             memory.assign(ops.concatenate([new, memory.value], axis=0)[: self.capacity])
@@ -144,6 +144,6 @@ class CrossBatchMemory(keras.layers.Layer):
 
 
 def _with_terms(compared):
-    """Sums and numbers of terms in one dtype and shape, as both sides of a condition must be."""
+    """Cast sums and numbers of terms to one dtype and shape, for both sides of a condition."""
     S, N = compared
     return S, ops.cast(N, S.dtype) * ops.ones_like(S)

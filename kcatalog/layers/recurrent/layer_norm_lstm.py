@@ -148,7 +148,7 @@ class LayerNormLSTM(keras.layers.RNN):
         return output
 
     def _divided(self, a, mean_square):
-        """`a / √(mean square of W a + epsilon)`."""
+        """Return `a / √(mean square of W a + epsilon)`."""
         wide = ops.cast(a, keras.backend.result_type(a.dtype, "float32"))
         return ops.cast(wide * ops.rsqrt(mean_square(wide) + self.epsilon), a.dtype)
 
@@ -189,7 +189,7 @@ def _centred(W):
 
 
 def _mean_square(W):
-    """`a W`'s mean square as a function of `a`, by way of `W Wᵀ` where that is smaller."""
+    """Return a function of `a`: the mean square of `a W`, through `W Wᵀ` where that is smaller."""
     W = ops.cast(W, keras.backend.result_type(W.dtype, "float32"))
     if W.shape[0] > W.shape[1]:
         return lambda a: ops.mean(ops.square(ops.matmul(a, W)), axis=-1, keepdims=True)

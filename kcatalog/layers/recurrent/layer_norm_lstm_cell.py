@@ -131,7 +131,7 @@ class LayerNormLSTMCell(keras.layers.Layer):
         return self.gated(x + h + self._b, c)
 
     def gated(self, z, c):
-        """The step's second half: from the gates' sums to the output and the new states."""
+        """Compute the step's second half: output and new states from the gates' sums."""
         σ, φ = self.recurrent_activation, self.activation
         i, f, g, o = ops.split(z, 4, axis=-1)
         c = σ(f) * c + σ(i) * φ(g)

@@ -168,7 +168,7 @@ class Steps:
         run.write("hyperparameters.json", tuner.search())
 
     def _training(self, run: Run, data: Data, used: Devices):
-        """How the trials of this run are trained."""
+        """Return how the trials of this run are trained."""
         from kcatalog.recipe.search.trial import Training
 
         def build(hp, data):

@@ -1,4 +1,4 @@
-"""What recipes learn from: one declaration for the default, well-known sets, and your own files."""
+"""Data of recipes: one declaration for the default, well-known sets and your own files."""
 
 from kcatalog.recipe.data.base import Data, Source
 from kcatalog.recipe.data.images import Images

@@ -67,7 +67,7 @@ class Data:
 
     @property
     def info(self) -> DataInfo:
-        """What run records and manifests say of the data."""
+        """The facts about the data that run records and manifests store."""
         names = ("name", "input_name", "input_shape", "classes", "fingerprint", "details")
         return DataInfo(task=str(self.task), **{name: getattr(self, name) for name in names})
 
@@ -85,7 +85,7 @@ class Data:
 
 
 class Source:
-    """Where a recipe's data come from: a set known by name, or the user's own path.
+    """The source of a recipe's data: a set known by name, or the user's own path.
 
     A subclass lists the sets it knows in `sets` (name -> loader taking the run's seed), reads
     the user's path in `from_path`, and reads further files for prediction in `read`. `Details` is
@@ -103,7 +103,7 @@ class Source:
         raise NotImplementedError
 
     def read(self, paths: list[Path], info: DataInfo) -> np.ndarray | list[str]:
-        """The user's files for prediction, prepared as `load` prepared the training data.
+        """Read the user's files for prediction, prepared as `load` prepared the training data.
 
         Args:
             paths: the files.
@@ -112,7 +112,7 @@ class Source:
         raise NotImplementedError
 
     def load(self, name_or_path: str | Path | None = None, seed: int = 0) -> Data:
-        """The data called `name_or_path`, or the default.
+        """Load the data called `name_or_path`, or the default.
 
         Args:
             name_or_path: a known name, or the path of the user's own data.
@@ -173,7 +173,7 @@ def _check_finite(where: str, what: str, x: np.ndarray) -> None:
 
 
 def stratified_split(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, ...]:
-    """Indices kept and held out: `fraction` of every class is held out, one sample at least."""
+    """Return indices kept and held out: `fraction` of every class, one sample at least."""
     rng, kept, held = np.random.default_rng(seed), [], []
     for label in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels == label))
@@ -186,7 +186,7 @@ def stratified_split(labels: np.ndarray, fraction: float, seed: int) -> tuple[np
 def holdout(
     x: np.ndarray, y: np.ndarray, fraction: float, seed: int
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Samples split with `stratified_split`: the rest, and the part held out."""
+    """Split samples with `stratified_split`: return the rest, and the part held out."""
     kept, held = stratified_split(y, fraction, seed)
     return (take(x, kept), y[kept]), (take(x, held), y[held])
 
@@ -217,7 +217,7 @@ def files_by_class(folder: Path, suffixes: tuple[str, ...]) -> tuple[list[Path],
 
 
 def list_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """The folder's files with one of these suffixes, in a fixed order, hidden ones left out."""
+    """List the folder's files with one of these suffixes, in a fixed order, without hidden ones."""
     return sorted(
         f
         for f in folder.rglob("*")

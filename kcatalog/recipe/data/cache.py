@@ -19,7 +19,7 @@ class Memory:
         self._samples, self._kept = np.empty((count, *shape), dtype), np.zeros(count, bool)
 
     def get(self, place: int) -> np.ndarray | None:
-        """The sample, or None where it has not been kept."""
+        """Return the sample, or None where it has not been kept."""
         return self._samples[place] if self._kept[place] else None
 
     def keep(self, place: int, sample: np.ndarray) -> None:
@@ -42,7 +42,7 @@ class Disk:
         self._kept = np.zeros(count, bool)
 
     def get(self, place: int) -> np.ndarray | None:
-        """The sample, or None where it has not been kept."""
+        """Return the sample, or None where it has not been kept."""
         if not self._kept[place]:
             return None
         raw = os.pread(self._file.fileno(), self._bytes, place * self._bytes)

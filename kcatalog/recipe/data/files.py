@@ -40,7 +40,7 @@ class Shelf:
         self._cache = cache(len(self.paths), self.shape, self.dtype, folder, budget)
 
     def sample(self, place: int) -> np.ndarray:
-        """A file's sample. The file must be as it was found at first, kept or not."""
+        """Return a file's sample. The file must be unchanged since it was first found."""
         path = self.paths[place]
         if _state(path) != self._states[place]:
             raise RecipeError(
@@ -96,26 +96,30 @@ class Files(OnDisk):
         return self[:] if dtype is None else self[:].astype(dtype)
 
     def digests(self) -> Iterator[bytes]:
-        """What decides the samples, without decoding: how files are read, and each one's hash."""
+        """Yield how files are read and their hashes, which decide the samples."""
         yield repr((self.shelf.version, sorted(self.shelf.how.items()))).encode()
         yield from in_parallel(_digest, (self.shelf.paths[place] for place in self.places))
 
 
 def take(x, places: np.ndarray):
-    """Some samples of an array, or of files, which stay on disk."""
+    """Return some samples of an array, or of files, which stay on disk."""
     return Files(x.shelf, x.places[places]) if isinstance(x, Files) else x[places]
 
 
 def some(x, y: np.ndarray, count: int) -> tuple:
-    """At most `count` samples and their labels, from all over a part: its first ones may all be
-    of one class."""
+    """Return at most `count` samples and their labels, from all over a part.
+
+    The first ones of a part may all be of one class.
+    """
     places = draw(len(y), count)
     return take(x, places), y[places]
 
 
 def draw(length: int, count: int) -> np.ndarray:
-    """Up to `count` of the places below `length`, in order, always the same ones: one of each of
-    so many stretches of equal length, drawn by chance in case what stands there repeats itself.
+    """Draw up to `count` of the places below `length`, in order, the same ones every time.
+
+    One comes from each of `count` stretches of equal length, at random within the stretch, in
+    case the data repeat themselves.
 
     >>> draw(3, 5).tolist(), (draw(500, 5) // 100).tolist()
     ([0, 1, 2], [0, 1, 2, 3, 4])
@@ -133,7 +137,7 @@ def join(first, second):
 
 
 def in_parallel(function: Callable, items: Iterable) -> list:
-    """A function of each item, in order; the first error of an item is raised."""
+    """Apply a function to each item, in order; raise the first error of an item."""
     with ThreadPoolExecutor() as pool:
         try:
             return list(pool.map(function, items))
@@ -143,7 +147,7 @@ def in_parallel(function: Callable, items: Iterable) -> list:
 
 
 def _state(path: Path) -> tuple[int, int]:
-    """What changes when a file does; (-1, -1) where there is none."""
+    """Return a file's size and time of change; (-1, -1) where there is none."""
     try:
         found = os.stat(path)  # at every access: faster than the path itself
     except OSError:

@@ -74,7 +74,7 @@ class Images(Source):
         return self._data("digits", rest, test, _DIGITS, seed)
 
     def _downloaded(self, name: str, seed: int) -> Data:
-        """A set of `keras.datasets`, with its official test part."""
+        """Load a set of `keras.datasets`, with its official test part."""
         import keras
 
         try:
@@ -93,7 +93,7 @@ class Images(Source):
 
 
 def read_image(file: Path, shape: tuple[int, int, int]) -> np.ndarray:
-    """A file as a uint8 array of `shape` (height, width, channels).
+    """Read a file as a uint8 array of `shape` (height, width, channels).
 
     A JPEG that is much larger is decoded at a half, a quarter or an eighth of its size, whichever
     is the smallest with at least twice the pixels wanted along each edge: the sample differs by
@@ -112,14 +112,14 @@ def read_image(file: Path, shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def check_image(file: Path) -> None:
-    """An image's header alone, which is read in no time."""
+    """Read an image's header alone, to see that Pillow can read the file."""
     with _opened(file):
         pass
 
 
 @contextlib.contextmanager
 def _opened(file: Path):
-    """A file as Pillow's image; what is wrong with it in one sentence."""
+    """Open a file as Pillow's image; raise one sentence if that fails."""
     image_module = need("PIL.Image", "pillow")
     try:
         with image_module.open(file) as image:
@@ -131,7 +131,7 @@ def _opened(file: Path):
 
 
 def picture(x: np.ndarray) -> np.ndarray:
-    """A sample as an (H, W, 3) image, small ones enlarged so that an eye can read them."""
+    """Return a sample as an (H, W, 3) image, small ones enlarged."""
     scale = max(1, 64 // x.shape[0])
     return np.repeat(np.repeat(np.broadcast_to(x, (*x.shape[:2], 3)), scale, 0), scale, 1)
 

@@ -72,7 +72,7 @@ class Series(Source):
         return self._data(path.name, read_column(path, self.column), self.column)
 
     def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
-        """The end of each file's column, for the model to go on from."""
+        """Read the end of each file's column, from which the model continues."""
         length, histories = info.input_shape[0], []
         for path in paths:
             values = read_column(Path(path), info.details.column)
@@ -90,7 +90,7 @@ class Series(Source):
         return self._data("taylor", load(as_series=False).astype("float32"), season=336)
 
     def _data(self, name: str, values: np.ndarray, column=None, season=None) -> Data:
-        """The same for every seed: a series is not shuffled."""
+        """Load the set, the same for every seed: a series is not shuffled."""
         test, validation = len(values) // 6, len(values) // 12
         known = len(values) - test
         season = season or self.season or find_season(values[: known - validation])
@@ -113,7 +113,7 @@ class Series(Source):
 
 
 def windows(values: np.ndarray, history: int, horizon: int, first: int, end: int) -> Arrays:
-    """Runs of `horizon` values in [first, end), and the `history` values before each.
+    """Cut runs of `horizon` values in [first, end), and the `history` values before each.
 
     >>> x, y = windows(np.arange(6.0), history=2, horizon=2, first=2, end=6)
     >>> x.tolist(), y.tolist()
@@ -125,12 +125,12 @@ def windows(values: np.ndarray, history: int, horizon: int, first: int, end: int
 
 
 def every(steps: int, horizon: int) -> int:
-    """Steps from one window to the next in a part of so many steps: 1, or more in a long one."""
+    """Return the steps from one window to the next: 1, or more in a long part."""
     return max(1, math.ceil((steps - horizon + 1) / MOST_WINDOWS))
 
 
 def find_season(values: np.ndarray) -> int:
-    """The lag, up to a quarter of the series, at which it resembles itself most; 1 if at none.
+    """Find the lag, up to a quarter of the series, of the highest autocorrelation; 1 if none.
 
     Of lags that are about as good the shortest: what repeats daily also repeats weekly.
 
@@ -148,7 +148,7 @@ def find_season(values: np.ndarray) -> int:
 
 
 def read_column(file: Path, column: str | None) -> np.ndarray:
-    """A CSV file's column of numbers. Without a header columns are called 1, 2 and so on."""
+    """Read a CSV file's column of numbers. Without a header columns are called 1, 2 and so on."""
     pandas = need("pandas", "pandas")
     if file.is_dir():
         raise RecipeError(f"--data must be a CSV file. Received: the folder {file}.")
@@ -177,7 +177,7 @@ def read_column(file: Path, column: str | None) -> np.ndarray:
 
 
 def _choose(file: Path, names: list[str], numbers: np.ndarray, column: str | None) -> int:
-    """The column asked for, or the only one that holds numbers, at least mostly."""
+    """Return the column asked for, or the only one that holds numbers, at least mostly."""
     if column in names:
         return names.index(column)
     found = [i for i in range(len(names)) if np.isfinite(numbers[:, i]).mean() > 0.5]

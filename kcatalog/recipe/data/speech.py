@@ -98,7 +98,7 @@ class Speech(Source):
 
 
 def waveform(file: Path, rate: int, seconds: float) -> np.ndarray:
-    """A WAV file as one channel at this rate, cut or padded with silence to this length."""
+    """Read a WAV file as one channel at this rate, cut or padded to this length."""
     samples, its_rate = read_wav(file)
     if its_rate != rate:
         samples = samples[: math.ceil((seconds + 1) * its_rate)]  # 1: what the filter reaches
@@ -111,7 +111,7 @@ def waveform(file: Path, rate: int, seconds: float) -> np.ndarray:
 
 
 def read_wav(file: Path) -> tuple[np.ndarray, int]:
-    """A WAV file's samples, -1 to 1, channels averaged; and its rate."""
+    """Read a WAV file's samples, -1 to 1, channels averaged, and its rate."""
     wavfile = need("scipy.io.wavfile", "scipy")
     try:
         # chunks that hold no sound, such as tags; for good, as threads share these filters
@@ -143,7 +143,7 @@ def read_wav(file: Path) -> tuple[np.ndarray, int]:
 
 
 def check_wav(file: Path) -> None:
-    """A WAV file can be read, to its end."""
+    """Check that a WAV file can be read, to its end."""
     read_wav(file)
 
 
@@ -161,7 +161,7 @@ class _Whole(io.BytesIO):
 
 
 def read_frames(file: Path, coefficients: int) -> np.ndarray:
-    """A CSV file, a frame per line, as (frames, coefficients)."""
+    """Read a CSV file, a frame per line, as (frames, coefficients)."""
     try:
         frames = np.loadtxt(file, delimiter=",", dtype="float32", ndmin=2)
     except (OSError, ValueError) as e:

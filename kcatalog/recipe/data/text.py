@@ -34,7 +34,7 @@ class Text(Source):
         return self._data(path.name, read_text(path))
 
     def read(self, paths: list[Path], info: DataInfo) -> list[str]:
-        """The end of each file, for the model to go on from."""
+        """Read the end of each file, from which the model continues."""
         prompts = [read_text(Path(path))[-self.context :] for path in paths]
         if "" in prompts:
             raise RecipeError(
@@ -43,7 +43,7 @@ class Text(Source):
         return prompts
 
     def _python(self, seed: int) -> Data:
-        """The Python language reference, as `help()` shows it."""
+        """Load the Python language reference, as `help()` shows it."""
         from pydoc_data.topics import topics
 
         return self._data("python", "".join(topics[name] for name in sorted(topics)))
@@ -95,7 +95,7 @@ def windows(codes: np.ndarray, labels: np.ndarray, length: int) -> Arrays:
 
 
 def read_text(file: Path) -> str:
-    """A text file's characters."""
+    """Read a text file's characters."""
     if file.is_dir():
         raise RecipeError(f"--data must be a text file in UTF-8. Received: the folder {file}.")
     try:

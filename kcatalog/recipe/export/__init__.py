@@ -64,7 +64,7 @@ class Job:
 
     @property
     def info(self) -> DataInfo:
-        """What the manifest says of the data."""
+        """The manifest's facts about the data."""
         return DataInfo.from_record(self.manifest["data"])
 
 

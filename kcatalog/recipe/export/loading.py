@@ -86,7 +86,7 @@ def find(recipe, version: int | None = None) -> Exported:
 
 
 def _info(manifest: Path, details: type) -> DataInfo:
-    """What a manifest says of the data."""
+    """Read a manifest's facts about the data."""
     record = read_json(manifest, "Export again.").get("data")
     try:
         return DataInfo.from_record(record, details)

@@ -136,7 +136,7 @@ def _decoded(files, raw):
 
 
 def _parsed(examples, raw):
-    """Serialized tf.Examples as the raw input; those of any length are padded with zeros."""
+    """Parse serialized tf.Examples as the raw input; variable lengths are padded with zeros."""
     import tensorflow as tf
 
     kind = tf.float32 if raw.dtype.is_floating else tf.int64

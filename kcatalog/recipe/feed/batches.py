@@ -58,7 +58,7 @@ class Batches(keras.utils.PyDataset):
         return self.x[chosen], self.y[chosen]
 
     def shuffling(self) -> keras.callbacks.Callback:
-        """The callback that tells the batches which epoch begins."""
+        """Return the callback that tells the batches which epoch begins."""
         return keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: self.start(epoch))
 
 
@@ -108,13 +108,13 @@ class InOrder(keras.utils.PyDataset):
 
 
 def evaluation_size(x) -> int:
-    """A batch size for evaluation: few batches, bounded memory."""
+    """Return a batch size for evaluation: few batches, bounded memory."""
     most = MOST_BYTES // (x.dtype.itemsize * math.prod(x.shape[1:]))
     return shared_size(len(x), max(1, min(len(x), 512, most)), devices.replicas())
 
 
 def shared_size(samples: int, most: int, replicas: int) -> int:
-    """The largest size of batches, up to `most`, of which every replica gets something.
+    """Return the largest batch size, up to `most`, of which every replica gets something.
 
     Keras splits the first batch evenly. The last one may be smaller, and there TensorFlow fills one
     replica after the other: 287 samples in batches of 286 leave the second of two with none, where

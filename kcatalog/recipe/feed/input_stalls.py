@@ -1,4 +1,4 @@
-"""Whether training waits for its data, and for how long."""
+"""Time that training waits for its data."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Waiting(keras.callbacks.Callback):
         self._writer = None
 
     def measure(self, dataset):
-        """The dataset, whose iterators add up how long they are waited for.
+        """Return the dataset, whose iterators add up how long training waits for them.
 
         Two timestamps in TensorFlow's runtime: no Python in the step. Where TensorFlow spreads
         batches over several devices, it fetches them ahead by itself, so that nothing can be

@@ -1,4 +1,4 @@
-"""How samples reach a model: from memory, or decoded in parallel ahead of the step that needs them.
+"""Input pipelines: samples from memory, or decoded in parallel ahead of the steps.
 
 Every batch is found by its number (`kcatalog.recipe.feed.batches`), so `tf.data` may fetch many at
 once and still hand them over in order: what a run learns does not depend on how many threads read.
@@ -52,7 +52,7 @@ def fit(model, data, batches, callbacks: list, waiting: Waiting | None = None, *
 
 
 def predict(model, x) -> np.ndarray:
-    """What a model makes of samples, wherever they are."""
+    """Return a model's outputs for samples, in memory or on disk."""
     if not isinstance(x, Files):
         return model.predict(x, batch_size=evaluation_size(x), verbose=0)
     with _errors() as errors:
@@ -60,7 +60,7 @@ def predict(model, x) -> np.ndarray:
 
 
 def evaluate(model, x, y) -> dict[str, float]:
-    """A model's loss and metrics on samples, wherever they are."""
+    """Return a model's loss and metrics on samples, in memory or on disk."""
     if not isinstance(x, Files):
         size = evaluation_size(x)
         return model.evaluate(x, y, batch_size=size, verbose=0, return_dict=True)
@@ -69,8 +69,10 @@ def evaluate(model, x, y) -> dict[str, float]:
 
 
 def feed(batches, errors: list, waiting: Waiting | None = None):
-    """What `fit` takes: `tf.data` for files, and on TensorFlow, where it is the fastest for arrays
-    too. Elsewhere arrays need no detour through it."""
+    """Return what `fit` takes: `tf.data` for files, and on TensorFlow for arrays too.
+
+    It is the fastest there. On other backends arrays need no detour through it.
+    """
     if isinstance(batches.x, Files) or keras.backend.backend() == "tensorflow":
         dataset = stream(batches, errors)
         return waiting.measure(dataset) if waiting else dataset
@@ -78,7 +80,7 @@ def feed(batches, errors: list, waiting: Waiting | None = None):
 
 
 def stream(batches, errors: list):
-    """A `tf.data.Dataset` of batches, fetched in parallel and ahead of time, in their order.
+    """Return a `tf.data.Dataset` of batches, fetched in parallel ahead of time, in order.
 
     Args:
         batches: a `PyDataset`; the threads call its `__getitem__`.

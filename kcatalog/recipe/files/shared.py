@@ -23,7 +23,7 @@ def mark(folder: Path) -> str:
 
 
 def find(message: str, who: str) -> Path:
-    """The directory in which `who` left a mark."""
+    """Find the directory in which `who` left a mark."""
     text, path = message.split(" ", 1)
     file = Path(path) / MARK
     if not seen(lambda: file.exists() and file.read_text(encoding="utf-8") == text):
@@ -35,7 +35,7 @@ def find(message: str, who: str) -> Path:
 
 
 def seen(condition: Callable[[], bool]) -> bool:
-    """Whether this comes true in a while: network file systems take their time."""
+    """Wait until a condition holds, as network file systems lag; return whether it does."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:

@@ -39,7 +39,7 @@ def write(log_dir: str, model) -> None:
 
 
 def nodes(described: dict):
-    """A node for each layer, as a GraphDef. The model itself is not drawn as a box around all.
+    """Return a node for each layer, as a GraphDef, without a box around the whole model.
 
     Nodes name no operation: TensorBoard would put five and more of the same one, such as the
     normalizations of a model, together and apart from the rest.
@@ -60,7 +60,7 @@ def _name(layer: dict) -> str:
 
 
 def drawable(layer: dict) -> dict:
-    """A layer, or a model with its layers, in the words that TensorBoard reads."""
+    """Describe a layer, or a model with its layers, in the form that TensorBoard reads."""
     config = layer["config"]
     kept = {"name": _name(layer), "dtype": _dtype(config.get("dtype"))}
     if layers := layers_in(config):
@@ -93,6 +93,6 @@ def _ends(layers) -> list[list]:
 
 
 def _dtype(policy) -> str | None:
-    """The numbers it computes with."""
+    """Return the dtype policy's name."""
     name = policy["config"]["name"] if isinstance(policy, dict) else policy
     return name and name.removeprefix("mixed_")

@@ -40,7 +40,7 @@ class Trial(keras.callbacks.Callback):
 
 
 def write_columns(folder: Path, hyperparameters, objective: str) -> None:
-    """The hyperparameters with their domains, by which the tab filters, and the metrics."""
+    """Return the hyperparameters with their domains, for the tab's filters, and the metrics."""
     from tensorboard.plugins.hparams import api
 
     columns = [api.HParam(h.name, _domain(h)) for h in hyperparameters.space]
@@ -72,7 +72,7 @@ def active(hyperparameters) -> dict:
 
 
 def _domain(h):
-    """A hyperparameter's range in TensorBoard's words."""
+    """Convert a hyperparameter's range to TensorBoard's form."""
     from tensorboard.plugins.hparams import api
 
     types = keras_tuner.engine.hyperparameters

@@ -1,4 +1,4 @@
-"""Which parts a compiled model is made of."""
+"""The parts of a compiled model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def used_in(model: keras.Model) -> list[dict]:
 
 
 def layers_in(config: dict) -> list[dict]:
-    """The layers of a model, by its config; a layer's `layers` may be their number."""
+    """Return the layers of a model's config; a layer's own `layers` may be a number."""
     layers = config.get("layers")
     described = isinstance(layers, list) and all(
         isinstance(layer, dict) and "class_name" in layer for layer in layers

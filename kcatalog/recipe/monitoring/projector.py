@@ -61,5 +61,5 @@ def sprite(pictures: list[np.ndarray]) -> Image.Image:
 
 
 def _name(data, label: int) -> str:
-    """A class's name on one line; tabs would begin a column."""
+    """Put a class's name on one line, without tabs, which would begin a column."""
     return " ".join(data.classes[label].split()) or "?"

@@ -47,7 +47,7 @@ class WeightHistograms(keras.callbacks.Callback):
 
 
 def histograms(model):
-    """A summary with a histogram of every trainable weight that is finite."""
+    """Return a summary with a histogram of every trainable weight that is finite."""
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.histogram.metadata import create_summary_metadata
     from tensorboard.util import tensor_util

@@ -47,7 +47,7 @@ class AtomicFiles:
         self._reconcile()
 
     def _restore(self, file: Path, key: str) -> None:
-        """Where a file is damaged or missing, put the previous one in its place."""
+        """Replace a damaged or missing file by the previous one."""
         previous, found = _previous(file), file.exists()
         if _is_valid(file, key):
             return

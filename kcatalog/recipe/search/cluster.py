@@ -92,8 +92,10 @@ class RayCluster(Scripted):
 
     @property
     def slots(self) -> int:
-        """The number of trials that the hosts have room for, now; hosts come and go. At least one
-        is handed to Ray, which keeps it until there is room."""
+        """Return the number of trials that the hosts have room for now, at least one.
+
+        Hosts come and go. Ray keeps a trial until there is room.
+        """
         return max(1, sum(map(self._fits, self._hosts())))
 
     def _hosts(self) -> list[dict]:

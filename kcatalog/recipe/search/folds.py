@@ -14,7 +14,7 @@ from kcatalog.recipe.terminal.errors import RecipeError
 
 
 def check(data: Data, count: int) -> None:
-    """Whether the data can be cut into so many folds."""
+    """Check that the data can be cut into so many folds."""
     labels = data.train[1]
     if not tasks.of(data).stratified or np.ndim(labels) != 1:
         raise RecipeError(
@@ -31,7 +31,7 @@ def check(data: Data, count: int) -> None:
 
 
 def parts(data: Data, count: int, seed: int) -> Iterator[Data]:
-    """The data once for each fold, which is the validation part; the test part stays."""
+    """Return the data once for each fold, which is the validation part; the test part stays."""
     from sklearn.model_selection import StratifiedKFold
 
     x = join(data.train[0], data.validation[0])

@@ -25,7 +25,7 @@ GB = 1024**3
 
 @dataclass(frozen=True)
 class Assignment:
-    """What `work.json` says: the trial, its hyperparameters, and where it runs.
+    """The content of `work.json`: the trial, its hyperparameters, and where it runs.
 
     parent: the folder of the trial that it continues, or None.
     on_cluster: whether the trial's folder is on a shared file system.

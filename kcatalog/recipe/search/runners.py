@@ -1,4 +1,4 @@
-"""Where trials run: in this process, in processes of their own, or on a Ray cluster (`cluster.py`).
+"""Runners of trials: in this process, in other processes, or on a Ray cluster (`cluster.py`).
 
 A runner takes a trial's work and returns a future, so that one scheduling loop serves all of them.
 """

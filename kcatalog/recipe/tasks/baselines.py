@@ -1,4 +1,4 @@
-"""What a recipe has to beat: plain models on the same split, none of them a neural network."""
+"""Baselines: plain models on the same split, none of them a neural network."""
 
 from __future__ import annotations
 
@@ -135,13 +135,13 @@ def _score(name: str, model, data: Data) -> Baseline:
 
 
 def scaled_features(data: Data, places: np.ndarray) -> np.ndarray:
-    """Features of some test samples, scaled as has mean 0 and deviation 1 in what was known."""
+    """Return test features, standardized with the training set's statistics."""
     scaler, x = _scaled(data)[0], take(data.test[0], places)
     return np.concatenate([scaler.transform(_features(x[p])) for p in _pieces(x)])
 
 
 def _scaled(data: Data) -> tuple:
-    """What scales features to mean 0 and deviation 1; and those of known samples, with labels."""
+    """Return the scaler of features, and the scaled features and labels of known samples."""
     scaler = need("sklearn.preprocessing", "scikit-learn").StandardScaler(copy=False)
     y = np.concatenate([data.train[1], data.validation[1]])
     places = draw(len(y), MOST_SAMPLES)
@@ -155,8 +155,10 @@ def _pieces(x, size: int = PIECE) -> list[slice]:
 
 
 def _features(x) -> np.ndarray:
-    """A row of numbers per sample; a waveform, whose samples mean nothing singly, by its
-    spectrum in decibels: mean and deviation over time in 64 bands."""
+    """Flatten each sample to a row of numbers.
+
+    A waveform becomes its spectrum in decibels: mean and deviation over time in 64 bands.
+    """
     x = np.asarray(x)
     if x.ndim == 2 and x.shape[1] > 1024:
         pieces = x[:, : x.shape[1] // 512 * 512].reshape(len(x), -1, 512) * np.hanning(512)
