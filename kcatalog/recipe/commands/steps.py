@@ -145,7 +145,7 @@ class Steps:
         return tasks.objective_of(self.recipe, data)
 
     def _tune(self, run: Run, data: Data, used: Devices) -> None:
-        from kcatalog.recipe.search import runners
+        from kcatalog.recipe.search import cluster, runners
         from kcatalog.recipe.search.tuner import Budget, Tuner
 
         settings, build = run.facts["settings"], start.builder(self.recipe, data, used)
@@ -160,8 +160,12 @@ class Steps:
         )
         words = arguments(options, *TRIAL, DebugOption)
         script = runners.Script(self.recipe.script, words, self.trial_devices, memory)
-        how = settings["isolate"], settings["parallel"], self.options.cluster is not None
-        runner = runners.choose(training, script, *how)
+        if self.options.cluster is not None:
+            runner = cluster.RayCluster(script, settings["parallel"])
+        elif settings["isolate"] or settings["parallel"] > 1:
+            runner = runners.Processes(script, runners.shares(settings["parallel"], script.devices))
+        else:
+            runner = runners.InProcess(training.run)
         budget = Budget(settings["tuner"], settings["trials"], settings["keep"])
         tuner = Tuner(training, space, budget, runner, run.tuning, self.console)
         self.console.print(used.line)

@@ -20,7 +20,7 @@ import keras_tuner
 
 from kcatalog.recipe.search import process
 from kcatalog.recipe.search.isolation import Assignment
-from kcatalog.recipe.search.trial import Logs, Training, Work
+from kcatalog.recipe.search.trial import Logs, Work
 from kcatalog.recipe.terminal.errors import RecipeError
 
 # How TensorFlow (two), XLA on CPU (JAX), and OpenMP (PyTorch, oneDNN) are told how many threads to
@@ -168,19 +168,6 @@ class Processes(Scripted):
             for started in self._processes:
                 started.kill()
         self._threads.shutdown(cancel_futures=True)
-
-
-def choose(
-    training: Training, script: Script, isolate: bool, parallel: int, on_cluster: bool
-) -> Runner:
-    """Return the runner that the options ask for."""
-    if on_cluster:
-        from kcatalog.recipe.search.cluster import RayCluster
-
-        return RayCluster(script, parallel)
-    if isolate or parallel > 1:
-        return Processes(script, shares(parallel, script.devices))
-    return InProcess(training.run)
 
 
 def shares(parallel: int, asked: str) -> list[dict[str, str]]:
