@@ -82,7 +82,7 @@ def test_a_machine_is_divided_among_trials(monkeypatch):
 )
 def test_trials_take_gpus_in_turn(monkeypatch, asked, visible, expected):
     for module in (base, select):
-        monkeypatch.setattr(module, "present", lambda kind: 4 if kind == "gpu" else 0)
+        monkeypatch.setattr(module, "available", lambda kind: 4 if kind == "gpu" else 0)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)

@@ -174,7 +174,7 @@ def shares(parallel: int, asked: str) -> list[dict[str, str]]:
     """Return the variables that divide this machine among so many processes: GPUs in turn where
     the devices asked for are GPUs, and CPU cores in equal shares."""
     from kcatalog.recipe.devices import resolve
-    from kcatalog.recipe.devices.base import present
+    from kcatalog.recipe.devices.base import available
 
     if parallel == 1:
         return [{}]
@@ -183,8 +183,8 @@ def shares(parallel: int, asked: str) -> list[dict[str, str]]:
     environments = [threads(cores // parallel) for _ in range(parallel)]
     kind, count = resolve(asked, 1)
     if kind == "gpu":
-        found = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(present("gpu"))))
-        gpus = found.split(",")
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        gpus = visible.split(",") if visible else [str(i) for i in range(available("gpu"))]
         for number, environment in enumerate(environments):
             mine = [gpus[(number * count + i) % len(gpus)] for i in range(count)]
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(mine)
