@@ -141,6 +141,11 @@ def test_the_seed_decides_how_a_text_is_continued(text):
     assert first == [drawn(seed) for seed in range(12)]
 
 
+@pytest.mark.parametrize("query", ["length=1001", "length=-1", "length=", "seed=" + "9" * 5000])
+def test_a_continuation_out_of_range(text, query):
+    check_refused(*ask(text, f"/predict?{query}", b"xa", content_type="text/plain"), 400)
+
+
 # --- refusals ---------------------------------------------------------------------------
 
 ZEROS = np.zeros((2, 8, 8, 1), int).tolist()
@@ -195,8 +200,6 @@ def test_a_text_that_the_model_cannot_take(text, sample):
         ("/predict", 415, {"body": b"a"}),
         ("/predict", 400, {"body": b"", "content_type": "image/png"}),
         ("/predict", 400, {"body": png(bright_row(1))[:50], "content_type": "image/png"}),
-        ("/predict?length=1001", 400, {"body": b"", "content_type": "image/png"}),
-        ("/predict?seed=-1", 400, {"body": b"", "content_type": "image/png"}),
         (PREDICT, 413, {"body": bytes(MAX_BODY + 1)}),
         (PREDICT, 403, {"body": {"instances": ZEROS}, "origin": "http://example.com"}),
         (PREDICT, 403, {"body": {"instances": ZEROS}, "origin": "null"}),
@@ -329,7 +332,7 @@ def test_serve_says_what_is_missing(call, picture, monkeypatch):
 
 def mixed(rng):
     """Return a request for `ask`, and the status of its answer."""
-    samples = np.frombuffer(rng.randbytes(64 * rng.randint(1, 256)), "uint8")
+    samples = np.frombuffer(rng.randbytes(64 * rng.randint(1, 100)), "uint8")
     image, kind = rng.randbytes(100), {"content_type": "image/png"}
     return rng.choice(
         [
@@ -385,7 +388,7 @@ def test_two_thousand_mixed_requests_leave_it_running_with_flat_memory(tmp_path)
                 if done % 500 == 0:
                     memory[done] = resident(process.pid)
             print(f"resident memory, kB: {memory}")
-            assert memory[2000] < memory[1000] + 5000, memory
+            assert memory[2000] < memory[1000] + 2000, memory
             process.send_signal(signal.SIGTERM)
             rest, _ = process.communicate(timeout=30)
             assert (process.returncode, rest) == (0, "Stopped.\n")
