@@ -1,6 +1,7 @@
 """Tasks of a forked process other than running a command (`faults.Forks`)."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def hold(folder: Path) -> int:
     """Hold the folder "run" until there is a file called "release"."""
     with disk.file_lock(folder / "run"):
         (folder / "held").touch()
-        wait_for(folder / "release")
+        wait_for((folder / "release").exists)
     return 0
 
 
@@ -34,7 +35,7 @@ def work(folder: Path) -> int:
     """The same with a workspace in the folder "run"."""
     with disk.workspace(folder / "run"):
         (folder / "held").touch()
-        wait_for(folder / "release")
+        wait_for((folder / "release").exists)
     (folder / "released").touch()
     return 0
 
@@ -49,12 +50,12 @@ def leave_nothing(folder: Path) -> int:
     return 0
 
 
-def wait_for(file: Path, seconds: float = 120) -> None:
-    """Return when the file is there."""
+def wait_for(condition: Callable, seconds: float = 240) -> None:
+    """Return when a condition holds, such as that a file exists."""
     deadline = time.monotonic() + seconds
-    while not file.exists():
+    while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(file)
+            raise TimeoutError(condition)
         time.sleep(0.005)
 
 

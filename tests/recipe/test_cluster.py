@@ -1,9 +1,7 @@
 """Trials on a Ray cluster of this machine, whose hosts are processes."""
 
-import contextlib
 import json
 import signal
-import subprocess
 import sys
 from concurrent.futures import Future
 
@@ -14,31 +12,10 @@ from kcatalog.recipe.search import cluster, process, runners
 from kcatalog.recipe.search.trial import Work
 from kcatalog.recipe.terminal import stopping
 from kcatalog.recipe.terminal.errors import RecipeError
+from tests.recipe.chores import wait_for
 from tests.recipe.conftest import BACKEND, ROOT
-from tests.recipe.test_isolation import poll
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'kcatalog[cluster]'")
-
-
-@pytest.fixture
-def start(tmp_path):
-    """Start a search; if it still runs when the test ends it is killed."""
-    with contextlib.ExitStack() as stack:
-
-        def start(*arguments):
-            tiny = str(ROOT / "tests" / "recipe" / "tiny.py")
-            out = stack.enter_context((tmp_path / "printed.txt").open("wb"))
-            search = subprocess.Popen(
-                [sys.executable, tiny, "tune", *map(str, arguments)],
-                cwd=tmp_path,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
-            stack.callback(search.wait)
-            stack.callback(search.kill)
-            return search
-
-        yield start
 
 
 @pytest.fixture
@@ -64,7 +41,7 @@ def trials(run):
 
 @pytest.mark.slow
 def test_a_host_and_the_driver_are_killed_and_it_ends_as_in_one_process(
-    hosts, start, call, tmp_path
+    hosts, forks, call, tmp_path
 ):
     """Trials wait in the middle of the epochs for which there is a file `hold-<epoch>`."""
     held = {epoch: tmp_path / f"hold-{epoch}" for epoch in (1, 2)}
@@ -77,21 +54,14 @@ def test_a_host_and_the_driver_are_killed_and_it_ends_as_in_one_process(
 
     second = hosts.add_node(num_cpus=1)
     asked = ("--cluster", hosts.address, "--run-dir", tmp_path / "run", "--trial-epochs", 3)
-    search = start(*asked, "--trials", 2)
-
-    def reach(condition):
-        poll(lambda: search.poll() is not None or condition(), 240)
-        assert condition(), (tmp_path / "printed.txt").read_text()
-
-    reach(lambda: epochs(0) == epochs(1) == ["0", "1"])
-    hosts.remove_node(second, allow_graceful=False)  # one of the two trials was there
-    held[1].unlink()
-    reach(lambda: "2" in epochs(0) + epochs(1))
-    search.send_signal(signal.SIGKILL)
-    search.wait()
+    with forks.beside("tune", *asked, "--trials", 2, folder=tmp_path / "driver"):  # and killed
+        wait_for(lambda: epochs(0) == epochs(1) == ["0", "1"])
+        hosts.remove_node(second, allow_graceful=False)  # one of the two trials was there
+        held[1].unlink()
+        wait_for(lambda: "2" in epochs(0) + epochs(1))
     held[2].unlink()
-    search = start(*asked, "--resume")
-    assert search.wait(240) == 0, (tmp_path / "printed.txt").read_text()
+    done = forks("tune", *asked, "--resume", folder=tmp_path / "driver")
+    assert done.code == 0, done.out
 
     alone = call("tune", "--trials", 2, "--trial-epochs", 3)
     assert alone.code == 0, alone.err

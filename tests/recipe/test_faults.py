@@ -47,7 +47,7 @@ def test_the_second_in_one_directory_is_refused(forks, tmp_path):
     """Named are the process and the directory; a kill lets go of it."""
     (tmp_path / "run").mkdir()
     with forks.beside(folder=tmp_path, task="hold") as other:
-        wait_for(tmp_path / "held")
+        wait_for((tmp_path / "held").exists)
         refused = forks(*ONE_EPOCH, folder=tmp_path)
     assert refused.code == 2
     assert refused.out.startswith(f"run is in use by process {other} on ")
@@ -66,7 +66,7 @@ def test_waiting_for_the_other(forks, tmp_path):
 
     waiting = threading.Thread(target=enter, daemon=True)
     with forks.beside(folder=tmp_path, task="hold"):
-        wait_for(tmp_path / "held")
+        wait_for((tmp_path / "held").exists)
         waiting.start()
         assert not entered.wait(0.3)
         (tmp_path / "release").touch()
@@ -99,14 +99,14 @@ def test_workspaces_of_the_killed_are_removed_and_others_kept(forks, tmp_path):
     (dead / disk.LOCK).touch()
     (dead / "saved_model.pb").touch()
     with forks.beside(folder=tmp_path.parent, task="work"):
-        wait_for(tmp_path.parent / "held")
+        wait_for((tmp_path.parent / "held").exists)
         assert not dead.exists()
         (alive,) = tmp_path.glob(".unfinished-*")
         with disk.workspace(tmp_path) as mine:
             assert alive.exists()
             assert mine != alive
         (tmp_path.parent / "release").touch()
-        wait_for(tmp_path.parent / "released")
+        wait_for((tmp_path.parent / "released").exists)
     assert [f.name for f in tmp_path.iterdir()] == ["1"]
 
 

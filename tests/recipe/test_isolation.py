@@ -5,60 +5,51 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import keras_tuner
 import pytest
 
 from kcatalog.recipe.devices import base, select
-from kcatalog.recipe.search import isolation, runners
+from kcatalog.recipe.search import process, runners
 from kcatalog.recipe.search.trial import Training, Work
-from tests.recipe import crashing
-from tests.recipe.conftest import BACKEND, ROOT
+from tests.recipe import greedy
+from tests.recipe.chores import wait_for
+from tests.recipe.conftest import ROOT
 
-linux = pytest.mark.skipif(not isolation.STATM.exists(), reason="needs /proc")
+linux = pytest.mark.skipif(not process.STATM.exists(), reason="needs /proc")
 PINNED = ("--set", "units=4", "--set", "optimizer=Adam", "--set", "dropout.rate=0.2")
 PINNED += ("--set", "optimizer.Adam.learning_rate=0.01")
 
 
-@pytest.fixture(autouse=True)
-def _importable(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-
-
 @linux
 @pytest.mark.slow
-def test_a_crash_marks_the_trial_failed_and_the_search_goes_on(call, tmp_path):
-    limit = ("--parallel", 3, "--trial-memory", 2)
-    done = call("tune", "--trials", 9, "--trial-epochs", 2, *PINNED, *limit, recipe=crashing.recipe)
+def test_a_crash_marks_the_trial_failed_and_the_search_goes_on(call, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    limit = ("--parallel", 2, "--trial-memory", 2)
+    done = call("tune", "--trials", 9, "--trial-epochs", 2, *PINNED, *limit, recipe=greedy.recipe)
     assert done.code == 0, done.err
-    assert "All 3 combinations of hyperparameters were tried." in done.out
-    run, ended = done.folder / "runs" / "crashing" / "1", {}
+    assert "All 2 combinations of hyperparameters were tried." in done.out
+    run, ended = done.folder / "runs" / "greedy" / "1", {}
     for file in (run / "tuning").glob("trial_*/trial.json"):
         facts = json.loads(file.read_text())
         last = (facts["message"] or "").strip().rpartition("\n")[2].partition("RecipeError: ")[2]
-        ended[facts["hyperparameters"]["values"]["fate"]] = (facts["status"], last, facts["score"])
-    status, reason, _ = ended["killed"]
-    assert status == "FAILED"
-    assert reason == (
-        "Its process was ended by SIGKILL, as the system does when memory runs out. "
-        "about to be killed"
-    )
-    status, reason, _ = ended["greedy"]
+        ended[facts["hyperparameters"]["values"]["greedy"]] = facts["status"], last, facts["score"]
+    status, reason, _ = ended[True]
     assert status == "FAILED"
     assert reason.startswith("It took 2.")
     assert reason.endswith("GB. --trial-memory allows 2.")
-    assert all(reason in done.out for _, reason, _ in ended.values())
-    assert json.loads((run / "hyperparameters.json").read_text())["fate"] == "fine"
+    assert reason in done.out
+    best = json.loads((run / "hyperparameters.json").read_text())
+    assert best["greedy"] is False
 
     # the same trial in this process
     hp = keras_tuner.HyperParameters()
-    hp.values.update(json.loads((run / "hyperparameters.json").read_text()))
-    data = crashing.recipe.source.load(None, 0)
-    training = Training(crashing.build, data, "val_accuracy", 2, 16, 0, tmp_path / "logs")
+    hp.values.update(best)
+    data = greedy.recipe.source.load(None, 0)
+    training = Training(greedy.build, data, "val_accuracy", 2, 16, 0, tmp_path / "logs")
     parts = training.run(Work("here", hp, tmp_path / "here"))
-    assert ended["fine"] == ("COMPLETED", "", max(logs["val_accuracy"] for logs in parts[0]))
+    assert ended[False] == ("COMPLETED", "", max(logs["val_accuracy"] for logs in parts[0]))
 
 
 def test_a_machine_is_divided_among_trials(monkeypatch):
@@ -96,49 +87,57 @@ def test_memory_is_only_limited_in_a_process(call):
     assert not (refused.folder / "runs").exists()
 
 
-def test_the_last_line_of_stderr_says_why():
+def test_why_a_trial_failed():
     said = "noise\nkcatalog.recipe.terminal.errors.RecipeError: The disk is full.\n\n"
     assert runners._reason(2, said) == "The disk is full."
-    assert runners._reason(-signal.SIGSEGV, "") == "Its process was ended by SIGSEGV."
     assert runners._reason(1, "") == "Its process ended with exit code 1."
+    assert runners._reason(-signal.SIGSEGV, "") == "Its process was ended by SIGSEGV."
+    assert runners._reason(-signal.SIGKILL, "noise\nlast words") == (
+        "Its process was ended by SIGKILL, as the system does when memory runs out. last words"
+    )
 
 
-def poll(condition, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "too late"
-        time.sleep(0.05)
+# Trial and search without Keras: the module imports nothing but the standard library.
+TRIAL = """
+import os, pathlib, process, time
+process.attend(None)
+pathlib.Path("waiting").write_text(str(os.getpid()))
+time.sleep(600)
+"""
+SEARCH = "import process, sys; process.run(['-c', sys.argv[1]], '.', {}, {}, '.')"
+
+
+@pytest.fixture
+def alone(monkeypatch, tmp_path):
+    """`import process` works in other processes; a function that waits for the trial's process."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(process.__file__).parent))
+    waiting = tmp_path / "waiting"
+
+    def trial():
+        wait_for(lambda: waiting.exists() and waiting.read_text())
+        return Path("/proc") / waiting.read_text()
+
+    return trial
 
 
 @linux
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "number",
-    [
-        signal.SIGKILL,
-        *(pytest.param(s, marks=pytest.mark.soak) for s in (signal.SIGINT, signal.SIGTERM)),
-    ],
-    ids=lambda s: s.name,
-)
-def test_a_trial_ends_with_its_search(tmp_path, number):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda s: s.name)
+def test_a_trial_ends_with_its_search(alone, tmp_path, number):
     """However that ends: else it would go on writing into a run that somebody resumes."""
-    script = [sys.executable, str(ROOT / "tests" / "recipe" / "crashing.py")]
-    tuning = subprocess.Popen(
-        [*script, "tune", "--trials", "1", "--isolate"],
-        cwd=tmp_path,
-        env={**os.environ, "KERAS_BACKEND": BACKEND, "WAIT": "yes"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    waiting = tmp_path / "waiting"
-    try:
-        poll(lambda: waiting.exists() and waiting.read_text())
-        tuning.send_signal(number)
-        assert tuning.wait(timeout=120) in (-signal.SIGKILL, 130, 143)
-        process = Path("/proc") / waiting.read_text()
-        poll(lambda: not process.exists() or " Z " in (process / "stat").read_text())
-    finally:
-        tuning.kill()
-        tuning.wait()
-    facts = json.loads(next(tmp_path.glob("runs/*/1/tuning/trial_*/trial.json")).read_text())
-    assert facts["status"] == "RUNNING"  # to be resumed, not failed
+    search = subprocess.Popen([sys.executable, "-c", SEARCH, TRIAL], cwd=tmp_path)
+    trial = alone()
+    search.send_signal(number)
+    assert search.wait() == -number
+    wait_for(lambda: not trial.exists() or " Z " in (trial / "stat").read_text())
+
+
+def test_a_search_that_stops_ends_its_trials(alone, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "trial.py").write_text(TRIAL)
+    (tmp_path / "0").mkdir()
+    runner = runners.Processes(runners.Script("trial.py", [], "cpu"), [{}])
+    future = runner.submit(Work("0", keras_tuner.HyperParameters(), tmp_path / "0"))
+    alone()
+    runner.close()
+    code, _, found = future.result(60)
+    assert (code, found) == (-signal.SIGKILL, None)

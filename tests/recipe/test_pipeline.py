@@ -23,7 +23,7 @@ from kcatalog.recipe.data.images import read_image
 from kcatalog.recipe.feed import batches, pipeline
 from kcatalog.recipe.feed.batches import Batches, InOrder
 from kcatalog.recipe.feed.input_stalls import Waiting
-from kcatalog.recipe.search.isolation import memory_used
+from kcatalog.recipe.search.process import memory_used
 from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe import tiny
 from tests.recipe.folders import SIZE, build, draw, recipe

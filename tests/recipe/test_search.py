@@ -10,7 +10,7 @@ import keras_tuner
 import pytest
 from rich.console import Console
 
-from kcatalog.recipe.search import isolation, report, runners
+from kcatalog.recipe.search import process, report, runners
 from kcatalog.recipe.search.trial import Training
 from kcatalog.recipe.training.checkpoint import Checkpoint
 from tests.recipe import tiny
@@ -83,7 +83,7 @@ def test_how_trials_run_stays_unless_given_again(call, monkeypatch):
 
     limits = []
     monkeypatch.setattr(runners.Processes, "_run", run)
-    monkeypatch.setattr(isolation, "STATM", Path(__file__))  # as on Linux
+    monkeypatch.setattr(process, "STATM", Path(__file__))  # as on Linux
     call("tune", "--trials", "1", "--isolate", "--trial-memory", "2", "--keep", "5")
     call("tune", "--resume", "--trials", "2")
     done = call("tune", "--resume", "--trials", "3", "--trial-memory", "4")

@@ -113,9 +113,9 @@ def _leave_room(settings: dict, options: Options) -> None:
     """Leave memory for trials in processes of their own, before this one uses a device."""
     isolated = settings["isolate"] or settings["parallel"] > 1 or options.cluster is not None
     if isolated or settings["trial_memory"]:
-        from kcatalog.recipe.search import isolation
+        from kcatalog.recipe.search import runners
 
-        isolation.prepare(isolated, settings["trial_memory"])
+        runners.prepare(isolated, settings["trial_memory"])
 
 
 def same_data(recipe, run: Run, options: Options, folder: Path | None = None) -> Data:

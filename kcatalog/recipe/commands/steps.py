@@ -96,15 +96,15 @@ class Steps:
 
     def trial(self, folder: Path) -> None:
         """Run one trial of a search that another process leads, which holds the run."""
-        from kcatalog.recipe.search import isolation
+        from kcatalog.recipe.search import process, runners
 
-        isolation.attend(self.options.trial_memory)
-        assignment = isolation.Assignment.read(folder)
+        process.attend(self.options.trial_memory)
+        work, on_cluster = runners.assigned(folder)
         run = rundir.find(self.recipe.name, self.options.run_dir)
-        decoded = Path(tempfile.gettempdir()) if assignment.on_cluster else None
+        decoded = Path(tempfile.gettempdir()) if on_cluster else None
         data = start.same_data(self.recipe, run, self.options, decoded)
         with self._session(run) as used:
-            isolation.run_assigned(self._training(run, data, used), assignment, folder)
+            runners.report(work, self._training(run, data, used).run(work))
 
     # --- steps ---------------------------------------------------------------------------
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 from kcatalog.recipe import devices
 from kcatalog.recipe.search import process
-from kcatalog.recipe.search.isolation import GB
 from kcatalog.recipe.search.runners import Script, Scripted, threads
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -71,7 +70,7 @@ class RayCluster(Scripted):
         resources = self._hosts()
         cores = max(1, int(min((host["CPU"] for host in resources), default=1)) // parallel)
         gpus = _gpus(script.devices, max((host.get("GPU", 0) for host in resources), default=0))
-        memory = (script.memory or 0) * GB
+        memory = (script.memory or 0) * process.GB
         needs = {"CPU": cores, "GPU": gpus, "memory": memory}
         self._needs = {name: amount for name, amount in needs.items() if amount}
         if not any(map(self._fits, resources)):

@@ -5,7 +5,6 @@ A runner takes a trial's work and returns a future, so that one scheduling loop 
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import queue
 import signal
@@ -18,8 +17,8 @@ from pathlib import Path
 import keras
 import keras_tuner
 
+from kcatalog.recipe.files import rundir
 from kcatalog.recipe.search import process
-from kcatalog.recipe.search.isolation import Assignment
 from kcatalog.recipe.search.trial import Logs, Work
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -99,16 +98,18 @@ class Scripted(Runner):
         self.script = script
 
     def call(self, work: Work, environment: dict[str, str]) -> dict:
-        """Return the arguments of `process.run`."""
+        """Return the arguments of `process.run`. `assigned` reads the work in the new process."""
         file, folder = str(Path(self.script.file).resolve()), str(work.folder.resolve())
-        parent = work.parent and str(work.parent.resolve())
-        assignment = Assignment(
-            work.trial_id, work.hp.get_config(), parent, self.on_cluster, keras.__version__
-        )
         return {
             "arguments": [file, "trial", folder, *self.script.options],
             "folder": folder,
-            "work": dataclasses.asdict(assignment),
+            "work": {
+                "trial_id": work.trial_id,
+                "hyperparameters": work.hp.get_config(),
+                "parent": work.parent and str(work.parent.resolve()),
+                "on_cluster": self.on_cluster,
+                "keras": keras.__version__,
+            },
             "environment": {"KERAS_BACKEND": keras.backend.backend(), **environment},
             "cwd": os.getcwd(),
         }
@@ -126,6 +127,25 @@ class Scripted(Runner):
         work.hp.merge(hp.space, overwrite=False)
         work.hp.values = hp.values
         return found["parts"]
+
+
+def assigned(folder: Path) -> tuple[Work, bool]:
+    """Return the work of this process's trial, and whether the search runs on a cluster."""
+    work = rundir.read_json(folder / "work.json")
+    if work["keras"] != keras.__version__:
+        raise RecipeError(
+            f"This host has Keras {keras.__version__}, the search uses {work['keras']}. "
+            "Install the same version on all hosts."
+        )
+    hp = keras_tuner.HyperParameters.from_config(work["hyperparameters"])
+    parent = Path(work["parent"]) if work["parent"] else None
+    return Work(work["trial_id"], hp, folder, parent), work["on_cluster"]
+
+
+def report(work: Work, parts: list[Logs]) -> None:
+    """Leave the result of this process's trial to the search."""
+    result = {"hyperparameters": work.hp.get_config(), "parts": parts}
+    rundir.write_json(work.folder / "result.json", result)
 
 
 class Processes(Scripted):
@@ -206,3 +226,19 @@ def _reason(code: int, said: str) -> str:
     name = signal.Signals(-code).name
     perhaps = ", as the system does when memory runs out" if name == "SIGKILL" else ""
     return f"Its process was ended by {name}{perhaps}. {last}".strip()
+
+
+def prepare(isolated: bool, memory: float | None) -> None:
+    """Check the options and leave memory for trials, before the search builds its first model.
+
+    TensorFlow and JAX reserve all of a GPU's memory when they first use it, unless these variables
+    are set; the processes of trials would find none.
+    """
+    if memory and not isolated:
+        raise RecipeError(
+            "--trial-memory needs trials in processes of their own: add --isolate or --parallel 2."
+        )
+    if memory and not process.STATM.exists():
+        raise RecipeError("--trial-memory needs Linux, which tells what memory a process takes.")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
