@@ -18,9 +18,9 @@ FILES = tuple(ROOT / name for name in ("README.md", "docs/parts.md", "docs/metri
 SCORES = ROOT / "benchmarks" / "results" / "recipe_scores.json"
 # Reasons to use a recipe although its score is below its baseline's.
 WORTH = {
-    "speech_lstm": "A tie on 370 short utterances; the network also takes sound of any length.",
-    "text_gru": "The GRU writes text and keeps its state from one character to the next.",
-    "forecast_gru": "The GRU also forecasts a band of quantiles.",
+    "speech_lstm": "A tie on 370 short utterances; the LSTM also takes recordings of any length.",
+    "text_gru": "The GRU also writes text, one character at a time, without reading it again.",
+    "forecast_gru": "The GRU also gives prediction intervals.",
 }
 EXAMPLES = (
     "layers.LayerNormLSTM",
@@ -47,13 +47,14 @@ def parts_table() -> str:
 
 def counts() -> str:
     """Return the number of parts of each kind, and a few examples."""
-    numbers = [
-        f"[{len(registry.find(kind=kind, origin='kcatalog'))} {kind}](docs/parts.md#{kind})"
-        for kind in kinds()
-    ]
+    numbers = []
+    for kind in kinds():
+        number = len(registry.find(kind=kind, origin="kcatalog"))
+        name = kind.removesuffix("s") if number == 1 else kind
+        numbers.append(f"[{number} {name}](docs/parts.md#{kind})")
     rows = ["| part | what it does | source |", "|---|---|---|"]
     rows += [row(registry.describe(name)) for name in EXAMPLES]
-    listed = f"The catalog holds {', '.join(numbers[:-1])} and {numbers[-1]}. Six of them:"
+    listed = f"The catalog holds {', '.join(numbers[:-1])} and {numbers[-1]}. Six examples:"
     return listed + "\n\n" + "\n".join(rows)
 
 
