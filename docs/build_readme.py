@@ -1,8 +1,8 @@
 """Write the generated blocks of README.md and docs: `python docs/build_readme.py [--check]`.
 
 A block stands between `<!-- name -->` and `<!-- /name -->`. `parts` and `counts` come from the
-catalog, `scores` from the last run of `benchmarks/recipe_scores.py`, and the others from the last
-run of `benchmarks/metric_learning.py`.
+catalog, `scores` from the last run of `benchmarks/recipe_scores.py`, and `peers-in-full` from the
+last run of `benchmarks/metric_learning.py`.
 """
 
 import json
@@ -34,7 +34,7 @@ MEASURED = ROOT / "benchmarks" / "results" / "metric_learning.json"
 
 
 def parts_table() -> str:
-    """Every part of kcatalog as Markdown tables, one a kind."""
+    """Return every part of kcatalog as Markdown tables, one for each kind."""
     blocks = []
     for kind in kinds():
         rows = ["| part | what it does | source |", "|---|---|---|"]
@@ -90,15 +90,15 @@ def scores() -> str:
 
 
 def peers_in_full() -> str:
-    """Conditions, every measurement, and the slopes."""
+    """Return the conditions, all measurements and the slopes."""
     result = measured()
     if not result:
         return NOT_MEASURED
     names, machine, settings = list(result["versions"]), result["machine"], result["settings"]
     conditions = (
         f"Measured {result['date']} on {machine['cores']} cores ({machine['cpu']}, "
-        f"{machine['memory_gib']:.0f} GiB), {settings['rounds']} rounds. A contestant fails "
-        f"after {settings['timeout_s']} s or with {settings['memory_gib']} GiB."
+        f"{machine['memory_gib']:.0f} GiB), {settings['rounds']} rounds. A library fails "
+        f"after {settings['timeout_s']} s or beyond {settings['memory_gib']} GiB."
     )
     versions = [
         f"- {name}: {', '.join(f'{package} {v}' for package, v in versions.items())}"
@@ -110,7 +110,7 @@ def peers_in_full() -> str:
         "\n".join(versions),
         "Time of a step and peak memory:",
         by_contestant(result["rows"], names, in_units),
-        "Slope of log(time) over log(batch), over the last three sizes each got through:",
+        "Slope of log(time) over log(batch), for the three largest batches that succeeded:",
         by_contestant(slopes, names, lambda s: f"{s['slope']:.1f}"),
     ]
     return "\n\n".join(parts)
@@ -137,14 +137,14 @@ def by_contestant(rows, names, cell) -> str:
 
 
 def sorted_by_case(lines):
-    """Lines of one case and one number of samples together, otherwise in the order measured."""
+    """Sort lines by loss and samples, and keep the order of measurement within them."""
     first = list(dict.fromkeys(key[:2] for key in lines))
     cases = list(dict.fromkeys(case for case, _ in first))
     return sorted(lines.items(), key=lambda e: (cases.index(e[0][0]), first.index(e[0][:2])))
 
 
 def in_units(row) -> str:
-    """Milliseconds or seconds, MiB or GiB, or why there are none."""
+    """Format time and memory, or the reason why there are none."""
     if row["failed"]:
         return row["failed"]
     s, mib = row["seconds"], row["peak_mib"]
@@ -173,7 +173,7 @@ def render(text: str) -> str:
 
 
 def main() -> int:
-    """Write the files, or with --check say whether they are up to date."""
+    """Write the files, or with --check report whether they are up to date."""
     stale = 0
     for path in FILES:
         before = path.read_text(encoding="utf-8")

@@ -1,8 +1,8 @@
-"""Take the pictures of TensorBoard in docs/images: `python docs/tensorboard_picture.py LOGDIR TAB ...`.
+"""Take the pictures of TensorBoard: `python docs/tensorboard_picture.py LOGDIR TAB [TAB ...]`.
 
-Needs Chromium on the PATH. LOGDIR is shown as it is given, so give a relative path. The pictures
-of the docs come from an `image_cnn` run with `--trials 8 --watch`, all tabs but `projector`, and
-from an `embedding_triplet` run, `projector`.
+Each tab becomes docs/images/tensorboard_<tab>.png. Needs Chromium on the PATH. Pictures show LOGDIR
+as it is given, so give a relative path. Those in the docs come from an `image_cnn` run with
+`--trials 8 --watch` (all tabs but `projector`) and from an `embedding_triplet` run (`projector`).
 """
 
 import io
