@@ -1,4 +1,4 @@
-"""Drawings for TensorBoard: what is drawn, and when."""
+"""Pictures for TensorBoard: what is drawn, and when."""
 
 import copy
 import itertools
@@ -6,6 +6,8 @@ import itertools
 import keras
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util import tensor_util
 
 from kcatalog.metrics import ExpectedCalibrationError
 from kcatalog.recipe.data import Data, Details
@@ -13,50 +15,72 @@ from kcatalog.recipe.data.files import draw
 from kcatalog.recipe.data.series import SeriesDetails
 from kcatalog.recipe.data.speech import SpeechDetails
 from kcatalog.recipe.monitoring import pictures
+from kcatalog.recipe.monitoring.events import EventFile
 from kcatalog.recipe.monitoring.pictures import (
+    Predictions,
     attention,
-    calibration,
     callback,
-    confusion,
+    classes,
     figures,
-    mistakes,
-    precision_recall,
+    forecast,
     samples,
-    spectrogram,
 )
 from kcatalog.recipe.monitoring.pictures.callback import Pictures
 from kcatalog.recipe.tasks import embedding, neighbours
-from kcatalog.recipe.tasks.classification import softmax
-from kcatalog.recipe.tasks.forecast import (
-    Forecast,
-    coverage,
-    last_season,
-    median,
-    percentage_error,
-)
+from kcatalog.recipe.tasks.forecast import Forecast, last_season, median
 
 RNG = np.random.default_rng(0)
 
 
+def predictions(
+    labels,
+    probabilities=None,
+    predicted=None,
+    x=None,
+    names=("a", "b"),
+    task="classification",
+    input_name="point",
+    picture=None,
+    details=None,
+):
+    """Return predictions with these probabilities, or of these labels."""
+    labels = np.asarray(labels)
+    part = np.zeros((len(labels), 1), "float32") if x is None else x, labels
+    data = Data("x", task, input_name, *[part] * 3, tuple(names), picture, details or Details())
+    if probabilities is None:
+        probabilities = np.eye(len(names))[predicted]
+    outputs = np.log(np.maximum(probabilities, 1e-30))
+    predicted = outputs.argmax(axis=-1) if predicted is None else np.asarray(predicted)
+    return Predictions(data, part, outputs, predicted)
+
+
+def grey(sample):
+    return np.full((10, 10, 3), int(sample[0]), "uint8")
+
+
+def greys(*shades):
+    return {"x": np.array(shades, "float32")[:, None], "picture": grey}
+
+
 def texts(axes):
-    return [text.get_text() for text in axes.texts]
+    return [text.get_text() for text in axes.texts if text.get_text()]
 
 
 def labels_of(axis):
     return [label.get_text() for label in axis.get_ticklabels()]
 
 
-# --- confusion matrix ---------------------------------------------------------------------
+# --- classes ------------------------------------------------------------------------------
 
 
 def test_rows_are_true_labels_and_cells_have_counts():
     """Shades are shares of a row; a class that is absent has an empty one."""
-    labels, predicted = np.array([0, 0, 0, 0, 2]), np.array([0, 0, 0, 1, 1])
-    (axes,) = confusion.confusion_matrix(labels, predicted, ("a", "b", "c")).axes
+    shown = predictions([0, 0, 0, 0, 2], predicted=[0, 0, 0, 1, 1], names="abc")
+    (axes,) = classes.confusion_matrix(shown).axes
     expected = [[0.75, 0.25, 0], [0, 0, 0], [0, 1, 0]]
     np.testing.assert_allclose(axes.images[0].get_array(), expected)
     assert axes.images[0].get_clim() == (0, 1)
-    counts = {text.get_position(): text.get_text() for text in axes.texts}
+    counts = {text.get_position(): text.get_text() for text in axes.texts if text.get_text()}
     assert counts == {(0, 0): "3", (1, 0): "1", (1, 2): "1"}
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted label", "true label")
 
@@ -64,130 +88,50 @@ def test_rows_are_true_labels_and_cells_have_counts():
 def test_the_most_confused_of_many_classes_are_drawn():
     labels = np.arange(200) % 100
     predicted = np.where(labels >= 98, 197 - labels, labels)  # 98 and 99 for each other
-    (axes,) = confusion.confusion_matrix(labels, predicted, [str(n) for n in range(100)]).axes
+    shown = predictions(labels, predicted=predicted, names=[*map(str, range(100))])
+    (axes,) = classes.confusion_matrix(shown).axes
     assert labels_of(axes.yaxis) == [*map(str, range(30)), "98", "99"]
     expected = np.eye(32)[[*range(30), 31, 30]]
     np.testing.assert_allclose(axes.images[0].get_array(), expected)
 
 
-@pytest.mark.parametrize("count", [2, 10, 32])
+@pytest.mark.parametrize("count", [2, 12])
 def test_long_names_stand_in_full_beside_a_matrix_of_the_same_size(count):
     def drawn(names):
-        figure = confusion.confusion_matrix(np.arange(count), np.arange(count), names)
-        figures.pixels(figure)
+        each = np.arange(count)
+        figure = classes.confusion_matrix(predictions(each, predicted=each, names=names))
+        figures.png(figure)
         return figure
 
     names = [f"a class with a long name {n:02d}" for n in range(count)]
     long, short = drawn(names), drawn([f"{n}" for n in range(count)])
     assert labels_of(long.axes[0].xaxis) == names
-    renderer = long.canvas.get_renderer()
     for axis in (long.axes[0].xaxis, long.axes[0].yaxis):
-        boxes = [label.get_window_extent(renderer) for label in axis.get_ticklabels()]
+        boxes = [label.get_window_extent() for label in axis.get_ticklabels()]
         assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
         assert all(b.x0 >= 0 and b.y0 >= 0 for b in boxes)
     widths = [figure.axes[0].get_window_extent().width for figure in (long, short)]
     assert widths[0] == pytest.approx(widths[1], rel=0.15)
 
 
-@pytest.mark.parametrize(
-    ("name", "drawn"),
-    [("\n", "\\n"), (" ", "space"), ("", "''"), ("字", "#3"), ("字 a", "? a"), ("кошка", "кошка"),
-     ("??", "??"), ("a$b$", r"a\$b\$"), ("\x00", "#3"), ("x" * 41, "x" * 39 + "…")],
-)  # fmt: skip
-def test_any_class_name_can_be_drawn(name, drawn, recwarn):
-    assert figures.readable(name, 3) == drawn
-    figures.pixels(spectrogram.frames(np.ones((1, 2, 2)), [drawn]))
+def test_any_class_name_can_be_drawn(recwarn):
+    names = {"\n": "\\n", " ": "space", "": "''", "字": "#3", "字 a": "? a", "кошка": "кошка",
+             "??": "??", "a$b$": r"a\$b\$", "\x00": "#3", "x" * 41: "x" * 39 + "…"}  # fmt: skip
+    assert {name: figures.readable(name, 3) for name in names} == names
+    figures.png(figures.grid([np.eye(2)] * 10, list(names.values()), (1, 1), ("", "", "")))
     assert not recwarn.list  # matplotlib warns of characters that its font lacks
 
 
 def test_pictures_are_the_same_from_run_to_run():
-    x, y, p = RNG.random((20, 8, 8, 3)), RNG.integers(0, 5, 20), RNG.dirichlet(np.ones(5), 20)
-
-    def drawn():
-        yield confusion.confusion_matrix(y, p.argmax(-1), "abcde")
-        yield samples.worst_mistakes(x, y, p, "abcde", lambda sample: sample)
-        yield calibration.calibration_curve(y, p)
-        yield spectrogram.frames(x[:2, ..., 0], "ab")
-
-    for one, other in zip(drawn(), drawn(), strict=True):
-        np.testing.assert_array_equal(figures.pixels(one), figures.pixels(other))
-
-
-# --- samples and mistakes -----------------------------------------------------------------
-
-
-def grey(sample):
-    return np.full((10, 10, 3), int(sample), "uint8")
-
-
-def shades(axes):
-    return [int(image.get_array()[0, 0, 0]) for image in axes.images]
-
-
-def test_sample_predictions_show_mistakes_first():
-    labels, predicted = np.zeros(20, int), np.zeros(20, int)
-    predicted[17] = 1
-    shown = np.arange(20), labels, predicted, ("yes", "no"), grey
-    (axes,) = samples.sample_predictions(*shown).axes
-    assert shades(axes) == [17, *range(15)]
-    assert texts(axes)[:2] == ["predicted no\ntrue yes", "yes"]
-    assert [text.get_color() for text in axes.texts[:2]] == [figures.WRONG, figures.RIGHT]
-    boxes = np.array([image.get_extent() for image in axes.images])
-    assert len(np.unique(boxes, axis=0)) == 16
-
-
-def test_the_worst_mistake_comes_first():
-    """Grey squares stand in the order of the cross-entropy of mistakes."""
-    x, labels = np.array([10, 20, 30, 40]), np.array([0, 0, 0, 0])
-    p = np.array([[0.4, 0.6], [0.9, 0.1], [0.01, 0.99], [0.2, 0.8]])
-    (axes,) = samples.worst_mistakes(x, labels, p, ("a", "b"), grey).axes
-    assert shades(axes) == [30, 40, 10]
-    assert texts(axes)[0] == "predicted b 0.99\ntrue a 0.01"
-    table = mistakes.table(labels, p, ("a", "b")).splitlines()[2:]
-    assert table == ["| 2 | a | 0.01 | b | 0.99 |", "| 3 | a | 0.2 | b | 0.80 |",
-                     "| 0 | a | 0.4 | b | 0.60 |"]  # fmt: skip
-
-
-def test_without_mistakes_there_is_a_sentence_and_no_picture():
-    p, labels = np.array([[0.9, 0.1]]), np.array([0])
-    assert samples.worst_mistakes(np.zeros(1), labels, p, ("a", "b"), grey) is None
-    assert mistakes.table(labels, p, ("a", "b")) == "No mistakes in 1 samples."
-
-
-def test_overlays_paint_known_classes_over_the_image():
-    image, mask = np.zeros((2, 2, 3), "uint8"), np.array([[0, 1], [1, 255]])
-    figure = samples.overlays([image], mask[None], 1 - np.minimum(mask, 1)[None], ("a", "b"))
-    shown, true, predicted = (i.get_array() for i in figure.axes[0].images)
-    assert not shown.any()
-    assert not true[1, 1].any()  # 255 is no class
-    assert np.array_equal(true[0, 1], true[1, 0])
-    assert not np.array_equal(true[0, 0], true[0, 1])
-    assert np.array_equal(predicted[0, 0], true[0, 1])
-    (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["a", "b"]
-
-
-def test_names_do_not_break_the_table():
-    table = mistakes.table(np.array([0]), np.array([[0.1, 0.9]]), ("a|b", "字\n<b>"))
-    row = table.splitlines()[2]
-    assert row.count("|") == 6
-    assert "字" in row
-    assert "<" not in row
-
-
-def test_the_least_expected_characters_stand_with_what_came_before():
-    labels = np.array([[0, 1, 2]])
-    p = np.array([[[0.9, 0.05, 0.05], [0.9, 0.05, 0.05], [0.05, 0.05, 0.9]]])
-    row = mistakes.character_table(labels, p, "abc").splitlines()[2]
-    assert row == "| a | b | 0.05 | a | 0.90 |"
-
-
-# --- calibration, precision and recall ----------------------------------------------------
+    x, y, p = RNG.random((20, 8, 8)), RNG.integers(0, 5, 20), RNG.dirichlet(np.ones(5), 20)
+    shown = predictions(y, p, x=x, names="abcde", picture=lambda sample: sample)
+    for picture in (classes.confusion_matrix, samples.worst_mistakes):
+        assert figures.png(picture(shown)) == figures.png(picture(shown))
 
 
 def test_the_diagrams_bins_are_those_of_the_metric():
     labels, p = RNG.integers(0, 5, 300), RNG.dirichlet(np.ones(5), 300).astype("float32")
-    curve, histogram = calibration.calibration_curve(labels, p).axes
+    curve, histogram = classes.calibration(predictions(labels, p, names="abcde")).axes
     confidence, accuracy = curve.lines[1].get_data()
     size = np.array([bar.get_height() for bar in histogram.patches])
     assert size.sum() == 300
@@ -196,66 +140,136 @@ def test_the_diagrams_bins_are_those_of_the_metric():
     assert np.isclose((size / 300 * np.abs(accuracy - confidence)).sum(), error, atol=1e-6)
     assert curve.get_title() == f"Expected calibration error: {error:.4f}"
     names = [text.get_text() for text in curve.get_legend().get_texts()]
-    assert names == ["perfectly calibrated", "model"]
+    assert names == ["Perfectly calibrated", "model"]
     assert (curve.get_ylabel(), histogram.get_xlabel()) == ("accuracy", "confidence")
 
 
 def test_precision_and_recall_can_be_read_by_tensorboards_plugin(tmp_path):
-    import tensorflow as tf
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.plugins.pr_curve import metadata
 
-    labels = np.array([0, 0, 2, 2])  # nothing of class 1
     p = np.array([[0.9, 0.0, 0.1], [0.4, 0.0, 0.6], [0.3, 0.0, 0.7], [0.8, 0.0, 0.2]])
-    with tf.summary.create_file_writer(str(tmp_path)).as_default():
-        precision_recall.write(labels, p, ("a", "b", "c"), step=3)
-    events = EventAccumulator(str(tmp_path)).Reload()
-    tags = events.PluginTagToContent(metadata.PLUGIN_NAME)
+    events = EventFile(tmp_path)
+    shown = predictions([0, 0, 2, 2], p, names="abc")  # nothing of class 1
+    events.write(classes.precision_and_recall(shown), step=3)
+    events.close()
+    read = EventAccumulator(str(tmp_path)).Reload()
+    tags = read.PluginTagToContent(metadata.PLUGIN_NAME)
     assert set(tags) == {"precision-recall/0 a/pr_curves", "precision-recall/2 c/pr_curves"}
-    (event,) = events.Tensors("precision-recall/0 a/pr_curves")
+    (event,) = read.Tensors("precision-recall/0 a/pr_curves")
     assert event.step == 3
-    curve = tf.make_ndarray(event.tensor_proto)
-    half = curve[:, 100]  # at a threshold of 0.5: 0.9 (right) and 0.8 (wrong) are said to be "a"
+    # at a threshold of 0.5: 0.9 (right) and 0.8 (wrong) are said to be "a"
+    half = tensor_util.make_ndarray(event.tensor_proto)[:, 100]
     true_positives, false_positives, true_negatives, false_negatives, precision, recall = half
     assert (true_positives, false_positives, true_negatives, false_negatives) == (1, 1, 1, 1)
     assert (precision, recall) == (0.5, 0.5)
 
 
-# --- sound --------------------------------------------------------------------------------
+# --- samples ------------------------------------------------------------------------------
+
+
+def shades(axes):
+    return [int(image.get_array()[0, 0, 0]) for image in axes.images]
+
+
+def test_sample_predictions_show_mistakes_first():
+    predicted = np.zeros(20, int)
+    predicted[17] = 1
+    shown = predictions([0] * 20, predicted=predicted, names=("yes", "no"), **greys(*range(20)))
+    (axes,) = samples.sample_predictions(shown).axes
+    assert shades(axes) == [17, *range(15)]
+    assert texts(axes)[:2] == ["predicted no\ntrue yes", "yes"]
+    assert [text.get_color() for text in axes.texts[:2]] == [figures.WRONG, figures.RIGHT]
+    boxes = np.array([image.get_extent() for image in axes.images])
+    assert len(np.unique(boxes, axis=0)) == 16
+
+
+def test_the_worst_mistake_comes_first():
+    """Mistakes stand in the order of their cross-entropy."""
+    p = np.array([[0.4, 0.6], [0.9, 0.1], [0.01, 0.99], [0.2, 0.8]])
+    shown = predictions([0, 0, 0, 0], p, **greys(10, 20, 30, 40))
+    (axes,) = samples.worst_mistakes(shown).axes
+    assert shades(axes) == [30, 40, 10]
+    assert texts(axes)[0] == "predicted b 0.99\ntrue a 0.01"
+    assert classes.table_of_worst_mistakes(shown).splitlines()[2:] == [
+        "| 2 | a | 0.01 | b | 0.99 |",
+        "| 3 | a | 0.2 | b | 0.80 |",
+        "| 0 | a | 0.4 | b | 0.60 |",
+    ]
+
+
+def test_without_mistakes_there_is_a_sentence_and_no_picture():
+    shown = predictions([0], np.array([[0.9, 0.1]]), **greys(0))
+    assert samples.worst_mistakes(shown) is None
+    assert classes.table_of_worst_mistakes(shown) == "No mistakes in 1 samples."
+
+
+def test_names_do_not_break_the_table():
+    shown = predictions([0], np.array([[0.1, 0.9]]), names=("a|b", "字\n<b>"))
+    row = classes.table_of_worst_mistakes(shown).splitlines()[2]
+    assert row.count("|") == 6
+    assert "字" in row
+    assert "<" not in row
+
+
+def test_texts_stand_above_their_predictions_and_mistakes_behind_what_came_before():
+    p = np.array([[[0.9, 0.05, 0.05], [0.9, 0.05, 0.05], [0.05, 0.05, 0.9]]])
+    shown = predictions([[0, 1, 2]], p, names="ab\n", task="next-character")
+    assert samples.sample_predictions(shown) == "    true     : ab⏎\n    predicted: aa⏎\n    "
+    row = classes.table_of_worst_mistakes(shown).splitlines()[2]
+    assert row == "| a | b | 0.05 | a | 0.90 |"
+
+
+def test_masks_paint_classes_over_the_image():
+    mask = np.array([[[0, 1], [1, 0]]])
+    black = lambda sample: np.zeros((4, 4, 3), "uint8")  # noqa: E731 - twice as large
+    shown = predictions(mask, predicted=1 - mask, task="segmentation", picture=black)
+    figure = samples.masks(shown)
+    image, true, predicted = (i.get_array() for i in figure.axes[0].images)
+    assert not image.any()
+    assert np.array_equal(true[0, 2], true[2, 0])
+    assert np.array_equal(true[0, 0], true[1, 1])
+    assert not np.array_equal(true[0, 0], true[0, 2])
+    assert np.array_equal(predicted[0, 0], true[0, 2])
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b"]
 
 
 def test_a_tone_stands_at_its_frequency():
     tone = np.sin(2 * np.pi * 1000 * np.arange(8000) / 8000)
-    f, t, level = spectrogram.decibels(tone, 8000)
+    quieter = np.where(np.arange(8000) < 4000, 0.5 * tone, tone)  # -6 dB
+    f, t, (level, two) = samples.decibels(np.stack([tone, quieter]), 8000)
     assert (f[0], f[-1]) == (0, 4000)
     assert t[-1] < 1
     assert (f[level.argmax(axis=0)] == 1000).all()
-    assert level.max() == 0
-    quarter = np.where(np.arange(8000) < 4000, 0.5 * tone, tone)  # -6 dB
-    assert np.isclose(spectrogram.decibels(quarter, 8000)[2][:, 10].max(), -6.02, atol=0.05)
+    assert level.max() == two.max() == 0
+    assert np.isclose(two[:, 10].max(), -6.02, atol=0.05)
+
+
+def drawn_sound(waveform, count=1):
+    x = np.stack([waveform] * count).astype("float32")
+    shown = predictions([0] * count, predicted=[0] * count, x=x, details=SpeechDetails(8000))
+    return samples.spectrograms(shown)
 
 
 def test_a_spectrogram_has_hertz_and_seconds_at_its_axes():
-    figure = spectrogram.spectrograms(RNG.normal(size=(1, 8000)), 8000, ["noise"])
-    axes = figure.axes[0]
+    axes, *others = drawn_sound(RNG.normal(size=8000), 5).axes
+    assert len(others) == 5  # and the bar of colors
     assert axes.get_ylim() == (0, 4000)
     assert axes.images[0].origin == "lower"
     assert np.allclose(axes.get_xlim(), (0, 1), atol=0.02)
     labels = axes.get_xlabel(), axes.get_ylabel(), axes.get_title()
-    assert labels == ("time (s)", "frequency (Hz)", "noise")
+    assert labels == ("time (s)", "frequency (Hz)", "a")
 
 
 @pytest.mark.parametrize("waveform", [np.zeros(8000), np.ones(3), np.zeros(1)], ids=len)
 def test_silence_and_clicks_are_drawn_too(waveform):
-    figure = spectrogram.spectrograms(np.stack([waveform] * 5), 8000, ["silence"] * 5)
-    assert figures.pixels(figure).shape[0] > 400  # two rows
-    assert len(figure.axes) == 6  # and the bar of colors
+    assert figures.png(drawn_sound(waveform))
 
 
 def test_frames_leave_out_padding():
-    frames = np.zeros((1, 10, 2))
-    frames[0, :5] = 1
-    (image,) = spectrogram.frames(frames, ["a"]).axes[0].images
+    x = np.zeros((1, 10, 2))
+    x[0, :5] = 1
+    (image,) = samples.frames(predictions([0], predicted=[0], x=x)).axes[0].images
     assert image.get_array().shape == (2, 5)
 
 
@@ -313,18 +327,29 @@ def test_scores_are_those_that_the_layer_itself_returns():
     assert np.allclose(found, keras.ops.convert_to_numpy(expected), atol=1e-6)
 
 
-def test_a_model_without_attention_is_not_even_asked():
-    assert attention.scores(keras.Sequential([keras.layers.Dense(1)]), np.zeros((1, 2))) == {}
-
-
-def test_each_head_has_its_map_and_positions_their_names():
-    heads = np.stack([np.eye(4), np.eye(1, 4).repeat(4, axis=0)])
-    figure = attention.maps(heads, ["a", "$b", "字", " "], "layer")
+def test_each_head_has_its_map_and_positions_the_characters_that_were_read():
+    x = np.array([[97, 36, 0x5B57, 32]] * 2, "int32")  # not those that were to come
+    inputs = keras.Input((None,), dtype="int32")
+    embedded = keras.layers.Embedding(0x10000, 2)(inputs)
+    layer = keras.layers.MultiHeadAttention(2, 2, name="on")
+    model = keras.Model(inputs, layer(embedded, embedded))
+    shown = predictions(0 * x, predicted=0 * x, x=x, task="next-character", input_name="characters")
+    drawn = dict(attention.maps(shown, model))
+    assert list(drawn) == ["attention/on/sample 0", "attention/on/sample 1"]
+    figure = drawn["attention/on/sample 1"]
     assert len(figure.axes) == 3  # and the bar of colors
+    ((heads, *_),) = attention.scores(model, x)["on"]
     for axes, head in zip(figure.axes, heads, strict=False):
         np.testing.assert_array_equal(axes.images[0].get_array(), head)
-        assert labels_of(axes.xaxis) == labels_of(axes.yaxis) == ["a", r"\$b", "#2", "space"]
+        assert labels_of(axes.xaxis) == labels_of(axes.yaxis) == ["a", r"\$", "#2", "space"]
     assert (figure.get_supxlabel(), figure.get_supylabel()) == ("key", "query")
+
+
+def test_where_many_layers_attend_fewer_samples_are_drawn(monkeypatch):
+    monkeypatch.setattr(attention, "MOST_MAPS", 4)
+    x = RNG.normal(size=(3, 6, 4)).astype("float32")
+    maps = attention.maps(predictions([0] * 3, predicted=[0] * 3, x=x), attentive())
+    assert len(list(maps)) == 4
 
 
 # --- forecasts ----------------------------------------------------------------------------
@@ -343,17 +368,16 @@ def outputs(data, low, middle, high):
     return data.test[1][..., None] + np.array([low, middle, high], "float32")
 
 
-def figure_of(data, outputs, name):
-    predictions = pictures.Predictions(data, data.test, outputs, median(outputs))
-    made = pictures.FINAL_FIGURES[name](predictions)
-    figures.pixels(made)
-    return made
+def of(data, outputs):
+    return Predictions(data, data.test, outputs, median(outputs))
 
 
-@pytest.mark.parametrize("every", [1, 2, 3])
+@pytest.mark.parametrize("every", [1, 3])
 def test_forecasts_follow_one_another_with_their_intervals(every):
     data = series(every=every)
-    (axes,) = figure_of(data, outputs(data, -1, 0.5, 2), "forecasts").axes
+    figure = forecast.forecasts(of(data, outputs(data, -1, 0.5, 2)))
+    figures.png(figure)
+    (axes,) = figure.axes
     past, first, *_, truth = (line.get_ydata() for line in axes.lines)
     assert np.array_equal(past, data.test[0][0][-6:])
     assert np.array_equal(first, data.test[1][0] + 0.5)
@@ -364,13 +388,9 @@ def test_forecasts_follow_one_another_with_their_intervals(every):
     assert axes.get_title() == "ramp, 4 steps ahead: the 80 % prediction interval covers 100.0 %"
 
 
-def test_coverage_and_errors_are_counted():
+def test_the_seasonal_naive_forecast_and_the_error_are_of_the_test_split():
     data = series()
-    assert coverage(data.test[1], outputs(data, 1, 2, 3)) == 0
-    assert coverage(data.test[1], outputs(data, -1, 0, 1)) == 100
-    assert percentage_error(data.test[1], outputs(data, 0, 0, 0)) == 0
-    further = Forecast().further(data, outputs(data, -1, -1, 1))
-    assert further["mean absolute error"] == 1
+    assert Forecast().further(data, outputs(data, -1, -1, 1))["mean absolute error"] == 1
     before = last_season(data, data.test[0])
     assert np.array_equal(data.test[1] - before, np.tile([2, 2, 4, 4], (12, 1)))
 
@@ -378,7 +398,7 @@ def test_coverage_and_errors_are_counted():
 def test_errors_by_step_ahead_stand_beside_the_baselines():
     data = series()
     wrong = outputs(data, 0, 0, 0) + np.arange(4)[:, None]
-    error, spread = figure_of(data, wrong, "errors by step ahead").axes
+    error, spread = forecast.errors_by_step_ahead(of(data, wrong)).axes
     assert error.lines[0].get_ydata().tolist() == [0, 1, 2, 3]
     assert error.lines[1].get_ydata().tolist() == [2, 2, 4, 4]
     assert [line.get_label() for line in error.lines] == ["forecast", "seasonal naive"]
@@ -388,90 +408,57 @@ def test_errors_by_step_ahead_stand_beside_the_baselines():
 # --- which and when -----------------------------------------------------------------------
 
 
-def predictions(task="classification", input_name="frames", bad=None, details=None):
-    x, y = RNG.normal(size=(12, 6, 4)).astype("float32"), np.arange(12, dtype="int32") % 2
-    logits = RNG.normal(size=(12, 2))
-    if input_name == "waveform":
-        x = x.reshape(12, -1)
-    if task == "next-character":
-        y, logits = np.tile(y, (12, 1)), RNG.normal(size=(12, 12, 2))
-    data = Data(
-        "some", task, input_name, (x, y), (x, y), (x, y), ("a", "b"), None, details or Details()
-    )
-    if bad is not None:
-        logits[0] = bad
-    return pictures.Predictions(data, (x, y), logits, logits.argmax(axis=-1))
+def some(input_name="frames", task="classification"):
+    x, labels = RNG.normal(size=(12, 6, 4)).astype("float32"), np.arange(12, dtype="int32") % 2
+    labels = np.tile(labels, (12, 1)) if task == "next-character" else labels
+    return predictions(labels, predicted=labels, x=x, task=task, input_name=input_name)
 
 
-def written(folder, some, model=None):
-    import tensorflow as tf
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+TRAINING = ["confusion matrix", "sample predictions", "worst mistakes", "table of worst mistakes",
+            "precision and recall"]  # fmt: skip
+TEXTS = ["confusion matrix", "sample predictions", "table of worst mistakes"]
 
-    writer = tf.summary.create_file_writer(str(folder))
-    if model is None:
-        pictures.while_training(writer, some, step=1)
-    else:
-        pictures.at_the_end(writer, some, model)
-    writer.close()
+
+@pytest.mark.parametrize(
+    ("shown", "while_training", "at_the_end"),
+    [
+        (some(), TRAINING, ["calibration", "frames"]),
+        (some("waveform"), TRAINING, ["calibration", "spectrograms"]),
+        (some("characters", "next-character"), TEXTS, ["calibration"]),
+        (some("image", "segmentation"), ["masks"], []),
+        (some("history", "forecast"), [], ["forecasts", "errors by step ahead"]),
+    ],
+    ids=["frames", "waveform", "text", "segmentation", "forecast"],
+)
+def test_what_is_drawn_while_training_and_at_the_end(shown, while_training, at_the_end):
+    for names, end in ((while_training, False), (while_training + at_the_end, True)):
+        assert pictures.of(shown.data, end) == [pictures.NAMED[name] for name in names]
+
+
+def written(folder, shown, model=None):
+    events = EventFile(folder)
+    pictures.write(events, shown, step=1, model=model)
+    events.close()
     return set(EventAccumulator(str(folder)).Reload().Tags()["tensors"])
 
 
-CURVES = {"precision-recall/0 a/pr_curves", "precision-recall/1 b/pr_curves"}
-CHEAP = {"confusion matrix", pictures.MISTAKES} | CURVES
-ATTENTION = {f"attention/{n}/sample {i}" for n in ("dot", "additive", "grouped", "block/deep")
-             for i in range(3)}  # fmt: skip
-
-
-def test_what_is_drawn_while_training_and_at_the_end(tmp_path):
-    assert written(tmp_path / "cheap", predictions()) == CHEAP
-    every = written(tmp_path / "all", predictions(), attentive())
-    assert every == CHEAP | {"calibration", "frames"} | ATTENTION
-    plain = keras.Sequential([keras.layers.Dense(2)])
-    sound = written(
-        tmp_path / "sound", predictions(input_name="waveform", details=SpeechDetails(16)), plain
-    )
-    assert sound == CHEAP | {"calibration", "spectrograms"}
-    text = written(tmp_path / "text", predictions("next-character", "characters"), plain)
-    assert text == {"confusion matrix", "sample predictions", pictures.MISTAKES, "calibration"}
-
-
-def test_where_many_layers_attend_fewer_samples_are_drawn(tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures, "MOST_MAPS", 4)
-    every = written(tmp_path, predictions(), attentive())
-    assert len([tag for tag in every if tag.startswith("attention/")]) == 4
-
-
-def test_what_a_head_looks_at_is_what_was_read(tmp_path, monkeypatch):
-    """Characters that went in, not those that were to come."""
-    drawn = []
-    monkeypatch.setattr(
-        attention, "maps", lambda heads, names, title: drawn.append(names) or figures.figure(1, 1)
-    )
-    x = np.array([[97, 98, 0x5B57]] * 2, "int32")
-    y, classes = np.array([[1, 0, 0]] * 2), ("a", "b")
-    data = Data("some", "next-character", "characters", (x, y), (x, y), (x, y), classes)
-    logits = np.zeros((2, 3, 2))
-    inputs = keras.Input((None,), dtype="int32")
-    embedded = keras.layers.Embedding(0x10000, 2)(inputs)
-    model = keras.Model(inputs, keras.layers.MultiHeadAttention(1, 2)(embedded, embedded))
-    written(tmp_path, pictures.Predictions(data, (x, y), logits, logits.argmax(-1)), model)
-    assert drawn == [["a", "b", "字"]] * 2
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_nothing_is_drawn_of_what_is_not_a_number(tmp_path, bad):
-    assert written(tmp_path, predictions(bad=bad), attentive()) == set()
-
-
-def test_without_matplotlib_tables_and_curves_are_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(figures, "available", lambda: False)
-    with pytest.warns(UserWarning, match=r"matplotlib is not installed.*kcatalog\[recipes\]"):
-        assert written(tmp_path, predictions(), attentive()) == CHEAP - {"confusion matrix"}
+def test_what_pictures_return_is_written(tmp_path):
+    shown = some()
+    cheap = {"confusion matrix", "table of worst mistakes"}
+    cheap |= {"precision-recall/0 a/pr_curves", "precision-recall/1 b/pr_curves"}
+    assert written(tmp_path / "cheap", shown) == cheap
+    inputs = keras.Input((6, 4))
+    model = keras.Model(inputs, keras.layers.Attention(name="dot")([inputs, inputs]))
+    maps = {f"attention/dot/sample {i}" for i in range(3)}
+    assert written(tmp_path / "all", shown, model) == cheap | maps | {"calibration", "frames"}
+    shown.outputs[0] = np.nan
+    pictures.write(EventFile(tmp_path / "nothing"), shown, model=model)
+    assert not (tmp_path / "nothing").exists()
 
 
 def test_pictures_can_be_copied_as_the_tuner_copies_callbacks(tmp_path):
     """The copy draws; what is large, the data, is shared."""
-    data = predictions().data
+    data = some().data
     copied = copy.deepcopy(Pictures(tmp_path, data, epochs=5))
     assert copied.data is data
     model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2)])
@@ -487,7 +474,7 @@ def test_pictures_can_be_copied_as_the_tuner_copies_callbacks(tmp_path):
 def test_embeddings_are_judged_by_what_was_trained_on_alone(tmp_path, monkeypatch):
     """Among the known samples, no sample finds itself: labels drawn by lot are not found."""
     drawn = []
-    monkeypatch.setattr(pictures, "while_training", lambda writer, some, step: drawn.append(some))
+    monkeypatch.setattr(pictures, "write", lambda events, shown, step: drawn.append(shown))
     parts = [(RNG.normal(size=(40, 6)).astype("float32"), RNG.integers(0, 2, 40)) for _ in range(3)]
     data = Data("lots", "embedding", "point", *parts, ("a", "b"))
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
@@ -496,17 +483,17 @@ def test_embeddings_are_judged_by_what_was_trained_on_alone(tmp_path, monkeypatc
     one._draw(epoch=0)
     monkeypatch.setattr(embedding, "MOST_REFERENCES", 10)
     one._draw(epoch=1)
-    for some, chosen in zip(drawn, (np.arange(40), draw(40, 10)), strict=True):
-        (x, y), (known_x, known_y) = some.samples, (a[chosen] for a in data.train)
+    for shown, chosen in zip(drawn, (np.arange(40), draw(40, 10)), strict=True):
+        (x, y), (known_x, known_y) = shown.samples, (a[chosen] for a in data.train)
         embedded, known = (model.predict(a, verbose=0) for a in (x, known_x))
         found = neighbours.nearest_labels(embedded, known, known_y)
-        np.testing.assert_array_equal(some.predicted, found)
-        assert 0.2 < np.mean(some.predicted == y) < 0.8
+        np.testing.assert_array_equal(shown.predicted, found)
+        assert 0.2 < np.mean(shown.predicted == y) < 0.8
 
 
 def test_pictures_are_of_samples_from_all_over_the_part(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(pictures, "while_training", lambda writer, some, step: drawn.append(some))
+    monkeypatch.setattr(pictures, "write", lambda events, shown, step: drawn.append(shown))
     monkeypatch.setattr(callback, "MOST_SAMPLES", 6)
     x, y = RNG.normal(size=(60, 6)).astype("float32"), np.repeat([0, 1, 2], 20)  # class by class
     data = Data("x", "classification", "point", (x, y), (x, y), (x, y), ("a", "b", "c"))
@@ -524,7 +511,7 @@ def trained(folder, monkeypatch, seconds, max_share):
     monkeypatch.setattr(
         callback.Pictures, "_draw", lambda self, epoch: now.__setitem__(0, now[0] + 2)
     )
-    (one,) = Pictures.of(folder, predictions().data, 20, max_share)
+    (one,) = Pictures.of(folder, some().data, 20, max_share)
     one.on_train_begin()
     drawn = []
     for epoch in range(20):
@@ -544,13 +531,3 @@ def test_pictures_keep_to_their_share_of_the_time(tmp_path, monkeypatch):
     ]  # 20 s: 0.2 s for pictures, so once at the end
     assert trained(tmp_path, monkeypatch, 10, 0.01) == [3]  # 200 s: the first, and no second
     assert trained(tmp_path, monkeypatch, 100, 0.01) == [3, 7, 11, 15, 19]
-
-
-def test_forecasts_have_no_pictures_while_training(tmp_path):
-    assert Pictures.of(tmp_path, series(), 20) == []
-
-
-def test_probabilities_are_those_of_logits():
-    some = predictions()
-    assert np.allclose(some.probabilities, softmax(some.outputs))
-    assert predictions("embedding").probabilities is None

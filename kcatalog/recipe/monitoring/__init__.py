@@ -12,6 +12,7 @@ projector.py embeddings in space
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import keras
@@ -19,6 +20,7 @@ import keras
 from kcatalog.callbacks import ActivationStatistics, GradientFlow, StepSize
 from kcatalog.recipe import tasks
 from kcatalog.recipe.monitoring import hparams, pictures
+from kcatalog.recipe.monitoring.events import EventFile
 from kcatalog.recipe.monitoring.graph import Graph
 from kcatalog.recipe.monitoring.hparams import active as active
 from kcatalog.recipe.monitoring.pictures.callback import Pictures
@@ -47,14 +49,12 @@ def write_test(
     log_dir: Path, predictions: pictures.Predictions, model, scores: dict[str, float]
 ) -> None:
     """Write the test split's scores and pictures."""
-    import tensorflow as tf
+    from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 
-    writer = pictures.writer(log_dir / "test")
-    pictures.at_the_end(writer, predictions, model)
-    with tf.device("CPU:0"), writer.as_default():
+    with contextlib.closing(EventFile(log_dir / "test")) as events:
+        pictures.write(events, predictions, model=model)
         for name, value in scores.items():
-            tf.summary.scalar(name, value, step=0)
-    writer.close()
+            events.write(scalar_pb(name, value))
 
 
 def trial_callbacks(log_dir: Path, trial, objective: str, data, epochs: int, batches) -> list:

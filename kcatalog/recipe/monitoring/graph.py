@@ -8,34 +8,28 @@ run's graph, since the tab opens with an error where there is a "conceptual" gra
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
 import keras
 
+from kcatalog.recipe.monitoring.events import EventFile
 from kcatalog.recipe.monitoring.parts import layers_in
 
 
 class Graph(keras.callbacks.Callback):
-    """Writes the model's graph when training begins."""
+    """Writes the graph of a functional or Sequential model when training begins."""
 
     def __init__(self, log_dir: Path):
         super().__init__()
-        self.log_dir = str(log_dir)
+        self.log_dir = log_dir
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        write(self.log_dir, self.model)
-
-
-def write(log_dir: str, model) -> None:
-    """Write the graph of a functional or Sequential model; another kind has none."""
-    import tensorflow as tf
-
-    described = json.loads(model.to_json())
-    if not layers_in(described["config"]):
-        return
-    with tf.device("CPU:0"), tf.summary.create_file_writer(log_dir).as_default():
-        tf.summary.graph(nodes(described))
+        described = json.loads(self.model.to_json())
+        if layers_in(described["config"]):
+            with contextlib.closing(EventFile(self.log_dir)) as events:
+                events.add(graph_def=nodes(described).SerializeToString())
 
 
 def nodes(described: dict):
@@ -44,11 +38,10 @@ def nodes(described: dict):
     Nodes name no operation: TensorBoard would put five and more of the same one, such as the
     normalizations of a model, together and apart from the rest.
     """
-    import tensorflow as tf
     from tensorboard.plugins.graph import keras_util
 
-    read, around = keras_util.keras_model_to_graph_def(drawable(described)), f"{_name(described)}/"
-    graph = tf.compat.v1.GraphDef.FromString(read.SerializeToString())
+    graph = keras_util.keras_model_to_graph_def(drawable(described))
+    around = f"{_name(described)}/"
     for node in graph.node:
         node.name = node.name.removeprefix(around)
         node.input[:] = [name.removeprefix(around) for name in node.input]

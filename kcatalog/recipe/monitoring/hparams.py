@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 import keras_tuner
+
+from kcatalog.recipe.monitoring.events import EventFile
 
 
 class Trial(keras.callbacks.Callback):
@@ -20,50 +20,33 @@ class Trial(keras.callbacks.Callback):
 
     def __init__(self, folder: Path, trial, objective: str):
         super().__init__()
-        self.folder, self.name, self.objective = folder, trial.trial_id, objective
+        self.events, self.name, self.objective = EventFile(folder), trial.trial_id, objective
         self.hyperparameters = trial.hyperparameters
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         from tensorboard.plugins.hparams import api
 
-        write_columns(self.folder, self.hyperparameters, self.objective)
-        with _writing(self.folder):
-            api.hparams(active(self.hyperparameters), trial_id=self.name)
+        self.events.write(columns(self.hyperparameters, self.objective))
+        self.events.write(api.hparams_pb(active(self.hyperparameters), trial_id=self.name))
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        import tensorflow as tf
         from tensorboard.plugins.hparams import api_pb2, summary
 
-        ended = summary.session_end_pb(api_pb2.STATUS_SUCCESS)
-        with _writing(self.folder):
-            tf.summary.experimental.write_raw_pb(ended.SerializeToString(), step=0)
+        self.events.write(summary.session_end_pb(api_pb2.STATUS_SUCCESS))
+        self.events.close()
 
 
-def write_columns(folder: Path, hyperparameters, objective: str) -> None:
+def columns(hyperparameters, objective: str):
     """Return the hyperparameters with their domains, for the tab's filters, and the metrics."""
     from tensorboard.plugins.hparams import api
 
-    columns = [api.HParam(h.name, _domain(h)) for h in hyperparameters.space]
-    judged = objective.removeprefix("val_")
-    measures = dict.fromkeys([judged, "loss"])
+    measures = dict.fromkeys([objective.removeprefix("val_"), "loss"])
     metrics = [
         *(api.Metric(f"epoch_{m}", "validation", f"validation {m}") for m in measures),
         api.Metric("epoch_loss", "train", "training loss"),
     ]
-    with _writing(folder):
-        api.hparams_config(columns, metrics)
-
-
-@contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Summaries go into an event file of their own, which is closed at the end."""
-    import tensorflow as tf
-
-    with tf.device("CPU:0"):
-        writer = tf.summary.create_file_writer(str(folder))
-        with writer.as_default():
-            yield
-        writer.close()
+    tuned = [api.HParam(h.name, _domain(h)) for h in hyperparameters.space]
+    return api.hparams_config_pb(tuned, metrics)
 
 
 def active(hyperparameters) -> dict:
@@ -80,6 +63,4 @@ def _domain(h):
         return api.IntInterval(h.min_value, h.max_value)
     if isinstance(h, types.Float):
         return api.RealInterval(float(h.min_value), float(h.max_value))
-    if isinstance(h, types.Boolean):
-        return api.Discrete([False, True])
-    return api.Discrete(h.values if isinstance(h, types.Choice) else [h.value])
+    return api.Discrete(h.values)

@@ -1,7 +1,7 @@
 """Embeddings for TensorBoard's projector, each point with its picture, its label and its match.
 
 Keras's own TensorBoard callback names the tensor as no checkpoint of Keras 3 does, so that the
-projector finds nothing (keras issue 20210). Here the checkpoint holds the embeddings themselves.
+projector finds nothing (keras issue 20210). Here a table holds the embeddings themselves.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from kcatalog.recipe.data.files import draw
 
 MOST_SAMPLES = 2500
 THUMBNAIL = 40  # pixels; 50 by 50 of them are the largest picture that every browser draws
-NAME = "embeddings"  # of the checkpoint's only variable, hence what the projector shows
 
 
 def write(folder: Path, data, embeddings: np.ndarray, predicted: np.ndarray) -> None:
@@ -27,19 +26,13 @@ def write(folder: Path, data, embeddings: np.ndarray, predicted: np.ndarray) -> 
         embeddings: of `data.test`.
         predicted: the label of each one's nearest known sample.
     """
-    import tensorflow as tf
     from tensorboard.plugins import projector
 
     x, y = data.test
     shown = draw(len(x), MOST_SAMPLES)
-    with tf.device("CPU:0"):
-        values = tf.Variable(embeddings[shown])
-        # `save` leaves a note which checkpoint is the latest; a path in the configuration would
-        # be taken from where TensorBoard was started, and not move along with the folder
-        tf.train.Checkpoint(**{NAME: values}).save(str(folder / "embeddings.ckpt"))
+    np.savetxt(folder / "embeddings.tsv", embeddings[shown], "%.9g", delimiter="\t")
     config = projector.ProjectorConfig()
-    info = config.embeddings.add()
-    info.tensor_name = f"{NAME}/.ATTRIBUTES/VARIABLE_VALUE"
+    info = config.embeddings.add(tensor_name="embeddings", tensor_path="embeddings.tsv")
     info.metadata_path = "labels.tsv"
     rows = [f"{_name(data, y[i])}\t{_name(data, predicted[i])}\n" for i in shown]
     (folder / "labels.tsv").write_text("label\tnearest\n" + "".join(rows), encoding="utf-8")

@@ -16,7 +16,12 @@ class NextCharacter(Task):
 
     name, measure, better = "next-character", "bits per character", "lower"
     generates = True
-    pictures = ("confusion matrix", "sample texts", "table of worst characters", "calibration")
+    pictures = (
+        "confusion matrix",
+        "sample predictions",
+        "table of worst mistakes",
+        "calibration",
+    )
 
     def score(self, labels, outputs):
         """Return the mean of -log2 p(next character).

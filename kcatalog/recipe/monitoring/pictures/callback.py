@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from kcatalog.recipe import tasks
 from kcatalog.recipe.data.files import some
 from kcatalog.recipe.feed import pipeline
 from kcatalog.recipe.monitoring import pictures
+from kcatalog.recipe.monitoring.events import EventFile
 
 MOST_SAMPLES = 5000
 FIRST = 1.0  # seconds, an estimate of the first pictures, which compile the model's prediction
@@ -32,23 +32,22 @@ class Pictures(keras.callbacks.Callback):
 
     def __init__(self, folder: Path, data, epochs: int, max_share: float = 1.0):
         super().__init__()
-        self.folder, self.data, self.max_share = folder, data, max_share
+        self.events, self.data = EventFile(folder / "validation"), data
+        self.max_share = max_share
         self.epochs, self.every = epochs, max(1, epochs // PICTURES)
         self.measured = self.left_out = 0
-        self._writer = None
 
     @classmethod
     def of(cls, folder: Path, data, *args) -> list[Pictures]:
         """Return the callback, or none for tasks whose pictures are drawn at the end alone."""
-        return [cls(folder, data, *args)] if pictures.while_training_has(data) else []
+        return [cls(folder, data, *args)] if pictures.of(data) else []
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._began, self._first_epoch = clock(), None
         self._spent, self._cost = 0.0, FIRST
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        if self._writer is not None:
-            self._writer.close()
+        self.events.close()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         if self._first_epoch is None:
@@ -76,11 +75,7 @@ class Pictures(keras.callbacks.Callback):
     def _draw(self, epoch: int) -> None:
         x, y = some(*self.data.validation, MOST_SAMPLES)
         outputs = pipeline.predict(self.model, x)
-        if not np.isfinite(outputs).all():
-            return
-        if self._writer is None:
-            self._writer = pictures.writer(self.folder / "validation")
         task = tasks.of(self.data)
         predicted = task.predicted(outputs, *task.gallery(self.model, self.data, "validation"))
         predictions = pictures.Predictions(self.data, (x, y), outputs, predicted)
-        pictures.while_training(self._writer, predictions, epoch)
+        pictures.write(self.events, predictions, epoch)

@@ -1,62 +1,109 @@
 """Figures by matplotlib, drawn without pyplot: no window, no global state, in any thread.
 
-Drawing functions return a `Figure`; `pixels` renders it. matplotlib is imported when the first
-figure is drawn, so that a recipe starts as fast as without it.
+matplotlib is imported when the first figure is drawn, so that a recipe starts as fast as without
+it.
 """
 
 from __future__ import annotations
 
 import functools
-import importlib.util
+import io
 from collections.abc import Sequence
 
 import numpy as np
 
-DPI = 100
+from kcatalog.recipe.monitoring.events import tensor
+
 MODEL, BASELINE, TRUTH = "#14468c", "#be5a14", "#202020"
 RIGHT, WRONG = "#006e32", "#be141e"
 CHARACTER = 0.075  # inches, the width of an average character of 9 points
 VISIBLE = {" ": "space", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 LONGEST = 40  # characters of a name
-
-
-def available() -> bool:
-    """Return whether matplotlib, which comes with the `recipes` extra, is installed."""
-    return importlib.util.find_spec("matplotlib") is not None
+SIZE, LINE = 1.6, 0.17  # inches: an image without axes, and a line of its caption
 
 
 def figure(width: float, height: float, layout: str | None = "constrained"):
     """Return an empty figure, its size in inches."""
     from matplotlib.figure import Figure
 
-    return Figure((width, height), dpi=DPI, layout=layout)
+    return Figure((width, height), dpi=100, layout=layout)
 
 
-def grid(count: int, columns: int, width: float, height: float, margin: float = 0.0):
-    """Return a figure and its `count` axes in rows of up to `columns`, each of this size."""
-    columns = min(columns, count)
-    rows = -(-count // columns)
-    drawn = figure(columns * width + margin, rows * height)
-    axes = drawn.subplots(rows, columns, squeeze=False).ravel()
-    for unused in axes[count:]:
+def png(drawn) -> bytes:
+    """Render a figure as a PNG file."""
+    file = io.BytesIO()
+    drawn.savefig(file)
+    return file.getvalue()
+
+
+def summary(name: str, drawn):
+    """Return a figure as a summary for TensorBoard's Images tab."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.plugins.image import metadata
+
+    rendered = png(drawn)
+    width, height = (str(pixels).encode() for pixels in drawn.canvas.get_width_height())
+    return Summary(value=[tensor(name, [width, height, rendered], metadata)])
+
+
+def grid(
+    images: Sequence[np.ndarray],
+    titles: Sequence[str],
+    size: tuple[float, float],
+    labels: tuple[str, str, str],
+    **how,
+):
+    """Draw arrays as images, each in axes of its own, with one bar of colors.
+
+    Args:
+        images: (rows, columns) each.
+        titles: of the axes.
+        size: inches of one pair of axes.
+        labels: of the x axes, the y axes and the bar.
+        how: arguments of `imshow`, the limits of the colors among them.
+    """
+    columns = min(4, len(images))
+    rows = -(-len(images) // columns)
+    drawn = figure(columns * size[0] + 0.9, rows * size[1])
+    places = drawn.subplots(rows, columns, squeeze=False).ravel()
+    for axes, image, title in zip(places, images, titles, strict=False):
+        shown = axes.imshow(image, **how)
+        axes.set_title(title, fontsize=9)
+        axes.set(xlabel=labels[0], ylabel=labels[1])
+    for unused in places[len(images) :]:
         unused.remove()
-    return drawn, list(axes[:count])
+    drawn.colorbar(shown, ax=places[: len(images)], label=labels[2])
+    return drawn
 
 
-def pixels(drawn) -> np.ndarray:
-    """Render a figure as an (H, W, 3) array of uint8."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+def side_by_side(
+    images: Sequence[np.ndarray],
+    captions: Sequence[str],
+    colors: Sequence[str],
+    columns: int = 4,
+    margin: float = 0.0,
+):
+    """Draw images of any size in rows, each below its caption.
 
-    canvas = FigureCanvasAgg(drawn)
-    canvas.draw()
-    return np.array(canvas.buffer_rgba())[..., :3]
-
-
-def log(name: str, drawn) -> None:
-    """Write a figure to TensorBoard's current writer."""
-    import tensorflow as tf
-
-    tf.summary.image(name, pixels(drawn)[None])
+    All share one pair of axes, in inches, as a pair for each takes four times as long.
+    """
+    lines = [text.split("\n") for text in captions]
+    longest = max(len(line) for caption in lines for line in caption)
+    width = max(SIZE, CHARACTER * longest) + 0.1
+    height = SIZE + LINE * max(map(len, lines)) + 0.1
+    columns = min(columns, len(images))
+    size = columns * width + margin, -(-len(images) // columns) * height
+    drawn = figure(*size, layout=None)
+    axes = drawn.add_axes((0, 0, 1, 1))
+    for i, (image, text, color) in enumerate(zip(images, captions, colors, strict=True)):
+        left, bottom = i % columns * width + 0.05, size[1] - (i // columns + 1) * height + 0.05
+        tall, wide = (SIZE * n / max(image.shape[:2]) for n in image.shape[:2])
+        extent = (left, left + wide, bottom, bottom + tall)
+        axes.imshow(image, extent=extent, interpolation="nearest")
+        axes.text(left, bottom + SIZE + 0.03, text, color=color, fontsize=8)
+    axes.set(xlim=(0, size[0]), ylim=(0, size[1]))
+    axes.axis("off")
+    return drawn
 
 
 def readable(name: str, index: int) -> str:

@@ -5,33 +5,29 @@ from __future__ import annotations
 import numpy as np
 
 from kcatalog.recipe.monitoring.pictures import figures
+from kcatalog.recipe.monitoring.pictures.predictions import Predictions
+from kcatalog.recipe.tasks.forecast import BAND, coverage, last_season
 
 MOST_WINDOWS = 21  # windows one after the other; more could not be told apart
 
 
-def over_time(
-    history: np.ndarray, truth: np.ndarray, quantiles: np.ndarray, every: int = 1, title: str = ""
-):
-    """Draw consecutive forecasts with their prediction intervals, beside the true values.
-
-    Args:
-        history: (steps,), the values before the first forecast.
-        truth: (windows, steps ahead).
-        quantiles: (windows, steps ahead, 3): low, median and high.
-        every: steps from one window to the next.
-        title: the figure's title.
-    """
-    horizon = truth.shape[1]
-    chosen = np.arange(0, len(truth), max(1, horizon // every))[:MOST_WINDOWS]
+def forecasts(p: Predictions):
+    """Draw consecutive forecasts with their prediction intervals, beside the true values."""
+    (x, y), details = p.samples, p.data.details
+    horizon = y.shape[1]
+    history = x[0, -min(x.shape[1], 2 * max(horizon, details.season)) :]
+    chosen = np.arange(0, len(y), max(1, horizon // details.every))[:MOST_WINDOWS]
     drawn = figures.figure(14, 4.5)
     axes = drawn.subplots()
     (past,) = axes.plot(np.arange(-len(history), 0), history, color="gray", linewidth=1)
-    places = chosen[:, None] * every + np.arange(horizon)
-    for steps, (low, median, high) in zip(places, quantiles[chosen].swapaxes(1, 2), strict=True):
+    places = chosen[:, None] * details.every + np.arange(horizon)
+    for steps, (low, median, high) in zip(places, p.outputs[chosen].swapaxes(1, 2), strict=True):
         interval = axes.fill_between(steps, low, high, color=figures.MODEL, alpha=0.25, linewidth=0)
         (forecast,) = axes.plot(steps, median, color=figures.MODEL, linewidth=1.2)
-    (true,) = axes.plot(
-        np.ravel(places), np.ravel(truth[chosen]), color=figures.TRUTH, linewidth=0.8
+    (true,) = axes.plot(np.ravel(places), np.ravel(y[chosen]), color=figures.TRUTH, linewidth=0.8)
+    title = (
+        f"{p.data.name}, {horizon} steps ahead: the {BAND:.0f} % prediction interval "
+        f"covers {coverage(y, p.outputs):.1f} %"
     )
     axes.set(xlabel="step of the test split", ylabel="value", title=figures.plain(title))
     axes.margins(x=0.01)
@@ -40,18 +36,15 @@ def over_time(
     return drawn
 
 
-def by_horizon(truth: np.ndarray, forecast: np.ndarray, baseline: np.ndarray):
-    """Draw the error by step ahead beside the baseline's, and the residuals' distribution.
-
-    Args:
-        truth, forecast, baseline: (windows, steps ahead).
-    """
-    residuals, steps = truth - forecast, 1 + np.arange(truth.shape[1])
+def errors_by_step_ahead(p: Predictions):
+    """Draw the error by step ahead beside the baseline's, and the residuals' distribution."""
+    x, y = p.samples
+    residuals, steps = y - p.predicted, 1 + np.arange(y.shape[1])
     drawn = figures.figure(8, 6)
     error, spread = drawn.subplots(2, sharex=True)
     for name, values, color in (
         ("forecast", residuals, figures.MODEL),
-        ("seasonal naive", truth - baseline, figures.BASELINE),
+        ("seasonal naive", y - last_season(p.data, x), figures.BASELINE),
     ):
         error.plot(steps, np.abs(values).mean(axis=0), ".-", color=color, label=name)
     error.set(ylabel="mean absolute error", ylim=(0, None))

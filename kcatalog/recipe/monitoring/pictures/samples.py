@@ -1,62 +1,55 @@
-"""Samples side by side: predictions, the worst mistakes, and segmentations."""
+"""Pictures of samples: images, texts and sounds with their predictions, masks over images."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from kcatalog.recipe.monitoring.pictures import figures
-from kcatalog.recipe.monitoring.pictures.mistakes import worst
+from kcatalog.recipe.monitoring.pictures.classes import worst
+from kcatalog.recipe.monitoring.pictures.predictions import Predictions
 
-MOST, COLUMNS = 16, 4  # samples, samples in a row
-SIZE, LINE = 1.6, 0.17  # inches: an image, and a line of its caption
-
-Picture = Callable[[np.ndarray], np.ndarray]  # of a sample: (H, W, 3), uint8
-
-
-def sample_predictions(
-    x: np.ndarray,
-    labels: np.ndarray,
-    predicted: np.ndarray,
-    classes: Sequence[str],
-    picture: Picture,
-):
-    """Draw samples with their predicted labels, mistakes first and in red."""
-    chosen = np.argsort(predicted == labels, kind="stable")[:MOST]
-    return side_by_side(
-        [picture(x[i]) for i in chosen],
-        [caption(classes, labels[i], predicted[i]) for i in chosen],
-        [figures.RIGHT if predicted[i] == labels[i] else figures.WRONG for i in chosen],
-    )
+MOST = 16  # images in a picture
+SOUNDS = 8
+OVERLAID = 4  # images with masks
+TEXTS, WIDTH = 8, 60  # texts, characters of one
+WINDOW = 0.025  # seconds of a spectrogram's column; windows overlap by three quarters
+RANGE = 80  # decibels below the maximum that are drawn
 
 
-def worst_mistakes(
-    x: np.ndarray,
-    labels: np.ndarray,
-    probabilities: np.ndarray,
-    classes: Sequence[str],
-    picture: Picture,
-):
-    """Draw the mistakes with the highest cross-entropy, or return None if there are none."""
-    chosen = worst(labels, probabilities, MOST)
-    if not len(chosen):
+def sample_predictions(p: Predictions):
+    """Draw samples with their predicted labels, mistakes first and in red; of texts, write some."""
+    (x, y), picture = p.samples, p.data.picture
+    if y.ndim > 1:
+        return _texts(p)
+    if picture is None:
         return None
-    captions = [
-        caption(classes, labels[i], probabilities[i].argmax(), probabilities[i]) for i in chosen
-    ]
-    return side_by_side([picture(x[i]) for i in chosen], captions, [figures.WRONG] * len(chosen))
+    chosen, captions = _mistakes_first(p, MOST)
+    colors = [figures.RIGHT if p.predicted[i] == y[i] else figures.WRONG for i in chosen]
+    return figures.side_by_side([picture(x[i]) for i in chosen], captions, colors)
 
 
-def caption(
-    classes: Sequence[str], label: int, predicted: int, probabilities: np.ndarray | None = None
-) -> str:
-    """Write a sample's predicted label and, if it is another, its true label.
+def worst_mistakes(p: Predictions):
+    """Draw the mistakes with the least probability of the true label, if there are any."""
+    x, picture, chosen = p.samples[0], p.data.picture, worst(p, MOST)
+    if picture is None or not len(chosen):
+        return None
+    shown = [picture(x[i]) for i in chosen]
+    captions = [_caption(p, i, p.probabilities[i]) for i in chosen]
+    return figures.side_by_side(shown, captions, [figures.WRONG] * len(chosen))
 
-    >>> caption(("cat", "dog"), 0, 1, np.array([0.2, 0.8]))
-    'predicted dog 0.80\\ntrue cat 0.2'
-    """
-    names = [figures.readable(classes[i], i) for i in (predicted, label)]
+
+def _mistakes_first(p: Predictions, most: int) -> tuple[np.ndarray, list[str]]:
+    """Return the indices of some samples, and a caption of each if there are classes."""
+    if not p.data.classes:
+        return np.arange(len(p.samples[1]))[:most], [""] * most
+    chosen = np.argsort(p.predicted == p.samples[1], kind="stable")[:most]
+    return chosen, [_caption(p, i) for i in chosen]
+
+
+def _caption(p: Predictions, sample: int, probabilities: np.ndarray | None = None) -> str:
+    """Write a sample's predicted label and, if it is another, its true label."""
+    label, predicted = p.samples[1][sample], p.predicted[sample]
+    names = [figures.readable(p.data.classes[i], i) for i in (predicted, label)]
     if label == predicted:
         return names[0]
     if probabilities is not None:
@@ -65,67 +58,72 @@ def caption(
     return f"predicted {names[0]}\ntrue {names[1]}"
 
 
-def side_by_side(
-    images: Sequence[np.ndarray],
-    captions: Sequence[str],
-    colors: Sequence[str],
-    columns: int = COLUMNS,
-    margin: float = 0.0,
-):
-    """Draw images of any size in rows, each below its caption.
-
-    All share one pair of axes, in inches, as a pair for each takes ten times as long.
-    """
-    lines = [text.split("\n") for text in captions]
-    longest = max(len(line) for caption in lines for line in caption)
-    width = max(SIZE, figures.CHARACTER * longest) + 0.1
-    height = SIZE + LINE * max(map(len, lines)) + 0.1
-    columns = min(columns, len(images))
-    size = columns * width + margin, -(-len(images) // columns) * height
-    drawn = figures.figure(*size, layout=None)
-    axes = drawn.add_axes((0, 0, 1, 1))
-    for i, (image, text, color) in enumerate(zip(images, captions, colors, strict=True)):
-        left, bottom = i % columns * width + 0.05, size[1] - (i // columns + 1) * height + 0.05
-        tall, wide = (SIZE * n / max(image.shape[:2]) for n in image.shape[:2])
-        extent = (left, left + wide, bottom, bottom + tall)
-        axes.imshow(image, extent=extent, interpolation="nearest")
-        axes.text(left, bottom + SIZE + 0.03, text, color=color, fontsize=8)
-    axes.set(xlim=(0, size[0]), ylim=(0, size[1]))
-    axes.axis("off")
-    return drawn
+def _texts(p: Predictions) -> str:
+    """Write texts line by line, each above the characters that were predicted for it."""
+    rows = []
+    for true, predicted in zip(p.samples[1][:TEXTS], p.predicted, strict=False):
+        for title, ids in (("true     ", true), ("predicted", predicted)):
+            line = "".join(p.data.classes[i] for i in ids[:WIDTH]).replace("\n", "⏎")
+            rows.append(f"    {title}: {line}")
+        rows.append("    ")
+    return "\n".join(rows)
 
 
-def overlays(
-    images: Sequence[np.ndarray],
-    true_masks: np.ndarray,
-    predicted_masks: np.ndarray,
-    classes: Sequence[str],
-):
-    """Draw each image beside its true and its predicted mask, with a legend of the classes.
-
-    Args:
-        images: (H, W, 3) each, uint8.
-        true_masks, predicted_masks: class indices (samples, H, W); others stay transparent.
-        classes: the classes' names.
-    """
+def masks(p: Predictions):
+    """Draw images, each beside its true and its predicted mask, with a legend of the classes."""
     from matplotlib import colormaps
     from matplotlib.patches import Patch
 
-    palette = np.array(colormaps["tab10" if len(classes) <= 10 else "tab20"].colors)
-    colors = palette[np.arange(len(classes)) % len(palette)]
+    (x, y), names = p.samples, figures.readable_names(p.data.classes)
+    palette = np.array(colormaps["tab10" if len(names) <= 10 else "tab20"].colors)
+    colors = palette[np.arange(len(names)) % len(palette)]
     shown = []
-    for image, *masks in zip(images, true_masks, predicted_masks, strict=True):
-        shown += [image, *(_overlay(image, mask, colors) for mask in masks)]
-    captions = ["input", "true mask", "predicted mask"] * len(images)
-    names = figures.readable_names(classes)
+    for sample, *both in zip(x[:OVERLAID], y, p.predicted, strict=False):
+        image = p.data.picture(sample)
+        shown += [image, *(_overlay(image, mask, colors) for mask in both)]
+    captions = ["input", "true mask", "predicted mask"] * (len(shown) // 3)
     margin = 0.6 + figures.CHARACTER * max(map(len, names))
-    drawn = side_by_side(shown, captions, [figures.TRUTH] * len(shown), 3, margin)
+    drawn = figures.side_by_side(shown, captions, [figures.TRUTH] * len(shown), 3, margin)
     drawn.legend([Patch(color=c) for c in colors], names, loc="upper right", fontsize=8)
     return drawn
 
 
 def _overlay(image: np.ndarray, mask: np.ndarray, colors: np.ndarray) -> np.ndarray:
     """Blend an image with its mask's colors."""
-    known = ((mask >= 0) & (mask < len(colors)))[..., None]
-    painted = 0.4 * image + 0.6 * 255 * colors[np.clip(mask, 0, len(colors) - 1)]
-    return np.where(known, painted, image).astype("uint8")
+    factor = len(image) // len(mask)  # small images are shown enlarged
+    painted = colors[mask].repeat(factor, axis=0).repeat(factor, axis=1)
+    return (0.4 * image + 0.6 * 255 * painted).astype("uint8")
+
+
+def spectrograms(p: Predictions):
+    """Draw waveforms as frequency over time, mistakes first."""
+    rate, (chosen, titles) = p.data.details.rate, _mistakes_first(p, SOUNDS)
+    waveforms = p.samples[0][chosen]
+    _, t, levels = decibels(waveforms, rate)
+    half = (t[1] - t[0]) / 2 if len(t) > 1 else waveforms.shape[1] / rate / 2
+    extent = (t[0] - half, t[-1] + half, 0, rate / 2)
+    labels = ("time (s)", "frequency (Hz)", "power (dB below the maximum)")
+    how = {"origin": "lower", "aspect": "auto", "extent": extent, "vmin": -RANGE, "vmax": 0}
+    return figures.grid(levels, titles, (2.6, 2.4), labels, **how)
+
+
+def decibels(waveforms: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return frequencies in Hz, times in s, and each waveform's power in dB below its maximum."""
+    from scipy.signal import spectrogram
+
+    length = min(waveforms.shape[1], max(16, round(WINDOW * rate)))
+    f, t, power = spectrogram(waveforms, rate, "hann", length, length * 3 // 4, detrend=False)
+    loudest = np.maximum(power.max(axis=(1, 2), keepdims=True), np.finfo("float32").tiny)
+    return f, t, 10 * np.log10(np.maximum(power / loudest, 10 ** (-RANGE / 10)))
+
+
+def frames(p: Predictions):
+    """Draw frames by coefficient, without the zeros that pad them at the end, mistakes first."""
+    chosen, titles = _mistakes_first(p, SOUNDS)
+    utterances = p.samples[0][chosen]
+    lengths = [len(np.trim_zeros(x.any(axis=1), "b")) for x in utterances]
+    images = [x[: max(1, n)].T for x, n in zip(utterances, lengths, strict=True)]
+    far = max(float(np.abs(utterances).max()), 1e-9)
+    labels = ("frame", "coefficient", "value")
+    how = {"origin": "lower", "aspect": "auto", "cmap": "RdBu_r", "vmin": -far, "vmax": far}
+    return figures.grid(images, titles, (2.6, 2.4), labels, interpolation="nearest", **how)
