@@ -39,20 +39,19 @@ class AtomicFiles:
         write(self.folder / f"trial_{trial.trial_id}" / "trial.json", trial.get_state())
 
     def reload(self) -> None:
-        self._restore(self.folder / "oracle.json", "start_order")
-        found = {f.with_name("trial.json") for f in self.folder.glob("trial_*/trial*.json")}
-        for file in sorted(found):
-            self._restore(file, "trial_id")
+        trials = {f.with_name("trial.json") for f in self.folder.glob("trial_*/trial*.json")}
+        for file in (self.folder / "oracle.json", *sorted(trials)):
+            self._restore(file)
         super().reload()
         self._reconcile()
 
-    def _restore(self, file: Path, key: str) -> None:
+    def _restore(self, file: Path) -> None:
         """Replace a damaged or missing file by the previous one."""
         previous, found = _previous(file), file.exists()
-        if _is_valid(file, key):
+        if _is_valid(file):
             return
         problem = f"{file} is {'damaged' if found else 'missing'}"
-        if not _is_valid(previous, key):
+        if not _is_valid(previous):
             raise RecipeError(f"{problem}, and {previous.name} is no better. Start a new run.")
         if found:
             os.replace(file, file.with_suffix(".damaged.json"))
@@ -87,8 +86,9 @@ def _previous(file: Path) -> Path:
     return file.with_suffix(".before.json")
 
 
-def _is_valid(file: Path, key: str) -> bool:
+def _is_valid(file: Path) -> bool:
     try:
-        return key in rundir.read_json(file)
+        rundir.read_json(file)
     except RecipeError:
         return False
+    return True
