@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from kcatalog.recipe.data import Data, Images, Labelled, Series, Speech, Text
-from kcatalog.recipe.data.base import stratified_split
+from kcatalog.recipe.data.base import split
 from kcatalog.recipe.data.images import picture as image_picture
 from kcatalog.recipe.data.images import read_image
 from kcatalog.recipe.data.speech import picture as speech_picture
-from kcatalog.recipe.data.speech import read_wav
+from kcatalog.recipe.data.speech import read_wav, waveform
 from kcatalog.recipe.data.text import code_points
 from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe import tiny
@@ -31,24 +31,20 @@ def data(x=None, y=None, name="toy"):
     return Data(name, "classification", "image", good, (x, y), good, ("a", "b"))
 
 
-def test_not_a_number_is_an_error_that_names_the_sample():
-    x = np.zeros((3, 2), "float32")
-    x[1, 0] = np.nan
-    with pytest.raises(RecipeError, match=r"toy, validation part.*NaN.*1 of 3.*index 1"):
-        data(x=x)
-
-
-@pytest.mark.parametrize("label", [-1, 2])
-def test_a_label_out_of_range_is_an_error_that_names_the_sample(label):
-    with pytest.raises(RecipeError, match=rf"labels must be 0 to 1.*\[{label}\] at index 2"):
-        data(y=np.array([0, 1, label]))
-
-
-def test_sample_counts_must_agree_and_not_be_zero():
-    with pytest.raises(RecipeError, match="3 samples, 2 labels"):
-        data(y=np.array([0, 1]))
-    with pytest.raises(RecipeError, match="at least one sample"):
-        data(x=np.zeros((0, 2)), y=np.zeros(0, "int32"))
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        ([[0, 0], [np.nan, 0], [0, 0]], None, r"toy, validation part.*NaN.*1 of 3.*index 1"),
+        (None, [0, 1, -1], r"labels must be 0 to 1.*\[-1\] at index 2"),
+        (None, [0, 1, 2], r"labels must be 0 to 1.*\[2\] at index 2"),
+        (None, [0, 1], "3 samples, 2 labels"),
+        (np.zeros((0, 2)), np.zeros(0, "int32"), "at least one sample"),
+    ],
+    ids=["NaN", "negative", "too high", "count", "none"],
+)
+def test_samples_that_are_not_data_are_named(x, y, message):
+    with pytest.raises(RecipeError, match=message):
+        data(*(a if a is None else np.array(a) for a in (x, y)))
 
 
 def test_the_fingerprint_depends_on_content_and_split_alone():
@@ -62,11 +58,14 @@ def test_the_fingerprint_depends_on_content_and_split_alone():
     assert one.fingerprint == Images().load("digits", seed=0).fingerprint
 
 
-def test_a_stratified_split_holds_out_the_same_share_of_every_class():
-    labels = np.repeat([0, 1, 2], [10, 50, 2])
-    kept, held = stratified_split(labels, 0.2, seed=0)
-    assert np.bincount(labels[held]).tolist() == [2, 10, 1]
-    assert sorted([*kept, *held]) == list(range(62))
+def test_a_split_holds_out_the_same_share_of_every_class():
+    x, y = np.arange(63), np.repeat([0, 1, 2], [10, 50, 3])
+    parts, others = (split(x, y, seed, validation=0.25) for seed in (0, 1))
+    counts = {name: np.bincount(labels).tolist() for name, (_, labels) in parts.items()}
+    assert counts == {"train": [6, 30, 1], "validation": [2, 10, 1], "test": [2, 10, 1]}
+    assert sorted(np.concatenate([part for part, _ in parts.values()])) == x.tolist()
+    np.testing.assert_array_equal(parts["test"][0], others["test"][0])
+    assert not np.array_equal(parts["validation"][0], others["validation"][0])
 
 
 @pytest.mark.parametrize("source", [Images(), Speech(), Text()], ids=lambda s: s.default)
@@ -89,12 +88,10 @@ def test_a_missing_package_says_how_to_install_it(source, module, monkeypatch):
 # --- images ------------------------------------------------------------------------------
 
 
-def test_digits_hold_out_the_same_fifth_whatever_the_seed():
-    one, other = Images().load(seed=0), Images().load(seed=1)
-    assert len(one.test[0]) == 359
-    np.testing.assert_array_equal(one.test[0], other.test[0])
-    assert not np.array_equal(one.validation[0], other.validation[0])
-    x = np.concatenate([part[0] for part in (one.train, one.validation, one.test)])
+def test_digits():
+    loaded = Images().load()
+    assert len(loaded.test[0]) == 359
+    x = np.concatenate([part[0] for part in (loaded.train, loaded.validation, loaded.test)])
     assert x.shape == (1797, 8, 8, 1)
     assert (x.dtype, x.min(), x.max()) == (np.uint8, 0, 255)
 
@@ -159,12 +156,6 @@ def test_a_large_photograph_is_seen_as_if_all_of_it_were_decoded(tmp_path, turne
     assert difference.mean() < 2
 
 
-def test_an_unreadable_image_is_named(pictures):
-    (pictures / "cats" / "broken.png").write_bytes(b"\x89PNG no more")
-    with pytest.raises(RecipeError, match=r"broken\.png must be an image"):
-        Images().load(pictures)
-
-
 def test_a_truncated_image_is_named(pictures):
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), "uint8")
     file = pictures / "cats" / "short.png"
@@ -189,33 +180,26 @@ def test_folders_that_cannot_be_learned_from(pictures, tmp_path_factory):
         Images().load(pictures)
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
-def test_downloaded_sets(name, tmp_path, monkeypatch):
+def test_mnist_is_read_from_the_archive_keras_downloads(tmp_path, monkeypatch):
     rng, y = np.random.default_rng(0), np.arange(40) % 10
     x = rng.integers(0, 255, (40, 28, 28), "uint8")
-    parts = ((x, y.astype("uint8")), (x[:10], y[:10].astype("uint8")))
-    monkeypatch.setattr(getattr(keras.datasets, name), "load_data", lambda: parts)
-    loaded = Images().load(name)
-    assert loaded.input_shape == (28, 28, 1)
-    assert [len(part[0]) for part in (loaded.train, loaded.validation, loaded.test)] == [30, 10, 10]
-    assert len(loaded.classes) == 10
-    np.testing.assert_array_equal(loaded.test[0][..., 0], x[:10])
-
-
-def test_mnist_is_read_from_the_archive_keras_downloads(tmp_path, monkeypatch):
-    x, y = np.zeros((30, 28, 28), "uint8"), np.arange(30) % 10
     np.savez(tmp_path / "mnist.npz", x_train=x, y_train=y, x_test=x[:10], y_test=y[:10])
     module = sys.modules[keras.datasets.mnist.load_data.__module__]
     monkeypatch.setattr(module, "get_file", lambda *a, **k: str(tmp_path / "mnist.npz"))
-    assert len(Images().load("mnist").test[0]) == 10
+    loaded = Images().load("mnist")
+    assert loaded.input_shape == (28, 28, 1)
+    assert [len(part[0]) for part in (loaded.train, loaded.validation, loaded.test)] == [30, 10, 10]
+    np.testing.assert_array_equal(loaded.test[0][..., 0], x[:10])
 
 
-def test_cifar_labels_are_flattened(monkeypatch):
+@pytest.mark.parametrize("name", ["fashion_mnist", "cifar10"])
+def test_downloaded_sets(name, monkeypatch):
     x, y = np.zeros((30, 32, 32, 3), "uint8"), (np.arange(30) % 10)[:, None]
-    monkeypatch.setattr(keras.datasets.cifar10, "load_data", lambda: ((x, y), (x, y)))
-    loaded = Images().load("cifar10")
+    monkeypatch.setattr(getattr(keras.datasets, name), "load_data", lambda: ((x, y), (x, y)))
+    loaded = Images().load(name)
     assert loaded.test[1].shape == (30,)
     assert loaded.input_shape == (32, 32, 3)
+    assert len(loaded.classes) == 10
 
 
 def test_a_wrong_label_in_a_downloaded_set(monkeypatch):
@@ -305,7 +289,7 @@ def test_a_folder_of_recordings(recordings):
 def test_sample_formats_agree(tmp_path):
     from scipy.io import wavfile
 
-    source, signal = Speech(rate=8000, seconds=0.5), tone(300)
+    signal = tone(300)
     formats = {
         "pcm8": np.round(signal * 128 + 128).astype("uint8"),
         "pcm16": np.round(signal * 2**15).astype("int16"),
@@ -314,15 +298,14 @@ def test_sample_formats_agree(tmp_path):
         "stereo": np.stack([2 * signal, 0 * signal], axis=1).astype("float32"),
     }
     for name, samples in formats.items():
-        wavfile.write(tmp_path / f"{name}.wav", 8000, samples)
-    files = [tmp_path / f"{name}.wav" for name in formats]
-    for name, x in zip(formats, source.read(files, tiny.info(input_name="waveform")), strict=True):
+        wavfile.write(tmp_path / "a.wav", 8000, samples)
+        x = waveform(tmp_path / "a.wav", rate=8000, seconds=0.5)
         np.testing.assert_allclose(x, signal, atol=0.005, err_msg=name)
 
 
 def test_another_sampling_rate_is_converted(tmp_path):
     file = write_wav(tmp_path / "cd.wav", tone(300, rate=44_100), rate=44_100)
-    x = Speech(rate=8000, seconds=0.5).read([file], tiny.info(input_name="waveform"))[0]
+    x = waveform(file, rate=8000, seconds=0.5)
     np.testing.assert_allclose(x[100:-100], tone(300)[100:-100], atol=0.01)
 
 
@@ -342,14 +325,14 @@ def test_recordings_that_cannot_be_read_are_named(recordings):
             Speech().load(recordings)
 
 
-@pytest.mark.parametrize("kind", ["int16", "uint8", "float32"])
+@pytest.mark.parametrize("kind", ["int16", "float32"])
 def test_a_recording_that_was_cut_off_is_named_wherever_it_ends(tmp_path, kind):
     from scipy.io import wavfile
 
     file = tmp_path / "cut.wav"
-    wavfile.write(file, 8000, np.arange(100).reshape(50, 2).astype(kind))
+    wavfile.write(file, 8000, np.arange(40).reshape(20, 2).astype(kind))
     whole = file.read_bytes()
-    assert len(read_wav(file)[0]) == 50
+    assert len(read_wav(file)[0]) == 20
     for end in range(len(whole)):
         file.write_bytes(whole[:end])
         with pytest.raises(RecipeError, match=r"cut\.wav must (be a WAV file|hold sound)"):
@@ -389,7 +372,7 @@ def test_damaged_headers_are_named(tmp_path):
 
 def test_recordings_are_not_held_in_memory(tmp_path):
     """Neither where they are checked, nor where the parts of the data are."""
-    for i in range(200):
+    for i in range(60):
         write_wav(tmp_path / "ab"[i % 2] / f"{i}.wav", tone(200, seconds=2))
     Speech(rate=8000).load(tmp_path)  # what is imported remains
     tracemalloc.start()
@@ -460,5 +443,5 @@ def test_texts_that_cannot_be_learned_from(tmp_path):
     file.write_bytes("größe".encode("latin-1"))
     with pytest.raises(RecipeError, match=r"text\.txt must be text in UTF-8.*0xf6 at position 2"):
         Text().load(file)
-    with pytest.raises(RecipeError, match="Received: the folder"):
+    with pytest.raises(RecipeError, match="cannot be read: Is a directory"):
         Text().load(tmp_path)

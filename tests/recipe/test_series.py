@@ -142,7 +142,7 @@ def test_other_things_than_csv_files(tmp_path):
     (tmp_path / "latin.csv").write_bytes("größe\n1\n".encode("latin-1"))
     with pytest.raises(RecipeError, match="must be a CSV file in UTF-8"):
         SMALL.load(tmp_path / "latin.csv")
-    with pytest.raises(RecipeError, match="Received: the folder"):
+    with pytest.raises(RecipeError, match=r"must be a CSV file.*Is a directory"):
         SMALL.load(tmp_path)
     with pytest.raises(RecipeError, match=r"neither\. Did you mean 'taylor'"):
         SMALL.load("tailor")

@@ -47,7 +47,7 @@ class Data:
 
     def __post_init__(self):
         for split in ("train", "validation", "test"):
-            check_samples(f"{self.name}, {split} part", *getattr(self, split), self.classes)
+            _check(f"{self.name}, {split} part", *getattr(self, split), self.classes)
 
     def __deepcopy__(self, memo) -> Data:
         """Itself: data do not change. The tuner copies callbacks, some of which hold data."""
@@ -78,8 +78,8 @@ class Data:
         digest = hashlib.sha256(repr(facts).encode())
         for array in (*self.train, *self.validation, *self.test):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
-            files = isinstance(array, Files)
-            for piece in array.digests() if files else [np.ascontiguousarray(array).data]:
+            on_disk = isinstance(array, Files)
+            for piece in array.digests() if on_disk else [np.ascontiguousarray(array).data]:
                 digest.update(piece)
         return digest.hexdigest()
 
@@ -89,7 +89,8 @@ class Source:
 
     A subclass lists the sets it knows in `sets` (name -> loader taking the run's seed), reads
     the user's path in `from_path`, and reads further files for prediction in `read`. `Details` is
-    the class of its data's details.
+    the class of its data's details. A folder is read in three steps: find the files and what they
+    are labelled with, check them and declare how each is decoded (`Files`), and split (`split`).
     """
 
     default: str
@@ -128,71 +129,48 @@ class Source:
         if path.exists():
             return self.from_path(path, seed)
         hint = checks.closest(name, sets)
-        known = f"Known by name: {', '.join(sets)}." if hint.startswith("Did") else hint
-        guess = f"{hint} " if hint.startswith("Did") else ""
+        if hint.startswith("Did"):
+            hint = f"{hint} Known by name: {', '.join(sets)}."
         raise RecipeError(
             f"--data must be {self.wanted}, or a known name. Received: {name!r}, which is "
-            f"neither. {guess}{known}"
+            f"neither. {hint}"
         )
 
 
-def check_samples(where: str, x: np.ndarray, y: np.ndarray, classes: tuple[str, ...]):
-    """Every sample has finite features, and a label that names a class or a finite target."""
-    if not len(x):
-        raise RecipeError(f"{where}: there must be at least one sample. Received: none.")
-    if len(x) != len(y):
-        raise RecipeError(
-            f"{where}: there must be one label per sample. "
-            f"Received: {len(x)} samples, {len(y)} labels."
-        )
-    if not isinstance(x, Files):  # whoever decodes a file sees to it
-        _check_finite(where, "features", x)
-    if np.issubdtype(y.dtype, np.floating):
-        _check_finite(where, "targets", y)
-        return
-    wrong = ((y < 0) | (y >= len(classes))).reshape(len(y), -1).any(axis=1)
-    if wrong.any():
-        first = int(wrong.argmax())
-        raise RecipeError(
-            f"{where}: labels must be 0 to {len(classes) - 1}, one per class. Received: "
-            f"{np.ravel(y[first]).tolist()} at index {first}. Correct the label."
-        )
+def split(
+    x, y: np.ndarray, seed: int, test: Arrays | None = None, validation: float = 0.1
+) -> dict[str, Arrays]:
+    """Split samples into training, validation and test part.
+
+    Args:
+        x, y: the samples, with one label each or an array of labels.
+        seed: draws the validation part.
+        test: the official test part; None holds out a fifth, the same one whatever the seed is.
+        validation: the share of what is left that validates.
+    """
+    if test is None:
+        (x, y), test = _hold_out(x, y, 0.2, TEST_SEED)
+    train, validated = _hold_out(x, y, validation, seed)
+    return {"train": train, "validation": validated, "test": test}
 
 
-def _check_finite(where: str, what: str, x: np.ndarray) -> None:
-    if not np.issubdtype(x.dtype, np.floating):
-        return
-    bad = ~np.isfinite(x).all(axis=tuple(range(1, x.ndim)))
-    if bad.any():
-        first = int(bad.argmax())
-        raise RecipeError(
-            f"{where}: {what} must be finite numbers. Received: NaN or infinity in "
-            f"{bad.sum()} of {len(x)} samples, the first at index {first}. "
-            "Repair or remove them."
-        )
-
-
-def stratified_split(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, ...]:
-    """Return indices kept and held out: `fraction` of every class, one sample at least."""
+def _hold_out(x, y: np.ndarray, fraction: float, seed: int) -> tuple[Arrays, Arrays]:
+    """Return the samples kept and held out: `fraction` of every class, one sample at least."""
+    labels = y if y.ndim == 1 else np.zeros(len(y))  # arrays of labels are of no single class
     rng, kept, held = np.random.default_rng(seed), [], []
     for label in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels == label))
         count = max(1, round(fraction * len(members)))
         held.append(members[:count])
         kept.append(members[count:])
-    return np.sort(np.concatenate(kept)), np.sort(np.concatenate(held))
-
-
-def holdout(
-    x: np.ndarray, y: np.ndarray, fraction: float, seed: int
-) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Split samples with `stratified_split`: return the rest, and the part held out."""
-    kept, held = stratified_split(y, fraction, seed)
+    kept, held = np.sort(np.concatenate(kept)), np.sort(np.concatenate(held))
     return (take(x, kept), y[kept]), (take(x, held), y[held])
 
 
-def files_by_class(folder: Path, suffixes: tuple[str, ...]) -> tuple[list[Path], list[int], tuple]:
-    """Files, labels and class names of a folder with one subfolder per class."""
+def files_by_class(
+    folder: Path, suffixes: tuple[str, ...]
+) -> tuple[list[Path], np.ndarray, tuple[str, ...]]:
+    """Find the files, labels and class names of a folder with one subfolder per class."""
     wanted = f"one subfolder per class with {' '.join(suffixes)} files in it"
     if not folder.is_dir():
         raise RecipeError(f"--data must be a folder with {wanted}. Received: the file {folder}.")
@@ -213,7 +191,7 @@ def files_by_class(folder: Path, suffixes: tuple[str, ...]) -> tuple[list[Path],
             )
         files += found
         labels += [label] * len(found)
-    return files, labels, classes
+    return files, np.array(labels, "int32"), classes
 
 
 def list_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
@@ -234,3 +212,38 @@ def need(module: str, package: str):
             f"This needs the package {package}, which is not installed. "
             'Install it with: pip install "kcatalog[recipes]"'
         ) from e
+
+
+def _check(where: str, x, y: np.ndarray, classes: tuple[str, ...]) -> None:
+    """Refuse features that are not finite, and labels that name no class."""
+    if not len(x):
+        raise RecipeError(f"{where}: there must be at least one sample. Received: none.")
+    if len(x) != len(y):
+        raise RecipeError(
+            f"{where}: there must be one label per sample. "
+            f"Received: {len(x)} samples, {len(y)} labels."
+        )
+    if not isinstance(x, Files):  # whoever decodes a file sees to it
+        _check_finite(where, "features", x)
+    _check_finite(where, "targets", y)
+    if np.issubdtype(y.dtype, np.floating):
+        return
+    wrong = ((y < 0) | (y >= len(classes))).reshape(len(y), -1).any(axis=1)
+    if wrong.any():
+        first = int(wrong.argmax())
+        raise RecipeError(
+            f"{where}: labels must be 0 to {len(classes) - 1}, one per class. Received: "
+            f"{np.ravel(y[first]).tolist()} at index {first}. Correct the label."
+        )
+
+
+def _check_finite(where: str, what: str, x: np.ndarray) -> None:
+    if not np.issubdtype(x.dtype, np.floating):
+        return
+    bad = ~np.isfinite(x).reshape(len(x), -1).all(axis=1)
+    if bad.any():
+        raise RecipeError(
+            f"{where}: {what} must be finite numbers. Received: NaN or infinity in "
+            f"{bad.sum()} of {len(x)} samples, the first at index {int(bad.argmax())}. "
+            "Repair or remove them."
+        )

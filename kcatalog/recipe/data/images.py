@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from pathlib import Path
 
 import numpy as np
 
-from kcatalog.recipe.data.base import (
-    TEST_SEED,
-    Arrays,
-    Data,
-    Source,
-    files_by_class,
-    holdout,
-    need,
-)
+from kcatalog.recipe.data.base import Arrays, Data, Source, files_by_class, need, split
 from kcatalog.recipe.data.files import Files, Shelf, in_parallel
 from kcatalog.recipe.data.info import DataInfo
 from kcatalog.recipe.terminal.errors import RecipeError
@@ -47,31 +40,34 @@ class Images(Source):
     """
 
     wanted = "a folder with one subfolder of images per class"
+    task = "classification"
 
     def __init__(self, default: str = "digits", size: int = 64, channels: int = 3):
         self.default, self.size, self.channels = default, size, channels
 
     def sets(self):
-        downloaded = {n: lambda seed, n=n: self._downloaded(n, seed) for n in _DOWNLOADED}
+        downloaded = {n: functools.partial(self._downloaded, n) for n in _DOWNLOADED}
         return {"digits": self._digits, **downloaded}
 
     def from_path(self, path: Path, seed: int) -> Data:
-        files, labels, classes = files_by_class(path, SUFFIXES)
+        files, y, classes = self.find(path)
         in_parallel(check_image, files)
         shape = (self.size, self.size, self.channels)
         x = Files(Shelf(files, read_image, shape, "uint8", {"shape": shape}, DECODING))
-        rest, test = holdout(x, np.array(labels, "int32"), 0.2, TEST_SEED)
-        return self._data(path.resolve().name, rest, test, classes, seed)
+        return self._data(path.resolve().name, (x, y), None, classes, seed)
+
+    def find(self, folder: Path) -> tuple[list[Path], np.ndarray, tuple[str, ...]]:
+        """Find a folder's images, what they are labelled with, and the names of the classes."""
+        return files_by_class(folder, SUFFIXES)
 
     def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
         return np.stack([read_image(Path(path), info.input_shape) for path in paths])
 
     def _digits(self, seed: int) -> Data:
-        """1797 digits of 8 x 8 pixels that ship with scikit-learn; a fifth is held out."""
+        """1797 digits of 8 x 8 pixels that ship with scikit-learn."""
         digits = need("sklearn.datasets", "scikit-learn").load_digits()
         x = np.rint(digits.images[..., None] * (255 / 16)).astype("uint8")
-        rest, test = holdout(x, digits.target.astype("int32"), 0.2, TEST_SEED)
-        return self._data("digits", rest, test, _DIGITS, seed)
+        return self._data("digits", (x, digits.target.astype("int32")), None, _DIGITS, seed)
 
     def _downloaded(self, name: str, seed: int) -> Data:
         """Load a set of `keras.datasets`, with its official test part."""
@@ -86,10 +82,12 @@ class Images(Source):
             ) from e
         return self._data(name, _tidy(*rest), _tidy(*test), _DOWNLOADED[name], seed)
 
-    def _data(self, name: str, rest: Arrays, test: Arrays, classes: tuple, seed: int) -> Data:
-        small = len(rest[0]) < 10_000  # few samples judge poorly: take a larger part of them
-        train, validation = holdout(*rest, 0.2 if small else 0.1, seed)
-        return Data(name, "classification", "image", train, validation, test, classes, picture)
+    def _data(
+        self, name: str, samples: Arrays, test: Arrays | None, classes: tuple, seed: int
+    ) -> Data:
+        few = len(samples[0]) < 12_500  # few judge poorly: a larger part of them validates
+        parts = split(*samples, seed, test, validation=0.2 if few else 0.1)
+        return Data(name, self.task, "image", **parts, classes=classes, picture=picture)
 
 
 def read_image(file: Path, shape: tuple[int, int, int]) -> np.ndarray:
@@ -102,7 +100,7 @@ def read_image(file: Path, shape: tuple[int, int, int]) -> np.ndarray:
     image_module = need("PIL.Image", "pillow")
     ops = need("PIL.ImageOps", "pillow")
     height, width, channels = shape
-    with _opened(file) as image:
+    with opened(file) as image:
         image.draft(None, [2 * max(height, width)] * 2)  # a square: it may have to be turned
         image = ops.exif_transpose(image)
         if image.mode.startswith("I"):  # 16 bits a pixel; conversion would clip them
@@ -113,12 +111,12 @@ def read_image(file: Path, shape: tuple[int, int, int]) -> np.ndarray:
 
 def check_image(file: Path) -> None:
     """Read an image's header alone, to see that Pillow can read the file."""
-    with _opened(file):
+    with opened(file):
         pass
 
 
 @contextlib.contextmanager
-def _opened(file: Path):
+def opened(file: Path):
     """Open a file as Pillow's image; raise one sentence if that fails."""
     image_module = need("PIL.Image", "pillow")
     try:

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-from kcatalog.recipe.data.base import TEST_SEED, Arrays, Data, Source, list_files, need
-from kcatalog.recipe.data.files import Files, Shelf, in_parallel, take
-from kcatalog.recipe.data.images import DECODING, SUFFIXES, check_image, picture, read_image
-from kcatalog.recipe.data.info import DataInfo
+from kcatalog.recipe.data.base import TEST_SEED, Arrays, Data, list_files, need
+from kcatalog.recipe.data.files import in_parallel
+from kcatalog.recipe.data.images import SUFFIXES, Images, opened
 from kcatalog.recipe.terminal.errors import RecipeError
 
+BINARY = ("background", "foreground")
 EDGE, ENLARGED = 48, 3  # of a scene of digits: its edge in pixels, and how much a digit grows
 CUT = 480  # column of the photographs that parts the ground of training from that of the test
 
 
-class Masks(Source):
+class Masks(Images):
     """Images as uint8 arrays (samples, height, width, channels), and a class for each pixel.
 
     A folder of your own has two subfolders: `images`, and `masks` with a PNG file of the same name
@@ -30,27 +30,19 @@ class Masks(Source):
     """
 
     wanted = "a folder with the subfolders `images` and `masks`"
+    task = "segmentation"
 
     def __init__(self, default: str = "digit_scenes", size: int = 64, channels: int = 3):
-        self.default, self.size, self.channels = default, size, channels
+        super().__init__(default, size, channels)
 
     def sets(self):
         return {"digit_scenes": self._digit_scenes}
 
-    def from_path(self, path: Path, seed: int) -> Data:
-        images, masks = pairs(path)
-        in_parallel(check_image, images)
-        y = np.stack(in_parallel(lambda file: read_mask(file, self.size), masks))
-        classes = class_names(path, y)
-        if classes == BINARY:
-            y = (y > 0).astype("uint8")
-        shape = (self.size, self.size, self.channels)
-        x = Files(Shelf(images, read_image, shape, "uint8", {"shape": shape}, DECODING))
-        rest, test = _split(x, y.astype("int32"), 0.2, TEST_SEED)
-        return self._data(path.resolve().name, rest, test, classes, seed)
-
-    def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
-        return np.stack([read_image(Path(path), info.input_shape) for path in paths])
+    def find(self, folder: Path) -> tuple[list[Path], np.ndarray, tuple[str, ...]]:
+        images, masks = pairs(folder)
+        y = np.stack(in_parallel(lambda file: read_mask(file, self.size), masks)).astype("int32")
+        classes = class_names(folder, y)
+        return images, (y > 0).astype("int32") if classes == BINARY else y, classes
 
     def _digit_scenes(self, seed: int) -> Data:
         """Scenes made of scikit-learn's 1797 digits on its two photographs.
@@ -70,13 +62,6 @@ class Masks(Source):
             grounds = [photograph[:, columns] for photograph in photographs]
             parts.append(scenes(digits.images[places], grounds))
         return self._data("digit_scenes", *parts, ("ground", "digit"), seed)
-
-    def _data(self, name: str, rest: Arrays, test: Arrays, classes: tuple, seed: int) -> Data:
-        train, validation = _split(*rest, 0.2, seed)
-        return Data(name, "segmentation", "image", train, validation, test, classes, picture)
-
-
-BINARY = ("background", "foreground")
 
 
 def scenes(images: np.ndarray, grounds: list[np.ndarray]) -> Arrays:
@@ -138,15 +123,13 @@ def pairs(folder: Path) -> tuple[list[Path], list[Path]]:
 def read_mask(file: Path, size: int) -> np.ndarray:
     """Read a mask as class numbers `(size, size)`, by the nearest pixel."""
     image_module = need("PIL.Image", "pillow")
-    check_image(file)
-    with image_module.open(file) as mask:
+    with opened(file) as mask:
         if mask.mode not in ("L", "P", "1"):
             raise RecipeError(
                 f"{file} must hold one class number a pixel (grey or palette). Received: a mask "
                 f"with the channels {mask.mode}. Save it as a grey PNG file of class numbers."
             )
-        if mask.mode == "1":
-            mask = mask.convert("L")
+        mask = mask.convert("L") if mask.mode == "1" else mask
         return np.asarray(mask.resize((size, size), image_module.Resampling.NEAREST), "uint8")
 
 
@@ -171,14 +154,6 @@ def class_names(folder: Path, y: np.ndarray) -> tuple[str, ...]:
             f"{values[-1]}. Name every class in classes.txt, one a line."
         )
     return tuple(names)
-
-
-def _split(x, y: np.ndarray, fraction: float, seed: int) -> tuple[Arrays, Arrays]:
-    """Hold out a fraction of the samples, one at least."""
-    order = np.random.default_rng(seed).permutation(len(y))
-    held = max(1, round(fraction * len(y)))
-    kept, held_out = np.sort(order[held:]), np.sort(order[:held])
-    return (take(x, kept), y[kept]), (take(x, held_out), y[held_out])
 
 
 def _first(names: list[str]) -> str:

@@ -150,8 +150,6 @@ def find_season(values: np.ndarray) -> int:
 def read_column(file: Path, column: str | None) -> np.ndarray:
     """Read a CSV file's column of numbers. Without a header columns are called 1, 2 and so on."""
     pandas = need("pandas", "pandas")
-    if file.is_dir():
-        raise RecipeError(f"--data must be a CSV file. Received: the folder {file}.")
     try:
         cells = pandas.read_csv(file, header=None, dtype=str, skip_blank_lines=False)
     except (OSError, ValueError) as e:  # undecodable or unequal lines are ValueErrors

@@ -10,14 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kcatalog.recipe.data.base import (
-    TEST_SEED,
-    Data,
-    Source,
-    files_by_class,
-    holdout,
-    need,
-)
+from kcatalog.recipe.data.base import Data, Source, files_by_class, need, split
 from kcatalog.recipe.data.files import Files, Shelf, in_parallel
 from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.terminal.errors import RecipeError
@@ -57,25 +50,24 @@ class Speech(Source):
         return {"japanese_vowels": self._japanese_vowels}
 
     def from_path(self, path: Path, seed: int) -> Data:
-        files, labels, classes = files_by_class(path, (".wav",))
+        files, y, classes = files_by_class(path, (".wav",))
         in_parallel(check_wav, files)
         how = {"rate": self.rate, "seconds": self.seconds}
         x = Files(Shelf(files, waveform, (round(self.rate * self.seconds),), "float32", how))
-        rest, test = holdout(x, np.array(labels, "int32"), 0.2, TEST_SEED)
-        train, validation = holdout(*rest, 0.1, seed)
-        name = path.resolve().name
-        parts, details = (train, validation, test), SpeechDetails(self.rate)
-        return Data(name, "classification", "waveform", *parts, classes, picture, details)
+        return Data(
+            path.resolve().name,
+            "classification",
+            "waveform",
+            **split(x, y, seed),
+            classes=classes,
+            picture=picture,
+            details=SpeechDetails(self.rate),
+        )
 
     def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
         """WAV files; where the model was trained on frames, CSV files with a frame per line."""
-        readers = {"waveform": self._read_waveforms, "frames": self._read_frames}
-        return readers[info.input_name](paths, info)
-
-    def _read_waveforms(self, paths: list[Path], info: DataInfo) -> np.ndarray:
-        return np.stack([waveform(Path(path), self.rate, self.seconds) for path in paths])
-
-    def _read_frames(self, paths: list[Path], info: DataInfo) -> np.ndarray:
+        if len(info.input_shape) == 1:
+            return np.stack([waveform(Path(path), self.rate, self.seconds) for path in paths])
         return pad([read_frames(Path(path), info.input_shape[-1]) for path in paths])
 
     def _japanese_vowels(self, seed: int) -> Data:
@@ -84,14 +76,11 @@ class Speech(Source):
             ends = np.cumsum(arrays["lengths"])
             frames = pad(np.split(arrays["frames"], ends[:-1]))
             labels = arrays["speakers"].astype("int32")
-        train, validation = holdout(frames[:270], labels[:270], 0.1, seed)
         return Data(
-            name="japanese_vowels",
-            task="classification",
-            input_name="frames",
-            train=train,
-            validation=validation,
-            test=(frames[270:], labels[270:]),
+            "japanese_vowels",
+            "classification",
+            "frames",
+            **split(frames[:270], labels[:270], seed, test=(frames[270:], labels[270:])),
             classes=tuple(f"speaker {n}" for n in range(1, 10)),
             picture=picture,
         )
@@ -124,7 +113,7 @@ def read_wav(file: Path) -> tuple[np.ndarray, int]:
             f"Received: {e if told else 'a damaged header'}. Repair or remove it."
         ) from e
     if not samples.size:
-        raise RecipeError(f"{file} must hold sound. Received: {samples.size} samples.")
+        raise RecipeError(f"{file} must hold sound. Received: 0 samples.")
     if not RATES[0] <= rate <= RATES[1]:  # resampling what a broken header says takes for ever
         raise RecipeError(
             f"{file} must have {RATES[0]} to {RATES[1]} samples per second. Received: {rate}. "

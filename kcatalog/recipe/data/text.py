@@ -96,8 +96,6 @@ def windows(codes: np.ndarray, labels: np.ndarray, length: int) -> Arrays:
 
 def read_text(file: Path) -> str:
     """Read a text file's characters."""
-    if file.is_dir():
-        raise RecipeError(f"--data must be a text file in UTF-8. Received: the folder {file}.")
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as e:

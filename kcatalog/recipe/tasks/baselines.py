@@ -48,15 +48,14 @@ def n_gram(data: Data, context: int = 4) -> Baseline:
     (Witten and Bell 1991): `p_n(c) = (count(h, c) + T(h) p_{n-1}(c)) / (count(h) + T(h))`, where
     `T(h)` is the number of different characters seen after the context `h`.
     """
-    learned, held_out = _learned_labels(data), _labels(data.test)
-    text = "".join(map(chr, learned))  # labels as characters: slices of a string are fast keys
+    learned = _text(data.train) + _text(data.validation)
     followers = collections.defaultdict(collections.Counter)
     for n in range(context + 1):
-        for i in range(n, len(text)):
-            followers[text[i - n : i]][text[i]] += 1
+        for i in range(n, len(learned)):
+            followers[learned[i - n : i]][learned[i]] += 1
     totals = {h: sum(counts.values()) for h, counts in followers.items()}
 
-    test, bits = "".join(map(chr, held_out)), 0.0
+    test, bits = _text(data.test), 0.0
     for i in range(1, len(test)):
         p = 1 / len(data.classes)
         for n in range(min(context, i) + 1):
@@ -168,10 +167,6 @@ def _features(x) -> np.ndarray:
     return x.reshape(len(x), -1).astype("float32")
 
 
-def _learned_labels(data: Data) -> np.ndarray:
-    return np.concatenate([_labels(data.train), _labels(data.validation)])
-
-
-def _labels(part) -> np.ndarray:
-    """All characters of the windows, in order: they follow one another without a gap."""
-    return np.ravel(part[1])
+def _text(part) -> str:
+    """Return the labels of successive windows as characters: slices of a string are fast keys."""
+    return "".join(map(chr, np.ravel(part[1])))

@@ -11,7 +11,24 @@ from kcatalog.recipe.tasks.task import Task
 TOP = 5  # classes listed
 
 
-class Classification(Task):
+class Classes(Task):
+    """Tasks whose models end in logits, one a class, along the last axis."""
+
+    def predicted(self, outputs):
+        return np.argmax(outputs, axis=-1)
+
+    def probabilities(self, outputs):
+        return softmax(outputs)
+
+    def named(self, outputs):
+        scores = ops.cast(outputs, "float32")
+        return {"scores": scores, "probabilities": ops.softmax(scores)}
+
+    def outputs(self, answers):
+        return answers["scores"]
+
+
+class Classification(Classes):
     """One class a sample; models end in logits (batch, classes)."""
 
     name, measure, better = "classification", "accuracy", "higher"
@@ -33,19 +50,6 @@ class Classification(Task):
         0.5
         """
         return float(np.mean(self.predicted(outputs) == labels))
-
-    def predicted(self, outputs):
-        return np.argmax(outputs, axis=-1)
-
-    def probabilities(self, outputs):
-        return softmax(outputs)
-
-    def named(self, outputs):
-        scores = ops.cast(outputs, "float32")
-        return {"scores": scores, "probabilities": ops.softmax(scores)}
-
-    def outputs(self, answers):
-        return answers["scores"]
 
     def signatures(self, served, info):
         """Return the default with a label, `scores` alone, `top_classes`, `classify` as TensorFlow

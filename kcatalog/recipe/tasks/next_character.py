@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from kcatalog.recipe.tasks.classification import softmax
-from kcatalog.recipe.tasks.task import Task
+from kcatalog.recipe.tasks.classification import Classes, softmax
 
 REPLACEMENT = 0xFFFD  # for bytes that are no UTF-8
 
 
-class NextCharacter(Task):
+class NextCharacter(Classes):
     """The character after each one; causal models end in logits (batch, steps, classes)."""
 
     name, measure, better = "next-character", "bits per character", "lower"
@@ -31,12 +30,6 @@ class NextCharacter(Task):
         """
         right = np.take_along_axis(softmax(outputs), labels[..., None].astype("int64"), axis=-1)
         return float(np.mean(-np.log2(np.maximum(right, np.finfo("float64").tiny))))
-
-    def predicted(self, outputs):
-        return np.argmax(outputs, axis=-1)
-
-    def probabilities(self, outputs):
-        return softmax(outputs)
 
     def named(self, outputs):
         return {"probabilities": ops.softmax(ops.cast(outputs, "float32")[:, -1])}

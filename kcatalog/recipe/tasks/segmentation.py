@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from keras import ops
 from rich.table import Table
 
-from kcatalog.recipe.tasks.classification import softmax
-from kcatalog.recipe.tasks.task import Task
+from kcatalog.recipe.tasks.classification import Classes
 
 
-class Segmentation(Task):
+class Segmentation(Classes):
     """One class a pixel; models end in logits (batch, height, width, classes)."""
 
     name, measure, better = "segmentation", "mean IoU", "higher"
@@ -20,12 +18,6 @@ class Segmentation(Task):
     def score(self, labels, outputs):
         return mean_iou(confusion(labels, self.predicted(outputs), outputs.shape[-1]))
 
-    def predicted(self, outputs):
-        return np.argmax(outputs, axis=-1)
-
-    def probabilities(self, outputs):
-        return softmax(outputs)
-
     def further(self, data, outputs):
         counts = confusion(data.test[1], self.predicted(outputs), len(data.classes))
         by_class = dict(zip(data.classes, class_iou(counts), strict=True))
@@ -33,13 +25,6 @@ class Segmentation(Task):
             "accuracy of pixels": float(np.trace(counts) / counts.sum()),
             **{f"IoU of {name}": float(iou) for name, iou in by_class.items() if np.isfinite(iou)},
         }
-
-    def named(self, outputs):
-        scores = ops.cast(outputs, "float32")
-        return {"scores": scores, "probabilities": ops.softmax(scores)}
-
-    def outputs(self, answers):
-        return answers["scores"]
 
     def signatures(self, served, info):
         """Return the default and `serving_bytes` for images, both with the mask."""
