@@ -15,7 +15,6 @@ from tests.recipe.faults import Forks
 
 ROOT = Path(__file__).parents[2]
 BACKEND = keras.backend.backend()
-TRAIN = ("train", "--epochs", "3", "--run-dir", "run")
 
 
 @dataclass(frozen=True)
@@ -82,12 +81,3 @@ def forks():
     """Commands in forked processes, which can be killed in any moment."""
     with Forks(BACKEND) as forks:
         yield forks
-
-
-@pytest.fixture(scope="session")
-def whole_training(forks, tmp_path_factory):
-    """`TRAIN` in a fork, undisturbed: how it ended, and where."""
-    folder = tmp_path_factory.mktemp("whole_training")
-    done = forks(*TRAIN, folder=folder)
-    assert done.code == 0, done.out
-    return done, folder

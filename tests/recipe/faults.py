@@ -1,8 +1,8 @@
 """Recipes that are killed, or whose disk fails, at a moment of the test's choice.
 
 Importing TensorFlow takes seconds. So a parent process imports everything, runs nothing itself,
-and forks a child for each command (`Forks`); what has not begun to compute can be forked, and
-`test_faults_kill.py` checks that a child's results are a fresh process's to the last bit.
+and forks a child for each command (`Forks`). What has not begun to compute can be forked:
+`test_faults_kill.py` compares children's results with a fresh process's to the last bit.
 """
 
 import contextlib

@@ -19,10 +19,9 @@ from kcatalog.recipe.terminal import stopping
 from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.recipe.training import checkpoint
 from tests.recipe import tiny
-from tests.recipe.breaking import ENOSPC, EROFS, breaking
+from tests.recipe.breaking import ENOSPC, breaking
 from tests.recipe.chores import wait_for
-from tests.recipe.conftest import ROOT, TRAIN
-from tests.recipe.test_faults_kill import to_the_end, trained
+from tests.recipe.conftest import ROOT
 
 ONE_EPOCH = ("train", "--epochs", "1", "--run-dir", "run")
 TABLE = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
@@ -113,17 +112,6 @@ def test_workspaces_of_the_killed_are_removed_and_others_kept(forks, tmp_path):
 # --- signals ---------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-def test_stopped_by_a_signal(forks, whole_training, tmp_path):
-    expected = trained(whole_training[1])
-    done = forks(*TRAIN, folder=tmp_path, once="run/hyperparameters.json", signal=signal.SIGTERM)
-    assert done.code == 143, done.out
-    assert "Stopped. Finished work is kept. To continue, add: --resume --run-dir run" in done.out
-    assert "Traceback" not in done.out
-    to_the_end(forks, TRAIN, tmp_path)
-    assert trained(tmp_path) == expected
-
-
 def test_stopped_before_anything_began(forks, tmp_path):
     done = forks("train", "--run-dir", "run", folder=tmp_path, after=0.02, signal=signal.SIGTERM)
     assert done.code in (143, -signal.SIGTERM)  # the latter: before the command line was read
@@ -155,27 +143,6 @@ def interrupted_while_it_waits(number):
 
 
 # --- disks -----------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("how", "share"),
-    [
-        (ENOSPC, 0.4),
-        (EROFS, 0.02),
-        *(pytest.param(ENOSPC, n / 50, marks=pytest.mark.soak) for n in range(50)),
-    ],
-)
-def test_a_disk_that_fails(forks, whole_training, tmp_path, how, share):
-    """From some operation on every one fails: one sentence; and when there is room again,
-    the run ends as if nothing had happened."""
-    whole, expected = whole_training[0], trained(whole_training[1])
-    done = forks(*TRAIN, folder=tmp_path, at=1 + int(share * whole.operations), how=how)
-    assert done.code == 2, done.out
-    assert os.strerror(how) in done.out.splitlines()[-1]
-    assert "Traceback" not in done.out
-    to_the_end(forks, TRAIN, tmp_path)
-    assert trained(tmp_path) == expected
 
 
 def test_a_full_disk_at_every_operation_of_a_checkpoint(tmp_path):
@@ -224,20 +191,6 @@ def flipped(content, place, mask):
     changed = bytearray(content)
     changed[place] ^= mask
     return bytes(changed)
-
-
-@pytest.mark.slow
-def test_a_damaged_checkpoint(forks, whole_training, tmp_path):
-    """It is named and set aside, the one before is used, and the result is the same."""
-    assert forks(*TRAIN, folder=tmp_path, below="run/checkpoints", at=80).killed
-    file = tmp_path / "run" / "checkpoints" / "last.npz"
-    file.write_bytes(file.read_bytes()[:500])
-    done = forks(*TRAIN, "--resume", folder=tmp_path)
-    assert done.code == 0, done.out
-    assert "run/checkpoints/last.npz is damaged" in done.out
-    assert "Set aside." in done.out
-    assert "Resuming after epoch 1." in done.out
-    assert trained(tmp_path) == trained(whole_training[1])
 
 
 def test_both_checkpoints_damaged(tmp_path):

@@ -1,10 +1,12 @@
-"""A process that is killed at any moment loses nothing: what follows ends with the same bits."""
+"""A process that is stopped at any moment loses nothing: what follows ends with the same bits."""
 
 import io
 import itertools
 import json
+import os
 import random
 import shutil
+import signal
 import zipfile
 
 import h5py
@@ -13,16 +15,13 @@ import pytest
 
 from kcatalog.recipe.files import disk
 from kcatalog.recipe.training import checkpoint
-from tests.recipe.conftest import TRAIN, start
+from tests.recipe.breaking import ENOSPC, EROFS
+from tests.recipe.conftest import start
 
+TRAIN = ("train", "--epochs", "3", "--run-dir", "run")
 TUNE = ("tune", "--trials", "2", "--trial-epochs", "1", "--run-dir", "run")
 EXPORT = ("export", "--run-dir", "run")
-
-# how many kills, and how many of them one run has to bear
-few_or_many = pytest.mark.parametrize(
-    ("kills", "in_one"),
-    [pytest.param(3, 3, marks=pytest.mark.slow), pytest.param(50, 1, marks=pytest.mark.soak)],
-)
+KILLS = 50  # of each command in the soak
 
 
 def trained(folder):
@@ -69,12 +68,64 @@ def names(folder):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(forks, whole_training, tmp_path_factory):
-    """Undisturbed runs: command -> how it ended, and its result."""
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    tuning = forks(*TUNE, folder=folder)
-    assert tuning.code == 0, tuning.out
-    return {TRAIN: (whole_training[0], trained(whole_training[1])), TUNE: (tuning, tuned(folder))}
+def undisturbed(tmp_path_factory):
+    """`TRAIN` in a fresh process, undisturbed. So forks are as good as that, too."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    done = start(*TRAIN, folder=folder)
+    assert done.code == 0, done.err
+    return trained(folder)
+
+
+@pytest.mark.slow
+def test_stopped_out_of_room_killed_and_damaged_it_ends_as_if_nothing_had_happened(
+    forks, undisturbed, tmp_path
+):
+    done = forks(*TRAIN, folder=tmp_path, once="run/hyperparameters.json", signal=signal.SIGTERM)
+    assert done.code == 143, done.out
+    assert "Stopped. Finished work is kept. To continue, add: --resume --run-dir run" in done.out
+    assert "Traceback" not in done.out
+
+    again = (*TRAIN, "--resume")
+    done = forks(*again, folder=tmp_path, below="run/checkpoints", at=20, how=ENOSPC)
+    assert done.code == 2, done.out
+    assert os.strerror(ENOSPC) in done.out.splitlines()[-1]
+    assert "Traceback" not in done.out
+
+    assert forks(*again, folder=tmp_path, below="run/checkpoints", at=80).killed
+    file = tmp_path / "run" / "checkpoints" / "last.npz"
+    file.write_bytes(file.read_bytes()[:500])
+
+    done = forks(*again, folder=tmp_path)
+    assert done.code == 0, done.out
+    assert "run/checkpoints/last.npz is damaged" in done.out
+    assert "Set aside." in done.out
+    assert "Resuming after epoch 1." in done.out
+    assert trained(tmp_path) == undisturbed
+
+
+def test_a_read_only_disk(forks, tmp_path):
+    done = forks(*TRAIN, folder=tmp_path, at=1, how=EROFS)
+    assert done.code == 2, done.out
+    assert os.strerror(EROFS) in done.out.splitlines()[-1]
+    assert "Traceback" not in done.out
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+def test_an_export_that_is_killed(forks, whole_way, tmp_path):
+    shutil.copytree(whole_way.run, tmp_path / "run")
+    assert forks(*EXPORT, folder=tmp_path, below="saved_models", at=5).killed
+    left = names(tmp_path / "saved_models" / "tiny")
+    assert left
+    assert not any(name.isdigit() for name in left)
+    done = forks(*EXPORT, folder=tmp_path)
+    assert done.code == 0, done.out
+    kept = names(tmp_path / "saved_models" / "tiny")
+    assert "1" in kept
+    assert not any(name.startswith(".") for name in kept)
+
+
+# --- soak ------------------------------------------------------------------------------------
 
 
 def moments(done, kills, seed):
@@ -105,28 +156,54 @@ def to_the_end(forks, command, folder):
     assert done.code == 0, done.out
 
 
-def test_a_fork_is_as_good_as_a_fresh_process(whole_training, tmp_path):
-    fresh = start(*TRAIN, folder=tmp_path)
-    assert fresh.code == 0, fresh.err
-    assert trained(tmp_path) == trained(whole_training[1])
-
-
-@few_or_many
+@pytest.mark.soak
 @pytest.mark.parametrize(("command", "result"), [(TRAIN, trained), (TUNE, tuned)])
-def test_killed_at_random(forks, uninterrupted, tmp_path, kills, in_one, command, result):
-    done, expected = uninterrupted[command]
-    coming, killed = moments(done, kills, command[0]), 0
-    for number in itertools.count():
-        folder, used = tmp_path / str(number), []
-        while len(used) < in_one and not (folder / "run" / "model.keras").exists():
-            used.append(next(coming))
-            killed += kill(forks, command, folder, used[-1])
+def test_killed_at_random(forks, tmp_path, command, result):
+    done = forks(*command, folder=tmp_path)
+    assert done.code == 0, done.out
+    coming, killed, expected = moments(done, KILLS, command[0]), 0, result(tmp_path)
+    while killed < KILLS:
+        folder, moment = tmp_path / str(killed), next(coming)
+        killed += kill(forks, command, folder, moment)
         if not (folder / "run" / "model.keras").exists():
             to_the_end(forks, command, folder)
-        assert result(folder) == expected, used
+        assert result(folder) == expected, moment
         shutil.rmtree(folder)
-        if killed >= kills:
-            return
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("share", [n / 50 for n in range(50)])
+def test_a_disk_that_fails_at_any_moment(forks, undisturbed, tmp_path, share):
+    """From some operation on every one fails: one sentence; and when there is room again,
+    the run ends as if nothing had happened."""
+    whole = forks(*TRAIN, folder=tmp_path / "whole")
+    done = forks(*TRAIN, folder=tmp_path, at=1 + int(share * whole.operations), how=ENOSPC)
+    assert done.code == 2, done.out
+    assert os.strerror(ENOSPC) in done.out.splitlines()[-1]
+    to_the_end(forks, TRAIN, tmp_path)
+    assert trained(tmp_path) == undisturbed
+
+
+@pytest.mark.soak
+@pytest.mark.tensorflow
+def test_export_killed_at_random(forks, whole_way, tmp_path):
+    folder = tmp_path / "run of"
+    shutil.copytree(whole_way.run, folder / "run")
+    done = forks(*EXPORT, folder=folder)
+    assert done.code == 0, done.out
+    coming, killed, expected = moments(done, KILLS, "export"), 0, exported(forks, folder)
+    while killed < KILLS:
+        before = {n for n in names(folder / "saved_models" / "tiny") if n.isdigit()}
+        killed += forks(*EXPORT, folder=folder, **next(coming)).killed
+        again = forks(*EXPORT, folder=folder)
+        assert again.code == 0, again.out
+        assert exported(forks, folder) == expected
+        kept = set(names(folder / "saved_models" / "tiny"))
+        assert before <= kept
+        assert not any(name.startswith(".") for name in kept), "what the kill left is cleaned"
+
+
+# --- every operation -------------------------------------------------------------------------
 
 
 def test_killed_at_every_operation_of_a_checkpoint(forks, tmp_path):
@@ -145,27 +222,6 @@ def test_killed_at_every_operation_of_a_checkpoint(forks, tmp_path):
                 assert all((a == progress["number"]).all() for a in arrays.values())
                 found.append(progress["number"])
         assert max(found, default=-1) >= finished, at
-
-
-@few_or_many
-@pytest.mark.tensorflow
-def test_export_killed_at_random(forks, whole_training, tmp_path, kills, in_one):
-    folder = tmp_path / "run of"
-    shutil.copytree(whole_training[1], folder)
-    assert forks("evaluate", "--run-dir", "run", folder=folder).code == 0
-    done = forks(*EXPORT, folder=folder)
-    assert done.code == 0, done.out
-    coming, killed, expected = moments(done, kills, "export"), 0, exported(forks, folder)
-    while killed < kills:
-        before = {n for n in names(folder / "saved_models" / "tiny") if n.isdigit()}
-        for _ in range(in_one):
-            killed += forks(*EXPORT, folder=folder, **next(coming)).killed
-        again = forks(*EXPORT, folder=folder)
-        assert again.code == 0, again.out
-        assert exported(forks, folder) == expected
-        kept = set(names(folder / "saved_models" / "tiny"))
-        assert before <= kept
-        assert not any(name.startswith(".") for name in kept), "what the kill left is cleaned"
 
 
 def test_nothing_is_left_of_a_workspace_wherever_its_process_is_killed(forks, tmp_path):
