@@ -95,8 +95,7 @@ class Contestant:
         return json.loads(line)
 
     def end(self):
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.communicate()
         self.log.close()
 
 
