@@ -1,41 +1,15 @@
-"""Nothing of the libraries' start stands on the terminal; warnings and errors do."""
+"""Of the libraries' start, only warnings and errors stand on the terminal.
+
+`test_user_journey.py` and `recipe/test_whole_way.py` show that nothing does when all is well.
+"""
 
 import logging
 import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from kcatalog import quiet
-
-ROOT = Path(__file__).parents[1]
-
-
-def fresh(*arguments, **environment):
-    """Python in a process of its own, as a user starts it."""
-    inherited = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
-    return subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        env={**inherited, "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-    )
-
-
-def test_the_import_is_silent_on_every_backend():
-    done = fresh("-W", "error", "-c", "import kcatalog, keras")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-@pytest.mark.slow
-@pytest.mark.tensorflow
-def test_a_recipe_is_silent(tmp_path):
-    script = ROOT / "recipes" / "image_cnn.py"
-    done = fresh(script, "train", "--epochs", "1", "--run-dir", tmp_path / "run")
-    assert done.returncode == 0
-    assert done.stderr == ""
 
 
 def test_only_information_is_left_out(capfd):
@@ -52,10 +26,13 @@ def test_only_information_is_left_out(capfd):
     assert capfd.readouterr().err == expected
 
 
-@pytest.mark.tensorflow
-def test_the_user_sets_the_level():
-    done = fresh("-c", "import kcatalog, tensorflow", TF_CPP_MIN_LOG_LEVEL="0")
-    assert "I0000" in done.stderr or " I " in done.stderr
+def test_the_users_level_stays(monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    monkeypatch.setattr(quiet, "_USERS_LEVEL", "0")
+    monkeypatch.setattr(sys, "meta_path", [])
+    quiet.tensorflow(level=3)
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
+    assert sys.meta_path == []  # nothing filters what TensorFlow prints at its import
 
 
 def test_other_warnings_of_tensorflow_stay(caplog):

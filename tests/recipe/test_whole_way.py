@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
@@ -23,6 +24,11 @@ def test_says_what_happened_and_where(whole_way):
         "TensorBoard: tensorboard --logdir runs/tiny/1/logs",
     ):
         assert said in whole_way.out
+
+
+@pytest.mark.tensorflow
+def test_is_silent_apart_from_that(whole_way):
+    assert whole_way.err == ""
 
 
 def test_prints_a_table_of_trials(whole_way):

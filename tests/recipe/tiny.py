@@ -12,12 +12,12 @@ import sys
 import time
 from pathlib import Path
 
-import keras
-import numpy as np
-
-from kcatalog.recipe import Recipe, tuning
+from kcatalog.recipe import Recipe, tuning  # before Keras, whose start it silences
 from kcatalog.recipe.data import Data, DataInfo, Source
 from kcatalog.recipe.feed.batches import Batches
+
+import keras  # isort: skip
+import numpy as np  # isort: skip
 
 
 class Clouds(Source):
