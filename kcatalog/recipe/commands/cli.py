@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated
 
 import typer
 
-from kcatalog.recipe.commands.options import (
-    ClusterOptions,
-    DebugOption,
-    DeviceOptions,
-    ExistingRunOptions,
-    ExportOptions,
-    HostOptions,
-    IsolationOptions,
-    MonitoringOptions,
-    Options,
-    PredictOptions,
-    RunOptions,
-    SearchOptions,
-    ServeOptions,
-    SettingOptions,
-    flag,
-)
+from kcatalog.recipe.commands.options import Options, fields, flag
 from kcatalog.recipe.files import disk
 from kcatalog.recipe.terminal import output, stopping
 from kcatalog.recipe.terminal.errors import RecipeError
@@ -38,28 +21,6 @@ NEEDS_TENSORFLOW = (
     "Recipes need TensorFlow on every backend, to read data, for TensorBoard and for SavedModels: "
     "run `pip install tensorflow` with Python 3.11, 3.12 or 3.13."
 )
-SEARCH = (SearchOptions, IsolationOptions)
-WHOLE_WAY = (
-    *(SettingOptions, *SEARCH, DeviceOptions, MonitoringOptions, ExportOptions, RunOptions),
-)
-COMMANDS = {  # methods of `Steps`
-    "tune": (
-        "Search for the best hyperparameters.",
-        (SettingOptions, *SEARCH, ClusterOptions, DeviceOptions, RunOptions),
-    ),
-    "train": (
-        "Train with the best hyperparameters.",
-        (SettingOptions, DeviceOptions, HostOptions, MonitoringOptions, RunOptions),
-    ),
-    "evaluate": (
-        "Score the trained model on the test split.",
-        (DeviceOptions, ExistingRunOptions),
-    ),
-    "export": (
-        "Write a SavedModel and check it in a clean process.",
-        (ExportOptions, DeviceOptions, ExistingRunOptions),
-    ),
-}
 
 
 def run(recipe, arguments: list[str] | None = None) -> int:
@@ -73,24 +34,25 @@ def run(recipe, arguments: list[str] | None = None) -> int:
         return _fail(NEEDS_TENSORFLOW, USAGE_ERROR)
     try:
         result = _app(recipe)(args=arguments, standalone_mode=False)
-    except typer.TyperException as e:  # usage errors
-        if "--debug" in arguments:
-            raise
-        return _fail(e.format_message(), e.exit_code)
-    except RecipeError as e:
-        if "--debug" in arguments:
-            raise
-        return _fail(str(e), USAGE_ERROR)
     except stopping.Stopped as e:
         return _fail(str(e), e.code)
-    except Exception as e:  # anything else: a user sees one sentence, not a traceback
+    except Exception as e:  # a user sees one sentence, not a traceback
         if "--debug" in arguments:
             raise
-        if reason := disk.disk_error(e):
-            return _fail(f"{reason}. Finished work is kept. Fix this, then rerun with --resume.", 2)
-        first = str(e).strip().splitlines()[:1]
-        return _fail(f"{type(e).__name__}: {''.join(first)} (--debug shows the traceback)", 1)
+        return _fail(*_explained(e))
     return result if isinstance(result, int) else 0
+
+
+def _explained(error: Exception) -> tuple[str, int]:
+    """Return an error's sentence and exit code."""
+    if isinstance(error, typer.TyperException):  # usage errors
+        return error.format_message(), error.exit_code
+    if isinstance(error, RecipeError):
+        return str(error), USAGE_ERROR
+    if reason := disk.disk_error(error):
+        return f"{reason}. Finished work is kept. Fix this, then rerun with --resume.", USAGE_ERROR
+    first = "".join(str(error).strip().splitlines()[:1])
+    return f"{type(error).__name__}: {first} (--debug shows the traceback)", 1
 
 
 def _fail(message: str, code: int) -> int:
@@ -99,7 +61,8 @@ def _fail(message: str, code: int) -> int:
 
 
 def _app(recipe) -> typer.Typer:
-    from kcatalog.recipe.commands.steps import TRIAL, Steps
+    from kcatalog.recipe import serve
+    from kcatalog.recipe.commands.steps import Steps
     from kcatalog.recipe.devices import hosts
 
     about = inspect.getdoc(inspect.getmodule(recipe.build)) or f"The recipe {recipe.name}."
@@ -119,56 +82,36 @@ def _app(recipe) -> typer.Typer:
         elif options != Options():
             raise RecipeError(f"Put options after `{context.invoked_subcommand}`.")
 
-    app.callback(invoke_without_command=True)(
-        _command(everything, WHOLE_WAY, context=typer.Context)
-    )
-    for name, (help_text, groups) in COMMANDS.items():
+    def trial(folder: Path, **given):
+        Steps(recipe, Options(**given)).trial(folder)
+
+    def predict(files: list[Path], length: int, seed: int, debug: bool):
+        _predict(recipe, files, length, seed)
+
+    def serve_export(port: int, version: int | None, debug: bool):
+        serve.serve(recipe, port, version)
+
+    def add(name, function, about, hidden=False, **arguments):
+        app.command(name, help=about, hidden=hidden)(_command(function, name, **arguments))
+
+    app.callback(invoke_without_command=True)(_command(everything, "", context=typer.Context))
+    for name in ("tune", "train", "evaluate", "export"):
 
         def step(name=name, **given):
             options = Options(**given)
             with hosts.join(options.hosts, options.host_index) as met:
                 getattr(Steps(recipe, options, met), name)()
 
-        app.command(name, help=help_text)(_command(step, groups))
-
-    def trial(folder: Path, **given):
-        Steps(recipe, Options(**given)).trial(folder)
-
-    app.command("trial", hidden=True)(
-        _command(
-            trial,
-            TRIAL,
-            folder=Annotated[Path, typer.Argument()],
-        )
-    )
-
-    def predict(files: list[Path], debug, **given):
-        from kcatalog.recipe.commands import predict
-
-        options = PredictOptions(**given)
-        predict.predict(recipe, files, options.length, options.seed)
-
-    app.command("predict", help="Print the exported model's predictions for your files.")(
-        _command(
-            predict,
-            (PredictOptions,),
-            files=Annotated[list[Path], typer.Argument(metavar="FILE", help="Your files.")],
-        )
-    )
-
-    def serve(debug, **given):
-        from kcatalog.recipe import serve
-
-        options = ServeOptions(**given)
-        serve.serve(recipe, options.port, options.version)
-
-    app.command("serve", help="Serve the exported model over HTTP on this machine.")(
-        _command(serve, (ServeOptions,))
-    )
+        add(name, step, getattr(Steps, name).__doc__)
+    folder = Annotated[Path, typer.Argument()]
+    files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Your files.")]
+    add("trial", trial, Steps.trial.__doc__, hidden=True, folder=folder)
+    add("predict", predict, "Print the exported model's predictions for your files.", files=files)
+    add("serve", serve_export, "Serve the exported model over HTTP on this machine.")
     return app
 
 
-def _command(function: Callable, groups: tuple[type, ...], **arguments) -> Callable:
+def _command(function: Callable, name: str, **arguments) -> Callable:
     """Return the function with the signature that Typer reads: arguments, then options."""
 
     def command(**given):
@@ -177,22 +120,31 @@ def _command(function: Callable, groups: tuple[type, ...], **arguments) -> Calla
 
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [inspect.Parameter(n, keyword, annotation=a) for n, a in arguments.items()]
-    for group in (*groups, DebugOption):
-        hints = get_type_hints(group)
-        parameters += [
-            inspect.Parameter(
-                field.name,
-                keyword,
-                annotation=Annotated[hints[field.name], _typer_option(field)],
-                default=field.default,
-            )
-            for field in dataclasses.fields(group)
-        ]
+    for f in fields(name):
+        more = {k: v for k, v in f.metadata["typer"].items() if k != "flag"}
+        option = Annotated[f.type, typer.Option(flag(f), help=f.metadata["help"], **more)]
+        parameters.append(inspect.Parameter(f.name, keyword, annotation=option, default=f.default))
     command.__signature__ = inspect.Signature(parameters)
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command
 
 
-def _typer_option(field: dataclasses.Field) -> Any:
-    more = {k: v for k, v in field.metadata["typer"].items() if k != "flag"}
-    return typer.Option(flag(field), help=field.metadata["help"], **more)
+def _predict(recipe, files: list[Path], length: int, seed: int) -> None:
+    """Print the newest exported model's predictions of files, or its continuations of texts."""
+    from kcatalog.recipe.export import loading
+
+    exported = loading.find(recipe)
+    missing = next((f for f in files if not f.exists()), None)
+    if missing is not None:
+        raise RecipeError(f"{missing} does not exist.")
+    inputs = exported.read(files)
+    console = output.console()
+    console.print(str(exported.folder), style="dim")
+    if not exported.task.generates:
+        exported.task.show(console, files, exported.describe(exported.outputs(inputs)))
+        return
+    for file, prompt in zip(files, inputs, strict=True):
+        console.rule(str(file), align="left")
+        text = exported.go_on(prompt, length, seed)
+        console.print(prompt, end="", style="dim")
+        console.print(text)

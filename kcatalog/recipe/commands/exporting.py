@@ -11,14 +11,7 @@ import keras
 from rich.console import Console
 
 from kcatalog.recipe import export, tasks
-from kcatalog.recipe.commands.options import (
-    DebugOption,
-    DeviceOptions,
-    ExistingRunOptions,
-    ExportOptions,
-    Options,
-    arguments,
-)
+from kcatalog.recipe.commands.options import Options, arguments
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.export import variants
 from kcatalog.recipe.files import rundir
@@ -67,9 +60,8 @@ def _with_tensorflow(recipe, run: Run, options: Options) -> None:
     """Run the recipe's `export` on TensorFlow, for a model trained on JAX or PyTorch."""
     before = export.newest(recipe.name)
     options = dataclasses.replace(options, run_dir=run.path, devices="cpu")
-    words = arguments(options, ExportOptions, DeviceOptions, ExistingRunOptions, DebugOption)
     done = subprocess.run(  # noqa: S603 - the recipe itself
-        [sys.executable, recipe.script, "export", *words],
+        [sys.executable, recipe.script, "export", *arguments(options, "export")],
         env={**os.environ, "KERAS_BACKEND": "tensorflow"},
         check=False,
     )

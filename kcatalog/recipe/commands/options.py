@@ -2,11 +2,10 @@
 
 Everything else derives from the field: the command line and its help (`cli.py`), the settings that
 a run stores, what a resumed run may change, and the arguments for another process of the recipe.
+`COMMANDS` at the end has the groups of options that each command takes.
 """
 
-from __future__ import annotations
-
-import dataclasses
+import dataclasses  # and no `annotations` from the future: `cli.py` reads the fields' types
 from dataclasses import Field, dataclass
 from enum import Enum
 from pathlib import Path
@@ -82,11 +81,6 @@ class SearchOptions:
         "Keep checkpoints of the N best trials.", 3, Change.ANY_TIME, min=0, metavar="N"
     )
 
-
-@dataclass(frozen=True)
-class IsolationOptions:
-    """Options for trials in processes of their own."""
-
     isolate: bool | None = stored("Run each trial in its own process.", False, Change.ANY_TIME)
     trial_memory: float | None = stored(
         "Memory limit of an isolated trial.", None, Change.ANY_TIME, min=0.1, metavar="GB"
@@ -123,7 +117,7 @@ class HostOptions:
 
 
 @dataclass(frozen=True)
-class MonitoringOptions:
+class MonitorOptions:
     """Options for what TensorBoard shows of the training."""
 
     watch: bool = transient("Log layer statistics every epoch (slower).", False)
@@ -190,11 +184,10 @@ class DebugOption:
 class Options(
     SettingOptions,
     SearchOptions,
-    IsolationOptions,
     ClusterOptions,
     DeviceOptions,
     HostOptions,
-    MonitoringOptions,
+    MonitorOptions,
     ExportOptions,
     RunOptions,
     DebugOption,
@@ -207,9 +200,25 @@ class Options(
         return {name: value for name, value in values.items() if value is not None}
 
 
+# The options of each command; "" is the recipe without a command. All of them also take `--debug`.
+COMMANDS: dict[str, tuple[type, ...]] = {
+    "": (SettingOptions, SearchOptions, DeviceOptions, MonitorOptions, ExportOptions, RunOptions),
+    "tune": (SettingOptions, SearchOptions, ClusterOptions, DeviceOptions, RunOptions),
+    "train": (SettingOptions, DeviceOptions, HostOptions, MonitorOptions, RunOptions),
+    "evaluate": (DeviceOptions, ExistingRunOptions),
+    "export": (ExportOptions, DeviceOptions, ExistingRunOptions),
+    "trial": (SearchOptions, DeviceOptions, ExistingRunOptions),
+    "predict": (PredictOptions,),
+    "serve": (ServeOptions,),
+}
 STORED: dict[str, Field] = {
     f.name: f for f in dataclasses.fields(Options) if "change" in f.metadata
 }
+
+
+def fields(command: str) -> list[Field]:
+    """Return the options of a command."""
+    return [f for group in (*COMMANDS[command], DebugOption) for f in dataclasses.fields(group)]
 
 
 def initial(recipe) -> dict[str, Any]:
@@ -226,10 +235,10 @@ def flag(field: Field) -> str:
     return field.metadata["typer"].get("flag") or f"--{field.name.replace('_', '-')}"
 
 
-def arguments(options: Any, *groups: type) -> list[str]:
-    """Return the command line of another process that takes these groups of options."""
+def arguments(options: Options, command: str) -> list[str]:
+    """Return the options that a command takes as the command line of another process."""
     words = []
-    for field in (f for group in groups for f in dataclasses.fields(group)):
+    for field in fields(command):
         value = getattr(options, field.name)
         if isinstance(value, bool):
             words += [flag(field)] * value

@@ -16,7 +16,7 @@ from kcatalog.recipe.commands.options import STORED, Change, Options, flag, init
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.files import disk, rundir
 from kcatalog.recipe.files.rundir import Run
-from kcatalog.recipe.search import hyperparameters
+from kcatalog.recipe.search import folds, hyperparameters, runners
 from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.recipe.training import checkpoint
 
@@ -30,13 +30,14 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
     overrides = hyperparameters.parse(settings["overrides"])
     devices.resolve(options.devices, 2 if options.hosts else 1)
     data = recipe.load(settings["data"], settings["seed"])
-    tasks.objective_of(recipe, data)  # refused before anything is written
+    tasks.objective_of(recipe, data)
     if settings["folds"] > 1:
-        from kcatalog.recipe.search import folds
-
         folds.check(data, settings["folds"])
-    run = Run(Path(), {"settings": settings})
-    with _look(recipe, run, options) as used:
+    if options.hosts:  # no device may be used before the hosts meet
+        looking = contextlib.nullcontext(devices.Devices("this host"))
+    else:
+        looking = session(recipe, settings, options)
+    with looking as used:
         space = hyperparameters.space(builder(recipe, data, used), overrides)
     hyperparameters.check_epochs(space, options.epochs or options.trial_epochs, settings["tuner"])
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
@@ -47,40 +48,17 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
 
 
 @contextlib.contextmanager
-def resume(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
-    """Reopen the run in `--run-dir`, or the newest."""
-    run = rundir.find(recipe.name, options.run_dir)
-    if run is None:
-        place = f" in {options.run_dir}" if options.run_dir else ""
-        raise RecipeError(f"There is no run of {recipe.name}{place} to resume.")
-    with reopen(recipe, run, options) as (run, data):
-        yield run, data
+def resume(recipe, options: Options, run: Run | None = None) -> Iterator[tuple[Run, Data]]:
+    """Lock an earlier run, by default that in `--run-dir` or the newest, to continue it.
 
-
-@contextlib.contextmanager
-def reopen(recipe, run: Run, options: Options) -> Iterator[tuple[Run, Data]]:
-    """Lock an earlier run and continue it with its own settings.
-
-    Options that were given must equal the stored ones, unless they may still change.
+    It keeps its settings. Options that were given must equal them, unless they may still change.
     """
+    run = run or rundir.find(recipe.name, options.run_dir)
+    if run is None:
+        raise RecipeError(f"There is no run of {_named(recipe, options)} to resume.")
     with disk.file_lock(run.path):
         run = rundir.find(recipe.name, run.path)  # read again, now that nobody else writes
-        settings = {**initial(recipe), **run.facts["settings"]}
-        changes = {Change.ANY_TIME}
-        if not run.checkpoints.exists():
-            changes.add(Change.UNTIL_TRAINING)
-        if not run.model.exists():
-            changes.add(Change.UNTIL_TRAINED)
-        for name, value in options.given().items():
-            field = STORED[name]
-            if settings[name] != value and field.metadata["change"] not in changes:
-                option = flag(field)
-                raise RecipeError(
-                    f"{run.path} was started with {option} {settings[name]}, which cannot be "
-                    f"changed to {value} now. Leave out {option}, or start a new run."
-                )
-            settings[name] = value
-        _check_epochs(run, options.epochs)
+        settings = _changed(recipe, run, options)
         _leave_room(settings, options)
         data = same_data(recipe, run, options)
         if settings != run.facts["settings"]:
@@ -94,27 +72,44 @@ def trained(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
     """Lock the run in `--run-dir`, or the newest, which must have been trained."""
     run = rundir.find(recipe.name, options.run_dir)
     if run is None or not run.model.exists():
-        place = f" in {options.run_dir}" if options.run_dir else ""
-        raise RecipeError(f"There is no trained run of {recipe.name}{place}. Run `train` first.")
+        raise RecipeError(
+            f"There is no trained run of {_named(recipe, options)}. Run `train` first."
+        )
     with disk.file_lock(run.path):
         yield run, same_data(recipe, run, options)
 
 
-def _check_epochs(run: Run, epochs: int | None) -> None:
-    """Refuse fewer epochs than the run has been trained for."""
-    done = checkpoint.epochs_done(run.checkpoints) if epochs else 0
-    if epochs and epochs < done:
+def _named(recipe, options: Options) -> str:
+    return f"{recipe.name} in {options.run_dir}" if options.run_dir else recipe.name
+
+
+def _changed(recipe, run: Run, options: Options) -> dict:
+    """Return the run's settings with the given options, or refuse what can no longer change."""
+    settings = {**initial(recipe), **run.facts["settings"]}
+    changes = {Change.ANY_TIME}
+    if not run.checkpoints.exists():
+        changes.add(Change.UNTIL_TRAINING)
+    if not run.model.exists():
+        changes.add(Change.UNTIL_TRAINED)
+    for name, value in options.given().items():
+        field = STORED[name]
+        if settings[name] != value and field.metadata["change"] not in changes:
+            raise RecipeError(
+                f"{run.path} was started with {flag(field)} {settings[name]}, which cannot be "
+                f"changed to {value} now. Leave out {flag(field)}, or start a new run."
+            )
+        settings[name] = value
+    if options.epochs and options.epochs < (done := checkpoint.epochs_done(run.checkpoints)):
         raise RecipeError(
             f"{run.path} has already been trained for {done} epochs. Use --epochs {done} or more."
         )
+    return settings
 
 
 def _leave_room(settings: dict, options: Options) -> None:
     """Leave memory for trials in processes of their own, before this one uses a device."""
     isolated = settings["isolate"] or settings["parallel"] > 1 or options.cluster is not None
     if isolated or settings["trial_memory"]:
-        from kcatalog.recipe.search import runners
-
         runners.prepare(isolated, settings["trial_memory"])
 
 
@@ -131,36 +126,31 @@ def same_data(recipe, run: Run, options: Options, folder: Path | None = None) ->
 
 
 @contextlib.contextmanager
-def session(recipe, run: Run, options: Options, hosts: int = 1) -> Iterator[devices.Devices]:
-    """Use the precision of the run on the devices that were asked for."""
-    before, precision = keras.config.dtype_policy(), run.facts["settings"]["precision"]
+def session(recipe, settings: dict, options: Options, hosts: int = 1) -> Iterator[devices.Devices]:
+    """Use the precision of a run's settings on the devices that were asked for."""
+    before = keras.config.dtype_policy()
     with devices.using(options.devices, hosts, options.model_parallel, recipe.layout) as used:
 
         @contextlib.contextmanager
         def scope():
-            keras.config.set_dtype_policy(precision)  # clearing the session resets it
+            keras.config.set_dtype_policy(settings["precision"])  # clearing the session resets it
             with used.scope():
                 yield
 
-        keras.config.set_dtype_policy(precision)
+        keras.config.set_dtype_policy(settings["precision"])
         try:
             yield replace(used, scope=scope)
         finally:
             keras.config.set_dtype_policy(before)
 
 
-def _look(recipe, run: Run, options: Options) -> contextlib.AbstractContextManager:
-    """Return the session in which the model is first built, before other hosts are met."""
-    if options.hosts is None:
-        return session(recipe, run, options)
-    devices.resolve(options.devices, hosts=2)
-    return contextlib.nullcontext(devices.Devices("this host"))
-
-
 def builder(recipe, data: Data, used: devices.Devices) -> Callable:
-    """Return the recipe's `build` as a function of the hyperparameters, on these devices."""
+    """Return the recipe's `build` on these devices, as a function of the hyperparameters.
 
-    def build(hp):
+    It also takes other data, such as those of a fold.
+    """
+
+    def build(hp, data=data):
         with used.scope():
             model = recipe.build(hp, data)
             used.prepare(model)

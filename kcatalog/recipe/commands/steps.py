@@ -14,14 +14,7 @@ from kcatalog.recipe import devices, monitoring, tasks
 from kcatalog.recipe.commands import start
 from kcatalog.recipe.commands.evaluation import evaluate
 from kcatalog.recipe.commands.exporting import export_run
-from kcatalog.recipe.commands.options import (
-    DebugOption,
-    DeviceOptions,
-    ExistingRunOptions,
-    IsolationOptions,
-    Options,
-    arguments,
-)
+from kcatalog.recipe.commands.options import Options, arguments
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.devices import Devices
 from kcatalog.recipe.devices.hosts import ALONE, Hosts, share_run
@@ -30,12 +23,12 @@ from kcatalog.recipe.feed import pipeline
 from kcatalog.recipe.files import rundir
 from kcatalog.recipe.files.rundir import Run
 from kcatalog.recipe.monitoring import profile
-from kcatalog.recipe.search import hyperparameters
+from kcatalog.recipe.search import cluster, hyperparameters, process, runners
+from kcatalog.recipe.search.trial import Training
+from kcatalog.recipe.search.tuner import Budget, Tuner
 from kcatalog.recipe.terminal import output, stopping
 from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.recipe.training.train import Plan, train
-
-TRIAL = (IsolationOptions, DeviceOptions, ExistingRunOptions)  # options of one trial's process
 
 
 class Steps:
@@ -49,7 +42,7 @@ class Steps:
         self.variants = tuple(variants.parse(options.variants))
         self.console = output.console(quiet=hosts.index > 0)
 
-    # --- commands ------------------------------------------------------------------------
+    # --- commands; the first line is their help -------------------------------------------
 
     def everything(self) -> None:
         """Tune, train, evaluate and export. With --resume, skip the steps that are done."""
@@ -59,13 +52,12 @@ class Steps:
                 self._tune(run, data, used)
             if not run.model.exists():
                 self._train(run, data, used)
-            evaluate(self.recipe, run, data, used.words, self.console)
+            self._evaluate(run, data, used)
         with stopping.resumable(run.path):
             export_run(self.recipe, run, data, self.options, self.variants, self.console)
 
     def tune(self) -> None:
-        from kcatalog.recipe.search import cluster
-
+        """Search for the best hyperparameters."""
         devices.parse(self.trial_devices)
         with (
             cluster.connected(self.options.cluster),
@@ -75,29 +67,27 @@ class Steps:
             self._tune(run, data, used)
 
     def train(self) -> None:
-        """Train in the newest run if that is tuned and not yet trained, else in a new one."""
-        with (
-            share_run(self.hosts, self._start_to_train(), self._join) as (run, data),
-            self._session(run) as used,
-        ):
+        """Train with the best hyperparameters."""
+        lead = self._start_to_train()
+        with share_run(self.hosts, lead, self._join) as (run, data), self._session(run) as used:
             self._train(run, data, used)
 
     def evaluate(self) -> None:
+        """Score the trained model on the test split."""
         trained = start.trained(self.recipe, self.options)
         with trained as (run, data), self._session(run) as used:
-            evaluate(self.recipe, run, data, used.words, self.console)
+            self._evaluate(run, data, used)
 
     def export(self) -> None:
+        """Write a SavedModel and check it in a clean process."""
         with start.trained(self.recipe, self.options) as (run, data):
             if run.read("metrics.json") is None:
                 with self._session(run) as used:
-                    evaluate(self.recipe, run, data, used.words, self.console)
+                    self._evaluate(run, data, used)
         export_run(self.recipe, run, data, self.options, self.variants, self.console)
 
     def trial(self, folder: Path) -> None:
         """Run one trial of a search that another process leads, which holds the run."""
-        from kcatalog.recipe.search import process, runners
-
         process.attend(self.options.trial_memory)
         work, on_cluster = runners.assigned(folder)
         run = rundir.find(self.recipe.name, self.options.run_dir)
@@ -110,10 +100,12 @@ class Steps:
 
     def _session(self, run: Run) -> contextlib.AbstractContextManager[Devices]:
         pipeline.tensorflow()  # before summaries import it, which would take another backend's GPU
-        return start.session(self.recipe, run, self.options, self.hosts.count)
+        settings = run.facts["settings"]
+        return start.session(self.recipe, settings, self.options, self.hosts.count)
 
     @contextlib.contextmanager
     def _start_to_train(self) -> Iterator[tuple[Run, Data]]:
+        """Lock the newest run if that is tuned and not yet trained, else a new one."""
         run = rundir.find(self.recipe.name, self.options.run_dir)
         waiting = run if run and run.tuned and not run.checkpoints.exists() else None
         with self._start(waiting) as (run, data):
@@ -134,20 +126,14 @@ class Steps:
         if self.options.resume:
             started = start.resume(self.recipe, self.options)
         elif waiting is not None:
-            started = start.reopen(self.recipe, waiting, self.options)
+            started = start.resume(self.recipe, self.options, waiting)
         else:
             started = start.begin(self.recipe, self.options)
         with started as (run, data), stopping.resumable(run.path):
             self.console.print(f"{self.recipe.name} on {data.name} in {run.path}")
             yield run, data
 
-    def _objective(self, data: Data) -> str:
-        return tasks.objective_of(self.recipe, data)
-
     def _tune(self, run: Run, data: Data, used: Devices) -> None:
-        from kcatalog.recipe.search import cluster, runners
-        from kcatalog.recipe.search.tuner import Budget, Tuner
-
         settings, build = run.facts["settings"], start.builder(self.recipe, data, used)
         space = hyperparameters.space(build, hyperparameters.parse(settings["overrides"]))
         training, memory = self._training(run, data, used), settings["trial_memory"]
@@ -158,7 +144,7 @@ class Steps:
             trial_memory=memory,
             debug=True,
         )
-        words = arguments(options, *TRIAL, DebugOption)
+        words = arguments(options, "trial")
         script = runners.Script(self.recipe.script, words, self.trial_devices, memory)
         if self.options.cluster is not None:
             runner = cluster.RayCluster(script, settings["parallel"])
@@ -171,23 +157,18 @@ class Steps:
         self.console.print(used.line)
         run.write("hyperparameters.json", tuner.search())
 
-    def _training(self, run: Run, data: Data, used: Devices):
+    def _training(self, run: Run, data: Data, used: Devices) -> Training:
         """Return how the trials of this run are trained."""
-        from kcatalog.recipe.search.trial import Training
-
-        def build(hp, data):
-            return start.builder(self.recipe, data, used)(hp)
-
         settings = run.facts["settings"]
         return Training(
-            build,
+            start.builder(self.recipe, data, used),
             data,
-            self._objective(data),
+            tasks.objective_of(self.recipe, data),
             epochs=settings["trial_epochs"],
             batch_size=self.recipe.batch_size,
             seed=settings["seed"],
             logs=run.logs,
-            folds=settings.get("folds", 1),
+            folds=settings["folds"],
         )
 
     def _train(self, run: Run, data: Data, used: Devices) -> None:
@@ -196,12 +177,20 @@ class Steps:
         hp = hyperparameters.space(build, hyperparameters.parse(settings["overrides"]), tuned)
         hyperparameters.check_epochs(hp, self.options.epochs, settings["tuner"])
         run.write("hyperparameters.json", monitoring.active(hp))
-        epochs, size = hp.values.get("epochs", settings["epochs"]), self.recipe.batch_size
-        seed, shard = settings["seed"], self.hosts.shard
-        watched = self.options.watch, self.profiled
-        plan = Plan(self._objective(data), epochs, size, seed, shard, *watched)
+        plan = Plan(
+            tasks.objective_of(self.recipe, data),
+            epochs=hp.values.get("epochs", settings["epochs"]),
+            batch_size=self.recipe.batch_size,
+            seed=settings["seed"],
+            shard=self.hosts.shard,
+            watch=self.options.watch,
+            profile=self.profiled,
+        )
         self.console.print(used.line)
         # gives layers the same names as in every trial, so that TensorBoard overlays their curves
         keras.utils.clear_session(free_memory=False)
         with used.scope():
             train(build, hp, data, plan, run, self.console)
+
+    def _evaluate(self, run: Run, data: Data, used: Devices) -> None:
+        evaluate(self.recipe, run, data, used.words, self.console)
