@@ -6,13 +6,17 @@ As a program: export the image model and serve it, in the current folder.
 import contextlib
 import http.client
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
 from kcatalog.recipe import Recipe, data, serve
 
+ROOT = Path(__file__).parents[2]
 FACTS = {
     "picture": {
         "name": "some",
@@ -82,6 +86,23 @@ def running(exported):
         finally:
             server.should_exit = True
             thread.join()
+
+
+@contextlib.contextmanager
+def process(folder: Path, stderr):
+    """Run this module as a program in a folder."""
+    with subprocess.Popen(
+        [sys.executable, __file__],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+    ) as server:
+        try:
+            yield server
+        finally:
+            server.kill()
 
 
 def ask(port: int, path: str, body=None, method=None, **headers):

@@ -2,7 +2,6 @@
 
 app        the endpoints
 requests   request bodies, read as the model's input
-metadata   the model's status and signature, in TensorFlow Serving's form
 page       the page at `/`
 """
 

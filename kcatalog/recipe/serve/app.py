@@ -6,6 +6,7 @@ import asyncio
 
 import numpy as np
 import uvicorn
+from google.protobuf import json_format
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -17,7 +18,7 @@ from starlette.routing import Route
 
 from kcatalog.recipe.export import loading
 from kcatalog.recipe.export.loading import Exported
-from kcatalog.recipe.serve import metadata, page, requests
+from kcatalog.recipe.serve import page, requests
 
 HOSTS = ["127.0.0.1", "localhost"]
 MAX_BODY = 8 * 2**20  # bytes
@@ -42,7 +43,6 @@ def server(exported: Exported, url: str) -> uvicorn.Server:
         log_level="error",
         access_log=False,
         limit_concurrency=MAX_CONNECTIONS,
-        timeout_keep_alive=5,
         timeout_graceful_shutdown=5,
         h11_max_incomplete_event_size=16 * 2**10,
     )
@@ -63,10 +63,12 @@ def app(exported: Exported, url: str) -> Starlette:
         return HTMLResponse(page.page(recipe, version, input_name, url))
 
     async def status(request: Request):
-        return JSONResponse(metadata.status(version))
+        fine = {"error_code": "OK", "error_message": ""}
+        state = {"version": version, "state": "AVAILABLE", "status": fine}
+        return JSONResponse({"model_version_status": [state]})
 
-    async def describe(request: Request):
-        return JSONResponse(metadata.describe(exported))
+    async def metadata(request: Request):
+        return JSONResponse(describe(exported))
 
     async def predict(request: Request):
         return await answer(predict_samples, await _body(request))
@@ -82,7 +84,7 @@ def app(exported: Exported, url: str) -> Starlette:
     for name in (f"/v1/models/{recipe}", f"/v1/models/{recipe}/versions/{version}"):
         routes += [
             Route(name, status),
-            Route(f"{name}/metadata", describe),
+            Route(f"{name}/metadata", metadata),
             Route(f"{name}:predict", predict, methods=["POST"]),
         ]
     made = Starlette(
@@ -92,6 +94,32 @@ def app(exported: Exported, url: str) -> Starlette:
     )
     made.router.redirect_slashes = False
     return made
+
+
+def describe(exported: Exported) -> dict:
+    """Return the model's signature in TensorFlow Serving's form, and what is known of the data."""
+    signature = {
+        "inputs": {exported.answer.input.name: _tensor(exported.answer.input)},
+        "outputs": {name: _tensor(spec) for name, spec in exported.answer.outputs.items()},
+        "method_name": "tensorflow/serving/predict",
+    }
+    name, version = exported.recipe.name, exported.folder.name
+    return {
+        "model_spec": {"name": name, "signature_name": "", "version": version},
+        "metadata": {
+            "signature_def": {"signature_def": {"serving_default": signature}},
+            "data": exported.info.to_record(),
+        },
+    }
+
+
+def _tensor(spec) -> dict:
+    """Return a tensor's type and shape; the size of an open axis is -1."""
+    dtype = json_format.MessageToDict(spec.experimental_as_proto())["dtype"]
+    sizes = [-1 if size is None else size for size in spec.shape.as_list()]
+    dim = [{"size": str(size), "name": ""} for size in sizes]
+    shape = {"dim": dim, "unknown_rank": False}
+    return {"dtype": dtype, "tensor_shape": shape, "name": spec.name}
 
 
 def predict_samples(exported: Exported, body: bytes) -> dict:

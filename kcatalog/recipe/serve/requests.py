@@ -14,7 +14,6 @@ from kcatalog.recipe.terminal.errors import RecipeError
 
 MAX_SAMPLES = 256
 MAX_CHARACTERS = 1024  # of a text
-FORMS = 'The body must be a JSON object with either "instances" or "inputs".'
 
 
 def suffix(content_type: str, input_name: str) -> str:
@@ -46,9 +45,15 @@ def read_json(body: bytes, spec) -> tuple[np.ndarray, bool]:
             one. TensorFlow Serving also takes {name: ...} for each sample and for the inputs.
         spec: the `tf.TensorSpec` of the model's input; its first axis is the batch.
     """
-    request = _parse(body)
-    if [*request.keys() - {"signature_name"}] not in (["instances"], ["inputs"]):
-        raise HTTPException(400, FORMS)
+    try:
+        request = json.loads(body)
+    except (ValueError, RecursionError) as e:
+        raise HTTPException(400, f"The body cannot be read as JSON: {e}.") from e
+    forms = request.keys() - {"signature_name"} if isinstance(request, dict) else set()
+    if forms not in ({"instances"}, {"inputs"}):
+        raise HTTPException(
+            400, 'The body must be a JSON object with either "instances" or "inputs".'
+        )
     if request.get("signature_name", "serving_default") != "serving_default":
         raise HTTPException(400, "This server has the signature serving_default only.")
     by_row = "instances" in request
@@ -64,16 +69,6 @@ def read_json(body: bytes, spec) -> tuple[np.ndarray, bool]:
             400, f"A sample must have the shape {wanted}. Received: {list(x.shape[1:])}."
         )
     return x, by_row
-
-
-def _parse(body: bytes) -> dict:
-    try:
-        request = json.loads(body)
-    except (ValueError, RecursionError) as e:
-        raise HTTPException(400, f"The body cannot be read as JSON: {e}.") from e
-    if not isinstance(request, dict):
-        raise HTTPException(400, FORMS)
-    return request
 
 
 def _unnamed(value, name: str):
