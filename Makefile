@@ -40,6 +40,7 @@ test-oldest: $(OLDEST)/installed  ## what takes seconds, on the oldest versions 
 	KERAS_BACKEND=$(BACKEND) $(PYTEST) -m "not slow and not soak"
 
 $(OLDEST)/installed: pyproject.toml constraints-oldest.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "the oldest versions are for Python 3.11; this is " + sys.version.split()[0] + ". Set PYTHON=python3.11")'
 	$(PYTHON) -m venv --clear $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt -e '.[dev,jax,recipes]'
 	@touch $@

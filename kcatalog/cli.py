@@ -217,7 +217,3 @@ def doctor():
     from kcatalog.doctor import report
 
     report(console)
-
-
-if __name__ == "__main__":
-    main()

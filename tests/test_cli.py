@@ -74,7 +74,8 @@ def test_wrong_words_get_one_sentence(run, args, message):
 
 
 def test_misspelt_name_ends_with_code_2_and_no_traceback():
-    done = subprocess.run([COMMAND, "show", "Squeeze"], capture_output=True, text=True)
+    command = [sys.executable, "-m", "kcatalog", "show", "Squeeze"]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("Error: There is no part called 'Squeeze'.")
     assert "Traceback" not in done.stderr

@@ -63,7 +63,7 @@ class GeneralizedMeanPooling2D(keras.layers.Layer):
         start = keras.initializers.Constant(self.p)
         # differs from the paper: p is kept from falling below the average's 1
         self._p = self.add_weight(
-            (), start, trainable=self.learnable, constraint=_at_least_one, autocast=False, name="p"
+            (), start, trainable=self.learnable, constraint=_AtLeastOne(), autocast=False, name="p"
         )
 
     def call(self, x):
@@ -80,5 +80,6 @@ class GeneralizedMeanPooling2D(keras.layers.Layer):
         return (batch, 1, 1, channels) if self.keepdims else (batch, channels)
 
 
-def _at_least_one(p):
-    return ops.maximum(p, 1.0)
+class _AtLeastOne(keras.constraints.Constraint):  # Keras 3.13 takes no function here
+    def __call__(self, w):
+        return ops.maximum(w, 1.0)
