@@ -52,7 +52,7 @@ JOBS = {
     "speech_lstm": Job(30, "val_accuracy", 0.92, 240),
     "text_gru": Job(3, "val_loss", 1.6, 3072, higher=False),
     "embedding_triplet": Job(20, "val_recall_at_1", 0.98, 1200),
-    "forecast_gru": Job(8, "val_loss", 125.0, 2304, higher=False),
+    "forecast_gru": Job(8, "val_loss", 125.0, 1952, higher=False),
 }
 
 

@@ -22,8 +22,8 @@ from keras import layers, ops
 
 BATCH_SIZE, EPOCHS, PIECE = 32, 12, 12
 
-# data: windows of raw history, a season and a week more; and the day that came next
-source = Series(default="taylor", horizon=48, window=336)
+# data: windows of raw history, a season and two weeks more; and the day that came next
+source = Series(default="taylor", horizon=48, window=672)
 
 
 def build(hp, data):

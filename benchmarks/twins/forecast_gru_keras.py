@@ -13,7 +13,7 @@ from pmdarima.datasets import load_taylor
 import kcatalog
 
 keras.utils.set_random_seed(0)
-SEASON, HISTORY, HORIZON = 336, 672, 48
+SEASON, HISTORY, HORIZON = 336, 1008, 48
 demand = load_taylor(as_series=False).astype("float32")
 windows = np.lib.stride_tricks.sliding_window_view(demand[:-672], HISTORY + HORIZON)
 train, validation = windows[: len(windows) - 336], windows[-336 + HORIZON - 1 :]

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 torch.manual_seed(0)
-SEASON, HISTORY, HORIZON = 336, 672, 48
+SEASON, HISTORY, HORIZON = 336, 1008, 48
 demand = torch.from_numpy(load_taylor(as_series=False).astype("float32"))
 windows = demand[:-672].unfold(0, HISTORY + HORIZON, 1)
 train, validation = windows[: len(windows) - 336], windows[-336 + HORIZON - 1 :]
@@ -25,7 +25,7 @@ class Network(nn.Module):
     def __init__(self):
         super().__init__()
         self.gru = nn.GRU(12, 32, batch_first=True)
-        self.head = nn.Linear(336 + 32, 3 * HORIZON)
+        self.head = nn.Linear(HISTORY - SEASON + 32, 3 * HORIZON)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 

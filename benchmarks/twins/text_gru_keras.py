@@ -31,7 +31,7 @@ characters = keras.Input((None,), dtype="int32")
 z = layers.Embedding(len(alphabet), 64, embeddings_initializer="glorot_uniform")(characters)
 z = kcatalog.layers.VariationalDropout(0.1)(layers.GRU(256, return_sequences=True)(z))
 model = keras.Model(characters, layers.Dense(len(alphabet))(z))
-rate = keras.optimizers.schedules.ExponentialDecay(5e-3, len(x) // 32, 2 / 3)
+rate = keras.optimizers.schedules.ExponentialDecay(5e-3, len(x) // 32, 0.8)
 model.compile(
     keras.optimizers.Adam(rate, clipnorm=1.0),
     keras.losses.SparseCategoricalCrossentropy(from_logits=True),

@@ -53,7 +53,7 @@ def loss(x, y):
 
 model = Network()
 optimizer = torch.optim.Adam(model.parameters(), 5e-3)
-rate = torch.optim.lr_scheduler.ExponentialLR(optimizer, (2 / 3) ** (1 / (len(x) // 32)))
+rate = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.8 ** (1 / (len(x) // 32)))
 best = float("inf")
 tell(step="begin")
 for _ in range(int(sys.argv[1])):
