@@ -66,6 +66,13 @@ def test_of_long_series_windows_are_left_out():
     assert len(y) == len(x)
 
 
+def test_a_short_series_gets_shorter_windows():
+    season = np.tile(np.sin(np.arange(24) / 24 * 2 * np.pi), 50)  # 1,200 numbers
+    for window, left in ((672, 336), (336, 336), (10_000, 312)):
+        data = Series(window=window, season=24)._data("short", season)
+        assert data.input_shape == (24 + left,)
+
+
 # --- season -------------------------------------------------------------------------------
 
 

@@ -38,7 +38,8 @@ class Series(Source):
     Args:
         default: the series used without `--data`.
         horizon: steps to forecast at a time.
-        window: steps of history that the model sees, on top of one season.
+        window: steps of history that the model sees, on top of one season; halved, down to the
+            horizon, until a short series holds enough windows.
         season: steps after which a series of your own repeats. None finds it.
         column: which column of a CSV file; None where just one holds numbers. `--data
             file.csv:column` says it on the command line.
@@ -94,12 +95,15 @@ class Series(Source):
         test, validation = len(values) // 6, len(values) // 12
         known = len(values) - test
         season = season or self.season or find_season(values[: known - validation])
-        history = season + self.window
-        needed = max(12 * self.horizon, 2 * (history + self.horizon))
+        window = self.window
+        while len(values) < self._needed(season + window) and window >= 2 * self.horizon:
+            window //= 2
+        history = season + window
+        needed = self._needed(history)
         if len(values) < needed:
             raise RecipeError(
                 f"{name} must hold {needed} numbers at least: windows of {history} (a season of "
-                f"{season} steps and {self.window} more) to forecast {self.horizon} steps from. "
+                f"{season} steps and {window} more) to forecast {self.horizon} steps from. "
                 f"Received: {len(values)}. Give a longer series, or lower `window` or `horizon`."
             )
         spans = {
@@ -110,6 +114,9 @@ class Series(Source):
         parts = {k: windows(values, history, self.horizon, *span) for k, span in spans.items()}
         details = SeriesDetails(season, every(test, self.horizon), column)
         return Data(name, "forecast", "history", **parts, classes=(), details=details)
+
+    def _needed(self, history: int) -> int:
+        return max(12 * self.horizon, 2 * (history + self.horizon))
 
 
 def windows(values: np.ndarray, history: int, horizon: int, first: int, end: int) -> Arrays:
