@@ -18,7 +18,9 @@ PARTS = {
 }
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n == "SoftClipping" else n for n in PARTS]
+)
 def test_a_part_as_described_passes_its_checks(name, tmp_path):
     file = tmp_path / f"{name.lower()}.py"
     file.write_text(PARTS[name], encoding="utf-8")

@@ -1,6 +1,7 @@
 """House rules that can be read from the source: files, tests, exports, layering, style."""
 
 import ast
+import functools
 import inspect
 import re
 from pathlib import Path
@@ -46,6 +47,7 @@ def relative(path):
     return path.relative_to(PACKAGE).as_posix()
 
 
+@functools.cache
 def tree(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 
