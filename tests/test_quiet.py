@@ -1,4 +1,4 @@
-"""Of the libraries' start, only warnings and errors stand on the terminal.
+"""Only warnings and errors of the libraries' start stand on the terminal.
 
 `test_user_journey.py` and `recipe/test_whole_way.py` show that nothing does when all is well.
 """

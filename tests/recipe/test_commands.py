@@ -62,18 +62,15 @@ def test_an_unforeseen_error_is_a_sentence_too(call):
     assert done.err == "RuntimeError: a bug (--debug shows the traceback)\n"
 
 
-def test_help_names_the_recipe_and_each_step(call):
+def test_help_names_each_step_and_keeps_the_lines_of_examples(call, monkeypatch):
+    monkeypatch.setattr(tiny, "__doc__", "About.\n\nFor example:\n\n    one\n    another\n")
     done = call("--help")
     assert done.code == 0
-    assert "A recipe small enough for tests" in done.out
-    for step in ("tune", "train", "evaluate", "export", "predict"):
-        assert step in done.out
+    assert "For example:\n\n      one\n      another\n" in done.out
+    for step in ("tune", "train", "evaluate", "export", "predict", "serve"):
+        assert f"\n  {step} " in done.out
+    assert "\n  trial " not in done.out
     assert "--set" in call("train", "--help").out
-
-
-def test_help_keeps_the_lines_of_examples(call, monkeypatch):
-    monkeypatch.setattr(tiny, "__doc__", "About.\n\nFor example:\n\n    one\n    another\n")
-    assert "For example:\n\n      one\n      another\n" in call("--help").out
 
 
 def test_a_run_directory_of_another_recipe(call):
@@ -99,28 +96,22 @@ def test_a_new_run_never_touches_an_old_one(call):
     assert "is not an empty directory" in refused.err
 
 
-def test_a_run_directory_that_holds_something_else(call, tmp_path):
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "cat.jpg").touch()
-    done = call("train", "--run-dir", "photos")
-    assert done.code == 2
-    assert "photos is not a run directory: it has no run.json." in done.err
-    assert [f.name for f in (tmp_path / "photos").iterdir()] == ["cat.jpg"]
-
-
 @pytest.mark.parametrize("step", [(), ("tune",), ("train",)])
-def test_a_run_directory_that_is_a_file(call, tmp_path, step):
+def test_a_path_that_cannot_be_a_run_directory(call, tmp_path, step):
     class Unread(tiny.Clouds):
         def load(self, name, seed):
             raise AssertionError("data were loaded")
 
-    (tmp_path / "README.md").touch()
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").touch()
     recipe = dataclasses.replace(tiny.recipe, source=Unread())
-    done = call(*step, "--run-dir", "README.md", recipe=recipe)
-    assert done.code == 2
-    assert len(done.err.strip().splitlines()) == 1
-    assert "directory" in done.err
-    assert "README.md is not " in done.err
+    for path in ("photos", "photos/cat.jpg"):
+        done = call(*step, "--run-dir", path, recipe=recipe)
+        assert done.code == 2
+        assert len(done.err.strip().splitlines()) == 1
+        assert f"{path} is not " in done.err
+        assert "directory" in done.err
+    assert [f.name for f in tmp_path.rglob("*")] == ["photos", "cat.jpg"]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}"])
