@@ -51,7 +51,7 @@ def baseline(data):
 
 
 recipe = Recipe(
-    "tiny_embedding", Clouds(), build, baseline, epochs=3, trials=2, trial_epochs=2, batch_size=8
+    "tiny_embedding", Clouds(), build, baseline, epochs=3, trials=1, trial_epochs=1, batch_size=8
 )
 
 
@@ -102,14 +102,8 @@ def source():
 def test_known_sets_have_the_task():
     digits, vowels = source().load(), source().load("vowels")
     assert (digits.name, digits.task, digits.input_name) == ("digits", "embedding", "image")
-    assert (vowels.name, vowels.task, vowels.input_name) == (
-        "japanese_vowels", "embedding", "frames"
-    )  # fmt: skip
-    assert [len(part[0]) for part in (vowels.train, vowels.validation, vowels.test)] == [
-        243,
-        27,
-        370,
-    ]
+    known = vowels.name, vowels.task, vowels.input_name
+    assert known == ("japanese_vowels", "embedding", "frames")
 
 
 @pytest.mark.parametrize("kind", ["image", "waveform"])
@@ -124,11 +118,8 @@ def test_a_folder_of_either_kind(tmp_path, kind):
                 wavfile.write(tmp_path / name / f"{i}.wav", 1000, tone)
     data = source().load(tmp_path)
     assert (data.task, data.input_name, data.classes) == ("embedding", kind, ("a", "b"))
-    suffix = "png" if kind == "image" else "wav"
-    assert source().read([tmp_path / "a" / f"0.{suffix}"], data.info).shape == (
-        1,
-        *data.input_shape,
-    )
+    (file,) = (tmp_path / "a").glob("0.*")
+    assert source().read([file], data.info).shape == (1, *data.input_shape)
 
 
 def test_a_class_needs_two_samples_to_train_with(tmp_path):
@@ -160,26 +151,28 @@ def test_batches_are_balanced_and_the_same_in_a_resumed_run():
 
 def fitted(loss, epochs, start=0, weights=None):
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
-    model.compile(keras.optimizers.SGD(0.1), loss)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.1), loss, jit_compile=False)
     if weights:
         model.set_weights(weights)
-    x, y = Clouds().load().train
+    settings = {"batch_size": 32, "shuffle": False, "verbose": 0}
     model.fit(
-        x, y, batch_size=32, initial_epoch=start, epochs=epochs, shuffle=False, verbose=0,
+        *Clouds().load().train,
+        initial_epoch=start,
+        epochs=epochs,
         callbacks=loss_switch.callbacks(model),
-    )  # fmt: skip
+        **settings,
+    )
     return model.get_weights()
 
 
-def test_one_loss_after_the_other():
-    first, then = (lambda: kcatalog.losses.TripletSemiHard(0.4)), kcatalog.losses.TripletHard
-    apart = fitted(then(), 4, 2, fitted(first(), 2))
-    together = fitted(loss_switch.SwitchedLoss(first(), then(), epochs=2), 4)
+@pytest.mark.parametrize("start", [0, 3], ids=["from the beginning", "resumed"])
+def test_one_loss_after_the_other(start):
+    first, then = keras.losses.MeanSquaredError, keras.losses.MeanAbsoluteError
+    before = None if start else fitted(first(), 2)
+    apart = fitted(then(), 4, max(start, 2), before)
+    together = fitted(loss_switch.SwitchedLoss(first(), then(), epochs=2), 4, start)
     for a, b in zip(apart, together, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
-    resumed = fitted(loss_switch.SwitchedLoss(first(), then(), epochs=2), 4, 3, together)
-    for a, b in zip(fitted(then(), 4, 3, together), resumed, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
@@ -197,12 +190,12 @@ def test_a_loss_that_warms_up_is_saved_with_both():
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """The tiny recipe, trained and evaluated; where TensorFlow is at hand, exported."""
+    """The tiny recipe, tuned, trained and evaluated; where TensorFlow is at hand, exported."""
     folder, before = tmp_path_factory.mktemp("embedding"), os.getcwd()
     os.chdir(folder)
     try:
         step = "export" if keras.backend.backend() == "tensorflow" else "evaluate"
-        for arguments in (["train"], [step]):
+        for arguments in (["tune", "--set", "samples_per_class=5"], ["train"], [step]):
             assert cli.run(recipe, [*arguments, "--debug"]) == 0
     finally:
         os.chdir(before)
@@ -219,6 +212,7 @@ def test_run_is_judged_by_nearest_neighbours(run):
     }  # fmt: skip
     training = json.loads((run / "training.json").read_text())
     assert {"val_margin", "val_map_at_r", "val_recall_at_1"} <= set(training["history"][0])
+    assert json.loads((run / "hyperparameters.json").read_text())["samples_per_class"] == 5
 
 
 @pytest.mark.slow
@@ -248,13 +242,6 @@ def test_the_objective_of_a_task_knows_its_direction():
     for stated in (None, "val_margin", "val_recall_at_1", "val_map_at_r"):
         assert tasks.objective_of(SimpleNamespace(objective=stated), data).higher
     assert not tasks.objective_of(SimpleNamespace(objective="val_loss"), data).higher
-
-
-@pytest.mark.slow
-def test_tuning(call):
-    done = call("tune", "--set", "samples_per_class=5", recipe=recipe)
-    assert done.code == 0, done.err
-    assert "(2 of 2): val_margin" in done.out
 
 
 # --- the projector ----------------------------------------------------------------------
@@ -304,13 +291,8 @@ def test_projector_serves_what_was_embedded(run, board):
     for i in (0, 13, 31):
         center = picture[i // columns * edge + edge // 2, i % columns * edge + edge // 2]
         assert center.tolist() == tiny.picture(data.test[0][i])[8, 8].tolist()
-
-
-@pytest.mark.slow
-def test_projector_moves_with_its_folder(run):
-    """Its configuration names no place of the machine it was written on."""
     config = (run / "logs" / "test" / "projector_config.pbtxt").read_text()
-    assert str(run.parents[2]) not in config
+    assert str(run) not in config  # it moves with its folder
 
 
 def test_projector_shows_a_part_of_large_sets(tmp_path, monkeypatch):
