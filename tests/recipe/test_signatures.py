@@ -9,7 +9,8 @@ import pytest
 from kcatalog.recipe import tasks
 from kcatalog.recipe.data.images import read_image
 from kcatalog.recipe.export import reduced, signatures
-from kcatalog.recipe.export.stepwise import AFTER, Stepwise
+from kcatalog.recipe.export.check_export import AFTER
+from kcatalog.recipe.export.stepwise import Stepwise
 from kcatalog.recipe.tasks.classification import softmax
 from tests.recipe import tiny
 
@@ -34,7 +35,7 @@ def load(folder):
         outputs = loaded.signatures[signature](**{k: tf.constant(v) for k, v in inputs.items()})
         return {k: v.numpy() for k, v in outputs.items()}
 
-    ask.model = loaded
+    ask.model, ask.folder = loaded, folder
     return ask
 
 
@@ -60,15 +61,14 @@ def encoded(picture, kind="PNG"):
     return stream.getvalue()
 
 
-def test_names(images):
-    want = {"serving_default", "scores", "top_classes", "classify", "serving_bytes"}
-    assert set(images.model.signatures) == want
-
-
-def test_all_signatures_agree(images):
+def test_all_signatures_agree(images, image_model):
     import tensorflow as tf
 
+    want = {"serving_default", "scores", "top_classes", "classify", "serving_bytes"}
+    assert set(images.model.signatures) == want
     whole = images(image=PICTURES)
+    np.testing.assert_allclose(whole["scores"], image_model(PICTURES), atol=1e-4)
+    np.testing.assert_allclose(whole["probabilities"], softmax(whole["scores"]), atol=1e-6)
     order = np.argsort(-whole["probabilities"], axis=1)[:, :5]
     names = np.array([c.encode() for c in CLASSES], object)
     assert (whole["label"] == names[order[:, 0]]).all()
@@ -166,7 +166,7 @@ def test_texts_to_labels(tmp_path):
     model = keras.Model(inputs, keras.layers.Dense(2)(lookup(inputs)))
     model.layers[-1].set_weights([np.array([[0, 0], [1, 0], [0, 1.0]]), np.zeros(2)])
     info = tiny.info("classification", "text", classes=["praise", "blame"])
-    for name, context in (("plain", {}), ("small", {"weights": reduced.float16(model)})):
+    for name, context in (("plain", {}), ("small", {"weights": reduced.weights(model, "float16")})):
         signatures.write(model, tasks.named(info.task), info, tmp_path / name, **context)
         ask = load(tmp_path / name)
         assert ask(text=["so bad", "very good"])["label"].tolist() == [b"blame", b"praise"]
@@ -181,27 +181,29 @@ def text_model():
     return keras.Model(inputs, keras.layers.Dense(4)(x))
 
 
-def test_texts_can_be_read_on_from_a_state(text_model, tmp_path):
+def test_texts_can_be_read_at_once_and_on_from_a_state(text_model, tmp_path):
     signatures.write(
         text_model, tasks.named(TEXT.task), TEXT, tmp_path / "model", stepwise=Stepwise(text_model)
     )
     ask = load(tmp_path / "model")
+    answers = ask(text=["abc", "a", "", "abcabcabca", "bé", b"b\xff"])["probabilities"]
+    for text, p in zip(["abc", "a", "\n", "abcabcabca", "bé", "b\ufffd"], answers, strict=True):
+        codes = np.array([[ord(c) for c in text]], "int32")
+        live = softmax(np.array(text_model(codes))[0, -1])
+        np.testing.assert_allclose(p, live, atol=1e-6, err_msg=text)
     zeros = {f"lstm_state{i}": np.zeros((3, 6), "float32") for i in range(2)}
     begun = ask("step", text=["abca", "b", ""], **zeros)
     states = {name: begun[AFTER + name] for name in zeros}
     gone_on = ask("step", text=["c", "ca", "a"], **states)
-    np.testing.assert_allclose(
-        begun["probabilities"], ask(text=["abca", "b", "\n"])["probabilities"], atol=1e-6
-    )
-    np.testing.assert_allclose(
-        gone_on["probabilities"], ask(text=["abcac", "bca", "\na"])["probabilities"], atol=1e-6
-    )
+    for got, texts in ((begun, ["abca", "b", "\n"]), (gone_on, ["abcac", "bca", "\na"])):
+        want = ask(text=texts)["probabilities"]
+        np.testing.assert_allclose(got["probabilities"], want, atol=1e-6)
 
 
 @pytest.mark.parametrize(("kind", "room", "error"), [("float16", 2, 2**-11), ("int8", 4, 1 / 254)])
-def test_smaller_weights(image_model, tmp_path, kind, room, error):
+def test_smaller_weights(image_model, images, tmp_path, kind, room, error):
     """Kernels take a half or a quarter of the room, and are off by half a unit at most."""
-    weights = getattr(reduced, kind)(image_model)
+    weights = reduced.weights(image_model, kind)
     before = [np.array(w) for w in image_model.get_weights()]
     with weights():
         inside = [np.array(v.value) for v in image_model.variables]
@@ -209,16 +211,16 @@ def test_smaller_weights(image_model, tmp_path, kind, room, error):
         top = np.max(np.abs(a), axis=tuple(range(a.ndim - 1)), keepdims=True)
         assert (np.abs(a - b) <= (1 + 1e-3) * error * top).all()
         assert a.ndim >= 2 or (a == b).all()
-    for name, context in (("plain", {}), ("small", {"weights": weights})):
-        signatures.write(image_model, tasks.named(IMAGES.task), IMAGES, tmp_path / name, **context)
+    task, folders = tasks.named(IMAGES.task), (images.folder, tmp_path / "model")
+    signatures.write(image_model, task, IMAGES, folders[1], weights=weights)
     sizes = [
-        (tmp_path / name / "variables" / "variables.data-00000-of-00001").stat().st_size
-        for name in ("plain", "small")
+        (folder / "variables" / "variables.data-00000-of-00001").stat().st_size
+        for folder in folders
     ]
     kernels = sum(a.nbytes for a in before if a.ndim >= 2)
     assert sizes[0] - sizes[1] == pytest.approx(kernels * (1 - 1 / room), rel=0.2)
     assert sizes[0] < 1.2 * sum(a.nbytes for a in before) + 2000  # no weight is there twice
-    plain, small = (load(tmp_path / n)(image=PICTURES)["scores"] for n in ("plain", "small"))
+    plain, small = (ask(image=PICTURES)["scores"] for ask in (images, load(folders[1])))
     assert 0 < np.abs(plain - small).max() < 0.05 * np.abs(plain).max()
 
 
@@ -231,6 +233,13 @@ def test_arrays_and_graphs_name_outputs_alike():
         for key in want:
             np.testing.assert_allclose(named[key], want[key], atol=1e-6)
         np.testing.assert_array_equal(task.outputs(want), outputs)
+
+
+def test_text_requests_and_answers_match():
+    codes, logits = np.array([[97, 98, 99], [99, 10, 97]], "int32"), RNG.normal(size=(2, 3, 4))
+    assert tasks.NextCharacter().request(codes).tolist() == ["abc", "c\na"]
+    answer = tasks.NextCharacter().expected(logits)["probabilities"]
+    np.testing.assert_allclose(answer, softmax(logits[:, -1]), atol=1e-6)
 
 
 def test_scores_of_probabilities_are_those_of_the_logits():

@@ -7,7 +7,7 @@ import pytest
 import kcatalog
 from kcatalog.recipe.export.stepwise import AFTER, Refused, Stepwise
 
-CODES = np.random.default_rng(0).integers(0, 4, (3, 7)).astype("int32")
+CODES = np.random.default_rng(0).integers(0, 4, (3, 5)).astype("int32")
 
 
 def text_model(*layers):
@@ -29,21 +29,16 @@ def inner():
 
 
 MODELS = {
-    "GRU": lambda: [recurrent(keras.layers.GRU)],
-    "GRU, the older kind": lambda: [recurrent(keras.layers.GRU, reset_after=False)],
-    "LSTM": lambda: [recurrent(keras.layers.LSTM)],
-    "LayerNormLSTM": lambda: [recurrent(kcatalog.layers.LayerNormLSTM)],
-    "RNN of a cell": lambda: [keras.layers.RNN(keras.layers.LSTMCell(3), return_sequences=True)],
-    "RNN of cells": lambda: [
-        keras.layers.RNN([keras.layers.GRUCell(3), keras.layers.LSTMCell(2)], return_sequences=True)
-    ],
     "two, and dropout": lambda: [
         recurrent(keras.layers.LSTM),
         kcatalog.layers.VariationalDropout(0.5),
         recurrent(keras.layers.GRU, units=3),
     ],
-    "within a model within it": lambda: [inner()],
-    "within a sequence within it": lambda: [keras.Sequential([recurrent(keras.layers.GRU)])],
+    "LayerNormLSTM": lambda: [recurrent(kcatalog.layers.LayerNormLSTM)],
+    "RNN of cells": lambda: [
+        keras.layers.RNN([keras.layers.GRUCell(3), keras.layers.LSTMCell(2)], return_sequences=True)
+    ],
+    "within models": lambda: [inner(), keras.Sequential([recurrent(keras.layers.GRU)])],
 }
 
 
@@ -56,7 +51,7 @@ def test_one_by_one_is_the_whole(name):
     model = text_model(*MODELS[name]())
     whole, stepwise = numpy(model(CODES, training=False)), Stepwise(model)
     states = stepwise.zeros(3)
-    for step in range(7):
+    for step in range(5):
         outputs, after = stepwise(CODES[:, step : step + 1], states)
         np.testing.assert_allclose(numpy(outputs)[:, 0], whole[:, step], atol=1e-5)
         states = {name: after[AFTER + name] for name in stepwise.states}
@@ -74,9 +69,9 @@ def test_states_have_names_and_shapes():
 def test_padding_leaves_the_state_alone():
     model = text_model(recurrent(keras.layers.LSTM))
     stepwise = Stepwise(model)
-    mask = np.arange(7) < np.array([7, 2, 4])[:, None]
+    mask = np.arange(5) < np.array([7, 2, 4])[:, None]
     _, after = stepwise(CODES, stepwise.zeros(3), mask)
-    for row, length in enumerate((7, 2, 4)):
+    for row, length in enumerate((5, 2, 4)):
         _, alone = stepwise(CODES[row : row + 1, :length], stepwise.zeros(1))
         for name in after:
             np.testing.assert_allclose(numpy(after[name])[row], numpy(alone[name])[0], atol=1e-6)
@@ -105,6 +100,5 @@ def test_a_layer_that_looks_back_further_is_found_by_its_answers():
 def test_a_layer_used_twice():
     shared = recurrent(keras.layers.GRU, units=5)
     model = text_model(shared, shared)
-    with pytest.raises(Refused) as error:
+    with pytest.raises(Refused, match="is used twice"):
         Stepwise(model).check(model, CODES, 1e-4)
-    assert str(error.value) == f"{shared.name} is used twice, so its state is ambiguous"

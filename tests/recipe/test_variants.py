@@ -1,6 +1,7 @@
 """Smaller forms and other formats: each is checked, or left out with a reason."""
 
 import dataclasses
+import io
 import json
 import shutil
 import subprocess
@@ -9,64 +10,71 @@ import sys
 import keras
 import numpy as np
 import pytest
+from rich.console import Console
 
-from kcatalog.recipe import export, tasks
+from kcatalog.recipe import export
+from kcatalog.recipe.commands import exporting
+from kcatalog.recipe.commands.options import Options
 from kcatalog.recipe.data import Data
+from kcatalog.recipe.data.files import draw
 from kcatalog.recipe.export import check_export, converted, tf_serving, variants
-from kcatalog.recipe.export.numeric import Original
-from kcatalog.recipe.export.runtimes import CheckFailed, Runtimes
+from kcatalog.recipe.export.check_export import CheckFailed, Runtimes
+from kcatalog.recipe.export.original import Original
 from kcatalog.recipe.export.stepwise import Refused
+from kcatalog.recipe.files import rundir
+from kcatalog.recipe.tasks.classification import softmax
 from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe import tiny
-from tests.recipe.conftest import start
 
-CLASSES = list("abc")
+CLASSES = tuple("abc")
 RNG = np.random.default_rng(0)
 
 
-# --- any backend ---------------------------------------------------------------------------
+# --- a whole export ------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def all_variants(whole_way, tmp_path_factory):
-    """`python tiny.py export --variants all` of the model that this backend trained."""
-    folder = tmp_path_factory.mktemp("variants")
-    shutil.copytree(whole_way.folder / "runs", folder / "runs")
-    done = start("export", "--variants", "all", folder=folder)
-    assert done.code == 0, done.err
-    return done
-
-
-def manifest(done):
-    return json.loads((done.folder / "saved_models/tiny/1/manifest.json").read_text())
+@pytest.fixture(scope="module")
+def all_variants(whole_way, one_process, tmp_path_factory):
+    """Return the folder of the tiny model's export in all variants, its manifest, and what is
+    printed."""
+    folder, printed = tmp_path_factory.mktemp("variants"), io.StringIO()
+    shutil.copytree(whole_way.run, folder / "run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run, data = rundir.find("tiny", folder / "run"), tiny.recipe.source.load(None, 0)
+        wanted, console = tuple(variants.VARIANTS), Console(file=printed, width=100)
+        exporting.export_run(tiny.recipe, run, data, Options(), wanted, console)
+    folder = folder / "saved_models" / "tiny" / "1"
+    return folder, json.loads((folder / "manifest.json").read_text()), printed.getvalue()
 
 
 @pytest.mark.slow
+@pytest.mark.tensorflow
 def test_each_variant_is_there_and_described(all_variants):
-    written = manifest(all_variants)
+    folder, written, printed = all_variants
     assert list(written["variants"]) == list(variants.VARIANTS)
     live = written["metrics"]["test"]
     for name, row in written["variants"].items():
         assert "refused" not in row, row
-        file = all_variants.folder / "saved_models/tiny/1" / row["file"]
-        assert row["size_bytes"] == variants.size(file) > 0
+        assert row["size_bytes"] == variants.size(folder / row["file"]) > 0
         assert row["compared_samples"] == row["scored_samples"] == 32
         assert 0 <= row["largest_difference"] < (0.5 if "int8" in name else 2e-3)
         assert row["score"] == pytest.approx(live, abs=0.1)
         assert row["latency_ms"]["single"] > 0
         assert ("batch_32" in row["latency_ms"]) == (row["format"] != "LiteRT")
-        assert name in all_variants.out
+        assert name in printed
     assert written["variants"]["onnx"]["opset"] == converted.OPSET
     assert written["plain"]["score"] == pytest.approx(live)
-    assert "(the live model)" in all_variants.out
+    assert "(the live model)" in printed
 
 
 @pytest.mark.slow
+@pytest.mark.tensorflow
 def test_warm_up_requests_are_read_and_run(all_variants):
     import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2
 
-    folder, written = all_variants.folder / "saved_models/tiny/1", manifest(all_variants)
+    folder, written, _ = all_variants
     model, asked = tf.saved_model.load(str(folder)), []
     for record in tf.data.TFRecordDataset(str(folder / tf_serving.WARM_UP)):
         log = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log
@@ -81,10 +89,11 @@ def test_warm_up_requests_are_read_and_run(all_variants):
 
 
 @pytest.mark.slow
+@pytest.mark.tensorflow
 def test_onnx_knows_its_classes(all_variants):
     import onnxruntime
 
-    file = all_variants.folder / "saved_models/tiny/1/variants/float32.onnx"
+    file = all_variants[0] / "variants" / "float32.onnx"
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     properties = session.get_modelmeta().custom_metadata_map
     assert json.loads(properties["classes"]) == ["left", "right"]
@@ -95,7 +104,7 @@ def test_onnx_knows_its_classes(all_variants):
 
 @pytest.mark.parametrize(
     ("asked", "said"),
-    [("tflite", "Received: 'tflite'"), ("onx", "Did you mean 'onnx'?"), ("int8,,onnx", "''")],
+    [("onx", "Received: 'onx'. Did you mean 'onnx'?"), ("int8,,onnx", "Received: ''")],
 )
 def test_names_that_do_not_exist(call, asked, said):
     done = call("export", "--variants", asked)
@@ -111,89 +120,26 @@ def test_packages_that_are_not_installed(monkeypatch):
         variants.parse("onnx")
 
 
-# --- what is left out, and why -------------------------------------------------------------
+# --- the check -----------------------------------------------------------------------------
 
 
-class Check:
-    """A check that every file passes."""
+@pytest.mark.parametrize("answered", [8, 40])
+def test_answers_are_matched_with_the_live_models_and_with_labels(tmp_path, answered):
+    """The live model has answered some samples from all over the test part; those are first."""
+    x, y = np.arange(40.0, dtype="float32")[:, None], np.repeat([0, 1], 20).astype("int32")
+    data = Data("n", "classification", "number", (x, y), (x, y), (x, y), ("few", "many"))
 
-    def row(self, runtimes, runtime, file):
-        return {"score": 1.0, "latency_ms": {"single": 1.0}, "largest_difference": 0.0}
+    def scores(x):
+        return np.concatenate([np.full_like(x, 19.5), x], axis=1)  # right by the number alone
 
-
-def test_one_that_is_refused_leaves_the_others_alone(tmp_path):
-    def refused(file):
-        file.write_bytes(b"half")
-        raise Refused("there is no such operation")
-
-    makers = {"int8": lambda file: file.mkdir() or {}, "onnx": refused}
-    with Runtimes() as runtimes:
-        rows = variants.write(["int8", "onnx"], makers, tmp_path / "variants", Check(), runtimes)
-    assert rows["onnx"]["refused"] == "there is no such operation"
-    assert rows["int8"]["score"] == 1.0
-    assert [f.name for f in (tmp_path / "variants").iterdir()] == ["int8"]
-
-
-def test_what_litert_cannot_prepare_is_said_in_our_words(tmp_path):
-    def broken(file):
-        raise RuntimeError("failed to create XNNPACK runtimefailed to create XNNPACK runtime")
-
-    rows = variants.write(["litert_int8"], {"litert_int8": broken}, tmp_path, Check(), None)
-    assert rows["litert_int8"]["refused"] == (
-        "LiteRT's default delegate, XNNPACK, cannot prepare it (tensorflow issue 77293)"
-    )
-
-
-def test_what_litert_cannot_convert_is_said_without_its_names(tmp_path):
-    def broken(file):
-        raise ValueError('<unknown>:0: error: loc(fused["A:", "b"])): \'tf.A\' op is odd.\nnote')
-
-    rows = variants.write(["litert"], {"litert": broken}, tmp_path, Check(), None)
-    assert rows["litert"]["refused"] == "ValueError: 'tf.A' op is odd"
-
-
-class OpError(Exception):
-    """An error of TensorFlow's, which is no OSError."""
-
-
-@pytest.mark.parametrize("kind", [OSError, OpError, CheckFailed])
-def test_a_full_disk_is_not_a_refusal(tmp_path, kind):
-    def full(file):
-        raise kind("variables/variables.data: No space left on device")
-
-    with pytest.raises(kind, match="No space"):
-        variants.write(["int8"], {"int8": full}, tmp_path / "variants", Check(), None)
-
-
-@pytest.mark.tensorflow
-def test_full_int8_takes_its_ranges_from_all_classes():
-    """Samples stand in the order of their classes."""
-    samples = np.arange(1000, dtype="float32")[:, None]
-    original = Original(None, tasks.Classification(), tiny.info(), samples, stepwise=False)
-    model = keras.Sequential([keras.Input((1,), name="x"), keras.layers.Dense(1)])
-    drawn = [x["x"].item() for x in converted._representative(original, model)]
-    assert len(set(drawn)) == converted.CALIBRATION
-    assert np.histogram(drawn, 4, (0, 1000))[0].min() > 30
-    assert drawn == [x["x"].item() for x in converted._representative(original, model)]
-
-
-@pytest.mark.tensorflow
-def test_full_int8_reads_windows_from_everywhere_in_a_text():
-    codes = np.arange(1000, dtype="int32").reshape(50, 20)
-    original = Original(None, tasks.NextCharacter(), tiny.info(), codes, stepwise=True)
-
-    def count(x):
-        return {"next_state": x["state"] + 1}
-
-    count.inputs = [keras.Input((), name="character"), keras.Input((3,), name="state")]
-    read = list(converted._representative(original, count))
-    assert len(read) == converted.TEXTS * 20
-    first, last = read[: converted.TEXTS], read[-converted.TEXTS :]
-    assert len({x["character"].item() for x in first}) == converted.TEXTS
-    for begins, ends in zip(first, last, strict=True):
-        assert ends["character"].item() == begins["character"].item() + 19
-        assert begins["state"].tolist() == [[0, 0, 0]]
-        assert ends["state"].tolist() == [[19, 19, 19]]
+    some = x[draw(len(x), answered)]
+    np.savez(tmp_path / "samples.npz", request=some, scores=scores(some))
+    check = variants.Check(Original(None, data), tmp_path / "samples.npz", None)
+    asked = check.asked()
+    request, want = asked["request"], asked["scores"]
+    np.testing.assert_array_equal(np.sort(request[:, 0]), x[:, 0])
+    np.testing.assert_array_equal(scores(request)[: len(want)], want)
+    assert check.scored({"scores": scores(request)}) == {"score": 1.0, "scored_samples": 40}
 
 
 def test_a_process_that_dies_costs_one_job(tmp_path):
@@ -207,80 +153,157 @@ def test_a_process_that_dies_costs_one_job(tmp_path):
             runtimes.check("onnx", model=tmp_path / "no.onnx", samples=tmp_path / "no.npz")
 
 
-@pytest.mark.parametrize("runtime", ["litert", "onnx"])
-def test_light_runtimes_do_without_tensorflow(runtime):
+@pytest.mark.parametrize(
+    ("runtime", "blocked"), [("tensorflow", "keras"), ("litert", "tensorflow"), ("onnx", "keras")]
+)
+def test_a_runtime_is_checked_without_what_its_users_need_not_have(runtime, blocked):
     program = (
         "import runpy, sys\n"
         f"sys.argv[1:] = [{runtime!r}]\n"
         f"runpy.run_path({check_export.__file__!r}, run_name='__main__')\n"
-        "import tensorflow\n"
+        "for name in ('keras', 'kcatalog'):\n"
+        "    assert not any(m == name and sys.modules[m] for m in sys.modules)\n"
+        "    assert not any(m.startswith(name + '.') for m in sys.modules)\n"
+        f"import {blocked}\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", program],
-        input="",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "ModuleNotFoundError: import of tensorflow halted" in done.stderr
+    command = [sys.executable, "-P", "-c", program]
+    done = subprocess.run(command, input="", capture_output=True, text=True, check=False)
+    assert f"ModuleNotFoundError: import of {blocked} halted" in done.stderr
+
+
+# --- what is left out, and why -------------------------------------------------------------
+
+
+class Passed:
+    """A check that every file passes."""
+
+    def row(self, runtime, file):
+        return {"score": 1.0, "latency_ms": {"single": 1.0}, "largest_difference": 0.0}
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Write variants by functions of the file instead of their own."""
+
+    def write(**writers):
+        for name, writer in writers.items():
+            variant = variants.VARIANTS[name]
+            made = dataclasses.replace(
+                variant.format, write=lambda _, file, kind, writer=writer: writer(file) or {}
+            )
+            replaced = dataclasses.replace(variant, format=made)
+            monkeypatch.setitem(variants.VARIANTS, name, replaced)
+        return variants.write(tuple(writers), None, tmp_path / "variants", Passed())
+
+    return write
+
+
+def failing(error):
+    def write(file):
+        file.write_bytes(b"half")
+        raise error
+
+    return write
+
+
+def test_one_that_is_refused_leaves_the_others_alone(write, tmp_path):
+    refused = failing(Refused("there is no such operation"))
+    rows = write(float16=lambda file: file.mkdir(), onnx=refused)
+    assert rows["onnx"]["refused"] == "there is no such operation"
+    assert rows["float16"]["score"] == 1.0
+    assert [f.name for f in (tmp_path / "variants").iterdir()] == ["float16"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            RuntimeError("failed to create XNNPACK runtimefailed to create XNNPACK runtime"),
+            "LiteRT's default delegate, XNNPACK, cannot prepare it (tensorflow issue 77293)",
+        ),
+        (
+            ValueError('<unknown>:0: error: loc(fused["A:", "b"])): \'tf.A\' op is odd.\nnote'),
+            "ValueError: 'tf.A' op is odd",
+        ),
+    ],
+)
+def test_what_litert_cannot_do_is_said_in_a_sentence(write, error, said):
+    assert write(litert=failing(error))["litert"]["refused"] == said
+
+
+class OpError(Exception):
+    """An error of TensorFlow's, which is no OSError."""
+
+
+@pytest.mark.parametrize("kind", [OSError, OpError, CheckFailed])
+def test_a_full_disk_is_not_a_refusal(write, kind):
+    with pytest.raises(kind, match="No space"):
+        write(litert=failing(kind("variables/variables.data: No space left on device")))
 
 
 # --- LiteRT and ONNX of models that are not made of dense layers ---------------------------
 
 
-def converted_from(layers, shape, tmp_path, length=None):
-    inputs = keras.Input(shape, name="frames")
-    x = inputs
+def original(layers, shape, tmp_path, length=None, dtype="float32"):
+    inputs = x = keras.Input(shape, name="frames")
     for layer in layers:
         x = layer(x)
     keras.Model(inputs, keras.layers.Dense(3)(x)).save(tmp_path / "model.keras")
-    shape = [n or length for n in shape]
-    info = tiny.info("classification", "frames", shape, CLASSES)
-    samples = RNG.normal(size=(20, *shape)).astype("float32")
-    return Original(tmp_path / "model.keras", tasks.Classification(), info, samples, stepwise=False)
+    x = (5 * RNG.random((20, *(n or length for n in shape)))).astype(dtype)
+    part = x, np.arange(20, dtype="int32") % 3
+    data = Data("some", "classification", "frames", part, part, part, CLASSES)
+    return Original(tmp_path / "model.keras", data)
 
 
-def compare(original, file, runtime, tmp_path):
-    live = keras.saving.load_model(original.file)(original.samples, training=False)
-    want = original.task.expected(np.array(live))
-    np.savez(tmp_path / "samples.npz", request=original.samples, **want)
-    with Runtimes() as runtimes:
-        return runtimes.check(runtime, model=file, samples=tmp_path / "samples.npz")
+def compare(original, file, runtimes, runtime, tmp_path):
+    samples, _ = original.data.test
+    live = np.array(keras.saving.load_model(original.file)(samples, training=False))
+    np.savez(tmp_path / "samples.npz", request=samples, **original.task.expected(live))
+    return runtimes.check(runtime, model=file, samples=tmp_path / "samples.npz")
 
 
-@pytest.mark.tensorflow
-def test_samples_of_another_type_than_the_models(tmp_path):
-    original = converted_from([keras.layers.Flatten()], (4, 2), tmp_path)
-    samples = RNG.integers(0, 256, (20, 4, 2)).astype("uint8")
-    original = dataclasses.replace(original, samples=samples)
-    converted.onnx(original, tmp_path / "a.onnx")
-    found = compare(original, tmp_path / "a.onnx", "onnx", tmp_path)
-    assert found["largest_difference"] < 1e-4
-    assert found["inputs"] == {"frames": ["tensor(uint8)", [None, 4, 2]]}
-
-
-def recurrent(tmp_path):
-    lstm = keras.layers.Bidirectional(keras.layers.LSTM(4))
-    return converted_from([keras.layers.Masking(), lstm], (None, 2), tmp_path, length=5)
+def bidirectional():
+    return [keras.layers.Masking(), keras.layers.Bidirectional(keras.layers.LSTM(4))]
 
 
 @pytest.mark.tensorflow
-def test_onnx_takes_any_length(tmp_path):
-    original = recurrent(tmp_path)
-    converted.onnx(original, tmp_path / "a.onnx")
-    found = compare(original, tmp_path / "a.onnx", "onnx", tmp_path)
+@pytest.mark.parametrize(
+    ("layers", "shape", "dtype", "taken"),
+    [
+        (lambda: [keras.layers.Flatten()], (4, 2), "uint8", ["tensor(uint8)", [None, 4, 2]]),
+        (bidirectional, (None, 2), "float32", ["tensor(float)", [None, None, 2]]),
+        (
+            lambda: [
+                keras.layers.Normalization(mean=[1.0, 2.0], variance=[4.0, 9.0]),
+                keras.layers.GaussianNoise(1.0),
+                keras.layers.Reshape((4, 4, 2)),
+                keras.layers.RandomTranslation(0.3, 0.3),
+                keras.layers.Flatten(),
+            ],
+            (16, 2),
+            "float32",
+            ["tensor(float)", [None, 16, 2]],
+        ),
+    ],
+    ids=["of another type than the model's", "any length", "augmentation and constants"],
+)
+def test_onnx(layers, shape, dtype, taken, one_process, tmp_path):
+    some = original(layers(), shape, tmp_path, length=5, dtype=dtype)
+    converted.onnx(some, tmp_path / "a.onnx")
+    found = compare(some, tmp_path / "a.onnx", one_process, "onnx", tmp_path)
     assert found["largest_difference"] < 1e-5
-    assert found["inputs"] == {"frames": ["tensor(float)", [None, None, 2]]}
+    assert found["inputs"] == {"frames": taken}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", converted.LITERT)
+@pytest.mark.parametrize("kind", ["dynamic_int8", "int8"])
 @pytest.mark.tensorflow
-def test_litert_takes_one_sample_of_one_length(tmp_path, kind):
-    original = recurrent(tmp_path)
-    converted.litert(original, tmp_path / "a.tflite", kind)
-    found = compare(original, tmp_path / "a.tflite", "litert", tmp_path)
-    assert found["largest_difference"] < (0.1 if "int8" in kind else 1e-3)
+def test_litert_takes_one_sample_of_one_length(one_process, tmp_path, kind):
+    """Full int8 is unrolled, the others have a loop."""
+    some = original(bidirectional(), (None, 2), tmp_path, length=5)
+    converted.litert(some, tmp_path / "a.tflite", kind)
+    found = compare(some, tmp_path / "a.tflite", one_process, "litert", tmp_path)
+    assert found["largest_difference"] < 0.1
     assert found["inputs"] == {"frames": ["float32", [1, 5, 2]]}
 
 
@@ -290,37 +313,58 @@ def test_a_spectrogram_has_no_onnx(tmp_path):
         keras.layers.MelSpectrogram(fft_length=32, sequence_stride=16, num_mel_bins=4),
         keras.layers.Flatten(),
     ]
-    original = converted_from(layers, (64,), tmp_path)
     with pytest.raises(Refused, match=r"ONNX has no operation .*RFFT.*, which the model needs"):
-        converted.onnx(original, tmp_path / "a.onnx")
-
-
-@pytest.mark.tensorflow
-def test_augmentation_and_constants_are_not_for_onnx(tmp_path):
-    layers = [
-        keras.layers.Normalization(mean=[1.0, 2.0], variance=[4.0, 9.0]),
-        keras.layers.GaussianNoise(1.0),
-        keras.layers.Reshape((4, 4, 2)),
-        keras.layers.RandomTranslation(0.3, 0.3),
-        keras.layers.Flatten(),
-    ]
-    original = converted_from(layers, (16, 2), tmp_path)
-    converted.onnx(original, tmp_path / "a.onnx")
-    found = compare(original, tmp_path / "a.onnx", "onnx", tmp_path)
-    assert found["largest_difference"] < 1e-5
+        converted.onnx(original(layers, (64,), tmp_path), tmp_path / "a.onnx")
 
 
 @pytest.mark.tensorflow
 def test_too_long_for_full_int8(tmp_path):
-    original = converted_from([keras.layers.GRU(2)], (None, 2), tmp_path, length=300)
+    some = original([keras.layers.GRU(2)], (None, 2), tmp_path, length=300)
     with pytest.raises(Refused, match="up to 256 steps; these have 300"):
-        converted.litert(original, tmp_path / "a.tflite", "litert_int8")
+        converted.litert(some, tmp_path / "a.tflite", "int8")
+
+
+@pytest.mark.tensorflow
+def test_full_int8_takes_its_ranges_from_all_classes():
+    """Samples stand in the order of their classes."""
+    x, y = np.arange(1000, dtype="float32")[:, None], np.arange(1000, dtype="int32") // 500
+    data = Data("n", "classification", "x", (x, y), (x, y), (x, y), ("few", "many"))
+    model = keras.Sequential([keras.Input((1,), name="x"), keras.layers.Dense(1)])
+    drawn = [x["x"].item() for x in converted._representative(Original(None, data), model)]
+    assert len(set(drawn)) == converted.CALIBRATION
+    assert np.histogram(drawn, 4, (0, 1000))[0].min() > 30
+    assert drawn == [x["x"].item() for x in converted._representative(Original(None, data), model)]
+
+
+def text(codes):
+    part = codes, codes % 4
+    return Data("abc", "next-character", "characters", part, part, part, tuple("\nabc"))
+
+
+@pytest.mark.tensorflow
+def test_full_int8_reads_windows_from_everywhere_in_a_text():
+    codes = np.arange(1000, dtype="int32").reshape(50, 20)
+
+    def count(x):
+        return {"next_state": x["state"] + 1}
+
+    count.inputs = [keras.Input((), name="character"), keras.Input((3,), name="state")]
+    read = list(converted._representative(Original(None, text(codes)), count))
+    assert len(read) == converted.TEXTS * 20
+    first, last = read[: converted.TEXTS], read[-converted.TEXTS :]
+    assert len({x["character"].item() for x in first}) == converted.TEXTS
+    for begins, ends in zip(first, last, strict=True):
+        assert ends["character"].item() == begins["character"].item() + 19
+        assert begins["state"].tolist() == [[0, 0, 0]]
+        assert ends["state"].tolist() == [[19, 19, 19]]
 
 
 @pytest.mark.slow
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_a_text_model_goes_step_by_step_in_each_format(tmp_path, monkeypatch, bidirectional):
+def test_a_text_model_goes_step_by_step_in_each_format(
+    tmp_path, monkeypatch, one_process, bidirectional
+):
     """All of its variants carry the state, and are scored by every character of the test part."""
     monkeypatch.chdir(tmp_path)
     inputs = keras.Input((None,), dtype="int32", name="characters")
@@ -329,23 +373,21 @@ def test_a_text_model_goes_step_by_step_in_each_format(tmp_path, monkeypatch, bi
     layer = keras.layers.Bidirectional(layer) if bidirectional else layer
     model = keras.Model(inputs, keras.layers.Dense(4)(layer(keras.layers.Embedding(4, 8)(ids))))
     model.save("model.keras")
-    x, y = 97 + RNG.integers(0, 3, (6, 40)).astype("int32"), RNG.integers(0, 4, (6, 40))
-    data = Data("abc", "next-character", "characters", (x, y), (x, y), (x, y), tuple("\nabc"))
-    outputs = model.predict(x, verbose=0)
-    task = tasks.NextCharacter()
-    np.savez("samples.npz", request=task.request(x), **task.expected(outputs))
-    names = ("int8", "litert", "litert_int8", "onnx")
-    manifest = {"tolerance": 1e-4, "data": data.info.to_record()}
-    job = export.Job(
-        "abc", tmp_path / "model.keras", tmp_path / "samples.npz", manifest, task, data, names
-    )
-    written = json.loads((export.export(job) / "manifest.json").read_text())
+    data = text(97 + RNG.integers(0, 3, (6, 40)).astype("int32"))
+    (x, y), run = data.test, Original(tmp_path / "model.keras", data)
+    outputs = np.array(model(x))
+    np.savez("samples.npz", request=run.task.request(x), **run.task.expected(outputs))
+    names = ("int8", "onnx") if bidirectional else ("int8", "litert", "litert_int8", "onnx")
+    manifest = {"tolerance": 1e-4}
+    samples = tmp_path / "samples.npz"
+    folder = export.export("abc", run.file, samples, data, manifest, names)
+    written = json.loads((folder / "manifest.json").read_text())
     if bidirectional:
         assert "is bidirectional" in written["no_step"]
         assert written["variants"]["int8"]["score"] is None
         assert "step by step" in written["variants"]["onnx"]["refused"]
         return
-    live = float(np.mean(-np.log2(np.take_along_axis(probabilities(outputs), y[..., None], -1))))
+    live = float(np.mean(-np.log2(np.take_along_axis(softmax(outputs), y[..., None], -1))))
     assert written["plain"]["largest_difference"] < 1e-5
     for name in names:
         row = written["variants"][name]
@@ -353,8 +395,3 @@ def test_a_text_model_goes_step_by_step_in_each_format(tmp_path, monkeypatch, bi
         assert row["scored_samples"] == 6
         assert "gru_state0" in row["inputs"]
         assert "next_gru_state0" in row["outputs"]
-
-
-def probabilities(logits):
-    e = np.exp(logits)
-    return e / e.sum(-1, keepdims=True)

@@ -10,7 +10,7 @@ import sys
 import keras
 from rich.console import Console
 
-from kcatalog.recipe import export, tasks
+from kcatalog.recipe import export
 from kcatalog.recipe.commands.options import Options, arguments
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.export import variants
@@ -38,9 +38,7 @@ def export_run(
         "hyperparameters": run.read("hyperparameters.json"),
         "parts": run.read("training.json")["parts"],
     }
-    task = tasks.of(data)
-    job = export.Job(recipe.name, run.model, run.samples, manifest, task, data, wanted)
-    folder = export.export(job)
+    folder = export.export(recipe.name, run.model, run.samples, data, manifest, wanted)
     written = rundir.read_json(folder / "manifest.json")
     difference = written["largest_difference"]
     console.print(

@@ -1,8 +1,8 @@
-"""Program that runs an exported model as its users would and compares it with the live model.
+"""Check of exported models in processes that have a runtime and nothing of ours.
 
-It is started in a process of its own with the name of a runtime: "tensorflow", "litert" or "onnx".
-Keras and kcatalog cannot be imported in it, nor TensorFlow by the other two runtimes, so an
-export that depends on any of them fails the check.
+`Runtimes` starts this module as a program with the name of a runtime: "tensorflow", "litert" or
+"onnx". Keras and kcatalog cannot be imported in it, nor TensorFlow by the other two runtimes, so
+an export that depends on any of them fails the check.
 
 The program reads jobs from standard input, one JSON object per line, and writes one object for each
 to standard output: the result of `check_export`, or {"error": text}. A job has:
@@ -12,20 +12,84 @@ to standard output: the result of `check_export`, or {"error": text}. A job has:
     signature   the signature to call (default: "serving_default")
     states      names and shapes of the states, if the samples are read step by step
     outputs     an .npz file to write all outputs to (optional)
-
-or, for TensorFlow, `model` and `warm_up`, a file of warm-up requests to run.
+    warm_up     a file of TensorFlow Serving's warm-up requests to run (optional)
 """
 
+from __future__ import annotations
+
+import contextlib
 import json
+import os
 import statistics
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
 BLOCKED = ("keras", "tf_keras", "kcatalog")
 BATCH, TIMED_BATCH = 100, 32
 AFTER = "next_"  # prefix of the states in the outputs
+
+
+class CheckFailed(Exception):  # noqa: N818 - the caller decides whether it is an error
+    """Reason why a check could not be completed."""
+
+
+class Runtimes(contextlib.AbstractContextManager):
+    """Processes by runtime. Each starts when it is first needed and ends with the `with` block."""
+
+    def __init__(self):
+        self.running: dict[str, subprocess.Popen] = {}
+
+    def start(self, runtime: str) -> subprocess.Popen:
+        """Return the process of a runtime. Started early, it imports while the caller works."""
+        if runtime not in self.running:
+            self.running[runtime] = subprocess.Popen(  # noqa: S603 - this program
+                [sys.executable, "-P", __file__, runtime],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
+            )
+        return self.running[runtime]
+
+    def check(self, runtime: str, **job) -> dict:
+        """Run a job of `check_export` and return its result.
+
+        Raises:
+            CheckFailed: the job raised an error or ended its process. The next job of this
+                runtime gets a new process.
+        """
+        job = {k: str(v.resolve()) if isinstance(v, Path) else v for k, v in job.items()}
+        process = self.start(runtime)
+        try:
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()
+            answer = json.loads(process.stdout.readline())
+        except (OSError, ValueError) as e:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=0.2)  # for the exit code of a process that crashed
+            _end(self.running.pop(runtime))
+            raise CheckFailed(f"the checking process ended with code {process.returncode}") from e
+        if "error" in answer:
+            raise CheckFailed(answer["error"])
+        return answer
+
+    def __exit__(self, *_) -> None:
+        for process in self.running.values():
+            _end(process)
+
+
+def _end(process: subprocess.Popen) -> None:
+    process.kill()
+    with contextlib.suppress(BrokenPipeError), process:  # unread input is lost
+        pass
+
+
+# --- the program ---------------------------------------------------------------------------
 
 
 def main(runtime: str) -> None:
@@ -35,8 +99,7 @@ def main(runtime: str) -> None:
     load = {"tensorflow": saved_model, "litert": litert, "onnx": onnx}[runtime]()
     for line in sys.stdin:
         try:
-            job = json.loads(line)
-            answer = replay(**job) if "warm_up" in job else check_export(load, job)
+            answer = check_export(load, json.loads(line))
         except Exception as e:  # each runtime has errors of its own
             answer = {"error": f"{type(e).__name__}: {e}"}
         print(json.dumps(answer), flush=True)
@@ -47,30 +110,30 @@ def check_export(load, job: dict) -> dict:
     call, tensors = load(job["model"], job.get("signature", "serving_default"))
     with np.load(job["samples"]) as file:
         want = dict(file)
-    request, states = want.pop("request"), job.get("states")
+    request = want.pop("request")
     fixed = all(shape[0] == 1 for _, shape in tensors["inputs"].values())
-    if states:
-        predict = _step(call, states, text="text" in tensors["inputs"])
-        got = _in_batches(lambda x: _sequence(predict, x), request, 1 if fixed else BATCH)
-        last, timed = {name: values[:, -1] for name, values in got.items()}, request[:, 0]
+    if states := job.get("states"):
+        predict, timed = _reader(call, states, text="text" in tensors["inputs"]), request[:, :1]
     else:
         (name,) = tensors["inputs"]
-
-        def predict(x):
-            return call(**{name: x})
-
-        last = got = _in_batches(predict, request, 1 if fixed else BATCH)
-        timed = request
+        predict, timed = lambda x: call(**{name: x}), request
+    batch = 1 if fixed else BATCH
+    parts = [predict(request[i : i + batch]) for i in range(0, len(request), batch)]
+    got = {name: np.concatenate([part[name] for part in parts]) for name in want}
     if "outputs" in job:
-        np.savez(job["outputs"], **{name: got[name] for name in want})
+        np.savez(job["outputs"], **got)
+    last = {name: values[:, -1] for name, values in got.items()} if states else got
     sizes = {"single": 1} if fixed else {"single": 1, f"batch_{TIMED_BATCH}": TIMED_BATCH}
     batches = {name: np.resize(timed, (size, *timed.shape[1:])) for name, size in sizes.items()}
-    return {
+    answer = {
         "largest_difference": difference(want, last),
         "compared_samples": min(len(request), len(next(iter(want.values())))),
         "latency_ms": {name: _milliseconds(predict, x) for name, x in batches.items()},
         **tensors,
     }
+    if "warm_up" in job:
+        answer["warm_up_requests"] = replay(call.model, job["warm_up"])
+    return answer
 
 
 def difference(want: dict, got: dict) -> float:
@@ -90,24 +153,33 @@ def difference(want: dict, got: dict) -> float:
     return largest
 
 
+def numpy_function(model, signature: str):
+    """Return a SavedModel's signature as a function from arrays to arrays."""
+    import tensorflow as tf
+
+    function = model.signatures[signature]
+
+    def call(**inputs) -> dict[str, np.ndarray]:
+        tensors = {k: tf.constant(v) for k, v in inputs.items()}
+        return {k: v.numpy() for k, v in function(**tensors).items()}
+
+    call.model = model  # TensorFlow frees a model once only its functions are referenced
+    call.inputs = function.structured_input_signature[1]
+    call.outputs = function.structured_outputs
+    return call
+
+
 def saved_model():
     import tensorflow as tf
 
-    def described(signature):
-        sides = signature.structured_input_signature[1], signature.structured_outputs
-        return _described(sides, lambda t: (t.dtype.name, t.shape))
-
     def load(folder, name):
         model = tf.saved_model.load(folder)
-        signature = model.signatures[name]
-
-        def call(**inputs):
-            tensors = {k: tf.constant(v) for k, v in inputs.items()}
-            return {k: v.numpy() for k, v in signature(**tensors).items()}
-
-        call.model = model  # TensorFlow frees a model once only its functions are referenced
-        every = {n: described(s) for n, s in model.signatures.items()}
-        return call, {"signatures": every, **every[name]}
+        calls = {n: numpy_function(model, n) for n in model.signatures}
+        every = {
+            n: _described((c.inputs, c.outputs), lambda t: (t.dtype.name, t.shape))
+            for n, c in calls.items()
+        }
+        return calls[name], {"signatures": every, **every[name]}
 
     return load
 
@@ -148,28 +220,20 @@ def _described(sides, about) -> dict:
     return {"inputs": inputs, "outputs": outputs}
 
 
-def _in_batches(call, request, size: int) -> dict:
-    parts = [call(request[i : i + size]) for i in range(0, len(request), size)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def _reader(call, states: dict, text: bool):
+    """Return a function from codes (batch, steps) to the probabilities after each character."""
 
+    def read(codes):
+        last = {n: np.zeros((len(codes), *shape), "float32") for n, shape in states.items()}
+        each = []
+        for column in codes.T:
+            x = {"text": [chr(c) for c in column]} if text else {"character": column}
+            outputs = call(**x, **last)
+            last = {n: outputs[AFTER + n] for n in states}
+            each.append(outputs["probabilities"])
+        return {"probabilities": np.stack(each, axis=1)}
 
-def _step(call, states: dict, text: bool):
-    """Return a function from characters and the previous outputs to the next outputs."""
-
-    def step(codes, last=None):
-        x = {"text": [chr(c) for c in codes]} if text else {"character": codes}
-        zeros = {n: np.zeros((len(codes), *shape), "float32") for n, shape in states.items()}
-        return call(**x, **({n: last[AFTER + n] for n in states} if last else zeros))
-
-    return step
-
-
-def _sequence(step, codes) -> dict:
-    """Return the probabilities after each character."""
-    answers = [None]
-    for column in codes.T:
-        answers.append(step(column, answers[-1]))
-    return {"probabilities": np.stack([a["probabilities"] for a in answers[1:]], axis=1)}
+    return read
 
 
 def _milliseconds(call, x, seconds: float = 0.5, most: int = 100) -> float:
@@ -181,18 +245,18 @@ def _milliseconds(call, x, seconds: float = 0.5, most: int = 100) -> float:
     return round(1000 * statistics.median(np.diff(ends)), 4)
 
 
-def replay(model: str, warm_up: str) -> dict:
+def replay(model, warm_up: str) -> int:
     """Run every warm-up request as TensorFlow Serving would, and count them."""
     import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2
 
-    loaded, count = tf.saved_model.load(model), 0
+    count = 0
     for record in tf.data.TFRecordDataset(warm_up):
         asked = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
         inputs = {n: tf.constant(tf.make_ndarray(t)) for n, t in asked.inputs.items()}
-        loaded.signatures[asked.model_spec.signature_name](**inputs)
+        model.signatures[asked.model_spec.signature_name](**inputs)
         count += 1
-    return {"warm_up_requests": count}
+    return count
 
 
 if __name__ == "__main__":

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kcatalog.recipe import export, tasks
+from kcatalog.recipe import tasks
 from kcatalog.recipe.data import DataInfo
-from kcatalog.recipe.export.stepwise import AFTER
+from kcatalog.recipe.export import versions
+from kcatalog.recipe.export.check_export import AFTER, numpy_function
 from kcatalog.recipe.files.rundir import read_json
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -71,34 +72,30 @@ def rows(outputs: dict) -> list[dict]:
 
 def find(recipe, version: int | None = None) -> Exported:
     """Return an exported version of a recipe, by default the newest."""
-    folder = export.newest(recipe.name)
-    if folder is None:
+    folder = versions.of(recipe.name)
+    found = versions.numbers(folder)
+    if not found:
         raise RecipeError(f"There is no exported {recipe.name} yet. Run `export` first.")
-    if version is not None:
-        folder = folder.with_name(str(version))
-        if not folder.is_dir():
-            there = sorted(int(d.name) for d in folder.parent.iterdir() if d.name.isdigit())
-            raise RecipeError(
-                f"--version must be an exported version of {recipe.name}: "
-                f"{', '.join(map(str, there))}. Received: {version}."
-            )
-    return Exported(recipe, folder, _info(folder / "manifest.json", recipe.source.Details))
-
-
-def _info(manifest: Path, details: type) -> DataInfo:
-    """Read a manifest's facts about the data."""
-    record = read_json(manifest, "Export again.").get("data")
+    if version not in (None, *found):
+        raise RecipeError(
+            f"--version must be an exported version of {recipe.name}: "
+            f"{', '.join(map(str, found))}. Received: {version}."
+        )
+    folder = folder / str(found[-1] if version is None else version)
+    record = read_json(folder / "manifest.json", "Export again.").get("data")
     try:
-        return DataInfo.from_record(record, details)
+        return Exported(recipe, folder, DataInfo.from_record(record, recipe.source.Details))
     except TypeError as e:  # no object, or not all of it
-        raise RecipeError(f"{manifest} is damaged: it must describe the data. Export again.") from e
+        raise RecipeError(
+            f"{folder / 'manifest.json'} is damaged: it must describe the data. Export again."
+        ) from e
 
 
 def load(folder: Path):
     """Return the exported model as a function from arrays to arrays.
 
     Its attributes `input` and `outputs` are the tensors' specifications. `step` is the function
-    of the signature of that name, or None.
+    of the signature of that name, with its states at the `beginning` of a text, or None.
     """
     import tensorflow as tf
 
@@ -106,60 +103,32 @@ def load(folder: Path):
         model = tf.saved_model.load(str(folder))
     except (OSError, tf.errors.OpError) as e:
         raise RecipeError(f"{folder} is damaged: {e}. Export again.") from e
-
-    def function(signature):
-        def answer(**inputs) -> dict[str, np.ndarray]:
-            tensors = {k: tf.constant(v) for k, v in inputs.items()}
-            return {k: v.numpy() for k, v in signature(**tensors).items()}
-
-        return answer
-
-    signature, step = model.signatures["serving_default"], model.signatures.get("step")
-    answer = function(signature)
-    answer.model = model  # TensorFlow frees a model once only its functions are referenced
-    (answer.input,) = signature.structured_input_signature[1].values()
-    answer.outputs, answer.step = signature.structured_outputs, None
-    if step is not None:
-        answer.step = function(step)
-        taken = step.structured_input_signature[1]
+    answer = numpy_function(model, "serving_default")
+    (answer.input,) = answer.inputs.values()
+    answer.step = numpy_function(model, "step") if "step" in model.signatures else None
+    if answer.step:
         answer.step.beginning = {
             name: np.zeros((1, *spec.shape[1:]), spec.dtype.as_numpy_dtype)
-            for name, spec in taken.items()
+            for name, spec in answer.step.inputs.items()
             if name != answer.input.name
         }
     return answer
 
 
 def generate(answer, prompt: str, length: int, classes: Sequence[str], seed: int) -> str:
-    """Return `length` characters, each drawn from the model's probabilities."""
-    rng, read_on, written = np.random.default_rng(seed), _reader(answer), ""
-    for _ in range(length):
-        p = read_on(written[-1] if written else prompt).astype("float64")
-        written += classes[rng.choice(len(classes), p=p / p.sum())]
-    return written
-
-
-def _reader(answer) -> Callable[[str], np.ndarray]:
-    """Return a function that reads the next piece of a text and predicts the next character.
+    """Return `length` characters, each drawn from the model's probabilities.
 
     A model with a `step` signature reads each character once. Any other model reads the last
     `CONTEXT` characters each time.
     """
-    if (step := getattr(answer, "step", None)) is None:
-        text = ""
-
-        def read_on(piece):
-            nonlocal text
-            text = (text + piece)[-CONTEXT:]
-            return answer(text=[text])["probabilities"][0]
-
-        return read_on
-    states = step.beginning
-
-    def read_on(piece):
-        nonlocal states
-        outputs = step(text=[piece], **states)
-        states = {name: outputs[AFTER + name] for name in states}
-        return outputs["probabilities"][0]
-
-    return read_on
+    rng, written = np.random.default_rng(seed), ""
+    states = answer.step.beginning if answer.step else None
+    for _ in range(length):
+        if states is None:
+            outputs = answer(text=[(prompt + written)[-CONTEXT:]])
+        else:
+            outputs = answer.step(text=[written[-1:] or prompt], **states)
+            states = {name: outputs[AFTER + name] for name in states}
+        p = outputs["probabilities"][0].astype("float64")
+        written += classes[rng.choice(len(classes), p=p / p.sum())]
+    return written

@@ -12,40 +12,33 @@ from collections.abc import Callable, Iterator
 import keras
 
 
-def float16(model: keras.Model) -> Callable:
-    """Return a context in which the model uses kernels that are stored as float16."""
-    import tensorflow as tf
-
-    def stored(kernel):
-        half = tf.Variable(tf.cast(kernel, tf.float16), trainable=False)
-        return lambda: tf.cast(half, kernel.dtype)
-
-    return _context(model, stored)
-
-
-def int8(model: keras.Model) -> Callable:
-    """Return a context in which the model uses kernels that are stored as int8 and a scale."""
-    import tensorflow as tf
-
-    def stored(kernel):
-        channels = kernel.ndim - 1 if kernel.shape[-1] > 1 else kernel.ndim - 2
-        others = [axis for axis in range(kernel.ndim) if axis != channels]
-        quantized, scale = keras.quantizers.abs_max_quantize(kernel.value, axis=others)
-        quantized = tf.Variable(quantized, trainable=False)
-        scale = tf.Variable(scale, trainable=False)
-        return lambda: tf.cast(quantized, kernel.dtype) / scale
-
-    return _context(model, stored)
-
-
-def _context(model: keras.Model, stored: Callable) -> Callable:
-    """Return a context in which the model's kernels are replaced by what `stored` returns."""
+def weights(model: keras.Model, kind: str) -> Callable:
+    """Return a context in which the model's kernels are stored as "float16" or "int8"."""
+    store = {"float16": _float16, "int8": _int8}[kind]
     floats = [v for v in model.variables if keras.backend.is_float_dtype(v.dtype)]
-    kernels = [(v, stored(v)) for v in floats if v.ndim >= 2]
+    kernels = [(v, store(v)) for v in floats if v.ndim >= 2]
 
     @contextlib.contextmanager
-    def weights() -> Iterator[None]:
+    def stored() -> Iterator[None]:
         with keras.StatelessScope(state_mapping=[(v, restored()) for v, restored in kernels]):
             yield
 
-    return weights
+    return stored
+
+
+def _float16(kernel) -> Callable:
+    import tensorflow as tf
+
+    half = tf.Variable(tf.cast(kernel, tf.float16), trainable=False)
+    return lambda: tf.cast(half, kernel.dtype)
+
+
+def _int8(kernel) -> Callable:
+    import tensorflow as tf
+
+    channels = kernel.ndim - 1 if kernel.shape[-1] > 1 else kernel.ndim - 2
+    others = [axis for axis in range(kernel.ndim) if axis != channels]
+    quantized, scale = keras.quantizers.abs_max_quantize(kernel.value, axis=others)
+    quantized = tf.Variable(quantized, trainable=False)
+    scale = tf.Variable(scale, trainable=False)
+    return lambda: tf.cast(quantized, kernel.dtype) / scale

@@ -22,8 +22,8 @@ def write(
     weights: Callable = contextlib.nullcontext,
     stepwise: Stepwise | None = None,
     dtype: str | None = None,
-) -> None:
-    """Write a SavedModel.
+) -> dict[str, list]:
+    """Write a SavedModel. Returns the inputs' specifications by signature.
 
     Args:
         model: a portable model on the TensorFlow backend (`portable`).
@@ -34,7 +34,7 @@ def write(
         stepwise: the model with its state in and out, if it has one.
         dtype: the type of raw numbers, if the model does not compute with it.
     """
-    archive = keras.export.ExportArchive()
+    archive, specs = keras.export.ExportArchive(), {}
     for layer in _without_weights(model):
         archive.track(layer)
     served = Served(model, task, info, weights, stepwise, dtype)
@@ -42,7 +42,9 @@ def write(
         if signature is not None:
             function, spec = signature
             archive.add_endpoint(name, function, input_signature=[spec])
+            specs[name] = keras.tree.flatten(spec)
     archive.write_out(str(folder), verbose=False)
+    return specs
 
 
 def _without_weights(model) -> Iterator[keras.layers.Layer]:

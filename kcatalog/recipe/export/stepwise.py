@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-AFTER = "next_"  # prefix of the states in the outputs
+from kcatalog.recipe.export.check_export import AFTER
 
 
 class Refused(Exception):  # noqa: N818 - not an error: the export continues without this form
@@ -33,7 +33,7 @@ class Stepwise:
 
     def __init__(self, model: keras.Model):
         self.states: dict[str, tuple[int, ...]] = {}
-        self.before, self.after, self.mask, self.twice = {}, {}, None, None
+        self.before, self.after, self.mask = {}, {}, None
         try:
             self.model = keras.models.clone_model(
                 model, clone_function=self._carried, recursive=True
@@ -50,15 +50,10 @@ class Stepwise:
             codes: (batch, steps).
             before: the states by name; zeros at the beginning of a text.
             mask: (batch, steps), False for padding, which does not change states.
-
-        Raises:
-            Refused: a layer is used twice.
         """
         self.before, self.after, self.mask = before, {}, mask
         try:
             outputs = self.model(codes, training=False)
-            if self.twice:  # raised here, because Keras rewrites errors raised inside a layer
-                raise Refused(f"{self.twice} is used twice, so its state is ambiguous")
             return outputs, {AFTER + name: self.after[name] for name in self.states}
         finally:  # do not keep the tensors of this call
             self.before, self.after, self.mask = {}, {}, None
@@ -71,7 +66,7 @@ class Stepwise:
         """Check that reading text in pieces gives the same outputs as reading it at once.
 
         Raises:
-            Refused: it does not, because a layer looks beyond its state and the current step.
+            Refused: it does not.
         """
         want = ops.convert_to_numpy(whole(codes, training=False))
         states, got, third = self.zeros(len(codes)), [], codes.shape[1] // 3
@@ -83,7 +78,7 @@ class Stepwise:
         if not difference <= tolerance * max(1.0, np.max(np.abs(want))):
             raise Refused(
                 f"reading in pieces changes the outputs by {difference:.2g}, "
-                "because a layer looks beyond its state and the current step"
+                "because a layer looks beyond its state and the current step, or is used twice"
             )
 
     def _carried(self, layer):
@@ -93,26 +88,28 @@ class Stepwise:
             return layer
         if layer.go_backwards:
             raise Refused(f"{layer.name} goes backwards: it needs future steps")
-        name = re.sub(r"\W", "_", layer.name)
-        for i, state in enumerate(keras.tree.flatten(layer.get_initial_state(1))):
-            self.states[f"{name}_state{i}"] = tuple(state.shape[1:])
-        return _Carried(layer, name, self)
+        key = re.sub(r"\W", "_", layer.name)
+        states = {
+            f"{key}_state{i}": tuple(state.shape[1:])
+            for i, state in enumerate(keras.tree.flatten(layer.get_initial_state(1)))
+        }
+        self.states |= states
+        return _Carried(layer, list(states), self)
 
 
 class _Carried(keras.layers.Layer):
     """Recurrent layer that takes its initial states from `stepwise` and returns the last to it."""
 
-    def __init__(self, layer: keras.layers.RNN, key: str, stepwise: Stepwise):
+    def __init__(self, layer: keras.layers.RNN, names: list[str], stepwise: Stepwise):
         super().__init__(name=f"carried_{layer.name}", dtype=layer.dtype_policy)
-        self.layer, self.key, self.stepwise = layer, key, stepwise
+        self.layer, self.names, self.stepwise = layer, names, stepwise
         self.supports_masking = layer.supports_masking
 
     def call(self, x, mask=None):
         carrier, layer = self.stepwise, self.layer
         states = layer.get_initial_state(ops.shape(x)[0])
-        names = [f"{self.key}_state{i}" for i in range(len(keras.tree.flatten(states)))]
         if carrier.before:
-            given = [ops.cast(carrier.before[n], layer.compute_dtype) for n in names]
+            given = [ops.cast(carrier.before[n], layer.compute_dtype) for n in self.names]
             states = keras.tree.pack_sequence_as(states, given)  # nested for stacked cells
         if carrier.mask is not None:
             mask = carrier.mask if mask is None else ops.logical_and(mask, carrier.mask)
@@ -122,9 +119,6 @@ class _Carried(keras.layers.Layer):
             outputs, *after = layer(x, initial_state=states, mask=mask)
         finally:
             layer.return_state = usual
-        if carrier.after.keys() & set(names):
-            carrier.twice = layer.name
-        if carrier.before:
-            after = [ops.cast(state, "float32") for state in keras.tree.flatten(after)]
-            carrier.after.update(zip(names, after, strict=True))
+        for name, state in zip(self.names, keras.tree.flatten(after), strict=True):
+            carrier.after[name] = ops.cast(state, "float32")
         return outputs

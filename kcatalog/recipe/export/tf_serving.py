@@ -1,4 +1,7 @@
-"""Files for TensorFlow Serving beside the graph: warm-up requests and its configuration."""
+"""Files for TensorFlow Serving beside the graph: warm-up requests and its configuration.
+
+Both need the message types of the package tensorflow-serving-api, and are left out without it.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kcatalog.recipe.data import DataInfo
 from kcatalog.recipe.files import disk
 
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
 BATCH = 8  # samples in the one batch request
 KEPT = 2  # versions that are served: the newest, and one to go back to
-PACKAGE = "tensorflow-serving-api"
 
 
 def available() -> bool:
@@ -22,16 +23,16 @@ def available() -> bool:
 
 
 def write_warm_up(
-    folder: Path, recipe: str, signatures: dict, requests: np.ndarray, info: DataInfo
+    folder: Path, recipe: str, signatures: dict[str, list], requests: np.ndarray, input_name: str
 ) -> Path:
     """Write warm-up requests with real samples: one for each signature, and one with a batch.
 
     Args:
         folder: the SavedModel's folder.
         recipe: the name of the served model.
-        signatures: name -> inputs and outputs -> name -> [dtype, shape].
+        signatures: the inputs' specifications by signature.
         requests: samples.
-        info: of the data.
+        input_name: the name of the model's input.
     """
     import tensorflow as tf
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
@@ -42,8 +43,9 @@ def write_warm_up(
         for name, size in [*((name, 1) for name in signatures), ("serving_default", BATCH)]:
             request = predict_pb2.PredictRequest()
             request.model_spec.name, request.model_spec.signature_name = recipe, name
-            for key, value in _inputs(signatures[name]["inputs"], requests[:size], info).items():
-                request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+            for spec in signatures[name]:
+                value = _input(spec, requests[:size], input_name)
+                request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(value))
             log = prediction_log_pb2.PredictLog(request=request)
             writer.write(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())
     return file
@@ -66,31 +68,25 @@ def write_config(versions: Path, recipe: str) -> None:
         beside.write_text(text_format.MessageToString(server), encoding="utf-8")
 
 
-def _inputs(specs: dict, samples: np.ndarray, info: DataInfo) -> dict:
-    """Return a signature's inputs, made from samples; states are zeros."""
-    made = {
-        "image_bytes": lambda: [_png(image) for image in samples],
-        "inputs": lambda: [_example(info.input_name, sample) for sample in samples],
-        "text": lambda: [text[-64:] for text in samples],
-        info.input_name: lambda: samples,
-    }
-    return {
-        name: made[name]() if name in made else np.zeros((len(samples), *shape[1:]), dtype)
-        for name, (dtype, shape) in specs.items()
-    }
-
-
-def _png(image: np.ndarray) -> bytes:
+def _input(spec, samples: np.ndarray, input_name: str):
+    """Return samples as an input of a signature; states are zeros."""
     import tensorflow as tf
 
-    return tf.io.encode_png(image.astype("uint8")).numpy()
+    if spec.name == "image_bytes":
+        return [tf.io.encode_png(image.astype("uint8")).numpy() for image in samples]
+    if spec.name == "inputs":
+        return [_example(input_name, sample) for sample in samples]
+    if spec.name == "text":
+        return [text[-64:] for text in samples]
+    if spec.name == input_name:
+        return samples
+    return np.zeros((len(samples), *spec.shape[1:]), spec.dtype.as_numpy_dtype)
 
 
 def _example(name: str, sample: np.ndarray) -> bytes:
     import tensorflow as tf
 
-    values = np.ravel(sample).tolist()
-    kinds = {"i": "int64_list", "u": "int64_list", "f": "float_list"}
-    feature = tf.train.Feature(**{kinds[sample.dtype.kind]: {"value": values}})
+    kind = "float_list" if sample.dtype.kind == "f" else "int64_list"
+    feature = tf.train.Feature(**{kind: {"value": np.ravel(sample).tolist()}})
     features = tf.train.Features(feature={name: feature})
     return tf.train.Example(features=features).SerializeToString()

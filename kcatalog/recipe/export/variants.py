@@ -2,56 +2,76 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import re
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
 
 from kcatalog import checks
-from kcatalog.recipe.export.runtimes import CheckFailed, Runtimes
+from kcatalog.recipe.data.files import draw, take
+from kcatalog.recipe.export import converted, reduced
+from kcatalog.recipe.export.check_export import CheckFailed, Runtimes
+from kcatalog.recipe.export.original import Original
 from kcatalog.recipe.export.stepwise import Refused
-from kcatalog.recipe.export.variant_check import VariantCheck
 from kcatalog.recipe.files import disk
 from kcatalog.recipe.terminal.errors import RecipeError
+
+TEXTS = 64  # windows of a text that are scored; each of their characters is a call
+
+
+def _reduced(original: Original, file: Path, kind: str) -> dict:
+    original.write(file, reduced.weights(original.model, kind))
+    return {}
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format.
+
+    Args:
+        name: its name in the manifest.
+        suffix: the suffix of its files.
+        runtime: the runtime that checks it.
+        write: a function of the original, the file and the kind; returns entries for the manifest.
+        modules: the modules that it needs.
+    """
+
+    name: str
+    suffix: str
+    runtime: str
+    write: Callable[[Original, Path, str], dict]
+    modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A form of an export.
+    """A form of an export: a format and a kind of numbers, with a description of the kind."""
 
-    Args:
-        about: a description for the manifest.
-        file: its path in the version's `variants` folder.
-        runtime: the runtime that it is checked with.
-        packages: required modules, and the packages that have them.
-    """
-
+    format: Format
+    kind: str
     about: str
-    file: str
-    runtime: str = "tensorflow"
-    packages: tuple[tuple[str, str], ...] = ()
 
 
-LITERT = (("ai_edge_litert", "ai-edge-litert"),)
-ONNX = (("onnx", "onnx"), ("onnxruntime", "onnxruntime"), ("tf2onnx", "tf2onnx"))
+SAVED_MODEL = Format("SavedModel", "/1", "tensorflow", _reduced)
+LITERT = Format("LiteRT", ".tflite", "litert", converted.litert, ("ai_edge_litert",))
+ONNX = Format("ONNX", ".onnx", "onnx", converted.onnx, ("onnx", "onnxruntime", "tf2onnx"))
 
 VARIANTS = {
-    "float16": Variant("SavedModel, kernels in half precision", "float16/1"),
-    "int8": Variant("SavedModel, kernels in eight bits", "int8/1"),
-    "litert": Variant("LiteRT, float32", "float32.tflite", "litert", LITERT),
-    "litert_float16": Variant(
-        "LiteRT, kernels in half precision", "float16.tflite", "litert", LITERT
-    ),
-    "litert_dynamic_int8": Variant(
-        "LiteRT, kernels in eight bits", "dynamic_int8.tflite", "litert", LITERT
-    ),
-    "litert_int8": Variant("LiteRT, computed in eight bits", "int8.tflite", "litert", LITERT),
-    "onnx": Variant("ONNX, float32", "float32.onnx", "onnx", ONNX),
+    "float16": Variant(SAVED_MODEL, "float16", "kernels in half precision"),
+    "int8": Variant(SAVED_MODEL, "int8", "kernels in eight bits"),
+    "litert": Variant(LITERT, "float32", "float32"),
+    "litert_float16": Variant(LITERT, "float16", "kernels in half precision"),
+    "litert_dynamic_int8": Variant(LITERT, "dynamic_int8", "kernels in eight bits"),
+    "litert_int8": Variant(LITERT, "int8", "computed in eight bits"),
+    "onnx": Variant(ONNX, "float32", "float32"),
 }
 
 
@@ -70,50 +90,102 @@ def parse(names: str | None) -> list[str]:
                 f"--variants must be all, or a comma-separated list of names. Received: {name!r}. "
                 f"{checks.closest(name, VARIANTS)}"
             )
-    found = [name for name in VARIANTS if name in asked]
-    for name in found:
-        for module, package in VARIANTS[name].packages:
+        for module in VARIANTS[name].format.modules:
             if importlib.util.find_spec(module) is None:
                 raise RecipeError(
-                    f"--variants {name} needs the package {package}, which is not installed. "
-                    'Install it with: pip install "kcatalog[export]"'
+                    f"--variants {name} needs the package {module.replace('_', '-')}, which is not "
+                    'installed. Install it with: pip install "kcatalog[export]"'
                 )
-    return found
+    return [name for name in VARIANTS if name in asked]
 
 
-def write(
-    names: list[str],
-    makers: dict[str, Callable[[Path], dict]],
-    folder: Path,
-    check: VariantCheck,
-    runtimes: Runtimes,
-) -> dict[str, dict]:
+@dataclass(frozen=True)
+class Check:
+    """The check that every form of an export goes through: differences, latency, score.
+
+    Args:
+        original: the trained model.
+        samples: an .npz file of the run: test samples and the live model's outputs.
+        runtimes: the processes to check in.
+    """
+
+    original: Original
+    samples: Path
+    runtimes: Runtimes
+
+    def row(self, runtime: str, file: Path) -> dict:
+        """Return a file's entries for the manifest."""
+        states = self.original.states
+        with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+            samples, outputs = Path(folder) / "samples.npz", Path(folder) / "outputs.npz"
+            np.savez(samples, **self.asked())
+            job = {"states": states, "signature": "step"} if states else {}
+            row = self.runtimes.check(runtime, model=file, samples=samples, outputs=outputs, **job)
+            with np.load(outputs) as written:
+                answers = dict(written)
+        row.pop("signatures", None)
+        return {**row, **self.scored(answers)}
+
+    @functools.cached_property
+    def order(self) -> np.ndarray:
+        """The test split's indices, those of samples with known live outputs first."""
+        every = np.arange(len(self.original.data.test[1]))
+        with np.load(self.samples) as file:
+            first = draw(len(every), len(file["request"]))
+        return np.concatenate([first, np.setdiff1d(every, first)])
+
+    def asked(self) -> dict:
+        """Return the test split, then the samples that the task compares it with, if any; and the
+        live model's outputs for the first ones."""
+        task, data = self.original.task, self.original.data
+        with np.load(self.samples) as file:
+            want = {key: file[key] for key in file.files if key != "request"}
+        x = take(data.test[0], self.order)
+        if self.original.states:
+            return {"request": x[:TEXTS], **{key: values[:TEXTS] for key, values in want.items()}}
+        if known := task.known(data, "test"):
+            x = np.concatenate([x, known[0]])
+        return {"request": task.request(x), **want}
+
+    def scored(self, answers: dict) -> dict:
+        """Return the score on the test split; a text model without steps has none."""
+        task, data = self.original.task, self.original.data
+        if task.generates and not self.original.states:
+            return {"score": None}
+        labels, outputs = data.test[1][self.order], task.outputs(answers)
+        labels, outputs, compared = labels[: len(outputs)], outputs[: len(labels)], ()
+        if known := task.known(data, "test"):
+            compared = task.outputs(answers)[len(labels) :], known[1]
+        return {"score": task.score(labels, outputs, *compared), "scored_samples": len(labels)}
+
+
+def write(names: tuple[str, ...], original: Original, folder: Path, check: Check) -> dict:
     """Write variants into a folder. Returns the manifest's entry for each.
 
     A variant that the model or the format does not allow is left out, with the reason in its entry.
     """
     rows = {}
     for name in names:
-        variant, file = VARIANTS[name], folder / VARIANTS[name].file
+        kind, made = VARIANTS[name].kind, VARIANTS[name].format
+        about, file = f"{made.name}, {VARIANTS[name].about}", folder / f"{kind}{made.suffix}"
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            about = makers[name](file)
-            row = {**about, "size_bytes": size(file), **check.row(runtimes, variant.runtime, file)}
-            rows[name] = {"about": variant.about, "file": f"{folder.name}/{variant.file}", **row}
+            row = {"file": str(file.relative_to(folder.parent)), "format": made.name}
+            row |= made.write(original, file, kind)
+            row |= {"size_bytes": size(file), **check.row(made.runtime, file)}
         except Exception as e:  # converters and runtimes have errors of their own
             if disk.disk_error(e):  # a full disk ends the whole export
                 raise
-            rows[name] = {"about": variant.about, "refused": _sentence(e)}
+            row = {"refused": _sentence(e)}
             shutil.rmtree(file, ignore_errors=True)
             file.unlink(missing_ok=True)
+        rows[name] = {"about": about, **row}
     return rows
 
 
 def size(file: Path) -> int:
     """Return the bytes of a file, or of all files in a folder."""
-    return sum(
-        f.stat().st_size for f in (file.rglob("*") if file.is_dir() else [file]) if f.is_file()
-    )
+    return sum(f.stat().st_size for f in (file, *file.rglob("*")) if f.is_file())
 
 
 def show(console: Console, manifest: dict) -> None:
@@ -122,22 +194,24 @@ def show(console: Console, manifest: dict) -> None:
     table = Table(Column("variant", no_wrap=True), "KB", "ms, 1", "ms, 32", "difference", measure)
     table.add_row("(the live model)", "", "", "", "", f"{live:.4f}")
     plain = {**manifest["plain"], "size_bytes": manifest["size_bytes"]}
+    refused = []
     for name, row in {"SavedModel": plain, **manifest["variants"]}.items():
-        if "refused" not in row:
-            latency, score = row["latency_ms"], row["score"]
-            batch = latency.get("batch_32")
-            table.add_row(
-                name,
-                f"{row['size_bytes'] / 1024:.0f}",
-                f"{latency['single']:.2f}",
-                "" if batch is None else f"{batch:.2f}",
-                f"{row['largest_difference']:.2g}",
-                "" if score is None else f"{score:.4f}",
-            )
-    console.print(table)
-    for name, row in manifest["variants"].items():
         if "refused" in row:
-            console.print(f"{name} was left out: {row['refused']}.", style="yellow")
+            refused.append(f"{name} was left out: {row['refused']}.")
+            continue
+        latency, score = row["latency_ms"], row["score"]
+        batch = latency.get("batch_32")
+        table.add_row(
+            name,
+            f"{row['size_bytes'] / 1024:.0f}",
+            f"{latency['single']:.2f}",
+            "" if batch is None else f"{batch:.2f}",
+            f"{row['largest_difference']:.2g}",
+            "" if score is None else f"{score:.4f}",
+        )
+    console.print(table)
+    for sentence in refused:
+        console.print(sentence, style="yellow")
 
 
 # LiteRT's converter puts internal locations before the error.
@@ -148,6 +222,6 @@ def _sentence(e: Exception) -> str:
     """Return an error as one sentence, short enough for a manifest."""
     if "XNNPACK" in str(e):
         return "LiteRT's default delegate, XNNPACK, cannot prepare it (tensorflow issue 77293)"
-    lines = [line.strip() for line in str(e).splitlines() if line.strip()]
-    first = CONVERTERS.sub("", lines[0] if lines else type(e).__name__)[:300].rstrip(".")
+    first = next((line.strip() for line in str(e).splitlines() if line.strip()), type(e).__name__)
+    first = CONVERTERS.sub("", first)[:300].rstrip(".")
     return first if isinstance(e, (Refused, CheckFailed)) else f"{type(e).__name__}: {first}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 from pathlib import Path
 
@@ -33,18 +34,15 @@ def put_in_place(folder: Path, versions: Path) -> Path:
     for file in folder.rglob("*"):
         if file.is_file():
             disk.sync(file)
-    number = max(numbers(versions), default=0)
-    while True:
-        number += 1
+    for number in itertools.count(max(numbers(versions), default=0) + 1):
         target = versions / str(number)
         try:
             os.rename(folder, target)
+            break
         except OSError as e:
-            # another export has taken this number
-            if e.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                continue
-            raise
-        return target
+            if e.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # taken by another export
+                raise
+    return target
 
 
 def keep_newest(recipe: str, count: int) -> list[Path]:
@@ -57,8 +55,7 @@ def keep_newest(recipe: str, count: int) -> list[Path]:
     with disk.workspace(folder) as doomed:
         for number in numbers(folder)[:-count]:
             version = folder / str(number)
-            if not (version / "manifest.json").is_file():
-                continue  # not written by us
-            os.rename(version, doomed / version.name)
-            gone.append(version)
+            if (version / "manifest.json").is_file():  # else not written by us
+                os.rename(version, doomed / version.name)
+                gone.append(version)
     return gone

@@ -30,7 +30,8 @@ def load(file: Path, change: Callable | None = None) -> keras.Model:
 
     Args:
         file: the archive.
-        change: a function from the configuration in the file to the one to build.
+        change: a function applied to every object of the configuration in the file, the inner
+            ones first.
     """
     check(file)
     try:
@@ -76,7 +77,7 @@ def _copy(file: Path, copy: Path, change: Callable) -> None:
         for entry in original.infolist():
             content = original.read(entry)
             if entry.filename == "config.json":
-                content = json.dumps(change(json.loads(content)))
+                content = json.dumps(json.loads(content, object_hook=change))
             changed.writestr(entry.filename, content)
 
 
