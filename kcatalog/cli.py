@@ -24,7 +24,7 @@ from rich.table import Table
 from kcatalog import card, checks, quiet, registry, source
 
 app = typer.Typer(
-    help="The parts bin that Keras 3 does not ship.",
+    help="Parts for Keras 3: layers, losses, metrics, optimizer wrappers and more.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -33,11 +33,11 @@ console = Console()
 
 
 class UsageError(Exception):
-    """One sentence for the user; the process ends with exit code 2."""
+    """An error of the user's input. Its message is printed, and the exit code is 2."""
 
 
 def main():
-    """Entry point: one sentence and exit code 2 where the user can mend it."""
+    """Run the command line. Errors that the user can fix print one sentence and exit with 2."""
     try:
         app()
     except (UsageError, LookupError, source.SourceError) as e:
@@ -51,12 +51,18 @@ def main():
 
 @app.command("list")
 def list_parts(
-    kind: Annotated[str | None, typer.Option(help="layers, losses, optimizers, ...")] = None,
-    tag: Annotated[str | None, typer.Option(help="a claim from the card, such as masking")] = None,
-    text: Annotated[str | None, typer.Option(help="in name, summary, equation or paper")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
+    kind: Annotated[
+        str | None, typer.Option(help="Only this kind: layers, losses, optimizers, ...")
+    ] = None,
+    tag: Annotated[
+        str | None, typer.Option(help="Only parts with this tag, such as masking.")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Search name, summary, formula and paper.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ):
-    """List the catalog: our parts, and Keras's own that recipes and the tuner use."""
+    """List kcatalog's parts, and the parts of Keras that recipes and the tuner use."""
     _known("kind", kind, registry.SHELVES)
     _known("tag", tag, card.TAGS)
     entries = registry.find(kind, tag, text)
@@ -74,15 +80,15 @@ def list_parts(
             console.print(table, highlight=False)
     ours = sum(e.origin == "kcatalog" for e in entries)
     hint = "" if entries else " Leave out a filter to see more."
-    console.print(f"\n{ours} of kcatalog, {len(entries) - ours} of Keras.{hint}", style="dim")
+    console.print(f"\n{ours} in kcatalog, {len(entries) - ours} in Keras.{hint}", style="dim")
 
 
 @app.command()
 def show(
-    name: str,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    name: Annotated[str, typer.Argument(help="A part, such as TripletHard or losses.TripletHard.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):
-    """Show one part: summary, formula, paper, arguments, shapes, search space, an example."""
+    """Show the reference of a part, with its paper, search space and an example."""
     e = registry.describe(name)
     if as_json:
         print(json.dumps(_facts(e), indent=2, ensure_ascii=False))
@@ -100,11 +106,13 @@ def show(
         say("Tags: " + ", ".join(f"{t} ({card.TAGS[t]})" for t in e.card.tags))
     if e.card.better:
         say(f"Better: {e.card.better}")
-    say("\nArguments", style="bold")
+    if e.arguments:
+        say("\nArguments", style="bold")
     for a in e.arguments:
         default = "required" if a.required else f"= {a.default!r}"
         console.print(f"  [bold]{a.name}[/] {escape(default)}", highlight=False)
-        rule = f" ({a.rule})" if a.rule and a.rule.split(" in ")[-1] not in a.meaning else ""
+        stated = not a.rule or a.rule.split(" in ")[-1] in a.meaning
+        rule = "" if stated or a.rule.isidentifier() else f" ({a.rule})"  # no name of a constant
         console.print(Padding(escape(a.meaning + rule), (0, 0, 0, 6)), highlight=False)
     for title in ("Maths", "Shapes", "Behaviour"):
         if title in e.sections:
@@ -152,13 +160,18 @@ def _known(what: str, value: str | None, options):
 
 @app.command()
 def check(
-    target: Annotated[str, typer.Argument(help="module:Class, or the name of a part")],
-    debug: Annotated[bool, typer.Option(help="show tracebacks")] = False,
+    target: Annotated[
+        str, typer.Argument(help="Your class, as module:Class, or the name of a part.")
+    ],
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ):
-    """Run the conformance suite on a class: yours (module:Class) or one of the catalog."""
+    """Run the conformance suite on your class or on a part of the catalog."""
     quiet.tensorflow(level=3)
+    from kcatalog.conformance import CheckError, backend, check_component, descent
+
+    if backend.NAME == "tensorflow":  # checks of wrappers and in-batch losses use two replicas
+        descent.two_cpus()
     cls = _load(target)
-    from kcatalog.conformance import CheckError, check_component
 
     try:
         results = check_component(cls)
@@ -167,8 +180,8 @@ def check(
     if registry.card_of(cls) is None:
         shape = results[0].check.subject.card.example.shape
         console.print(
-            f"{cls.__name__} bears no card: checked with its default arguments on data of shape "
-            f"{shape}. What only a card can claim is left out.",
+            f"{cls.__name__} has no card, so it is checked with its default arguments on data of "
+            f"shape {shape}. Checks that need a card are left out.",
             highlight=False,
         )
     for r in results:
@@ -213,7 +226,7 @@ def _load(target: str) -> type:
 
 @app.command()
 def doctor():
-    """Show versions, backend and devices, and what is missing for GPU, TPU and export."""
+    """Show versions and devices, and what is missing for GPU, TPU and export."""
     from kcatalog.doctor import report
 
     report(console)

@@ -116,7 +116,7 @@ def test_check_finds_the_fault_of_a_users_class_without_a_card(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     code, output = run("check", "mine:Forgetful")
     assert code == 1, output
-    assert "Forgetful bears no card: checked with its default arguments" in output
+    assert "Forgetful has no card, so it is checked with its default" in output
     assert "pass  " in output
     assert "FAIL  config_complete" in output
     assert "would reload with default arguments" in " ".join(output.split())
