@@ -1,6 +1,7 @@
 """One backend per run, chosen by KERAS_BACKEND; the same random numbers for every test."""
 
 import importlib.util
+import inspect
 import os
 import re
 import sys
@@ -34,6 +35,8 @@ if importlib.util.find_spec(BACKEND) is None:
         f"KERAS_BACKEND={BACKEND}, but {BACKEND} is not installed: run `make test-{BACKEND}`."
     )
 
+import keras  # noqa: E402
+
 import kcatalog  # noqa: E402
 from kcatalog import registry  # noqa: E402
 from tests.cost import Cost  # noqa: E402
@@ -42,6 +45,13 @@ if BACKEND == "tensorflow":  # before TensorFlow starts, or never
     from kcatalog.conformance.descent import two_cpus
 
     two_cpus()
+
+    # By default Keras compiles the training of each model by XLA, which takes longer than the tests
+    # train. Tests about XLA ask for it; recipes in processes of their own train as users' do.
+    compile_model = inspect.unwrap(keras.Model.compile)
+    compile_model.__defaults__ = tuple(
+        False if value == "auto" else value for value in compile_model.__defaults__
+    )
 
 ROOT = Path(__file__).parent.parent
 # Folders and files of `tests` and `kcatalog` that run on each backend; the others run once.
@@ -93,8 +103,6 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def _seeded():
-    import keras
-
     keras.utils.set_random_seed(0)
 
 

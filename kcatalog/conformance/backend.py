@@ -13,6 +13,9 @@ from keras import ops
 NAME = keras.backend.backend()
 COMPILES = NAME in ("tensorflow", "jax")
 MODES = ("graph", "xla") if NAME == "tensorflow" else ("xla",)  # JAX compiles by XLA alone
+# For `Model.compile` where a check is not about XLA. By default Keras on TensorFlow compiles each
+# model's training by XLA, which takes longer than the check itself.
+JIT = False if NAME == "tensorflow" else "auto"
 
 
 # JAX compiles every eager operation by itself, for each shape anew, which takes longer than all

@@ -69,12 +69,12 @@ def data(s: Subject, batches: int = 6):
     return x, y
 
 
-def model(optimizer, **compile_args):
+def model(optimizer, jit_compile=backend.JIT, **compile_args):
     keras.utils.set_random_seed(3)
     model = keras.Sequential(
         [keras.Input((5,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(2)]
     )
-    model.compile(optimizer, "mse", **compile_args)
+    model.compile(optimizer, "mse", jit_compile=jit_compile, **compile_args)
     return model
 
 

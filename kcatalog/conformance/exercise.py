@@ -133,7 +133,7 @@ def _schedule_step(s, part):
 
 def _callback_step(s, part):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")])
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", jit_compile=backend.JIT)
     x, y = np.ones((4, 3), "float32"), np.ones((4, 2), "float32")
     history = model.fit(x, y, epochs=1, verbose=0, callbacks=[part])
     return {"loss": history.history["loss"]}

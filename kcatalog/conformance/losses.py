@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import numpy as np
 from keras import ops
@@ -9,6 +11,7 @@ from keras import ops
 from kcatalog import registry
 from kcatalog.conformance import backend
 from kcatalog.conformance.exercise import loss_gradient
+from kcatalog.conformance.metrics import result_of
 from kcatalog.conformance.subject import BATCH, Subject, close, finite, require
 from kcatalog.conformance.suite import check
 
@@ -17,6 +20,15 @@ def value_of(loss, y_true, y_pred, **kwargs) -> np.ndarray:
     """A loss's value as NumPy."""
     tensors = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
     return backend.as_numpy(backend.call(loss, *tensors, **kwargs))
+
+
+_VALUE = {"losses": value_of, "metrics": result_of}
+
+
+@functools.lru_cache(maxsize=32)  # the checks of a part run one after the other
+def usual_value(s: Subject, **settings) -> np.ndarray:
+    """Return what the example loss or metric gives for the example's data."""
+    return _VALUE[s.kind](s.make(**settings), *s.targets_and_predictions())
 
 
 def _has_labels(s: Subject) -> bool:
@@ -30,10 +42,9 @@ def _shaped(s: Subject) -> bool:
 @check("losses")
 def reduction_shapes(s: Subject):
     """Unreduced there is one value a sample; reduced there is one, their mean."""
-    y = s.targets_and_predictions()
-    each = value_of(s.make(reduction=None), *y)
+    each = usual_value(s, reduction=None)
     require(each.shape[:1] == (BATCH,), f"unreduced shape {each.shape}, not ({BATCH}, ...)")
-    mean = value_of(s.make(), *y)
+    mean = usual_value(s)
     require(mean.shape == (), f"reduced shape {mean.shape}, not a scalar")
     close(mean, each.mean(), "mean of the unreduced values")
 
@@ -49,7 +60,7 @@ def dtype_survives(s: Subject):
 def sample_weight_scales(s: Subject):
     """A sample's weight scales its value; weight zero takes it out."""
     y = s.targets_and_predictions()
-    each = value_of(s.make(reduction=None), *y)
+    each = usual_value(s, reduction=None)
     weights = np.linspace(0.0, 2.0, BATCH).astype("float32")
     weighted = value_of(s.make(reduction=None), *y, sample_weight=weights)
     close(weighted, each * weights.reshape(-1, *[1] * (each.ndim - 1)), "weighted values")
@@ -60,7 +71,7 @@ def batch_order_irrelevant(s: Subject):
     """Permuting the batch permutes the values and changes nothing else."""
     y_true, y_pred = s.targets_and_predictions()
     order = s.rng().permutation(BATCH)
-    each = value_of(s.make(reduction=None), y_true, y_pred)
+    each = usual_value(s, reduction=None)
     close(value_of(s.make(reduction=None), y_true[order], y_pred[order]), each[order], "permuted")
 
 
@@ -68,7 +79,7 @@ def batch_order_irrelevant(s: Subject):
 def samples_independent(s: Subject):
     """A sample's value does not depend on the rest of its batch."""
     y_true, y_pred = s.targets_and_predictions()
-    each = value_of(s.make(reduction=None), y_true, y_pred)
+    each = usual_value(s, reduction=None)
     close(value_of(s.make(reduction=None), y_true[:1], y_pred[:1]), each[:1], "one of a batch")
 
 
@@ -164,7 +175,7 @@ def training_in_a_model(s: Subject):
     model = keras.Sequential([keras.Input(y_pred.shape[1:]), keras.layers.Dense(y_pred.shape[-1])])
     if s.card.example.predictions == "probabilities":
         model.add(keras.layers.Softmax())
-    model.compile("sgd", s.make())
+    model.compile("sgd", s.make(), jit_compile=backend.JIT)
     history = model.fit(y_pred, y_true, epochs=2, batch_size=BATCH, verbose=0)
     finite(history.history["loss"], "the loss in training")
 
@@ -175,13 +186,9 @@ def training_in_a_model(s: Subject):
 @check("losses", "metrics", tag="integer-labels", variants=("column", "int64", "uint8", "float32"))
 def label_forms_equal(s: Subject, form: str):
     """Labels as a column and in other dtypes mean the same."""
-    if s.kind == "metrics":
-        from kcatalog.conformance.metrics import result_of as value
-    else:
-        value = value_of
     y_true, y_pred = s.targets_and_predictions()
     other = y_true[..., None] if form == "column" else y_true.astype(form)
-    close(value(s.make(), other, y_pred), value(s.make(), y_true, y_pred), f"labels as {form}")
+    close(_VALUE[s.kind](s.make(), other, y_pred), usual_value(s), f"labels as {form}")
 
 
 @check("losses", "metrics", tag="one-hot-labels")
@@ -189,12 +196,8 @@ def one_hot_equals_indices(s: Subject):
     """One-hot rows as targets give what class indices give."""
     labels, y_pred = s.targets_and_predictions()
     require(_has_labels(s), 'the card\'s example must have targets="labels"')
-    if s.kind == "metrics":
-        from kcatalog.conformance.metrics import result_of as value
-    else:
-        value = value_of
     one_hot = np.eye(s.card.example.classes or y_pred.shape[-1], dtype="float32")[labels]
-    close(value(s.make(), one_hot, y_pred), value(s.make(), labels, y_pred), "one-hot targets")
+    close(_VALUE[s.kind](s.make(), one_hot, y_pred), usual_value(s), "one-hot targets")
 
 
 @check("losses", tag="logits")
@@ -220,4 +223,4 @@ def rotation_irrelevant(s: Subject):
     y_true, y_pred = s.targets_and_predictions()
     rotation, _ = np.linalg.qr(s.rng().normal(size=(y_pred.shape[-1],) * 2))
     turned = (y_pred @ rotation).astype("float32")
-    close(value_of(s.make(), y_true, turned), value_of(s.make(), y_true, y_pred), "rotated", 1e-3)
+    close(value_of(s.make(), y_true, turned), usual_value(s), "rotated", 1e-3)

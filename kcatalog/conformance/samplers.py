@@ -145,7 +145,7 @@ def _model(part):
     inputs = keras.Input(part[0][0].shape[1:])
     outputs = keras.layers.Dense(1, kernel_initializer="ones")(keras.layers.Flatten()(inputs))
     model = keras.Model(inputs, outputs)
-    model.compile(keras.optimizers.SGD(0.01), "mse")
+    model.compile(keras.optimizers.SGD(0.01), "mse", jit_compile=backend.JIT)
     return model
 
 

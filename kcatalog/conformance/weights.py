@@ -41,11 +41,11 @@ def extreme_weights(s: Subject, size: str):
 
 @check("regularizers", "constraints")
 def training_in_a_model(s: Subject):
-    """On a Dense kernel, two steps of `fit` give finite losses and weights."""
+    """On a Dense kernel, two steps of `fit`, by XLA, give finite losses and weights."""
     argument = "kernel_regularizer" if s.kind == "regularizers" else "kernel_constraint"
     dense = keras.layers.Dense(3, **{argument: s.make()})
     model = keras.Sequential([keras.Input((4,)), dense])
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", jit_compile=backend.COMPILES)
     x, y = s.rng().normal(size=(8, 4)), s.rng().normal(size=(8, 3))
     finite(model.fit(x, y, epochs=2, verbose=0).history["loss"], "the loss")
     finite(backend.as_numpy(dense.kernel), "the kernel")

@@ -38,7 +38,7 @@ def trained(monkeypatch, costly, epochs):
         costly.time.now += 1.0 if costly._steps else 10.0
 
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse", run_eagerly=True)
+    model.compile("sgd", "mse")
     passing = keras.callbacks.LambdaCallback(on_train_batch_begin=step)
     x = np.zeros((10, 1), "float32")
     model.fit(x, x, epochs=epochs, batch_size=1, verbose=0, callbacks=[costly, passing])

@@ -23,10 +23,7 @@ CASES = {  # a loss, and the layer that it wants
 }
 CLASSES = 3
 each_loss = pytest.mark.parametrize("name", CASES)
-FEW = ("ArcFace", "ProxyAnchor", "SoftTriple", "Center")  # one of each sort, for the fast suite
-few_losses = pytest.mark.parametrize(
-    "name", [n if n in FEW else pytest.param(n, marks=pytest.mark.slow) for n in CASES]
-)
+ONE_OF_EACH_SORT = ("ArcFace", "ProxyAnchor", "SoftTriple", "Center")
 
 
 def data(rng, batch=24):
@@ -45,7 +42,7 @@ def embedding_and_model(name, optimizer=None, dtype=None):
 
 
 @pytest.mark.slow
-@few_losses
+@each_loss
 def test_trains_and_is_saved_and_the_embedding_stands_alone(name, rng, tmp_path):
     x, y = data(rng)
     embed, model = embedding_and_model(name)
@@ -78,7 +75,7 @@ def test_half_precision(name, rng):
 
 @pytest.mark.slow
 @pytest.mark.tensorflow
-@each_loss
+@pytest.mark.parametrize("name", ONE_OF_EACH_SORT)
 def test_two_replicas_are_one_device(name, rng):
     import tensorflow as tf
 
