@@ -20,26 +20,15 @@ def blobs(shape=(2,), n=60):
     return Data("blobs", "classification", "image", *parts, ("a", "b"))
 
 
-CLASSIFIERS = [
-    baselines.support_vectors,
-    baselines.nearest_neighbour,
-    baselines.logistic_regression,
-]
-
-
-@pytest.mark.parametrize("baseline", CLASSIFIERS, ids=lambda f: f.__name__)
-def test_classifiers_tell_blobs_apart(baseline):
-    name, score = baseline(blobs(shape=(4, 4, 1)))
-    assert name
-    assert score == 1.0
+@pytest.mark.parametrize("name", ["support_vectors", "nearest_neighbour", "logistic_regression"])
+def test_classifiers_tell_blobs_apart(name):
+    assert getattr(baselines, name)(blobs(shape=(4, 4, 1)))[1] == 1.0
 
 
 def test_nearest_neighbour_agrees_with_loops():
     data = blobs()
     noisy = data.test[0] + np.random.default_rng(1).normal(size=data.test[0].shape) * 6
-    data = Data(
-        "b", data.task, "image", data.train, data.validation, (noisy, data.test[1]), ("a", "b")
-    )
+    data = dataclasses.replace(data, test=(noisy, data.test[1]))
     x = np.concatenate([data.train[0], data.validation[0]]).astype("float64")
     y = np.concatenate([data.train[1], data.validation[1]])
     right = 0
@@ -95,9 +84,6 @@ def test_features_of_as_many_samples_are_taken_as_are_asked_for(on_disk, monkeyp
 def test_embeddings_and_features_find_the_same_samples(on_disk, monkeypatch):
     data, _ = on_disk
     outputs = data.test[0][:] - 4  # one class on each side of zero
-    assert set(Embedding().further(data, outputs)) == {
-        "recall@1", "MAP@R", "recall@1 by the features", "MAP@R by the features",
-    }  # fmt: skip
     monkeypatch.setattr(baselines, "MOST_SAMPLES", 12)
     found = Embedding().further(data, outputs)
     assert found == {
@@ -158,10 +144,3 @@ def test_n_gram_probabilities_sum_to_one():
         bits = baselines.n_gram(dataclasses.replace(data, test=(said, said)), context=2)[1]
         total += 2 ** -(4 * bits)
     assert total == pytest.approx(1)
-
-
-def test_n_gram_of_fair_coins_costs_a_bit_each():
-    rng = np.random.default_rng(0)
-    text = "".join("ab"[i] for i in rng.integers(0, 2, 4000))
-    bits = baselines.n_gram(Text(length=16, context=50)._data("coins", text))[1]
-    assert 1.0 < bits < 1.1

@@ -33,6 +33,7 @@ def test_the_order_is_a_function_of_seed_and_epoch():
     assert one[0][0].tolist() != other[0][0].tolist()
     assert len(one) == 3
     assert len(np.unique(np.concatenate([one[i][0] for i in range(3)]))) == 48
+    assert Batches(x, y, 1000, seed=1)[0][0].shape == x.shape  # never larger than what there is
 
 
 @pytest.mark.parametrize("hosts", [2, 3])

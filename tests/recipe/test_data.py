@@ -358,7 +358,7 @@ def test_damaged_headers_are_named(tmp_path):
     rng, file = np.random.default_rng(0), tmp_path / "bad.wav"
     sound = write_wav(file, tone(200, seconds=0.01)).read_bytes()
     said = []
-    for _ in range(300):
+    for _ in range(150):
         damaged = bytearray(sound)
         damaged[rng.integers(0, 44)] = rng.integers(0, 256)
         file.write_bytes(damaged)
@@ -366,7 +366,7 @@ def test_damaged_headers_are_named(tmp_path):
             read_wav(file)
         except RecipeError as e:
             said.append(str(e))
-    assert len(said) > 100
+    assert len(said) > 50
     assert all(sentence.startswith(f"{file} must ") for sentence in said)
 
 

@@ -15,7 +15,7 @@ from kcatalog.recipe.commands.options import Options
 from kcatalog.recipe.commands.steps import Steps
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.devices import hosts
-from kcatalog.recipe.files import rundir, shared
+from kcatalog.recipe.files import rundir
 from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe import tiny
 from tests.recipe.conftest import ROOT
@@ -59,8 +59,8 @@ def test_alone_nothing_is_exchanged():
 
 
 def test_hosts_on_different_file_systems_are_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(shared, "PATIENCE", 0.1)
-    (tmp_path / shared.MARK).write_text("left by another run")
+    monkeypatch.setattr(hosts, "PATIENCE", 0.1)
+    (tmp_path / hosts.MARK).write_text("left by another run")
     with pytest.raises(RecipeError, match="one file system that all of them see"):
         hosts._follow(f"mark {tmp_path}", tmp_path / "scratch", follow=None)
 

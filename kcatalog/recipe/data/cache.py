@@ -28,10 +28,10 @@ class Memory:
 
 
 class Disk:
-    """Samples by their place, in a file without a name: it goes when the process does, even killed.
+    """Samples by their place, in a file without a name, which goes when the process does.
 
-    Read and written, not mapped: a disk that is full is then an error, not the process's end, and
-    the memory that the system uses to be quick is the system's, to be taken back at any time.
+    Read and written, not mapped: a full disk is then an error, not the process's end, and memory
+    that the system uses to be quick is the system's, to be taken back at any time.
     """
 
     def __init__(self, count: int, shape: tuple[int, ...], dtype: np.dtype, folder: Path):

@@ -12,6 +12,8 @@ import contextlib
 import re
 import shutil
 import tempfile
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +21,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kcatalog.recipe.files import shared
+from kcatalog.recipe.files import disk
 from kcatalog.recipe.files.rundir import Run
 from kcatalog.recipe.terminal import stopping
 from kcatalog.recipe.terminal.errors import RecipeError
 
 MESSAGE_BYTES = 4096
+MARK = ".hosts"  # a file by which hosts see that they look at one directory
+PATIENCE = 10.0  # seconds until a file written by another host must be seen
 
 UNSUPPORTED = {
     "tensorflow": "on TensorFlow MultiWorkerMirroredStrategy fails under Keras 3 (PerReplica "
@@ -129,7 +133,7 @@ def share_run(hosts: Hosts, lead: contextlib.AbstractContextManager, follow: Cal
                 entered = stack.enter_context(lead)
         except Exception as e:
             error = e
-        message = _broadcast(shared.mark(entered[0].path) if entered else "")
+        message = _broadcast(_mark(entered[0].path) if entered else "")
         try:
             if hosts.index > 0 and message:
                 scratch = stack.enter_context(tempfile.TemporaryDirectory())
@@ -142,10 +146,33 @@ def share_run(hosts: Hosts, lead: contextlib.AbstractContextManager, follow: Cal
         yield entered
 
 
+def _mark(folder: Path) -> str:
+    """Leave a mark in a directory; return what others need to find it."""
+    text = uuid.uuid4().hex
+    with disk.atomic_write(folder / MARK) as file:
+        file.write_text(text, encoding="utf-8")
+    return f"{text} {folder.resolve()}"
+
+
+def _seen(file: Path, text: str) -> bool:
+    """Wait until a file holds a text, as network file systems lag; return whether it does."""
+    deadline = time.monotonic() + PATIENCE
+    while not (file.exists() and file.read_text(encoding="utf-8") == text):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
 def _follow(message: str, scratch: Path, follow: Callable) -> tuple:
     """Return the run that host 0 has entered, with a copy of its files to write to."""
-    path = shared.find(message, "Host 0")
-    run, data = follow(path)
+    text, _, path = message.partition(" ")
+    if not _seen(file := Path(path) / MARK, text):
+        raise RecipeError(
+            f"Host 0 works in {path}, and this host does not see its files there. Many hosts "
+            "need one file system that all of them see under the same path."
+        )
+    run, data = follow(file.parent)
     for name in ("hyperparameters.json", "checkpoints"):
         source = run.path / name
         if source.exists():
