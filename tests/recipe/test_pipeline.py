@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
 
 from kcatalog.recipe.commands import evaluation
 from kcatalog.recipe.data import Images
@@ -178,6 +179,8 @@ def test_the_whole_way_on_a_folder(call, tmp_path, monkeypatch):
     assert metrics["baseline"] == {"name": "always cats", "test": 0.5}
     board = EventAccumulator(str(run / "logs" / "test")).Reload()
     assert {"confusion matrix", "sample predictions"} <= set(board.Tags()["tensors"])
+    board = EventAccumulator(str(run / "logs" / "training" / "pipeline")).Reload()
+    assert "waiting for data (share of a step)" in board.Tags()["tensors"]
     with np.load(run / "samples.npz") as samples:
         red, blue = samples["request"].mean(axis=(1, 2))[:, [0, 2]].T
     assert (red > blue).tolist() == [True, True, False, False]
@@ -226,24 +229,19 @@ def memory_in_use():
 
 
 class Slow(Batches):
-    """Batches that take their time, one after another."""
+    """Batches that take their time, one after another: more than a busy machine between steps."""
 
-    seconds, lock = 0.02, threading.Lock()
+    lock = threading.Lock()
 
     def __getitem__(self, index):
         with self.lock:
-            time.sleep(self.seconds)
+            time.sleep(0.1)
             return super().__getitem__(index)
 
 
-def batches_from(kind, folder):
-    data = Images(size=SIZE).load(draw(folder / "pictures", 12))
-    data.keep(folder, 1.0)
-    return data, kind(*data.train, 4, 0)
-
-
-def drive(waiting, samples, epochs, step=lambda: None):
+def drive(waiting, kind, epochs, step=lambda: None):
     """Keras's calls of a callback around steps that do no more than `step`."""
+    samples = kind(np.zeros((12, 2)), np.zeros(12), 4, 0)
     dataset = waiting.measure(pipeline.stream(samples, []))
     waiting.on_train_begin()
     for epoch in range(epochs):
@@ -256,10 +254,9 @@ def drive(waiting, samples, epochs, step=lambda: None):
     waiting.on_train_end()
 
 
-def test_a_slow_source_is_told_of_once_after_the_cache_is_filled(tmp_path, monkeypatch):
-    monkeypatch.setattr(Slow, "seconds", 0.1)  # more than a busy machine takes between steps
+def test_a_slow_source_is_told_of_once_after_the_cache_is_filled(tmp_path):
     said = []
-    drive(Waiting(tmp_path / "logs", said.append), batches_from(Slow, tmp_path)[1], epochs=4)
+    drive(Waiting(tmp_path, said.append), Slow, epochs=4)
     (sentence,) = said
     found = re.match(
         r"Training waited for data (\d+) % of epoch 2 \((.+) ms of (.+) ms a step\)\. ", sentence
@@ -267,12 +264,17 @@ def test_a_slow_source_is_told_of_once_after_the_cache_is_filled(tmp_path, monke
     share, waited, step = map(float, found.groups())
     assert share > 50
     assert share == pytest.approx(100 * waited / step, abs=1)
+    board = EventAccumulator(str(tmp_path)).Reload()
+    for unit, least, most in (("share of a step", 0.5, 1), ("ms a step", 0, np.inf)):
+        events = board.Tensors(f"waiting for data ({unit})")
+        assert [e.step for e in events] == [0, 1, 2, 3]
+        assert least < make_ndarray(events[1].tensor_proto) <= most
 
 
 def test_nothing_is_said_of_a_source_that_keeps_up(tmp_path):
     said = []
-    waiting, (_, samples) = Waiting(tmp_path / "logs", said.append), batches_from(Batches, tmp_path)
-    drive(waiting, samples, epochs=3, step=lambda: time.sleep(0.05))
+    waiting = Waiting(tmp_path, said.append)
+    drive(waiting, Batches, epochs=3, step=lambda: time.sleep(0.05))
     assert said == []
 
 
@@ -303,19 +305,6 @@ def test_what_is_worth_a_word(tmp_path, monkeypatch, waited, step, told):
         assert said[0].startswith(
             "Training waited for data 43 % of epoch 2 (12.1 ms of 28.3 ms a step). "
         )
-
-
-def test_tensorboard_has_how_long_was_waited(tmp_path):
-    from tensorboard.util.tensor_util import make_ndarray
-
-    data, samples = batches_from(Slow, tmp_path)
-    model, waiting = build(keras_tuner.HyperParameters(), data), Waiting(tmp_path / "logs", print)
-    pipeline.fit(model, data, samples, [], waiting, epochs=2, verbose=0)
-    board = EventAccumulator(str(tmp_path / "logs")).Reload()
-    for unit, least, most in (("share of a step", 0, 1), ("ms a step", 0, np.inf)):
-        events = board.Tensors(f"waiting for data ({unit})")
-        assert [e.step for e in events] == [0, 1]
-        assert all(least < make_ndarray(e.tensor_proto) <= most for e in events)
 
 
 def test_errors_keep_their_kind_and_sentence(tmp_path):
