@@ -73,27 +73,23 @@ def test_help_names_each_step_and_keeps_the_lines_of_examples(call, monkeypatch)
     assert "--set" in call("train", "--help").out
 
 
-def test_a_run_directory_of_another_recipe(call):
-    call("train", "--epochs", "1", "--run-dir", "mine")
-    before = (call("--help").folder / "mine" / "run.json").read_text()
-    for step in (["train", "--resume"], ["evaluate"], ["export"]):
-        done = call(*step, "--run-dir", "mine", recipe=OTHER)
-        assert done.code == 2
-        assert "mine holds a run of tiny, not of other." in done.err
-    assert (done.folder / "mine" / "run.json").read_text() == before
-    assert "already trained" in call("train", "--resume", "--run-dir", "mine").err
-
-
 @pytest.mark.slow
-def test_a_new_run_never_touches_an_old_one(call):
-    done = call("train", "--epochs", "1")
-    model = (done.run / "model.keras").read_bytes()
-    again = call("train", "--epochs", "1", "--seed", "1")
-    assert "in runs/tiny/2" in again.out
-    assert (done.run / "model.keras").read_bytes() == model
-    refused = call("train", "--run-dir", "runs/tiny/2")
+def test_neither_a_new_run_nor_another_recipe_touches_an_old_run(call):
+    def content():
+        return {f: f.read_bytes() for f in first.run.rglob("*") if f.is_file()}
+
+    first = call("train", "--epochs", "1")
+    before = content()
+    assert "in runs/tiny/2" in call("train", "--epochs", "1", "--seed", "1").out
+    for step in (["train", "--resume"], ["evaluate"], ["export"]):
+        done = call(*step, "--run-dir", "runs/tiny/1", recipe=OTHER)
+        assert done.code == 2
+        assert "runs/tiny/1 holds a run of tiny, not of other." in done.err
+    refused = call("train", "--run-dir", "runs/tiny/1")
     assert refused.code == 2
     assert "is not an empty directory" in refused.err
+    assert "already trained" in call("train", "--resume", "--run-dir", "runs/tiny/1").err
+    assert content() == before
 
 
 @pytest.mark.parametrize("step", [(), ("tune",), ("train",)])
