@@ -122,6 +122,7 @@ def _command(function: Callable, name: str, **arguments) -> Callable:
     parameters = [inspect.Parameter(n, keyword, annotation=a) for n, a in arguments.items()]
     for f in fields(name):
         more = {k: v for k, v in f.metadata["typer"].items() if k != "flag"}
+        more = {"metavar": "N", **more} if "min" in more else more
         option = Annotated[f.type, typer.Option(flag(f), help=f.metadata["help"], **more)]
         parameters.append(inspect.Parameter(f.name, keyword, annotation=option, default=f.default))
     command.__signature__ = inspect.Signature(parameters)

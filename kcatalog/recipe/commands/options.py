@@ -35,7 +35,7 @@ def stored(help: str, initial: Any, change: Change = Change.NEVER, **typer_optio
             that have not stored the option count as if they had stored this.
         change: until when a resumed run may change it.
         **typer_options: further arguments of `typer.Option`, and `flag`, where that is not the
-            field's name.
+            field's name. A number's metavar is N unless stated.
     """
     if initial is FROM_RECIPE:
         help += " [default: recipe's]"
@@ -55,10 +55,8 @@ class SettingOptions:
     """Options for the data and the training, the same in every step of a run."""
 
     data: str | None = stored("Name of a data set, or a file or folder.", None, metavar="NAME|PATH")
-    epochs: int | None = stored(
-        "Training epochs.", FROM_RECIPE, Change.UNTIL_TRAINED, min=1, metavar="N"
-    )
-    seed: int | None = stored("Random seed.", 0, min=0, max=2**31 - 1, metavar="N")
+    epochs: int | None = stored("Training epochs.", FROM_RECIPE, Change.UNTIL_TRAINED, min=1)
+    seed: int | None = stored("Random seed.", 0, min=0, max=2**31 - 1)
     overrides: list[str] | None = stored(
         "Fix a hyperparameter; repeatable.", [], flag="--set", metavar="NAME=VALUE"
     )
@@ -71,22 +69,17 @@ class SettingOptions:
 class SearchOptions:
     """Options for the hyperparameter search."""
 
-    trials: int | None = stored(
-        "Number of trials.", FROM_RECIPE, Change.UNTIL_TRAINING, min=1, metavar="N"
-    )
-    trial_epochs: int | None = stored("Epochs per trial.", FROM_RECIPE, min=1, metavar="N")
+    trials: int | None = stored("Number of trials.", FROM_RECIPE, Change.UNTIL_TRAINING, min=1)
+    trial_epochs: int | None = stored("Epochs per trial.", FROM_RECIPE, min=1)
     tuner: Literal["random", "bayesian", "hyperband"] | None = stored("Search algorithm.", "random")
-    folds: int | None = stored("Cross-validation folds.", 1, min=1, metavar="N")
-    keep: int | None = stored(
-        "Keep checkpoints of the N best trials.", 3, Change.ANY_TIME, min=0, metavar="N"
-    )
-
+    folds: int | None = stored("Cross-validation folds.", 1, min=1)
+    keep: int | None = stored("Keep checkpoints of the N best trials.", 3, Change.ANY_TIME, min=0)
     isolate: bool | None = stored("Run each trial in its own process.", False, Change.ANY_TIME)
     trial_memory: float | None = stored(
         "Memory limit of an isolated trial.", None, Change.ANY_TIME, min=0.1, metavar="GB"
     )
     parallel: int | None = stored(
-        "Isolated trials at once on each machine.", 1, Change.ANY_TIME, min=1, metavar="N"
+        "Isolated trials at once on each machine.", 1, Change.ANY_TIME, min=1
     )
 
 
@@ -109,11 +102,9 @@ class DeviceOptions:
 class HostOptions:
     """Options for one training on many devices and hosts."""
 
-    model_parallel: int = transient("Split weights across N devices (JAX).", 1, min=1, metavar="N")
+    model_parallel: int = transient("Split weights across N devices (JAX).", 1, min=1)
     hosts: str | None = transient("All hosts, or auto (JAX).", None, metavar="HOST:PORT,...")
-    host_index: int | None = transient(
-        "Position of this host in --hosts, from 0.", None, min=0, metavar="N"
-    )
+    host_index: int | None = transient("Position of this host in --hosts, from 0.", None, min=0)
 
 
 @dataclass(frozen=True)
@@ -131,9 +122,7 @@ class ExportOptions:
     variants: str | None = transient(
         "Further formats, such as int8,onnx; or all.", None, metavar="NAME,..."
     )
-    keep_versions: int | None = transient(
-        "Delete all but the newest N exports.", None, min=1, metavar="N"
-    )
+    keep_versions: int | None = transient("Delete all but the newest N exports.", None, min=1)
 
 
 @dataclass(frozen=True)
@@ -159,18 +148,16 @@ class RunOptions(ExistingRunOptions):
 class PredictOptions:
     """Options of `predict`."""
 
-    length: int = transient("Characters to generate (text models).", 200, min=1, metavar="N")
-    seed: int = transient("Random seed (text models).", 0, min=0, max=2**31 - 1, metavar="N")
+    length: int = transient("Characters to generate (text models).", 200, min=1)
+    seed: int = transient("Random seed (text models).", 0, min=0, max=2**31 - 1)
 
 
 @dataclass(frozen=True)
 class ServeOptions:
     """Options of `serve`."""
 
-    port: int = transient("Port; 0 takes a free one.", 8501, min=0, max=65535, metavar="N")
-    version: int | None = transient(
-        "Exported version. [default: the newest]", None, min=0, metavar="N"
-    )
+    port: int = transient("Port; 0 takes a free one.", 8501, min=0, max=65535)
+    version: int | None = transient("Exported version. [default: the newest]", None, min=0)
 
 
 @dataclass(frozen=True)
