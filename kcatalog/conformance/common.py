@@ -76,7 +76,8 @@ def docstring_example(s: Subject):
     )
     log: list[str] = []
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    doctest.DocTestRunner(optionflags=flags).run(test, out=log.append)
+    runner = doctest.DocTestRunner(verbose=False, optionflags=flags)  # also under `pytest -v`
+    runner.run(test, out=log.append)
     require(not log, "".join(log))
 
 
