@@ -49,7 +49,6 @@ def all_variants(whole_way, one_process, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.tensorflow
 def test_each_variant_is_there_and_described(all_variants):
     folder, written, printed = all_variants
     assert list(written["variants"]) == list(variants.VARIANTS)
@@ -69,7 +68,6 @@ def test_each_variant_is_there_and_described(all_variants):
 
 
 @pytest.mark.slow
-@pytest.mark.tensorflow
 def test_warm_up_requests_are_read_and_run(all_variants):
     import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2
@@ -89,7 +87,6 @@ def test_warm_up_requests_are_read_and_run(all_variants):
 
 
 @pytest.mark.slow
-@pytest.mark.tensorflow
 def test_onnx_knows_its_classes(all_variants):
     import onnxruntime
 
@@ -266,7 +263,6 @@ def bidirectional():
     return [keras.layers.Masking(), keras.layers.Bidirectional(keras.layers.LSTM(4))]
 
 
-@pytest.mark.tensorflow
 @pytest.mark.parametrize(
     ("layers", "shape", "dtype", "taken"),
     [
@@ -297,7 +293,6 @@ def test_onnx(layers, shape, dtype, taken, one_process, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dynamic_int8", "int8"])
-@pytest.mark.tensorflow
 def test_litert_takes_one_sample_of_one_length(one_process, tmp_path, kind):
     """Full int8 is unrolled, the others have a loop."""
     some = original(bidirectional(), (None, 2), tmp_path, length=5)
@@ -307,7 +302,6 @@ def test_litert_takes_one_sample_of_one_length(one_process, tmp_path, kind):
     assert found["inputs"] == {"frames": ["float32", [1, 5, 2]]}
 
 
-@pytest.mark.tensorflow
 def test_a_spectrogram_has_no_onnx(tmp_path):
     layers = [
         keras.layers.MelSpectrogram(fft_length=32, sequence_stride=16, num_mel_bins=4),
@@ -317,14 +311,12 @@ def test_a_spectrogram_has_no_onnx(tmp_path):
         converted.onnx(original(layers, (64,), tmp_path), tmp_path / "a.onnx")
 
 
-@pytest.mark.tensorflow
 def test_too_long_for_full_int8(tmp_path):
     some = original([keras.layers.GRU(2)], (None, 2), tmp_path, length=300)
     with pytest.raises(Refused, match="up to 256 steps; these have 300"):
         converted.litert(some, tmp_path / "a.tflite", "int8")
 
 
-@pytest.mark.tensorflow
 def test_full_int8_takes_its_ranges_from_all_classes():
     """Samples stand in the order of their classes."""
     x, y = np.arange(1000, dtype="float32")[:, None], np.arange(1000, dtype="int32") // 500
@@ -341,7 +333,6 @@ def text(codes):
     return Data("abc", "next-character", "characters", part, part, part, tuple("\nabc"))
 
 
-@pytest.mark.tensorflow
 def test_full_int8_reads_windows_from_everywhere_in_a_text():
     codes = np.arange(1000, dtype="int32").reshape(50, 20)
 
@@ -360,7 +351,6 @@ def test_full_int8_reads_windows_from_everywhere_in_a_text():
 
 
 @pytest.mark.slow
-@pytest.mark.tensorflow
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_a_text_model_goes_step_by_step_in_each_format(
     tmp_path, monkeypatch, one_process, bidirectional
@@ -378,8 +368,7 @@ def test_a_text_model_goes_step_by_step_in_each_format(
     outputs = np.array(model(x))
     np.savez("samples.npz", request=run.task.request(x), **run.task.expected(outputs))
     names = ("int8", "onnx") if bidirectional else ("int8", "litert", "litert_int8", "onnx")
-    manifest = {"tolerance": 1e-4}
-    samples = tmp_path / "samples.npz"
+    samples, manifest = tmp_path / "samples.npz", {"tolerance": 1e-4}
     folder = export.export("abc", run.file, samples, data, manifest, names)
     written = json.loads((folder / "manifest.json").read_text())
     if bidirectional:

@@ -170,7 +170,7 @@ def write(names: tuple[str, ...], original: Original, folder: Path, check: Check
         about, file = f"{made.name}, {VARIANTS[name].about}", folder / f"{kind}{made.suffix}"
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            row = {"file": str(file.relative_to(folder.parent)), "format": made.name}
+            row = {"file": file.relative_to(folder.parent).as_posix(), "format": made.name}
             row |= made.write(original, file, kind)
             row |= {"size_bytes": size(file), **check.row(made.runtime, file)}
         except Exception as e:  # converters and runtimes have errors of their own
