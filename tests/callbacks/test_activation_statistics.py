@@ -28,6 +28,15 @@ def data(rng):
     return rng.normal(size=(24, 3)).astype("float32"), rng.normal(size=(24, 2)).astype("float32")
 
 
+def measured(model, *probe, **options):
+    """Return the statistics of one measurement, without training."""
+    watch = ActivationStatistics(probe, **options)
+    watch.set_model(model)
+    watch.start()
+    watch.measure()
+    return watch.statistics
+
+
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "linear"])
 def test_reference(data, activation):
     x, y = data
@@ -35,8 +44,7 @@ def test_reference(data, activation):
     (w1, b1), (w2, b2) = (model.get_layer(n).get_weights() for n in ("first", "second"))
     w1 *= 3
     model.get_layer("first").set_weights([w1, b1])
-    watch = ActivationStatistics((x, y), every_steps=1)
-    model.fit(x, y, batch_size=8, verbose=0, callbacks=[watch])
+    statistics = measured(model, x, y)
     functions = {
         "relu": lambda a: np.maximum(a, 0),
         "tanh": np.tanh,
@@ -45,20 +53,20 @@ def test_reference(data, activation):
     }
     first = x @ w1 + b1
     bent = functions[activation](first)
-    assert list(watch.statistics) == ["first", "bent", "second"]
+    assert list(statistics) == ["first", "bent", "second"]
     for name, a in (("first", first), ("bent", bent), ("second", bent @ w2 + b2)):
-        found = watch.statistics[name]
+        found = statistics[name]
         assert found["mean"] == pytest.approx(a.mean(), abs=1e-5)
         assert found["deviation"] == pytest.approx(a.std(), rel=1e-4)
         assert found["zeros"] == pytest.approx((a == 0).mean())
     ends = {"tanh": (-1, 1), "sigmoid": (0, 1)}.get(activation)
     if ends is None:
-        assert "saturated" not in watch.statistics["bent"]
+        assert "saturated" not in statistics["bent"]
     else:
         edge = 0.05 * (ends[1] - ends[0])
         expected = np.mean((bent < ends[0] + edge) | (bent > ends[1] - edge))
         assert 0 < expected < 1
-        assert watch.statistics["bent"]["saturated"] == pytest.approx(expected)
+        assert statistics["bent"]["saturated"] == pytest.approx(expected)
 
 
 def test_dead_units_take_a_window_and_warn_once(data, tmp_path):
@@ -134,15 +142,13 @@ def test_a_layer_is_watched_where_this_model_first_calls_it(data, inside):
     inputs = keras.Input((3,))
     middle = inside(inputs)
     model = keras.Model(inputs, keras.layers.Dense(2, name="head")(middle))
-    model.compile(keras.optimizers.SGD(0.0), "mse")
-    watch = ActivationStatistics((x, y), every_steps=1)
-    model.fit(x, y, verbose=0, callbacks=[watch])
-    assert list(watch.statistics) == ["nested", "head"]
+    statistics = measured(model, x, y)
+    assert list(statistics) == ["nested", "head"]
     head = keras.ops.convert_to_numpy(model(x))
     nested = keras.ops.convert_to_numpy(model.get_layer("nested")(x))
     for name, a in (("nested", nested), ("head", head)):
-        assert watch.statistics[name]["mean"] == pytest.approx(a.mean(), abs=1e-5)
-        assert watch.statistics[name]["deviation"] == pytest.approx(a.std(), rel=1e-4)
+        assert statistics[name]["mean"] == pytest.approx(a.mean(), abs=1e-5)
+        assert statistics[name]["deviation"] == pytest.approx(a.std(), rel=1e-4)
 
 
 def test_models_in_a_sequential_model_are_watched(data):
@@ -150,10 +156,7 @@ def test_models_in_a_sequential_model_are_watched(data):
     inner = keras.Input((3,))
     block = keras.Model(inner, keras.layers.Dense(2)(inner), name="nested")
     model = keras.Sequential([block, keras.layers.Dense(2, name="head")])
-    model.compile("sgd", "mse")
-    watch = ActivationStatistics((x, y), every_steps=1)
-    model.fit(x, y, verbose=0, callbacks=[watch])
-    assert list(watch.statistics) == ["nested", "head"]
+    assert list(measured(model, x, y)) == ["nested", "head"]
 
 
 def test_channels_are_units_and_recurrent_layers_have_bounds(rng):
@@ -161,30 +164,23 @@ def test_channels_are_units_and_recurrent_layers_have_bounds(rng):
     x = keras.layers.Conv1D(5, 2, activation="relu", name="convolution")(inputs)
     x = keras.layers.Bidirectional(keras.layers.GRU(4), name="recurrent")(x)
     model = keras.Model(inputs, keras.layers.Dense(1, name="head")(x))
-    model.compile("sgd", "mse", jit_compile=False)
     kernel, bias = model.get_layer("convolution").get_weights()
     kernel[..., 0], bias[0] = 0, -1
     model.get_layer("convolution").set_weights([kernel, bias])
-    x, y = rng.normal(size=(8, 6, 3)), rng.normal(size=(8, 1))
-    watch = ActivationStatistics((x, y), every_steps=1, window=1)
-    model.fit(x, y, verbose=0, callbacks=[watch])
-    assert watch.statistics["convolution"]["dead_units"] == pytest.approx(1 / 5)
-    assert watch.statistics["recurrent"]["saturated"] < 1
-    assert "saturated" not in watch.statistics["head"]
+    statistics = measured(model, rng.normal(size=(8, 6, 3)), rng.normal(size=(8, 1)), window=1)
+    assert statistics["convolution"]["dead_units"] == pytest.approx(1 / 5)
+    assert statistics["recurrent"]["saturated"] < 1
+    assert "saturated" not in statistics["head"]
 
 
 def test_state_of_stateful_layers_is_left_alone(rng):
     inputs = keras.Input((6, 3), batch_size=4)
     layer = keras.layers.GRU(4, stateful=True, name="recurrent")
     model = keras.Model(inputs, layer(inputs))
-    model.compile("sgd", "mse", jit_compile=False)
     x = rng.normal(size=(4, 6, 3)).astype("float32")
-    watch = ActivationStatistics((10 * x, x), every_steps=1)
     expected = model.predict(x, verbose=0)
     layer.reset_states()
-    watch.set_model(model)
-    watch.start()
-    watch.measure()
+    measured(model, 10 * x, x)
     assert np.allclose(model.predict(x, verbose=0), expected, atol=1e-6)
 
 

@@ -41,8 +41,7 @@ def weights(model):
     return [ops.convert_to_numpy(v.value) for v in model.trainable_variables]
 
 
-@pytest.mark.parametrize("every_steps", [1, 3])
-@pytest.mark.parametrize("run_eagerly", [True, False])
+@pytest.mark.parametrize(("every_steps", "run_eagerly"), [(1, True), (3, False)])
 def test_reference(data, every_steps, run_eagerly):
     x, y = data
     probe = x[:5], y[:5]

@@ -1,5 +1,7 @@
 """Left-out measurements. The test controls the clock."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -22,6 +24,17 @@ class Costly(periodic.Periodic):
         return {}
 
 
+class Measured(periodic.Periodic):
+    """Keeps the steps that were measured."""
+
+    def start(self):
+        self.at = []
+
+    def measure(self):
+        self.at.append(self._step)
+        return {}
+
+
 class Time:
     now = 0.0
 
@@ -29,19 +42,21 @@ class Time:
         return self.now
 
 
-def trained(monkeypatch, costly, epochs):
+def trained(monkeypatch, costly, epochs, steps=10, execution=1, first=10.0):
+    """Return the seconds that a training takes, with Keras's calls of the callback by hand."""
     costly.time = Time()
     monkeypatch.setattr(periodic, "clock", costly.time)
     monkeypatch.setattr(periodic, "COMPILING", {keras.backend.backend(): 0.25})
-
-    def step(batch, logs=None):
-        costly.time.now += 1.0 if costly._steps else 10.0
-
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    passing = keras.callbacks.LambdaCallback(on_train_batch_begin=step)
-    x = np.zeros((10, 1), "float32")
-    model.fit(x, x, epochs=epochs, batch_size=1, verbose=0, callbacks=[costly, passing])
+    costly.set_model(SimpleNamespace(steps_per_execution=execution))
+    costly.set_params({"steps": steps, "epochs": epochs})
+    costly.on_train_begin()
+    for epoch in range(epochs):
+        costly.on_epoch_begin(epoch)
+        for batch in range(0, steps, execution):
+            costly.on_train_batch_begin(batch)
+            costly.time.now += execution if costly._steps else first
+            costly.on_train_batch_end(batch)
+    costly.on_train_end()
     return costly.time.now
 
 
@@ -100,45 +115,34 @@ def test_compiling_again_is_paid_for_once(monkeypatch):
 
 
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras has one step an execution")
-@pytest.mark.parametrize(
-    ("every_steps", "expected"),
-    [
-        (1, [10, 20, 25, 35, 45, 50]),
-        (7, [10, 20, 25, 35, 45, 50]),
-        (30, [35]),
-        (12, [20, 25, 45, 50]),
-    ],
-)
-def test_an_execution_is_as_many_steps_as_it_has(every_steps, expected):
-    class Measured(periodic.Periodic):
-        def measure(self):
-            at.append(self._step)
-            return {}
-
-    at = []
+def test_an_execution_is_as_many_steps_as_it_has():
+    expected = {
+        1: [10, 20, 25, 35, 45, 50],
+        7: [10, 20, 25, 35, 45, 50],
+        30: [35],
+        12: [20, 25, 45, 50],
+    }
+    watching = [Measured(None, every_steps, 1.0) for every_steps in expected]
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse", steps_per_execution=10, jit_compile=False)
     x = np.zeros((25, 1), "float32")
-    watch = Measured(None, every_steps, 1.0)
-    model.fit(x, x, epochs=2, batch_size=1, verbose=0, callbacks=[watch])
-    assert at == expected
+    model.fit(x, x, epochs=2, batch_size=1, verbose=0, callbacks=watching)
+    assert {each.every_steps: each.at for each in watching} == expected
 
 
-@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras has one step an execution")
+def test_a_training_that_goes_on_counts_its_steps_on():
+    watch = Measured(None, 1, 1.0)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    x = np.zeros((3, 1), "float32")
+    model.fit(x, x, initial_epoch=2, epochs=4, batch_size=1, verbose=0, callbacks=[watch])
+    assert watch.at == [7, 8, 9, 10, 11, 12]
+
+
 def test_the_budget_is_of_steps_not_of_executions(monkeypatch):
     """10 executions of 10 s are 100 s, of which 10 % pay for 10 measurements of 1 s at most."""
     costly = Costly(1, 1, max_share=0.1)
     costly.first_price = 0.0
-    costly.time = Time()
-    monkeypatch.setattr(periodic, "clock", costly.time)
-
-    def execute(batch, logs=None):
-        costly.time.now += 10.0
-
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse", steps_per_execution=10, jit_compile=False)
-    passing = keras.callbacks.LambdaCallback(on_train_batch_begin=execute)
-    x = np.zeros((100, 1), "float32")
-    model.fit(x, x, batch_size=1, verbose=0, callbacks=[costly, passing])
+    took = trained(monkeypatch, costly, 1, steps=100, execution=10)
     assert 3 <= costly.measured <= 9
-    assert costly.time.now - 100 <= 10
+    assert took - 100 <= 10

@@ -71,21 +71,36 @@ def test_every_layer_is_watched(watched):
     for folder, kinds in {
         "steps": ["update_ratio"],
         "gradients": ["gradient_norm", "update_norm"],
-        "activations": ["activation_mean", "activation_deviation", "activation_zeros"],
+        "activations": [
+            "activation_mean",
+            "activation_deviation",
+            "activation_zeros",
+            "dead_units",
+        ],
     }.items():
         for kind in (*kinds, *(["dead_units"] if folder == "activations" else [])):
             found = layers_of(folder, kind)
             assert len(found) == 2, (kind, found)
             assert all(name.startswith("dense") for name in found)
-    saturated = layers_of("activations", "activation_saturated")
-    assert len(saturated) == 1  # the tanh layer
-
-
-def test_some_thirty_measurements_at_the_steps_they_are_of(tmp_path):
-    watch(tmp_path, epochs=15)
-    rates = tensors(tmp_path / "steps").Tensors("learning_rate")
-    assert [e.step for e in rates] == list(range(3, 91, 3))
+    assert len(layers_of("activations", "activation_saturated")) == 1  # the tanh layer
+    rates = tensors(watched / "steps").Tensors("learning_rate")
+    assert [e.step for e in rates] == list(range(1, 31))
     assert float(tensor_util.make_ndarray(rates[0].tensor_proto)) > 0
+
+
+def test_some_thirty_measurements_of_samples_of_every_class(tmp_path):
+    data = tiny.recipe.source.load(None, 0)
+    x, y = data.train
+    order = np.argsort(y)  # class by class, as folders are read
+    assert np.count_nonzero(y == 0) > task.PROBE
+    data = dataclasses.replace(data, train=(x[order], y[order]))
+    batches = batches_of(data, hyperparameters.space(lambda hp: tiny.build(hp, data), {}), 16, 0)
+    callbacks = monitoring.statistics(tmp_path, data, 15, batches)
+    assert [c.every_steps for c in callbacks] == [3, 3, 3]  # of 15 epochs of 6 steps
+    for part in callbacks[1:]:
+        labels = part.probe[1]
+        assert len(labels) == task.PROBE
+        assert set(np.asarray(labels)) == {0, 1}
 
 
 def test_weights_have_histograms(watched):
@@ -143,7 +158,7 @@ def test_steps_that_cannot_be_traced_are_named(call, steps):
     assert not (done.folder / "runs").exists()
 
 
-def test_hparams_have_domains_metrics_and_empty_places(board):
+def test_hparams_have_domains_metrics_and_empty_places(board, whole_way):
     found = board("plugin/hparams/experiment", {"experimentName": ""}, lambda e: e["hparamInfos"])
     columns = {h["name"]: h for h in found["hparamInfos"]}
     assert columns["units"]["domainDiscrete"] == [4, 8]
@@ -163,10 +178,14 @@ def test_hparams_have_domains_metrics_and_empty_places(board):
     rows = board("plugin/hparams/session_groups", question, complete)["sessionGroups"]
     assert [row["name"] for row in rows] == ["0", "1"]
     for row in rows:
+        trial = json.loads((whole_way.run / f"tuning/trial_{row['name']}/trial.json").read_text())
+        values = trial["hyperparameters"]["values"]
+        active = {n: v for n, v in values.items() if not n.startswith("tuner/")}
+        assert {"units", "loss", "optimizer", "dropout.rate"} <= set(active)
+        assert row["hparams"] == pytest.approx(active)
         drawn = {n for n in row["hparams"] if n.startswith("optimizer.")}
-        assert drawn == {
-            n for n in drawn if n.startswith(f"optimizer.{row['hparams']['optimizer']}.")
-        }
+        assert f"optimizer.{active['optimizer']}.learning_rate" in drawn
+        assert all(n.startswith(f"optimizer.{active['optimizer']}.") for n in drawn)
         assert len(row["metricValues"]) == 3
 
 
@@ -259,56 +278,20 @@ def test_sequential_models_and_mixed_precision():
     assert edges(model)["end"] == ["start"]
 
 
-def test_trials_are_watched_too_and_callbacks_can_be_copied(tmp_path, monkeypatch):
+def test_trials_are_watched_too_by_callbacks_that_can_be_copied(tmp_path, whole_way):
     import keras_tuner
 
-    monkeypatch.setattr(monitoring, "SHARES", dict.fromkeys(monitoring.SHARES, 1.0))
     data = tiny.recipe.source.load(None, 0)
     hp = hyperparameters.space(lambda hp: tiny.build(hp, data), {})
     trial = keras_tuner.engine.trial.Trial(hp, "7")
     batches = batches_of(data, hp, 16, seed=0)
     callbacks = monitoring.trial_callbacks(tmp_path, trial, "val_accuracy", data, 2, batches)
-    callbacks = copy.deepcopy(callbacks)
-    tiny.build(hp, data).fit(
-        batches, validation_data=data.validation, epochs=2, verbose=0, callbacks=callbacks
-    )
-    folder = tmp_path / "trials" / "7"
-    assert "learning_rate" in tags(folder / "steps")
-    for part in ("gradients", "activations", "validation"):
-        assert tags(folder / part)
+    folders = [c.log_dir for c in copy.deepcopy(callbacks) if hasattr(c, "every_steps")]
+    parts = ("steps", "activations", "gradients")
+    assert folders == [str(tmp_path / "trials" / "7" / part) for part in parts]
+    folder = whole_way.run / "logs" / "trials" / "0"
     assert tensors(folder / "train").Tags()["graph"]
-    assert "_hparams_/experiment" in tensors(folder).summary_metadata
-
-
-def test_statistics_are_taken_on_samples_of_every_class(tmp_path):
-    data = tiny.recipe.source.load(None, 0)
-    x, y = data.train
-    order = np.argsort(y)  # class by class, as folders are read
-    data = dataclasses.replace(data, train=(x[order], y[order]))
-    batches = batches_of(data, hyperparameters.space(lambda hp: tiny.build(hp, data), {}), 16, 0)
-    assert np.count_nonzero(data.train[1] == 0) > task.PROBE
-    _, activations, gradients = monitoring.statistics(tmp_path, data, 4, batches)
-    for part in (activations, gradients):
-        labels = part.probe[1]
-        assert len(labels) == task.PROBE
-        assert set(np.asarray(labels)) == {0, 1}
-
-
-def watch(folder, epochs, initial_epoch=0):
-    """Train the tiny model with its statistics written to `folder`: 6 steps an epoch."""
-    data = tiny.recipe.source.load(None, 0)
-    hp = hyperparameters.space(lambda hp: tiny.build(hp, data), {})
-    batches = batches_of(data, hp, 16, seed=0)
-    watching = monitoring.statistics(folder, data, epochs, batches, watch=True)
-    tiny.build(hp, data).fit(
-        batches, initial_epoch=initial_epoch, epochs=epochs, verbose=0, callbacks=watching
-    )
-
-
-def test_a_training_that_goes_on_counts_its_steps_on(tmp_path):
-    watch(tmp_path, epochs=4, initial_epoch=2)
-    steps = [e.step for e in tensors(tmp_path / "steps").Tensors("learning_rate")]
-    assert steps == list(range(13, 25))
+    assert "epoch_accuracy" in tags(folder / "validation")
 
 
 def test_after_a_warm_up_the_gradient_is_that_of_the_second_loss(tmp_path):
@@ -328,38 +311,27 @@ def test_after_a_warm_up_the_gradient_is_that_of_the_second_loss(tmp_path):
 
 
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras has one step an execution")
-@pytest.mark.parametrize(
-    ("traced", "steps"),
-    [((2, 5), "5 to 8"), ((10, 11), "9 to 12"), ((8, 9), "5 to 12"), ((13, 15), "13 to 18")],
-)
-def test_whole_executions_are_traced_but_the_first(tmp_path, traced, steps):
-    sentence = profiled(tmp_path, traced)
-    assert sentence.startswith(f"Traced steps {steps} into {tmp_path}. Read it in TensorBoard")
-    assert "pip install xprof" in sentence
-
-
-def profiled(folder, traced):
-    """Return what is reported of 2 epochs with executions of 4, 4, 4 and 2 steps."""
+def test_whole_executions_are_traced_but_the_first(tmp_path):
+    """Of 2 epochs with executions of 4, 4, 4 and 2 steps."""
     reported = []
     inputs = keras.Input((1,))
     model = keras.Model(inputs, layers.Dense(1)(inputs))
     model.compile("sgd", "mse", steps_per_execution=4, jit_compile=False)
     x = np.zeros((14, 1), "float32")
-    tracing = profile.Profile(folder, traced, reported.append)
-    model.fit(x, x, epochs=2, batch_size=1, verbose=0, callbacks=[tracing])
-    (sentence,) = reported
-    return sentence
-
-
-@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras has one step an execution")
-def test_steps_that_never_came_are_not_traced(tmp_path):
-    expected = "--profile: training ended after step 28, nothing was traced."
-    assert profiled(tmp_path, (29, 40)) == expected
+    ranges = [(2, 5), (10, 11), (13, 15), (29, 40)]
+    tracing = [profile.Profile(tmp_path, traced, reported.append) for traced in ranges]
+    model.fit(x, x, epochs=2, batch_size=1, verbose=0, callbacks=tracing)
+    *sentences, last = reported
+    for sentence, steps in zip(sentences, ("5 to 8", "9 to 12", "13 to 18"), strict=True):
+        assert sentence.startswith(f"Traced steps {steps} into {tmp_path}. Read it in TensorBoard")
+        assert "pip install xprof" in sentence
+    assert last == "--profile: training ended after step 28, nothing was traced."
 
 
 @pytest.mark.slow
 def test_models_inside_models_are_tuned_trained_watched_and_exported(call):
-    done = call("--watch", recipe=nested.recipe)
+    short = ("--trials", 1, "--trial-epochs", 1, "--epochs", 1)
+    done = call("--watch", *short, recipe=nested.recipe)
     assert done.code == 0, done.err
     logs = done.folder / "runs/nested/1/logs/training"
     watched = {"block", "chain", "reused", "twice", "wide", "head"}
