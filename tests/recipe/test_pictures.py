@@ -195,20 +195,9 @@ def test_the_worst_mistake_comes_first():
         "| 3 | a | 0.2 | b | 0.80 |",
         "| 0 | a | 0.4 | b | 0.60 |",
     ]
-
-
-def test_without_mistakes_there_is_a_sentence_and_no_picture():
-    shown = predictions([0], np.array([[0.9, 0.1]]), **greys(0))
-    assert samples.worst_mistakes(shown) is None
-    assert classes.table_of_worst_mistakes(shown) == "No mistakes in 1 samples."
-
-
-def test_names_do_not_break_the_table():
-    shown = predictions([0], np.array([[0.1, 0.9]]), names=("a|b", "字\n<b>"))
-    row = classes.table_of_worst_mistakes(shown).splitlines()[2]
-    assert row.count("|") == 6
-    assert "字" in row
-    assert "<" not in row
+    right = predictions([0], np.array([[0.9, 0.1]]), **greys(0))
+    assert samples.worst_mistakes(right) is None
+    assert classes.table_of_worst_mistakes(right) == "No mistakes in 1 samples."
 
 
 def test_texts_stand_above_their_predictions_and_mistakes_behind_what_came_before():
@@ -511,7 +500,7 @@ def trained(folder, monkeypatch, seconds, max_share):
     monkeypatch.setattr(
         callback.Pictures, "_draw", lambda self, epoch: now.__setitem__(0, now[0] + 2)
     )
-    (one,) = Pictures.of(folder, some().data, 20, max_share)
+    one = Pictures(folder, some().data, 20, max_share)
     one.on_train_begin()
     drawn = []
     for epoch in range(20):

@@ -26,8 +26,14 @@ from kcatalog.recipe.monitoring.hparams import active as active
 from kcatalog.recipe.monitoring.pictures.callback import Pictures
 from kcatalog.recipe.monitoring.weights import WeightHistograms
 
-# Shares of the training time that measuring may take. The rest of 3 % is for curves and histograms.
-SHARES = {StepSize: 0.003, ActivationStatistics: 0.006, GradientFlow: 0.008, Pictures: 0.008}
+# What is measured, and the share of the training time that it may take. The rest of 3 % is for
+# curves and histograms.
+MEASURED = {
+    Pictures: ("pictures of the validation split", 0.008),
+    StepSize: ("step sizes", 0.003),
+    ActivationStatistics: ("activations", 0.006),
+    GradientFlow: ("gradients", 0.008),
+}
 MEASUREMENTS = 30  # a training
 
 
@@ -71,10 +77,11 @@ def trial_callbacks(log_dir: Path, trial, objective: str, data, epochs: int, bat
 def training_callbacks(log_dir: Path, data, epochs: int, batches, watch: bool = False) -> list:
     """Return callbacks for the training's curves, pictures, histograms, statistics and graph."""
     folder = log_dir / "training"
+    drawn = [Pictures(folder, data, epochs, _share(Pictures, watch))] if pictures.of(data) else []
     return [
         Curves(folder),
         Graph(folder / "train"),
-        *Pictures.of(folder, data, epochs, 1.0 if watch else SHARES[Pictures]),
+        *drawn,
         WeightHistograms(folder / "weights", epochs),
         *statistics(folder, data, epochs, batches, watch, at_least_once=True),
     ]
@@ -100,7 +107,7 @@ def statistics(
         return {
             "log_dir": str(folder / name),
             "every_steps": max(1, epochs * len(batches) // MEASUREMENTS),
-            "max_share": 1.0 if watch else SHARES[part],
+            "max_share": _share(part, watch),
         }
 
     parts = [
@@ -113,17 +120,14 @@ def statistics(
     return parts
 
 
+def _share(measuring: type, watch: bool) -> float:
+    return 1.0 if watch else MEASURED[measuring][1]
+
+
 def measured_once(callbacks: list) -> str | None:
     """Return a sentence that names what a short training logged only once, or None."""
-    names = {
-        Pictures: "pictures of the validation split",
-        StepSize: "step sizes",
-        ActivationStatistics: "activations",
-        GradientFlow: "gradients",
-    }
-    once = [
-        names[type(c)] for c in callbacks if type(c) in names and c.left_out and c.measured == 1
-    ]
+    measuring = [c for c in callbacks if type(c) in MEASURED]
+    once = [MEASURED[type(c)][0] for c in measuring if c.left_out and c.measured == 1]
     if not once:
         return None
     return (

@@ -37,11 +37,6 @@ class Pictures(keras.callbacks.Callback):
         self.epochs, self.every = epochs, max(1, epochs // PICTURES)
         self.measured = self.left_out = 0
 
-    @classmethod
-    def of(cls, folder: Path, data, *args) -> list[Pictures]:
-        """Return the callback, or none for tasks whose pictures are drawn at the end alone."""
-        return [cls(folder, data, *args)] if pictures.of(data) else []
-
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._began, self._first_epoch = clock(), None
         self._spent, self._cost = 0.0, FIRST

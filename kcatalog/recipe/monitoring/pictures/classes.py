@@ -145,8 +145,8 @@ def _before(p: Predictions, place: int) -> str:
 def _cell(text: str) -> str:
     """Escape text for a cell of a Markdown table.
 
-    >>> _cell("a|b"), _cell(" ")
-    ('a&#124;b', 'space')
+    >>> _cell("a|b"), _cell(" "), _cell("字\\n<b>")
+    ('a&#124;b', 'space', '字⏎&#60;b&#62;')
     """
     text = figures.VISIBLE.get(text, text.replace("\n", "⏎").replace("\t", "→"))
     return "".join(f"&#{ord(c)};" if c in MARKDOWN else c for c in text)

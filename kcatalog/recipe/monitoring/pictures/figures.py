@@ -55,12 +55,8 @@ def grid(
 ):
     """Draw arrays as images, each in axes of its own, with one bar of colors.
 
-    Args:
-        images: (rows, columns) each.
-        titles: of the axes.
-        size: inches of one pair of axes.
-        labels: of the x axes, the y axes and the bar.
-        how: arguments of `imshow`, the limits of the colors among them.
+    `size` is that of one pair of axes in inches, `labels` are those of the x axes, the y axes and
+    the bar, and `how` has arguments of `imshow`, the limits of the colors among them.
     """
     columns = min(4, len(images))
     rows = -(-len(images) // columns)
