@@ -312,7 +312,7 @@ def test_after_a_warm_up_the_gradient_is_that_of_the_second_loss(tmp_path):
 
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras has one step an execution")
 def test_whole_executions_are_traced_but_the_first(tmp_path):
-    """Of 2 epochs with executions of 4, 4, 4 and 2 steps."""
+    """Two epochs have executions of 4, 4, 4 and 2 steps each."""
     reported = []
     inputs = keras.Input((1,))
     model = keras.Model(inputs, layers.Dense(1)(inputs))
