@@ -1,14 +1,14 @@
-"""A network that maps images or utterances to vectors, near each other where they are alike.
+"""A network that maps images or utterances to vectors, close together for one class.
 
-Handwritten digits or vowels of nine speakers without a network, or your own folder with one
-subfolder of images or WAV files per class:
+By default it learns the handwritten digits that ship with scikit-learn. `--data` takes the vowels
+of nine speakers, or your own folder with one subfolder of images or WAV files per class:
 
     python recipes/embedding_triplet.py
     python recipes/embedding_triplet.py --data vowels
     python recipes/embedding_triplet.py --data path/to/folder
     python recipes/embedding_triplet.py predict one.png other.png third.png
 
-It is judged by the class of the nearest neighbour. Losses that look at the hardest samples only
+It is scored by the class of the nearest neighbour. Losses that use the hardest samples only
 (`TripletHard`) collapse from scratch on small sets, so they are warmed up with semi-hard triplets.
 """
 

@@ -1,13 +1,14 @@
-"""A GRU that forecasts a series some steps ahead: a median, and a band that holds 80 %.
+"""A GRU that forecasts a time series: the median, and the interval that holds 80 % of the values.
 
-Half-hourly electricity demand without a network, a day ahead; or a column of your own CSV file:
+By default it forecasts half-hourly electricity demand, from data that ship with pmdarima, one day
+ahead. `--data` takes a column of your own CSV file:
 
     python recipes/forecast_gru.py
     python recipes/forecast_gru.py --data path/to/series.csv
     python recipes/forecast_gru.py --data path/to/table.csv:column
     python recipes/forecast_gru.py predict recent.csv
 
-What it learns is how the coming steps differ from the same steps one season before.
+It learns how the coming steps differ from the same steps one season before.
 """
 
 import kcatalog

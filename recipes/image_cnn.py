@@ -1,7 +1,7 @@
-"""A small residual convolutional network that tells images apart.
+"""A small residual convolutional network that classifies images.
 
-Handwritten digits without a network, MNIST and the like by name, or your own folder with one
-subfolder of images per class:
+By default it learns the handwritten digits that ship with scikit-learn. `--data` takes MNIST and
+similar sets by name, or your own folder with one subfolder of images per class:
 
     python recipes/image_cnn.py
     python recipes/image_cnn.py --data fashion_mnist
@@ -27,7 +27,7 @@ source = Images(default="digits", size=64, channels=3)
 
 
 def build(hp, data):
-    """Augmentation, then stages of residual blocks that halve the image, then a dense head."""
+    """Build augmentation, stages of residual blocks that halve the image, and a dense head."""
     images = keras.Input(data.input_shape, dtype="uint8", name=data.input_name)
     x = layers.Rescaling(1 / 255)(images)
     x = jitter(x, hp.Choice("jitter", [0.0, 0.05, 0.1]))  # helps where images are not aligned
@@ -56,7 +56,7 @@ def build(hp, data):
 
 
 def jitter(x, amount):
-    """In training, images shift, grow or shrink by up to `amount`, and turn a little."""
+    """Shift, scale and rotate images at random by up to `amount`, in training only."""
     if amount == 0:
         return x
     x = layers.RandomTranslation(amount, amount, fill_mode="constant")(x)
@@ -65,7 +65,7 @@ def jitter(x, amount):
 
 
 def convolution(x, filters, regularizer, kernel_size=3):
-    """Convolution and batch normalization."""
+    """Apply a convolution and batch normalization."""
     x = layers.Conv2D(
         filters, kernel_size, padding="same", use_bias=False, kernel_regularizer=regularizer
     )(x)
@@ -73,7 +73,7 @@ def convolution(x, filters, regularizer, kernel_size=3):
 
 
 def residual_block(hp, x, filters, regularizer):
-    """Add two convolutions of x, their channels gated, and now and then left out."""
+    """Add two convolutions to x, with gated channels and stochastic depth."""
     y = convolution(x, filters, regularizer)
     y = layers.ReLU()(y)
     y = convolution(y, filters, regularizer)
@@ -83,7 +83,7 @@ def residual_block(hp, x, filters, regularizer):
 
 
 def loss(hp):
-    """Cross-entropy, or a hinge: all of them on logits."""
+    """Choose a cross-entropy or a hinge loss, all of them for logits."""
     losses = [
         "keras.losses.SparseCategoricalCrossentropy",
         "kcatalog.losses.SparseCategoricalFocalCrossentropy",
@@ -93,7 +93,7 @@ def loss(hp):
 
 
 def optimizer(hp, data):
-    """Adam's family, perhaps wrapped; the learning rate falls by an eighth each epoch."""
+    """Choose an optimizer and a wrapper; the learning rate falls by an eighth each epoch."""
     rate = keras.optimizers.schedules.ExponentialDecay(
         hp.Float("learning_rate", 1e-3, 4e-3, sampling="log", default=2e-3),
         decay_steps=max(1, len(data.train[0]) // BATCH_SIZE),

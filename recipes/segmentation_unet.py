@@ -1,6 +1,7 @@
-"""A small U-Net that gives each pixel of an image its class.
+"""A small U-Net that predicts the class of each pixel of an image.
 
-Digits on photographs without a network, or your own folder with the subfolders images and masks:
+By default it finds digits that are pasted onto photographs, both from scikit-learn. `--data` takes
+your own folder with the subfolders images and masks:
 
     python recipes/segmentation_unet.py
     python recipes/segmentation_unet.py --data path/to/folder
@@ -21,7 +22,7 @@ source = Masks(default="digit_scenes", size=64)
 
 
 def build(hp, data):
-    """Stages that halve the image, then stages that double it again beside what they came from."""
+    """Build stages that halve the image, then stages that double it, with skip connections."""
     images = keras.Input(data.input_shape, dtype="uint8", name=data.input_name)
     x, skips = layers.Rescaling(1 / 255)(images), []
     filters = hp.Choice("filters", [8, 12, 16], default=12)
@@ -41,7 +42,7 @@ def build(hp, data):
 
 
 def block(x, filters):
-    """Two convolutions, each with batch normalization."""
+    """Apply two convolutions, each with batch normalization."""
     for _ in range(2):
         x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
@@ -49,7 +50,7 @@ def block(x, filters):
 
 
 def loss(hp):
-    """Cross-entropy of pixels, or an overlap of masks: all of them on logits."""
+    """Choose the cross-entropy of pixels or an overlap loss of masks, all of them for logits."""
     losses = [
         "keras.losses.SparseCategoricalCrossentropy",
         "kcatalog.losses.FocalTversky",
@@ -61,7 +62,7 @@ def loss(hp):
 
 
 def optimizer(hp, data):
-    """AdamW; the learning rate falls to nothing."""
+    """Use AdamW with a learning rate that falls to zero."""
     rate = keras.optimizers.schedules.CosineDecay(
         hp.Float("learning_rate", 2e-3, 8e-3, sampling="log", default=4e-3),
         decay_steps=EPOCHS * steps_per_epoch(data, BATCH_SIZE),

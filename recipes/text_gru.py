@@ -1,6 +1,7 @@
-"""A GRU that reads text character by character, predicts the next one, and writes on.
+"""A GRU that predicts the next character of a text, and so continues it.
 
-The Python language reference without a network, or any text file:
+By default it learns the Python language reference, which ships with Python. `--data` takes any text
+file:
 
     python recipes/text_gru.py
     python recipes/text_gru.py --data path/to/text.txt

@@ -127,7 +127,7 @@ def same_data(recipe, run: Run, options: Options, folder: Path | None = None) ->
 
 @contextlib.contextmanager
 def session(recipe, settings: dict, options: Options, hosts: int = 1) -> Iterator[devices.Devices]:
-    """Use the precision of a run's settings on the devices that were asked for."""
+    """Use the precision of a run's settings on the requested devices."""
     before = keras.config.dtype_policy()
     with devices.using(options.devices, hosts, options.model_parallel, recipe.layout) as used:
 

@@ -43,7 +43,7 @@ def _tpu(kind: str, count: int) -> tf.distribute.Strategy:
 
 
 def _show(kind: str, count: int) -> None:
-    """Hide TensorFlow's other devices. A CPU is split into the number asked for."""
+    """Hide TensorFlow's other devices. A CPU is divided into the requested number."""
     physical = tf.config.list_physical_devices(kind.upper())
     try:
         if kind == "cpu":

@@ -86,7 +86,7 @@ def parse(asked: str) -> tuple[str, int]:
 
 
 def resolve(asked: str, hosts: int) -> tuple[str, int]:
-    """Return the kind of the devices asked for, and their number on each host."""
+    """Return the kind of the requested devices, and their number on each host."""
     kind, count = parse(asked)
     if kind in ("auto", "all"):
         everything = kind == "all" or hosts > 1

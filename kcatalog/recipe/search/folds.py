@@ -14,7 +14,7 @@ from kcatalog.recipe.terminal.errors import RecipeError
 
 
 def check(data: Data, count: int) -> None:
-    """Check that the data can be cut into so many folds."""
+    """Check that the data can be divided into this number of folds."""
     labels = data.train[1]
     if not tasks.of(data).stratified or np.ndim(labels) != 1:
         raise RecipeError(

@@ -77,8 +77,8 @@ def check_epochs(space: keras_tuner.HyperParameters, asked: int | None, tuner: s
     if tuner == "hyperband" and not fixed:
         raise RecipeError(
             "--tuner hyperband chooses how long trials last, and so does this recipe's "
-            'hyperparameter "epochs". Add --set epochs=NUMBER, the longest a trial lasts, or take '
-            "another tuner."
+            'hyperparameter "epochs". Add --set epochs=N, the length of the longest trials, or '
+            "use another tuner."
         )
 
 

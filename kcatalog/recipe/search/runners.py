@@ -191,8 +191,8 @@ class Processes(Scripted):
 
 
 def shares(parallel: int, asked: str) -> list[dict[str, str]]:
-    """Return the variables that divide this machine among so many processes: GPUs in turn where
-    the devices asked for are GPUs, and CPU cores in equal shares."""
+    """Return the variables that divide this machine among `parallel` processes: GPUs in turn if
+    the requested devices are GPUs, and CPU cores in equal shares."""
     from kcatalog.recipe.devices import resolve
     from kcatalog.recipe.devices.base import available
 
@@ -212,7 +212,7 @@ def shares(parallel: int, asked: str) -> list[dict[str, str]]:
 
 
 def threads(cores: int) -> dict[str, str]:
-    """Return the variables that keep a process to so many CPU cores, but for those the user set."""
+    """Return the variables that limit a process to `cores`, except those that the user set."""
     return {name: str(max(1, cores)) for name in THREADS if name not in os.environ}
 
 
@@ -239,6 +239,6 @@ def prepare(isolated: bool, memory: float | None) -> None:
             "--trial-memory needs trials in processes of their own: add --isolate or --parallel 2."
         )
     if memory and not process.STATM.exists():
-        raise RecipeError("--trial-memory needs Linux, which tells what memory a process takes.")
+        raise RecipeError("--trial-memory works on Linux only.")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")

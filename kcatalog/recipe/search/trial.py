@@ -95,7 +95,7 @@ class Training:
         checkpoint, epochs = Checkpoint(folder, self.objective), length(work.hp, self.epochs)
         start = checkpoint.resume(model)
         for sentence in checkpoint.damaged:
-            print(f"{sentence} Put aside.", file=sys.stderr)
+            print(f"{sentence} It was set aside.", file=sys.stderr)
         if start < epochs:
             trial = keras_tuner.engine.trial.Trial(work.hp, work.trial_id)
             batches = batches_of(data, work.hp, self.batch_size, self.seed)

@@ -64,7 +64,7 @@ def steps_per_epoch(data, batch_size: int) -> int:
 
 
 def validation_logs(model, data) -> dict[str, float]:
-    """Return what an epoch's logs would say of the validation split, for the model as it is."""
+    """Return the metrics of the validation split that an epoch's logs would contain now."""
     results = pipeline.evaluate(model, *data.validation)
     logs = {f"val_{k}": v for k, v in results.items()}
     for callback in of(data).validation_callbacks(data):

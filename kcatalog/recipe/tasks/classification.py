@@ -29,7 +29,7 @@ class Classes(Task):
 
 
 class Classification(Classes):
-    """One class a sample; models end in logits (batch, classes)."""
+    """One class per sample; models end in logits (batch, classes)."""
 
     name, measure, better = "classification", "accuracy", "higher"
     objective = ("val_accuracy", "max")

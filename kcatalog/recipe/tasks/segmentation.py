@@ -1,4 +1,4 @@
-"""Segmentation: one class a pixel."""
+"""Segmentation: one class per pixel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kcatalog.recipe.tasks.classification import Classes
 
 
 class Segmentation(Classes):
-    """One class a pixel; models end in logits (batch, height, width, classes)."""
+    """One class per pixel; models end in logits (batch, height, width, classes)."""
 
     name, measure, better = "segmentation", "mean IoU", "higher"
     objective = ("val_mean_iou", "max")
