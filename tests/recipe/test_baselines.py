@@ -89,8 +89,8 @@ def test_embeddings_and_features_find_the_same_samples(on_disk, monkeypatch):
     assert found == {
         "recall@1 among 12": 1.0,
         "MAP@R among 12": 1.0,
-        "recall@1 among 12 of the raw features": 1.0,
-        "MAP@R among 12 of the raw features": 1.0,
+        "recall@1 among 12, raw features": 1.0,
+        "MAP@R among 12, raw features": 1.0,
     }
 
 

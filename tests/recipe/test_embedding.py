@@ -208,7 +208,7 @@ def test_run_is_judged_by_nearest_neighbours(run):
     assert metrics["measure"] == "accuracy of the nearest neighbour"
     assert metrics["test"] > 0.7
     assert set(metrics["further"]) == {
-        "recall@1", "MAP@R", "recall@1 of the raw features", "MAP@R of the raw features",
+        "recall@1", "MAP@R", "recall@1, raw features", "MAP@R, raw features",
     }  # fmt: skip
     training = json.loads((run / "training.json").read_text())
     assert {"val_margin", "val_map_at_r", "val_recall_at_1"} <= set(training["history"][0])

@@ -77,7 +77,7 @@ class Embedding(Task):
         among = f" among {len(places)}" if len(places) < len(outputs) else ""
         labels, found = data.test[1][places], {}
         features = baselines.scaled_features(data, places)
-        for x, by in ((outputs[places], ""), (features, " of the raw features")):
+        for x, by in ((outputs[places], ""), (features, ", raw features")):
             scores = neighbours.retrieval(x, labels)
             found |= {f"{k}{among}{by}": v for k, v in scores.items()}
         return found
