@@ -141,9 +141,9 @@ def test_xla_is_switched_off_where_it_fails(monkeypatch):
 def test_two_replicas_train_as_one_device_does(call, monkeypatch):
     """Two logical CPUs stand in for two GPUs."""
     monkeypatch.setenv("SPREAD_JIT", "1")
-    one = call("train", "--epochs", "2", "--devices", "cpu", recipe=spread.recipe)
+    one = call("train", "--epochs", "1", "--devices", "cpu", recipe=spread.recipe)
     options = ("--devices", "cpu:2", "--watch", "--profile", "2-3")  # neither changes a weight
-    two = call("train", "--epochs", "2", *options, recipe=spread.recipe)
+    two = call("train", "--epochs", "1", *options, recipe=spread.recipe)
     assert (one.code, two.code) == (0, 0), one.err + two.err
     line = "Devices: 2 CPUs, tf.distribute.MirroredStrategy, each batch split in 2. XLA does not"
     assert line in two.out
@@ -158,7 +158,7 @@ def test_two_replicas_train_as_one_device_does(call, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.tensorflow
 def test_trials_run_on_two_replicas(call):
-    done = call("tune", "--devices", "cpu:2", recipe=spread.recipe)
+    done = call("tune", "--devices", "cpu:2", "--trials", "1", recipe=spread.recipe)
     assert done.code == 0, done.err
     assert "MirroredStrategy" in done.out
     assert "failed" not in done.out

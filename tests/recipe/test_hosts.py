@@ -17,7 +17,7 @@ from kcatalog.recipe.data import Data
 from kcatalog.recipe.devices import hosts
 from kcatalog.recipe.files import rundir
 from kcatalog.recipe.terminal.errors import RecipeError
-from tests.recipe import tiny
+from tests.recipe import spread, tiny
 from tests.recipe.conftest import ROOT
 from tests.recipe.test_devices import assert_same_weights
 
@@ -99,18 +99,19 @@ def free_ports(count=2):
 
 
 class Group:
-    """The recipe's `train` in a process for each host, in one folder."""
+    """The recipe's `train` in two processes, each a host, in one folder."""
 
-    def __init__(self, folder, *arguments, count=2, own=lambda index, ports: ({}, ()), **more):
+    def __init__(self, folder, *arguments, own, **more):
         ports, script = free_ports(), str(ROOT / "tests" / "recipe" / "spread.py")
+        more = {"PYTHONPATH": str(ROOT), "SPREAD_RANDOM": "1", **more}
         self.processes = []
-        for index in range(count):
+        for index in range(2):
             environment, options = own(index, ports)
             self.processes.append(
                 subprocess.Popen(
                     [sys.executable, script, "train", *arguments, *options],
                     cwd=folder,
-                    env={**os.environ, "PYTHONPATH": str(ROOT), **more, **environment},
+                    env={**os.environ, **more, **environment},
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     text=True,
@@ -141,53 +142,46 @@ def by_slurm(index, ports):
     return job, ("--hosts", "auto")
 
 
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory):
-    """One device, uninterrupted, with dropout and batch normalization."""
-    folder = tmp_path_factory.mktemp("alone")
-    done = Group(folder, "--epochs", "3", "--watch", count=1, SPREAD_RANDOM="1")
-    assert done.codes == [0], done.out
-    return folder / "runs" / "spread" / "1"
-
-
-@pytest.mark.slow
-@on_jax
-def test_two_hosts_train_as_one_device_does(alone, tmp_path):
-    both = Group(tmp_path, "--epochs", "3", own=by_slurm, SPREAD_RANDOM="1")
-    assert both.codes == [0, 0], both.out
-    assert "Devices: 2 hosts, each with CPU, keras.distribution.DataParallel" in both.out[0]
-    assert "Epoch 3/3" in both.out[0]
-    assert "This host takes part in" in both.out[1]
-    assert "Epoch" not in both.out[1]
-    runs = list((tmp_path / "runs" / "spread").iterdir())
-    assert [r.name for r in runs] == ["1"]  # host 0's, and no other
-    assert len(list((runs[0] / "logs").rglob("events.*"))) == len(
-        list((alone / "logs").rglob("events.*"))
-    )
-    assert_same_weights(runs[0], alone)
+@pytest.fixture
+def alone(call, monkeypatch):
+    """`train` with one device, uninterrupted, with dropout and batch normalization; its run."""
+    monkeypatch.setenv("SPREAD_RANDOM", "1")
+    done = call("train", "--epochs", 3, "--watch", "--run-dir", "alone", recipe=spread.recipe)
+    assert done.code == 0, done.err
+    return done.folder / "alone"
 
 
 @pytest.mark.slow
 @on_jax
 @pytest.mark.parametrize("victim", [0, 1])
-def test_when_a_host_dies_the_others_stop_and_the_run_resumes(alone, tmp_path, victim):
-    more = {"SPREAD_RANDOM": "1"}
-    died = Group(tmp_path, "--epochs", "3", own=addressed, SPREAD_DIE=f"{victim}:1", **more)
+def test_two_hosts_train_as_one_device_does_though_one_dies(alone, call, tmp_path, victim):
+    """When a host dies the other one stops; the run goes on with both, or on one device."""
+    died = Group(tmp_path, "--epochs", "3", own=by_slurm, SPREAD_DIE=f"{victim}:1")
     other = 1 - victim
     assert died.codes[victim] == -signal.SIGKILL
     assert died.codes[other] in (2, -signal.SIGABRT)  # JAX ends those who lose host 0, if first
     gone = ("The connection to another host is lost. Start all hosts again with --resume",)
     gone += ("another task died",) if victim == 0 else ()  # JAX's words
     assert any(words in died.out[other] for words in gone), died.out[other]
-    run = tmp_path / "runs" / "spread" / "1"
-    assert not (run / "model.keras").exists()
-
-    many = victim == 1  # the other time one device goes on alone
-    how = {"own": addressed} if many else {"count": 1}
-    resumed = Group(tmp_path, "--resume", **how, **more)
-    assert set(resumed.codes) == {0}, resumed.out
-    assert "Resuming after epoch 1." in resumed.out[0]
-    assert_same_weights(run, alone)
+    runs = tmp_path / "runs" / "spread"
+    assert not (runs / "1" / "model.keras").exists()
+    if victim == 0:
+        resumed = call("train", "--resume", recipe=spread.recipe)
+        assert resumed.code == 0, resumed.err
+        assert "Resuming after epoch 1." in resumed.out
+    else:
+        both = Group(tmp_path, "--resume", own=addressed)
+        assert both.codes == [0, 0], both.out
+        assert "Devices: 2 hosts, each with CPU, keras.distribution.DataParallel" in both.out[0]
+        assert "Resuming after epoch 1." in both.out[0]
+        assert "Epoch 3/3" in both.out[0]
+        assert "This host takes part in" in both.out[1]
+        assert "Epoch" not in both.out[1]
+        events = [f.name for f in (runs / "1" / "logs").rglob("events.*")]
+        leaders = [f".{group.processes[0].pid}." for group in (died, both)]
+        assert all(any(leader in name for leader in leaders) for name in events)
+    assert [r.name for r in runs.iterdir()] == ["1"]  # host 0's, and no other
+    assert_same_weights(runs / "1", alone)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras_tuner
 import pytest
 
-from kcatalog.recipe.devices import base, select
+from kcatalog.recipe.devices import select
 from kcatalog.recipe.search import process, runners
 from kcatalog.recipe.search.trial import Training, Work
 from tests.recipe import greedy
@@ -72,8 +72,7 @@ def test_a_machine_is_divided_among_trials(monkeypatch):
     ],
 )
 def test_trials_take_gpus_in_turn(monkeypatch, asked, visible, expected):
-    for module in (base, select):
-        monkeypatch.setattr(module, "available", lambda kind: 4 if kind == "gpu" else 0)
+    monkeypatch.setattr(select, "available", lambda kind: 4 if kind == "gpu" else 0)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)

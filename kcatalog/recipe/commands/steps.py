@@ -182,7 +182,7 @@ class Steps:
             epochs=hp.values.get("epochs", settings["epochs"]),
             batch_size=self.recipe.batch_size,
             seed=settings["seed"],
-            shard=self.hosts.shard,
+            shard=self.hosts,
             watch=self.options.watch,
             profile=self.profiled,
         )

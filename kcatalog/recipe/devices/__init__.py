@@ -1,6 +1,5 @@
 """Devices for training: one, several of one host, or those of many hosts."""
 
-from kcatalog.recipe.devices.base import Devices
-from kcatalog.recipe.devices.select import callbacks, parse, replicas, resolve, using
+from kcatalog.recipe.devices.select import Devices, callbacks, parse, replicas, resolve, using
 
 __all__ = ["Devices", "callbacks", "parse", "replicas", "resolve", "using"]

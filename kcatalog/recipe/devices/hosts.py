@@ -15,8 +15,8 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -44,16 +44,11 @@ CONNECTION_ERRORS = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Hosts:
+class Hosts(NamedTuple):
     """This host's index, and the number of hosts."""
 
     index: int = 0
     count: int = 1
-
-    @property
-    def shard(self) -> tuple[int, int]:
-        return self.index, self.count
 
 
 ALONE = Hosts()

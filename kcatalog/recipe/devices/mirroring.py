@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from kcatalog.recipe.devices.base import Devices, words
+from kcatalog.recipe.devices.select import Devices, words
 from kcatalog.recipe.terminal.errors import RecipeError
 
 

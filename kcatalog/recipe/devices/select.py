@@ -4,17 +4,89 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass
 
 import keras
 
 from kcatalog import checks
-from kcatalog.recipe.devices.base import Devices, available, words
 from kcatalog.recipe.terminal.errors import RecipeError
 
 KINDS = ("auto", "cpu", "gpu", "tpu", "all")
 _REPLICAS = ContextVar("replicas", default=1)
+
+
+@dataclass
+class Devices:
+    """The devices in use, and the scope to build models in.
+
+    The scope is entered for each model, not once for a run, because KerasTuner clears Keras's state
+    before each trial, and the distribution with it.
+
+    Args:
+        words: the devices, such as "2 GPUs".
+        mechanism: the class that trains on several of them; empty for a single one.
+        scope: returns the context in which models are built.
+        replicas: the number of parts that a batch is split into.
+        xla: a sentence on whether XLA compiles the step; empty until a model is built.
+    """
+
+    words: str
+    mechanism: str = ""
+    scope: Callable[[], contextlib.AbstractContextManager] = contextlib.nullcontext
+    replicas: int = 1
+    xla: str = ""
+
+    def prepare(self, model) -> None:
+        """Let XLA compile a model's steps where that works, and say why not elsewhere."""
+        backend, strategy = keras.backend.backend(), self.mechanism.rpartition(".")[2]
+        if strategy in ("MirroredStrategy", "TPUStrategy"):  # TPUs always use XLA
+            model.jit_compile = False
+        if model.jit_compile or strategy == "TPUStrategy":
+            self.xla = "XLA compiles the step."
+            return
+        why = "the recipe or one of its layers turns it off"
+        if strategy == "MirroredStrategy":
+            why = "jit_compile fails under MirroredStrategy (keras issue 20763)"
+        elif backend == "torch":
+            why = "Keras runs PyTorch eagerly"
+        elif backend == "tensorflow" and not (available("gpu") or available("tpu")):
+            why = "on TensorFlow, Keras does not use it on CPUs"
+        self.xla = f"XLA does not compile the step: {why}."
+
+    @property
+    def line(self) -> str:
+        """The chosen devices in one line."""
+        split = f", each batch split in {self.replicas}" if self.replicas > 1 else ""
+        how = f", {self.mechanism}" if self.mechanism else ""
+        return f"Devices: {self.words}{how}{split}. {self.xla}"
+
+
+def words(kind: str, count: int) -> str:
+    """Return a number of devices as text, such as "2 GPUs"."""
+    return kind.upper() if count == 1 else f"{count} {kind.upper()}s"
+
+
+def available(kind: str) -> int:
+    """Return the number of devices of a kind that this host has."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        found = tf.config.list_physical_devices(kind.upper())
+        parts = tf.config.get_logical_device_configuration(found[0]) if kind == "cpu" else None
+        return len(parts or found)
+    if backend == "jax":
+        import jax
+
+        try:
+            return len(jax.local_devices(backend=kind))
+        except RuntimeError:  # JAX has none of this kind
+            return 0
+    import torch
+
+    return {"cpu": 1, "gpu": torch.cuda.device_count()}.get(kind, 0)
 
 
 def replicas() -> int:
@@ -111,7 +183,5 @@ def _torch(kind: str, count: int) -> Iterator[Devices]:
             f"--devices {kind}:{count} needs the TensorFlow or JAX backend: Keras trains on one "
             "device with PyTorch."
         )
-    with keras.device(
-        "cpu" if kind == "cpu" else "gpu:0"
-    ):  # with "cpu:0", Keras loses torch's Parameters
+    with keras.device("cpu" if kind == "cpu" else "gpu:0"):  # "cpu:0" would lose Parameters
         yield Devices(words(kind, 1))

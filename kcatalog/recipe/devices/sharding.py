@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import keras
 from keras.distribution import TensorLayout
 
-from kcatalog.recipe.devices import base
+from kcatalog.recipe.devices.select import Devices, words
 from kcatalog.recipe.terminal.errors import RecipeError
 
 AXES = ("batch", "model")
@@ -89,12 +89,7 @@ class SplitBatches(keras.callbacks.Callback):
 
 
 def callbacks(samples: int, size: int) -> list[keras.callbacks.Callback]:
-    """Return the callbacks that training on several devices needs first.
-
-    Args:
-        samples: the number of samples in the validation split.
-        size: the batch size of validation.
-    """
+    """Return the callbacks of `select.callbacks`."""
     import jax
 
     distribution = keras.distribution.distribution()
@@ -108,7 +103,7 @@ def callbacks(samples: int, size: int) -> list[keras.callbacks.Callback]:
 @contextlib.contextmanager
 def using(
     kind: str, count: int, hosts: int, model_parallel: int, layout: dict | None
-) -> Iterator[base.Devices]:
+) -> Iterator[Devices]:
     """Use a number of devices of each host."""
     if kind == "cpu":
         _split_cpu(count)
@@ -121,12 +116,12 @@ def using(
     if total % model_parallel:
         raise RecipeError(
             f"--model-parallel {model_parallel} needs a multiple of {model_parallel} devices. "
-            f"Received: {base.words(kind, total)}. Use --devices {kind}:{model_parallel}, "
+            f"Received: {words(kind, total)}. Use --devices {kind}:{model_parallel}, "
             "or --devices all."
         )
     if total == 1:
         with keras.device(f"{kind}:0"):
-            yield base.Devices(base.words(kind, 1))
+            yield Devices(words(kind, 1))
         return
     before = keras.distribution.distribution()
     distribution = _distribution(_names(kind, count), model_parallel, layout)
@@ -138,16 +133,12 @@ def using(
         _check(distribution, layout)
 
     keras.distribution.set_distribution(distribution)
-    words = (
-        base.words(kind, count)
-        if hosts == 1
-        else f"{hosts} hosts, each with " + (base.words(kind, count))
-    )
+    named = words(kind, count) if hosts == 1 else f"{hosts} hosts, each with {words(kind, count)}"
     mechanism = f"keras.distribution.{type(distribution).__name__}"
     if model_parallel > 1:
         mechanism += f", weights split in {model_parallel}"
     try:
-        yield base.Devices(words, mechanism, scope, distribution.num_model_replicas)
+        yield Devices(named, mechanism, scope, distribution.num_model_replicas)
     finally:
         keras.distribution.set_distribution(before)
 
@@ -175,7 +166,7 @@ def _names(kind: str, count: int) -> list[str]:
         taken.setdefault(device.process_index, []).append(name)
     if min(map(len, taken.values())) < count:
         raise RecipeError(
-            f"Every host must have {base.words(kind, count)}. Received: "
+            f"Every host must have {words(kind, count)}. Received: "
             f"{', '.join(str(len(names)) for names in taken.values())}. Use --devices "
             f"{kind}:{min(map(len, taken.values()))}."
         )

@@ -193,8 +193,7 @@ class Processes(Scripted):
 def shares(parallel: int, asked: str) -> list[dict[str, str]]:
     """Return the variables that divide this machine among `parallel` processes: GPUs in turn if
     the requested devices are GPUs, and CPU cores in equal shares."""
-    from kcatalog.recipe.devices import resolve
-    from kcatalog.recipe.devices.base import available
+    from kcatalog.recipe.devices.select import available, resolve
 
     if parallel == 1:
         return [{}]
