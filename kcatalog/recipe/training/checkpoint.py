@@ -137,19 +137,7 @@ def _arrays(variables: dict) -> dict[str, np.ndarray]:
     return {k: v.numpy() for k, v in variables.items()}
 
 
-def save_state(file: Path, variables: dict, progress: dict | None = None) -> None:
-    """Write variables and progress to one file, atomically."""
-    write(file, _arrays(variables), progress)
-
-
-def load_state(file: Path, variables: dict) -> dict | None:
-    """Assign the variables that `save_state` wrote, and return the progress."""
-    arrays, progress = read(file)
-    assign(file, variables, arrays)
-    return progress
-
-
-def write(file: Path, arrays: dict, progress: dict | None, keep: Path | None = None) -> None:
+def write(file: Path, arrays: dict, progress: dict, keep: Path | None = None) -> None:
     """Write a checkpoint; rename the file it replaces to `keep`."""
     notes = json.dumps({"arrays": sorted(arrays), "progress": progress})
     with disk.atomic_write(file) as beside:
@@ -159,7 +147,7 @@ def write(file: Path, arrays: dict, progress: dict | None, keep: Path | None = N
             os.replace(file, keep)
 
 
-def read(file: Path) -> tuple[dict[str, np.ndarray], dict | None]:
+def read(file: Path) -> tuple[dict[str, np.ndarray], dict]:
     """Return the arrays and the progress of a checkpoint.
 
     zipfile compares the checksum of each array. The notes list the arrays, so a missing one is
