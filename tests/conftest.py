@@ -1,7 +1,6 @@
 """One backend per run, chosen by KERAS_BACKEND; the same random numbers for every test."""
 
 import importlib.util
-import inspect
 import os
 import re
 import sys
@@ -46,12 +45,9 @@ if BACKEND == "tensorflow":  # before TensorFlow starts, or never
 
     two_cpus()
 
-    # By default Keras compiles the training of each model by XLA, which takes longer than the tests
-    # train. Tests about XLA ask for it; recipes in processes of their own train as users' do.
-    compile_model = inspect.unwrap(keras.Model.compile)
-    compile_model.__defaults__ = tuple(
-        False if value == "auto" else value for value in compile_model.__defaults__
-    )
+    # By default Keras compiles each model by XLA, which takes longer than the tests train. Tests
+    # about XLA ask for it; recipes in processes of their own train as users' do.
+    keras.Model._resolve_auto_jit_compile = lambda model: False
 
 ROOT = Path(__file__).parent.parent
 # Folders and files of `tests` and `kcatalog` that run on each backend; the others run once.

@@ -120,7 +120,7 @@ def test_two_replicas_remember_the_same_as_one(rng):
     for strategy in (two_replicas(), None):
         keras.utils.set_random_seed(1)
         with strategy.scope() if strategy else keras.name_scope("one"):
-            model, _ = model_of(layers.CrossBatchMemory(losses.TripletSemiHard(0.5), capacity=8))
+            model, _ = model_of(layers.CrossBatchMemory(losses.TripletHard(0.5), capacity=8))
         model.fit([x, y], batch_size=8, shuffle=False, verbose=0)
         ends.append([as_numpy(v.value) for v in model.variables])
     for one, two in zip(*ends, strict=True):

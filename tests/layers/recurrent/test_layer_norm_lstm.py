@@ -92,8 +92,7 @@ def test_bidirectional_round_trip(rng):
         [
             keras.Input((4,), dtype="int32"),
             keras.layers.Embedding(5, 3, mask_zero=True),
-            keras.layers.Bidirectional(layers.LayerNormLSTM(2, dropout=0.2, return_sequences=True)),
-            keras.layers.Bidirectional(layers.LayerNormLSTM(2, recurrent_dropout=0.2)),
+            keras.layers.Bidirectional(layers.LayerNormLSTM(2, dropout=0.2, recurrent_dropout=0.2)),
         ]
     )
     model.compile("sgd", "mse")
