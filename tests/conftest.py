@@ -56,8 +56,8 @@ ON_EACH_BACKEND |= {"test_conformance.py", "test_user_journey.py", "test_quiet.p
 ON_EACH_BACKEND |= {"test_saved.py", "test_without_tensorflow.py"}
 # Tests of the recipes that no backend changes: what they try is data, files, messages, searches.
 ONCE = re.compile(
-    "test_(baselines|batches|cluster|commands|data|faults|faults_hostile|files|info|options"
-    "|oracles|pictures|scaling|search|series|serve|terminal|trials|variants)[.]py"
+    "test_(baselines|batches|cluster|commands|data|faults|faults_hostile|files|info|isolation"
+    "|options|oracles|pictures|scaling|search|series|serve|terminal|trials|variants)[.]py"
 )
 
 
