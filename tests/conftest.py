@@ -49,6 +49,19 @@ if BACKEND == "tensorflow":  # before TensorFlow starts, or never
     # about XLA ask for it; recipes in processes of their own train as users' do.
     keras.Model._resolve_auto_jit_compile = lambda model: False
 
+    # Keras builds an optimizer while it traces the first step, and TensorFlow traces a step that
+    # made variables once more. Our own optimizers are built as users' are.
+    make_train_function = keras.Model.make_train_function
+
+    def build_and_make_train_function(model, force=False):
+        optimizer = model.optimizer
+        ours = not type(optimizer).__module__.startswith("keras.")
+        if model.built and not (ours or optimizer.built):
+            optimizer.build(model.trainable_variables)
+        return make_train_function(model, force)
+
+    keras.Model.make_train_function = build_and_make_train_function
+
 ROOT = Path(__file__).parent.parent
 # Folders and files of `tests` and `kcatalog` that run on each backend; the others run once.
 ON_EACH_BACKEND = {*kcatalog.KINDS, "ops", "theory", "conformance", "recipe", "recipes"}

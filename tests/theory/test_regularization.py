@@ -8,7 +8,7 @@ from keras import ops
 from kcatalog import layers, regularizers
 
 
-def fit_line(regularizer, target, steps=800, rate=0.02):
+def fit_line(regularizer, target, steps=150, rate=0.3, decay=0.98):
     """Weights that minimize ½‖w - target‖² + penalty(w), by gradient descent."""
     from kcatalog.conformance import backend
 
@@ -16,6 +16,7 @@ def fit_line(regularizer, target, steps=800, rate=0.02):
     for _ in range(steps):
         _, (penalty,) = backend.value_and_gradients(regularizer, [w.astype("float32")])
         w = w - rate * ((w - target) + penalty)
+        rate *= decay  # at a fixed rate, what should be 0 would go to and fro
     return w
 
 
