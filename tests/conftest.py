@@ -1,5 +1,6 @@
 """One backend per run, chosen by KERAS_BACKEND; the same random numbers for every test."""
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -113,6 +114,17 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(autouse=True)
 def _seeded():
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def one_process():
+    """One process for each runtime, for all exports of this process."""
+    from kcatalog.recipe import export
+    from kcatalog.recipe.export.check_export import Runtimes
+
+    with Runtimes() as runtimes, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "Runtimes", lambda: contextlib.nullcontext(runtimes))
+        yield runtimes
 
 
 @pytest.fixture

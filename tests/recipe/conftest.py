@@ -1,6 +1,5 @@
 """One whole run of a tiny recipe, shared by many assertions."""
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -10,9 +9,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from kcatalog.recipe import export
 from kcatalog.recipe.commands import cli
-from kcatalog.recipe.export.check_export import Runtimes
 from tests.recipe import tiny
 from tests.recipe.faults import Forks
 
@@ -78,14 +75,6 @@ def watched(whole_way):
     options = ["--run-dir", str(run), "--watch", "--profile", "4-6", "--epochs", "5"]
     assert cli.run(tiny.recipe, ["train", *options]) == 0
     return run / "logs" / "training"
-
-
-@pytest.fixture(scope="session")
-def one_process():
-    """One process for each runtime, for all exports of this process."""
-    with Runtimes() as runtimes, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "Runtimes", lambda: contextlib.nullcontext(runtimes))
-        yield runtimes
 
 
 @pytest.fixture(scope="session")
