@@ -65,6 +65,8 @@ def resumes(s: Subject, setting):
         "schedule": {"learning_rate": schedule},
     }[setting]
     data, model = descent.data(s), descent.model(descent.make(s, **settings))
+    # TensorFlow traces a step that makes variables twice; `compiled_equals_eager` leaves them to it
+    model.optimizer.build(model.trainable_variables)
     for i in range(4):  # not `fit`: that would put averages into the model
         model.train_on_batch(*[a[8 * i : 8 * i + 8] for a in data])
     with tempfile.TemporaryDirectory() as folder:
