@@ -36,7 +36,7 @@ def build(hp, data):
 
 
 def trained_in(folder):
-    return Training(build, DATA, "val_accuracy", 4, 48, 0, folder / "logs")
+    return Training(build, DATA, "val_accuracy", 3, 48, 0, folder / "logs")
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def training(tmp_path):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A trial of four epochs, undisturbed, and what it reported."""
+    """A trial of three epochs, undisturbed, and what it reported."""
     folder = tmp_path_factory.mktemp("whole")
     done = work(folder, "whole")
     return done, trained_in(folder).run(done)
@@ -105,11 +105,11 @@ def begun(monkeypatch):
 
 def test_killed_in_an_epoch_it_ends_as_if_it_had_not_been(training, whole, tmp_path, begun):
     (undisturbed, expected), killed = whole, work(tmp_path, "killed")
-    begun.kill = 3
+    begun.kill = 2
     with pytest.raises(Killed):
         training.run(killed)
     assert training.run(killed) == expected
-    assert begun == [0, 1, 2, 2, 3]
+    assert begun == [0, 1, 1, 2]
     assert_same(undisturbed, killed)
 
 
@@ -119,9 +119,9 @@ def test_a_continued_trial_is_one_trained_in_one_piece(training, whole, tmp_path
     short.run(first)
     before = state(first)
     begun.clear()
-    second = work(tmp_path, "second", first.folder, **{"tuner/epochs": 4})
+    second = work(tmp_path, "second", first.folder, **{"tuner/epochs": 3})
     assert training.run(second) == expected
-    assert begun == [1, 2, 3]
+    assert begun == [1, 2]
     assert_same(straight, second)
     assert state(first)[1] == before[1]  # which is left as it was
     orphan = work(tmp_path, "orphan", tmp_path / "pruned")
@@ -189,17 +189,17 @@ def test_folds_that_cannot_be_cut_are_refused(call):
 
 
 def epochs_too(hp, data):
-    hp.Choice("epochs", [2, 3])
+    hp.Choice("epochs", [3, 2])
     hp.Choice("batch_size", [48, 32])
     return build(hp, data)
 
 
 def test_epochs_and_batch_size_may_be_hyperparameters(training, tmp_path):
     tuned = dataclasses.replace(training, build=epochs_too)
-    job = work(tmp_path, "job", epochs=3, batch_size=32)
-    assert len(tuned.run(job)[0]) == 3
+    job = work(tmp_path, "job", epochs=2, batch_size=32)
+    assert len(tuned.run(job)[0]) == 2
     arrays, _ = state(job)
-    assert any(v.shape == () and v == 3 * 96 // 32 for v in arrays.values())  # steps taken
+    assert any(v.shape == () and v == 2 * 96 // 32 for v in arrays.values())  # steps taken
 
 
 def test_tuned_epochs_are_those_of_the_final_training(call):
