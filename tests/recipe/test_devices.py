@@ -140,8 +140,8 @@ def test_xla_is_switched_off_where_it_fails(monkeypatch):
 @pytest.mark.tensorflow
 def test_two_replicas_train_as_one_device_does(call, monkeypatch):
     """Two logical CPUs stand in for two GPUs."""
+    monkeypatch.setenv("SPREAD_JIT", "1")
     one = call("train", "--epochs", "1", "--devices", "cpu", recipe=spread.recipe)
-    monkeypatch.setenv("SPREAD_JIT", "1")  # which two replicas do without
     options = ("--devices", "cpu:2", "--watch", "--profile", "2-3")  # neither changes a weight
     two = call("train", "--epochs", "1", *options, recipe=spread.recipe)
     assert (one.code, two.code) == (0, 0), one.err + two.err
