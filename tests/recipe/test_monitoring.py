@@ -329,7 +329,7 @@ def test_whole_executions_are_traced_but_the_first(tmp_path):
 
 
 @pytest.mark.slow
-def test_models_inside_models_are_tuned_trained_watched_and_exported(call):
+def test_models_inside_models_are_tuned_trained_watched_and_exported(call, one_process):
     short = ("--trials", 1, "--trial-epochs", 1, "--epochs", 1)
     done = call("--watch", *short, recipe=nested.recipe)
     assert done.code == 0, done.err

@@ -30,7 +30,7 @@ def script(tmp_path):
 
 
 @pytest.mark.tensorflow
-def test_the_documented_task_goes_the_whole_way(script, call, tmp_path):
+def test_the_documented_task_goes_the_whole_way(script, call, one_process, tmp_path):
     done = call("train", "--epochs", "8", recipe=script.recipe)
     assert done.code == 0, done.err
     run = done.folder / "runs" / "grades" / "1"

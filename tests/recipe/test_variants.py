@@ -352,32 +352,29 @@ def test_full_int8_reads_windows_from_everywhere_in_a_text():
         assert ends["state"].tolist() == [[19, 19, 19]]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_a_text_model_goes_step_by_step_in_each_format(
-    tmp_path, monkeypatch, one_process, bidirectional
-):
-    """All of its variants carry the state, and are scored by every character of the test part."""
-    monkeypatch.chdir(tmp_path)
+def text_model(folder, layer):
+    """Return a text model that is to be exported, its outputs for the test part, and the file of
+    those."""
     inputs = keras.Input((None,), dtype="int32", name="characters")
     ids = keras.ops.where((inputs >= 97) & (inputs <= 99), inputs - 96, 0)
-    layer = keras.layers.GRU(6, return_sequences=True, name="gru")
-    layer = keras.layers.Bidirectional(layer) if bidirectional else layer
     model = keras.Model(inputs, keras.layers.Dense(4)(layer(keras.layers.Embedding(4, 8)(ids))))
-    model.save("model.keras")
-    data = text(97 + RNG.integers(0, 3, (6, 40)).astype("int32"))
-    (x, y), run = data.test, Original(tmp_path / "model.keras", data)
-    outputs = np.array(model(x))
-    np.savez("samples.npz", request=run.task.request(x), **run.task.expected(outputs))
-    names = ("int8", "onnx") if bidirectional else ("int8", "litert", "litert_int8", "onnx")
-    samples, manifest = tmp_path / "samples.npz", {"tolerance": 1e-4}
-    folder = export.export("abc", run.file, samples, data, manifest, names)
+    model.save(folder / "model.keras")
+    some = Original(folder / "model.keras", text(97 + RNG.integers(0, 3, (6, 40)).astype("int32")))
+    x, outputs = some.data.test[0], np.array(model(some.data.test[0]))
+    np.savez(folder / "samples.npz", request=some.task.request(x), **some.task.expected(outputs))
+    return some, outputs, folder / "samples.npz"
+
+
+@pytest.mark.slow
+def test_a_text_model_goes_step_by_step_in_each_format(tmp_path, monkeypatch, one_process):
+    """All of its variants carry the state, and are scored by every character of the test part."""
+    monkeypatch.chdir(tmp_path)
+    gru = keras.layers.GRU(6, return_sequences=True, name="gru")
+    some, outputs, samples = text_model(tmp_path, gru)
+    names = ("int8", "litert", "litert_int8", "onnx")
+    folder = export.export("abc", some.file, samples, some.data, {"tolerance": 1e-4}, names)
     written = json.loads((folder / "manifest.json").read_text())
-    if bidirectional:
-        assert "is bidirectional" in written["no_step"]
-        assert written["variants"]["int8"]["score"] is None
-        assert "step by step" in written["variants"]["onnx"]["refused"]
-        return
+    y = some.data.test[1]
     live = float(np.mean(-np.log2(np.take_along_axis(softmax(outputs), y[..., None], -1))))
     assert written["plain"]["largest_difference"] < 1e-5
     for name in names:
@@ -386,3 +383,14 @@ def test_a_text_model_goes_step_by_step_in_each_format(
         assert row["scored_samples"] == 6
         assert "gru_state0" in row["inputs"]
         assert "next_gru_state0" in row["outputs"]
+
+
+def test_a_text_model_without_steps_is_exported_without_a_score(tmp_path, monkeypatch, one_process):
+    monkeypatch.chdir(tmp_path)
+    gru = keras.layers.GRU(6, return_sequences=True)
+    some, _, samples = text_model(tmp_path, keras.layers.Bidirectional(gru))
+    folder = export.export("abc", some.file, samples, some.data, {"tolerance": 1e-4}, ("onnx",))
+    written = json.loads((folder / "manifest.json").read_text())
+    assert "is bidirectional" in written["no_step"]
+    assert written["plain"]["score"] is None
+    assert "step by step" in written["variants"]["onnx"]["refused"]
