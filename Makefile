@@ -11,7 +11,8 @@ PEER_PYTHON ?= python3.11
 BACKEND ?= tensorflow
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
-PYTEST = $(BIN)/python -m pytest -n 2 --dist worksteal -q $(ARGS)
+# Three workers for two cores: some tests wait for other processes.
+PYTEST = $(BIN)/python -m pytest -n 3 --dist worksteal -q $(ARGS)
 
 .PHONY: help demo test test-fast test-oldest test-soak test-jax test-torch cost lint readme bench bench-peers clean
 

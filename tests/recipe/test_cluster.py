@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 from concurrent.futures import Future
+from pathlib import Path
 
 import keras_tuner
 import pytest
@@ -48,15 +49,26 @@ def test_a_host_and_the_driver_are_killed_and_it_ends_as_in_one_process(
     for file in held.values():
         file.touch()
 
-    def epochs(number):
+    def column(number, index):
         file = tmp_path / f"trial_{number}.epochs"
-        return file.read_text().split() if file.exists() else []
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [line.split()[index] for line in lines]
+
+    def epochs(number):
+        return column(number, 0)
+
+    def running(number):
+        try:
+            return Path("/proc", column(number, 1)[-1], "cmdline").read_text() != ""
+        except OSError:
+            return False
 
     second = hosts.add_node(num_cpus=1)
     asked = ("--cluster", hosts.address, "--run-dir", tmp_path / "run", "--trial-epochs", 3)
     with forks.beside("tune", *asked, "--trials", 2, folder=tmp_path / "driver"):  # and killed
         wait_for(lambda: epochs(0) == epochs(1) == ["0", "1"])
         hosts.remove_node(second, allow_graceful=False)  # one of the two trials was there
+        wait_for(lambda: not (running(0) and running(1)))
         held[1].unlink()
         wait_for(lambda: "2" in epochs(0) + epochs(1))
     held[2].unlink()

@@ -2,8 +2,8 @@
 
 Environment variables make it misbehave: TINY_KILL (the epoch in whose middle the process is
 killed), TINY_NAN (the epoch whose inputs are NaN), TINY_SHIFT (how far the data have moved),
-TINY_HOLD (a folder in which trials note each epoch that begins, and in whose middle they wait as
-long as there is a file `hold-<epoch>`).
+TINY_HOLD (a folder in which trials note each epoch that begins, with the number of their process,
+and in whose middle they wait as long as there is a file `hold-<epoch>`).
 """
 
 import os
@@ -71,7 +71,7 @@ class Misbehaving(Batches):
     def _hold(self, folder):
         trial = Path(sys.argv[sys.argv.index("trial") + 1]).name
         with (folder / f"{trial}.epochs").open("a") as file:
-            file.write(f"{self.epoch}\n")
+            file.write(f"{self.epoch} {os.getpid()}\n")
         while (folder / f"hold-{self.epoch}").exists():
             time.sleep(0.05)
 

@@ -38,7 +38,7 @@ class Text(Source):
         prompts = [read_text(Path(path))[-self.context :] for path in paths]
         if "" in prompts:
             raise RecipeError(
-                f"{paths[prompts.index('')]} is empty. It must hold the beginning of a text."
+                f"{paths[prompts.index('')]} must hold text to continue. Received: an empty file."
             )
         return prompts
 
