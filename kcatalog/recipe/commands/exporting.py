@@ -34,6 +34,7 @@ def export_run(
         "tolerance": export.tolerance(settings["precision"], metrics["device"]),
         "metrics": metrics,
         "data": run.facts["data"],
+        "findings": run.facts.get("findings", []),
         "settings": settings,
         "hyperparameters": run.read("hyperparameters.json"),
         "parts": run.read("training.json")["parts"],

@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 
 from kcatalog.recipe import devices, tasks
+from kcatalog.recipe.commands import block
 from kcatalog.recipe.commands.options import STORED, Change, Options, flag, initial
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.files import disk, rundir
@@ -33,18 +34,31 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
     tasks.objective_of(recipe, data)
     if settings["folds"] > 1:
         folds.check(data, settings["folds"])
+    data.keep(_existing(options.run_dir or Path("runs")), options.cache_memory)
+    data.decode()
     if options.hosts:  # no device may be used before the hosts meet
         looking = contextlib.nullcontext(devices.Devices("this host"))
     else:
         looking = session(recipe, settings, options)
     with looking as used:
-        space = hyperparameters.space(builder(recipe, data, used), overrides)
+        build = builder(recipe, data, used)
+        space = hyperparameters.space(build, overrides)
+        found = block.findings(data, build(space), recipe.batch_size)
     hyperparameters.check_epochs(space, options.epochs or options.trial_epochs, settings["tuner"])
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    facts = {"command": command, "settings": settings, "data": data.info.to_record()}
+    facts = {
+        "command": command,
+        "settings": settings,
+        "data": data.info.to_record(),
+        "findings": [vars(each) for each in found],
+    }
     with rundir.begin(recipe.name, options.run_dir, facts) as run:
-        data.keep(run.path, options.cache_memory)
         yield run, data
+
+
+def _existing(path: Path) -> Path:
+    """Return the first of a path and its parents that is there."""
+    return next(place for place in (path, *path.absolute().parents) if place.exists())
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 
 from kcatalog.recipe import devices, monitoring, tasks
-from kcatalog.recipe.commands import start
+from kcatalog.recipe.commands import block, start
 from kcatalog.recipe.commands.evaluation import evaluate
 from kcatalog.recipe.commands.exporting import export_run
 from kcatalog.recipe.commands.options import Options, arguments
@@ -131,6 +131,8 @@ class Steps:
             started = start.begin(self.recipe, self.options)
         with started as (run, data), stopping.resumable(run.path):
             self.console.print(f"{self.recipe.name} on {data.name} in {run.path}")
+            if waiting is None and not self.options.resume:
+                block.show(self.console, run.facts["findings"])
             yield run, data
 
     def _tune(self, run: Run, data: Data, used: Devices) -> None:

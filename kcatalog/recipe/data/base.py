@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from kcatalog import checks
-from kcatalog.recipe.data.files import Files, take
+from kcatalog.recipe.data.files import Files, Shelf, take
+from kcatalog.recipe.data.findings import Finding
 from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -33,6 +34,7 @@ class Data:
     classes: what each label means; for text, the characters; for a forecast, none.
     picture: makes an (H, W, 3) uint8 image of one sample, where that makes sense.
     details: what else recipe, pictures or prediction need to know, such as a waveform's rate.
+    findings: what its source found and did, such as files left out; said before the first trial.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Data:
     classes: tuple[str, ...]
     picture: Callable[[np.ndarray], np.ndarray] | None = None
     details: Details = field(default_factory=Details)
+    findings: tuple[Finding, ...] = ()
 
     def __post_init__(self):
         for split in ("train", "validation", "test"):
@@ -61,9 +64,19 @@ class Data:
     def keep(self, folder: Path, memory: float) -> None:
         """Decode each file once: keep the samples in memory where all of them take at most
         `memory` GB, else in a file in `folder` that goes when the process does."""
-        learned_from = (self.train[0], self.validation[0])  # the test part is read once anyway
-        for shelf in {x.shelf for x in learned_from if isinstance(x, Files)}:
+        for shelf in self._shelves():
             shelf.keep(folder, int(memory * 1024**3))
+
+    def decode(self) -> None:
+        """Decode each file now. One error names all that cannot be read."""
+        for shelf in self._shelves():
+            parts = (self.train[0], self.validation[0], self.test[0])
+            places = [x.places for x in parts if isinstance(x, Files) and x.shelf is shelf]
+            shelf.decode(np.concatenate(places))
+
+    def _shelves(self) -> list[Shelf]:
+        parts = (self.train[0], self.validation[0], self.test[0])
+        return list(dict.fromkeys(x.shelf for x in parts if isinstance(x, Files)))
 
     @property
     def info(self) -> DataInfo:

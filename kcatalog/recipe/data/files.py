@@ -14,6 +14,8 @@ from kcatalog.recipe.data.cache import cache
 from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.samplers.sources import OnDisk
 
+MOST_NAMED = 100  # bad files
+
 
 class Shelf:
     """Files of one kind, each one a sample; what was decoded may be kept.
@@ -33,11 +35,33 @@ class Shelf:
         self.paths, self.shape, self.dtype = paths, tuple(shape), np.dtype(dtype)
         self.how, self.version, self._read = how, version, read
         self._states = [_state(path) for path in paths]
+        self.hashes: dict[int, bytes] = {}
         self._cache = None
 
     def keep(self, folder: Path, budget: int) -> None:
         """Keep what is decoded: in memory up to `budget` bytes, else in a file in `folder`."""
         self._cache = cache(len(self.paths), self.shape, self.dtype, folder, budget)
+
+    def decode(self, places: Iterable[int]) -> None:
+        """Decode these files, all of which must be readable. One error names all that are not.
+
+        `hashes` has a hash of each sample afterwards.
+        """
+
+        def error(place: int) -> str | None:
+            try:
+                sample = np.ascontiguousarray(self.sample(place))
+            except RecipeError as e:
+                return str(e)
+            self.hashes[place] = hashlib.sha256(sample.data).digest()
+            return None
+
+        bad = [sentence for sentence in in_parallel(error, places) if sentence]
+        if len(bad) == 1:
+            raise RecipeError(bad[0])
+        if bad:
+            more = [f"and {len(bad) - MOST_NAMED} more"] if len(bad) > MOST_NAMED else []
+            raise RecipeError("\n".join([f"{len(bad)} files:", *bad[:MOST_NAMED], *more]))
 
     def sample(self, place: int) -> np.ndarray:
         """Return a file's sample. The file must be unchanged since it was first found."""
