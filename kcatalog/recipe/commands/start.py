@@ -168,6 +168,9 @@ def builder(recipe, data: Data, used: devices.Devices) -> Callable:
         with used.scope():
             model = recipe.build(hp, data)
             used.prepare(model)
+            if model.built and not model.optimizer.built:
+                # Keras would build it in the first step, which TensorFlow then traces twice
+                model.optimizer.build(model.trainable_variables)
             return model
 
     return build
