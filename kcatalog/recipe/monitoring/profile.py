@@ -103,7 +103,7 @@ def _torch(folder: str) -> Callable[[], None]:
 
 
 _PROFILERS = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
-_XPROF = 'Read it in TensorBoard\'s Profile tab, which "pip install xprof" adds.'
+_XPROF = "Read it in TensorBoard's Profile tab, which `pip install xprof` adds."
 _READERS = {
     "tensorflow": _XPROF,
     "jax": _XPROF,
