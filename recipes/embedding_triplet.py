@@ -64,7 +64,7 @@ def waveform(hp, data):
     """Turn samples into 40 mel bands in decibels, one frame every 16 ms."""
     inputs = keras.Input(data.input_shape, name=data.input_name)
     x = layers.MelSpectrogram(
-        fft_length=512, sequence_stride=256, sampling_rate=source.speech.rate, num_mel_bins=40
+        fft_length=512, sequence_stride=256, sampling_rate=data.details.rate, num_mel_bins=40
     )(inputs)
     return inputs, over_time(hp, layers.Permute((2, 1))(x))
 

@@ -52,7 +52,7 @@ def waveform(data):
     """Turn samples into 40 mel bands in decibels, one frame every 16 ms."""
     inputs = keras.Input(data.input_shape, name=data.input_name)
     x = layers.MelSpectrogram(
-        fft_length=512, sequence_stride=256, sampling_rate=source.rate, num_mel_bins=40
+        fft_length=512, sequence_stride=256, sampling_rate=data.details.rate, num_mel_bins=40
     )(inputs)
     return inputs, layers.Permute((2, 1))(x)
 

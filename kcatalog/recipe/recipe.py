@@ -55,9 +55,14 @@ class Recipe:
     layout: dict[str, tuple] | None = None
     task: Task | None = None
 
-    def load(self, data: str | None = None, seed: int = 0) -> Data:
-        """Return the source's data (`Source.load`), for this recipe's task."""
-        loaded = self.source.load(data, seed)
+    def load(self, data: str | None = None, seed: int = 0, settings: dict | None = None) -> Data:
+        """Return the source's data (`Source.load`), for this recipe's task.
+
+        Args:
+            data, seed: as for the source.
+            settings: values of the source's options; those of a run may stand beside them.
+        """
+        loaded = self.source.configured(settings or {}).load(data, seed)
         return replace(loaded, task=self.task) if self.task else loaded
 
     @property

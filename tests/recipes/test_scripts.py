@@ -11,6 +11,7 @@ import pytest
 
 from kcatalog.recipe.data import Data, Details
 from kcatalog.recipe.data.series import SeriesDetails
+from kcatalog.recipe.data.speech import SpeechDetails
 from kcatalog.recipe.export import converted
 from kcatalog.recipe.export.original import Original
 
@@ -50,7 +51,8 @@ def data(name):
     tasks = {"text_gru": "next-character", "embedding_triplet": "embedding"}
     tasks["forecast_gru"], tasks["segmentation_unet"] = "forecast", "segmentation"
     parts = part(8), part(4), part(4)  # fewer than a batch
-    details = SeriesDetails(4) if name == "forecast_gru" else Details()
+    known = {"forecast_gru": SeriesDetails(4), "waveforms": SpeechDetails(16_000)}
+    details = known.get(name, Details())
     task = tasks.get(name, "classification")
     return Data(name, task, inputs.get(name, "image"), *parts, ("a", "b"), details=details)
 

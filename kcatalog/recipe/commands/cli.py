@@ -6,6 +6,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
+from dataclasses import Field
 from pathlib import Path
 from typing import Annotated
 
@@ -76,14 +77,14 @@ def _app(recipe) -> typer.Typer:
     )
 
     def everything(context: typer.Context, **given):
-        options = Options(**given)
+        options = Options.of(**given)
         if context.invoked_subcommand is None:
             Steps(recipe, options).everything()
         elif options != Options():
             raise RecipeError(f"Put options after `{context.invoked_subcommand}`.")
 
     def trial(folder: Path, **given):
-        Steps(recipe, Options(**given)).trial(folder)
+        Steps(recipe, Options.of(**given)).trial(folder)
 
     def predict(files: list[Path], length: int, seed: int, debug: bool):
         _predict(recipe, files, length, seed)
@@ -91,14 +92,17 @@ def _app(recipe) -> typer.Typer:
     def serve_export(port: int, version: int | None, debug: bool):
         serve.serve(recipe, port, version)
 
-    def add(name, function, about, hidden=False, **arguments):
-        app.command(name, help=about, hidden=hidden)(_command(function, name, **arguments))
+    def command(name, function, **arguments):
+        return _command(function, fields(name, recipe.source), **arguments)
 
-    app.callback(invoke_without_command=True)(_command(everything, "", context=typer.Context))
+    def add(name, function, about, hidden=False, **arguments):
+        app.command(name, help=about, hidden=hidden)(command(name, function, **arguments))
+
+    app.callback(invoke_without_command=True)(command("", everything, context=typer.Context))
     for name in ("tune", "train", "evaluate", "export"):
 
         def step(name=name, **given):
-            options = Options(**given)
+            options = Options.of(**given)
             with hosts.join(options.hosts, options.host_index) as met:
                 getattr(Steps(recipe, options, met), name)()
 
@@ -111,7 +115,7 @@ def _app(recipe) -> typer.Typer:
     return app
 
 
-def _command(function: Callable, name: str, **arguments) -> Callable:
+def _command(function: Callable, options: list[Field], **arguments) -> Callable:
     """Return the function with the signature that Typer reads: arguments, then options."""
 
     def command(**given):
@@ -120,7 +124,7 @@ def _command(function: Callable, name: str, **arguments) -> Callable:
 
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [inspect.Parameter(n, keyword, annotation=a) for n, a in arguments.items()]
-    for f in fields(name):
+    for f in options:
         more = {k: v for k, v in f.metadata["typer"].items() if k != "flag"}
         more = {"metavar": "N", **more} if "min" in more else more
         option = Annotated[f.type, typer.Option(flag(f), help=f.metadata["help"], **more)]

@@ -179,12 +179,25 @@ class Options(
     RunOptions,
     DebugOption,
 ):
-    """All options of the commands that work on a run, as given on the command line."""
+    """All options of the commands that work on a run, as given on the command line.
+
+    source: the options of the recipe's source that were given.
+    """
+
+    source: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, **given) -> "Options":
+        """Return the options of a command line. Those that are no field are the source's."""
+        names = {f.name for f in dataclasses.fields(cls)}
+        own = {name: value for name, value in given.items() if name in names}
+        source = {n: v for n, v in given.items() if n not in names and v is not None}
+        return cls(**own, source=source)
 
     def given(self) -> dict[str, Any]:
         """Return the stored options that were given."""
         values = {name: getattr(self, name) for name in STORED}
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: value for name, value in values.items() if value is not None} | self.source
 
 
 # The options of each command; "" is the recipe without a command. All of them also take `--debug`.
@@ -203,14 +216,35 @@ STORED: dict[str, Field] = {
 }
 
 
-def fields(command: str) -> list[Field]:
-    """Return the options of a command."""
-    return [f for group in (*COMMANDS[command], DebugOption) for f in dataclasses.fields(group)]
+def fields(command: str, source=None) -> list[Field]:
+    """Return the options of a command, with those of a recipe's source where it takes settings."""
+    found = []
+    for group in (*COMMANDS[command], DebugOption):
+        found += dataclasses.fields(group)
+        if group is SettingOptions and source is not None:
+            found += of_source(source).values()
+    return found
+
+
+def of_source(source) -> dict[str, Field]:
+    """Return the options of a recipe's source, which are stored in the run."""
+    if clash := {f.name for f in dataclasses.fields(Options)} & source.options.keys():
+        raise ValueError(
+            f"{type(source).__name__}: `options` must have other names than the options of every "
+            f"recipe. Received: {', '.join(sorted(clash))}. Rename these arguments."
+        )
+    values = source.settings()
+    parts = [
+        (name, option.type | None, stored(option.help, values[name], **option.typer))
+        for name, option in source.options.items()
+    ]
+    return {f.name: f for f in dataclasses.fields(dataclasses.make_dataclass("Source", parts))}
 
 
 def initial(recipe) -> dict[str, Any]:
     """Return the settings of a new run whose user gives no option."""
-    values = {name: field.metadata["initial"] for name, field in STORED.items()}
+    known = {**STORED, **of_source(recipe.source)}
+    values = {name: field.metadata["initial"] for name, field in known.items()}
     return {
         name: getattr(recipe, name) if value is FROM_RECIPE else value
         for name, value in values.items()
@@ -232,4 +266,7 @@ def arguments(options: Options, command: str) -> list[str]:
         elif value != field.default:
             for each in value if isinstance(value, list) else [value]:
                 words += [flag(field), str(each)]
+    if SettingOptions in COMMANDS[command]:
+        for name, value in options.source.items():
+            words += [f"--{name.replace('_', '-')}", str(value)]
     return words

@@ -13,7 +13,7 @@ import keras
 
 from kcatalog.recipe import devices, tasks
 from kcatalog.recipe.commands import block
-from kcatalog.recipe.commands.options import STORED, Change, Options, flag, initial
+from kcatalog.recipe.commands.options import STORED, Change, Options, flag, initial, of_source
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.files import disk, rundir
 from kcatalog.recipe.files.rundir import Run
@@ -30,7 +30,8 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
     rundir.check_new(options.run_dir)  # before the data are loaded
     overrides = hyperparameters.parse(settings["overrides"])
     devices.resolve(options.devices, 2 if options.hosts else 1)
-    data = recipe.load(settings["data"], settings["seed"])
+    data = recipe.load(settings["data"], settings["seed"], settings)
+    _check_used(recipe.source, options, data)
     tasks.objective_of(recipe, data)
     if settings["folds"] > 1:
         folds.check(data, settings["folds"])
@@ -54,6 +55,19 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
     }
     with rundir.begin(recipe.name, options.run_dir, facts) as run:
         yield run, data
+
+
+def _check_used(source, options: Options, data: Data) -> None:
+    """Refuse an option of the source that these data do not depend on."""
+    for name in options.source:
+        files = source.options[name].files
+        known = (options.data or source.default) in source.sets()
+        if files and (known or data.input_name != files):
+            raise RecipeError(
+                f"{flag(of_source(source)[name])} is for files that become the model's input "
+                f"{files!r}. {data.name} does not depend on it. Leave it out, or name your files "
+                "with --data."
+            )
 
 
 def _existing(path: Path) -> Path:
@@ -105,8 +119,9 @@ def _changed(recipe, run: Run, options: Options) -> dict:
         changes.add(Change.UNTIL_TRAINING)
     if not run.model.exists():
         changes.add(Change.UNTIL_TRAINED)
+    fields = {**STORED, **of_source(recipe.source)}
     for name, value in options.given().items():
-        field = STORED[name]
+        field = fields[name]
         if settings[name] != value and field.metadata["change"] not in changes:
             raise RecipeError(
                 f"{run.path} was started with {flag(field)} {settings[name]}, which cannot be "
@@ -130,7 +145,7 @@ def _leave_room(settings: dict, options: Options) -> None:
 def same_data(recipe, run: Run, options: Options, folder: Path | None = None) -> Data:
     """Load the data of the run; decoded samples are cached in `folder` or the run directory."""
     settings = run.facts["settings"]
-    data = recipe.load(settings["data"], settings["seed"])
+    data = recipe.load(settings["data"], settings["seed"], settings)
     if data.fingerprint != run.facts["data"]["fingerprint"]:
         raise RecipeError(
             f"The data {data.name} have changed since {run.path} was started. Start a new run."

@@ -5,6 +5,7 @@ from kcatalog.recipe.data.images import Images
 from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.data.labelled import Labelled
 from kcatalog.recipe.data.masks import Masks
+from kcatalog.recipe.data.option import Option
 from kcatalog.recipe.data.series import Series
 from kcatalog.recipe.data.speech import Speech
 from kcatalog.recipe.data.text import Text
@@ -16,6 +17,7 @@ __all__ = [
     "Images",
     "Labelled",
     "Masks",
+    "Option",
     "Series",
     "Source",
     "Speech",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib
+import inspect
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from kcatalog import checks
 from kcatalog.recipe.data.files import Files, Shelf, take
 from kcatalog.recipe.data.findings import Finding
 from kcatalog.recipe.data.info import DataInfo, Details
+from kcatalog.recipe.data.option import Option
 from kcatalog.recipe.terminal.errors import RecipeError
 
 TEST_SEED = 0  # draws the held-out part, whatever the run's seed is, so that scores compare
@@ -102,13 +105,16 @@ class Source:
 
     A subclass lists the sets it knows in `sets` (name -> loader taking the run's seed), reads
     the user's path in `from_path`, and reads further files for prediction in `read`. `Details` is
-    the class of its data's details. A folder is read in three steps: find the files and what they
-    are labelled with, check them and declare how each is decoded (`Files`), and split (`split`).
+    the class of its data's details. `options` are arguments of its constructor, stored under their
+    own names, that the command line may set. A folder is read in three steps: find the files and
+    what they are labelled with, check them and declare how each is decoded (`Files`), and split
+    (`split`).
     """
 
     default: str
     wanted: str  # what the user's path should be, for messages
     Details: type[Details] = Details
+    options: dict[str, Option] = {}
 
     def sets(self) -> dict[str, Callable[[int], Data]]:
         raise NotImplementedError
@@ -124,6 +130,21 @@ class Source:
             info: of the data the model was trained on.
         """
         raise NotImplementedError
+
+    def settings(self) -> dict[str, Any]:
+        """Return the values of the options."""
+        return {name: getattr(self, name) for name in self.options}
+
+    def configured(self, settings: dict[str, Any]) -> Source:
+        """Return a copy with other values of its options; other settings are left out."""
+        given = {name: value for name, value in settings.items() if name in self.options}
+        if not given:
+            return self
+        own = {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        try:
+            return type(self)(**{**own, **given})
+        except ValueError as e:
+            raise RecipeError(str(e)) from e
 
     def load(self, name_or_path: str | Path | None = None, seed: int = 0) -> Data:
         """Load the data called `name_or_path`, or the default.

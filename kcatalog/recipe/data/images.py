@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from kcatalog import checks
 from kcatalog.recipe.data.base import Arrays, Data, Source, files_by_class, need, split
 from kcatalog.recipe.data.files import Files, Shelf, in_parallel
 from kcatalog.recipe.data.info import DataInfo
+from kcatalog.recipe.data.option import Option
 from kcatalog.recipe.terminal.errors import RecipeError
 
 DECODING = 2  # of `read_image`, counted up when its pixels change
@@ -41,8 +43,14 @@ class Images(Source):
 
     wanted = "a folder with one subfolder of images per class"
     task = "classification"
+    options = {
+        "size": Option(int, "Edge in pixels of your images.", min=8, files="image"),
+        "channels": Option(int, "1 (grey) or 3 (colour).", min=1, max=3, files="image"),
+    }
 
     def __init__(self, default: str = "digits", size: int = 64, channels: int = 3):
+        if channels not in (1, 3):
+            raise checks.error(self, "channels", "1 (grey) or 3 (colour)", channels)
         self.default, self.size, self.channels = default, size, channels
 
     def sets(self):

@@ -28,6 +28,18 @@ class Labelled(Source):
     def __init__(self, images: Images, speech: Speech, default: str = "digits"):
         self.images, self.speech, self.default = images, speech, default
 
+    @property
+    def options(self):
+        return {**self.images.options, **self.speech.options}
+
+    def settings(self):
+        return {**self.images.settings(), **self.speech.settings()}
+
+    def configured(self, settings):
+        return Labelled(
+            self.images.configured(settings), self.speech.configured(settings), self.default
+        )
+
     def sets(self):
         known = {**self.images.sets(), **self.speech.sets()}
         known["vowels"] = known["japanese_vowels"]

@@ -10,6 +10,7 @@ import numpy as np
 
 from kcatalog.recipe.data.base import Arrays, Data, Source, need
 from kcatalog.recipe.data.info import DataInfo, Details
+from kcatalog.recipe.data.option import Option
 from kcatalog.recipe.terminal.errors import RecipeError
 
 MOST_WINDOWS = 20_000  # of a long series every second or third window is as good
@@ -47,6 +48,12 @@ class Series(Source):
 
     wanted = "a CSV file with a column of numbers"
     Details = SeriesDetails
+    options = {
+        "horizon": Option(int, "Steps to forecast at a time.", min=1),
+        "window": Option(int, "Steps of history, on top of one season.", min=1),
+        "season": Option(int, "Steps after which the series repeats.", min=1),
+        "column": Option(str, "Column of your CSV file.", metavar="NAME", files="history"),
+    }
 
     def __init__(
         self,

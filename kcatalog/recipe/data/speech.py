@@ -13,6 +13,7 @@ import numpy as np
 from kcatalog.recipe.data.base import Data, Source, files_by_class, need, split
 from kcatalog.recipe.data.files import Files, Shelf, in_parallel
 from kcatalog.recipe.data.info import DataInfo, Details
+from kcatalog.recipe.data.option import Option
 from kcatalog.recipe.terminal.errors import RecipeError
 
 JAPANESE_VOWELS = Path(__file__).parent / "sets" / "japanese_vowels.npz"
@@ -42,6 +43,14 @@ class Speech(Source):
 
     wanted = "a folder with one subfolder of WAV files per class"
     Details = SpeechDetails
+    options = {
+        "rate": Option(
+            int, "Samples per second of your WAV files.", *RATES, metavar="HZ", files="waveform"
+        ),
+        "seconds": Option(
+            float, "Length of your WAV files, cut or padded.", min=0.01, files="waveform"
+        ),
+    }
 
     def __init__(self, default: str = "japanese_vowels", rate: int = 16_000, seconds: float = 1.0):
         self.default, self.rate, self.seconds = default, rate, seconds

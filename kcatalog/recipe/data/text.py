@@ -9,6 +9,7 @@ import numpy as np
 
 from kcatalog.recipe.data.base import Arrays, Data, Source
 from kcatalog.recipe.data.info import DataInfo
+from kcatalog.recipe.data.option import Option
 from kcatalog.recipe.terminal.errors import RecipeError
 
 
@@ -23,6 +24,10 @@ class Text(Source):
     """
 
     wanted = "a text file in UTF-8"
+    options = {
+        "length": Option(int, "Characters in a training window.", min=2),
+        "context": Option(int, "Characters in a validation or test window.", min=2),
+    }
 
     def __init__(self, default: str = "python", length: int = 128, context: int = 1024):
         self.default, self.length, self.context = default, length, context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ class Exported:
     """One exported version of a recipe.
 
     Args:
-        recipe: the recipe; its source reads files.
+        recipe: the recipe; its source, with the options of training, reads files.
         folder: the version's folder.
         info: the manifest's description of the data.
     """
@@ -82,7 +83,9 @@ def find(recipe, version: int | None = None) -> Exported:
             f"{', '.join(map(str, found))}. Received: {version}."
         )
     folder = folder / str(found[-1] if version is None else version)
-    record = read_json(folder / "manifest.json", "Export again.").get("data")
+    manifest = read_json(folder / "manifest.json", "Export again.")
+    record, settings = manifest.get("data"), manifest.get("settings") or {}
+    recipe = dataclasses.replace(recipe, source=recipe.source.configured(settings))
     try:
         return Exported(recipe, folder, DataInfo.from_record(record, recipe.source.Details))
     except TypeError as e:  # no object, or not all of it
