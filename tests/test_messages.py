@@ -14,13 +14,22 @@ import pytest
 import typer
 
 from kcatalog import cli
-from kcatalog.recipe import Recipe
+from kcatalog.recipe import Recipe, data
 from kcatalog.recipe.commands.options import COMMANDS, fields, flag
 from tests.test_house_rules import PACKAGE, ROOT, SOURCES, relative
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-OPTIONS = {flag(field) for command in COMMANDS for field in fields(command)} | {"--help"}
+SOURCES_OF_DATA = (data.Images(), data.Masks(), data.Series(), data.Speech(), data.Text())
+OPTIONS = {
+    *(
+        flag(f)
+        for command in COMMANDS
+        for source in SOURCES_OF_DATA
+        for f in fields(command, source)
+    ),
+    "--help",
+}
 CATALOG = typer.main.get_command(cli.app).commands  # `kcatalog list`, `show` and so on
 OTHERS = {  # programs that come with what was installed, or with the system, and their options
     "ray": {"--head", "--address"},

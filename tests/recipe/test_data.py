@@ -424,8 +424,22 @@ def test_texts_that_cannot_be_learned_from(tmp_path):
     file.write_text("short")
     with pytest.raises(RecipeError, match=r"text\.txt must hold at least 2560 char.*Received: 5"):
         Text().load(file)
-    file.write_bytes("größe".encode("latin-1"))
-    with pytest.raises(RecipeError, match=r"text\.txt must be text in UTF-8.*0xf6 at position 2"):
+    file.write_text("a" * 3000)
+    with pytest.raises(RecipeError, match=r"different characters.*Received: 'a' 3,000 times"):
         Text().load(file)
     with pytest.raises(RecipeError, match="cannot be read: Is a directory"):
         Text().load(tmp_path)
+
+
+def test_what_is_found_in_a_text(tmp_path):
+    file = tmp_path / "text.txt"
+    file.write_bytes(("\ufeff" + "ab\r\n" * 1000 + "ç€").encode())
+    data = Text().load(file)
+    assert data.classes == ("\n", "a", "b", "ç", "€")
+    found = {each.about: each for each in data.findings}
+    assert found["line ends"].text == "CRLF or CR in 1,000 lines, read as LF"
+    assert found["characters"].text == "3,002, 5 different ones"
+    assert found["rare"].text == "2 seen once: 'ç', '€'"
+    assert found["not learned"].text == "2 that only validation or test have: 'ç', '€'"
+    assert found["not learned"].warning
+    assert Text(context=4).read([file], data.info) == ["b\nç€"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import collections
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from kcatalog.recipe.data.base import Arrays, Data, Source
+from kcatalog.recipe.data.encoding import read_text
+from kcatalog.recipe.data.findings import Finding, listed
 from kcatalog.recipe.data.info import DataInfo
 from kcatalog.recipe.data.option import Option
 from kcatalog.recipe.terminal.errors import RecipeError
@@ -36,11 +40,16 @@ class Text(Source):
         return {"python": self._python}
 
     def from_path(self, path: Path, seed: int) -> Data:
-        return self._data(path.name, read_text(path))
+        text = read_text(path)
+        lines = text.count("\r")
+        found = (
+            [Finding("line ends", f"CRLF or CR in {lines:,} lines, read as LF")] if lines else []
+        )
+        return self._data(path.name, unix(text), found)
 
     def read(self, paths: list[Path], info: DataInfo) -> list[str]:
         """Read the end of each file, from which the model continues."""
-        prompts = [read_text(Path(path))[-self.context :] for path in paths]
+        prompts = [unix(read_text(Path(path)))[-self.context :] for path in paths]
         if "" in prompts:
             raise RecipeError(
                 f"{paths[prompts.index('')]} must hold text to continue. Received: an empty file."
@@ -53,7 +62,7 @@ class Text(Source):
 
         return self._data("python", "".join(topics[name] for name in sorted(topics)))
 
-    def _data(self, name: str, text: str) -> Data:
+    def _data(self, name: str, text: str, found: Sequence[Finding] = ()) -> Data:
         """Train on the first 85 %, validate on the next 5, test on the last 10."""
         needed = 20 * self.length
         if len(text) < needed:
@@ -61,7 +70,13 @@ class Text(Source):
                 f"{name} must hold at least {needed} characters to learn from. "
                 f"Received: {len(text)}. Give a longer text."
             )
-        classes = tuple(sorted(set(text)))
+        counts = collections.Counter(text)
+        classes = tuple(sorted(counts))
+        if len(classes) < 2:
+            raise RecipeError(
+                f"{name} must hold different characters to learn from. Received: {classes[0]!r} "
+                f"{len(text):,} times. Give another text."
+            )
         codes = code_points(text)
         labels = np.searchsorted(code_points("".join(classes)), codes).astype("int32")
         first, second = round(0.85 * len(text)), round(0.9 * len(text))
@@ -73,7 +88,31 @@ class Text(Source):
             validation=windows(codes[first:second], labels[first:second], self.context),
             test=windows(codes[second:], labels[second:], self.context),
             classes=classes,
+            findings=(*found, *_characters(counts, text[:first])),
         )
+
+
+def _characters(counts: collections.Counter, learned: str) -> list[Finding]:
+    """Describe the characters, and those that are too rare to be learned."""
+    total = f"{counts.total():,}, {len(counts):,} different ones"
+    found = [Finding("characters", total)]
+    once = [character for character, count in counts.items() if count == 1]
+    if once:
+        found.append(Finding("rare", f"{len(once)} seen once: {listed(map(repr, once))}"))
+    unseen = sorted(counts.keys() - set(learned))
+    if unseen:
+        text = f"{len(unseen)} that only validation or test have: {listed(map(repr, unseen))}"
+        found.append(Finding("not learned", text, warning=True))
+    return found
+
+
+def unix(text: str) -> str:
+    """Return a text with LF at the end of each line.
+
+    >>> unix("a\\r\\nb\\rc\\n")
+    'a\\nb\\nc\\n'
+    """
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def code_points(text: str) -> np.ndarray:
@@ -97,16 +136,3 @@ def windows(codes: np.ndarray, labels: np.ndarray, length: int) -> Arrays:
     length = pairs // count
     x, y = codes[: count * length], labels[1 : count * length + 1]
     return x.reshape(count, length), y.reshape(count, length)
-
-
-def read_text(file: Path) -> str:
-    """Read a text file's characters."""
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as e:
-        raise RecipeError(
-            f"{file} must be text in UTF-8. Received: byte {e.object[e.start]:#04x} at position "
-            f"{e.start}. Save it as UTF-8, for instance with: iconv -t UTF-8."
-        ) from e
-    except OSError as e:
-        raise RecipeError(f"{file} cannot be read: {e.strerror}.") from e
