@@ -14,7 +14,8 @@ import keras
 from kcatalog.recipe import devices, tasks
 from kcatalog.recipe.commands import block
 from kcatalog.recipe.commands.options import STORED, Change, Options, flag, initial, of_source
-from kcatalog.recipe.data import Data
+from kcatalog.recipe.data import Data, recorded
+from kcatalog.recipe.data.findings import Finding, listed
 from kcatalog.recipe.files import disk, rundir
 from kcatalog.recipe.files.rundir import Run
 from kcatalog.recipe.search import folds, hyperparameters, runners
@@ -51,9 +52,13 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
         "command": command,
         "settings": settings,
         "data": data.info.to_record(),
+        "learned": data.learned,
         "findings": [vars(each) for each in found],
     }
+    split = recorded.split_of(data, _root(recipe, settings))
     with rundir.begin(recipe.name, options.run_dir, facts) as run:
+        if split:
+            run.write("split.json", split)
         yield run, data
 
 
@@ -70,25 +75,40 @@ def _check_used(source, options: Options, data: Data) -> None:
             )
 
 
+def _root(recipe, settings: dict) -> Path:
+    """Return the folder of a run's data, where they are a folder."""
+    return Path(settings["data"] or getattr(recipe.source, "default", "")).expanduser()
+
+
 def _existing(path: Path) -> Path:
     """Return the first of a path and its parents that is there."""
     return next(place for place in (path, *path.absolute().parents) if place.exists())
 
 
+Say = Callable[[str], None]  # shows the user a sentence
+
+
 @contextlib.contextmanager
-def resume(recipe, options: Options, run: Run | None = None) -> Iterator[tuple[Run, Data]]:
+def resume(
+    recipe, options: Options, run: Run | None = None, say: Say = lambda sentence: None
+) -> Iterator[tuple[Run, Data]]:
     """Lock an earlier run, by default that in `--run-dir` or the newest, to continue it.
 
     It keeps its settings. Options that were given must equal them, unless they may still change.
     """
     run = run or rundir.find(recipe.name, options.run_dir)
     if run is None:
-        raise RecipeError(f"There is no run of {_named(recipe, options)} to resume.")
+        raise RecipeError(
+            f"There is no run of {_named(recipe, options)} to resume. Leave out --resume to start "
+            "one."
+        )
     with disk.file_lock(run.path):
         run = rundir.find(recipe.name, run.path)  # read again, now that nobody else writes
         settings = _changed(recipe, run, options)
         _leave_room(settings, options)
-        data = same_data(recipe, run, options)
+        run, data = _reopened(recipe, run, options, say)
+        if not run.model.exists():
+            data.decode()
         if settings != run.facts["settings"]:
             run = Run(run.path, {**run.facts, "settings": settings})
             run.write("run.json", run.facts)
@@ -96,15 +116,18 @@ def resume(recipe, options: Options, run: Run | None = None) -> Iterator[tuple[R
 
 
 @contextlib.contextmanager
-def trained(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
+def trained(
+    recipe, options: Options, say: Say = lambda sentence: None
+) -> Iterator[tuple[Run, Data]]:
     """Lock the run in `--run-dir`, or the newest, which must have been trained."""
     run = rundir.find(recipe.name, options.run_dir)
     if run is None or not run.model.exists():
+        resume = " --resume" if run and run.checkpoints.exists() else ""
         raise RecipeError(
-            f"There is no trained run of {_named(recipe, options)}. Run `train` first."
+            f"There is no trained run of {_named(recipe, options)}. Run `train{resume}` first."
         )
     with disk.file_lock(run.path):
-        yield run, same_data(recipe, run, options)
+        yield _reopened(recipe, run, options, say)
 
 
 def _named(recipe, options: Options) -> str:
@@ -125,7 +148,8 @@ def _changed(recipe, run: Run, options: Options) -> dict:
         if settings[name] != value and field.metadata["change"] not in changes:
             raise RecipeError(
                 f"{run.path} was started with {flag(field)} {settings[name]}, which cannot be "
-                f"changed to {value} now. Leave out {flag(field)}, or start a new run."
+                f"changed to {value} now. Leave out {flag(field)} to go on. "
+                f"{rundir.anew(run.path)}"
             )
         settings[name] = value
     if options.epochs and options.epochs < (done := checkpoint.epochs_done(run.checkpoints)):
@@ -143,15 +167,60 @@ def _leave_room(settings: dict, options: Options) -> None:
 
 
 def same_data(recipe, run: Run, options: Options, folder: Path | None = None) -> Data:
-    """Load the data of the run; decoded samples are cached in `folder` or the run directory."""
-    settings = run.facts["settings"]
+    """Load the data that the run learns from; decoded samples are cached in `folder` or the run
+    directory. The test part may have changed."""
+    return _loaded(recipe, run, options, folder)[0]
+
+
+def _loaded(
+    recipe, run: Run, options: Options, folder: Path | None = None
+) -> tuple[Data, recorded.Changes]:
+    """Load the data of the run, split as they were when it began."""
+    settings, facts, changes = run.facts["settings"], run.facts["data"], recorded.Changes()
     data = recipe.load(settings["data"], settings["seed"], settings)
-    if data.fingerprint != run.facts["data"]["fingerprint"]:
+    if split := run.read("split.json"):
+        root, classes = _root(recipe, settings), tuple(facts["classes"])
+        data, changes = recorded.apply(data, split, root, classes)
+    if changes.learned:
         raise RecipeError(
-            f"The data {data.name} have changed since {run.path} was started. Start a new run."
+            f"Files that {run.path} learns from have changed or are gone since it was started: "
+            f"{listed(changes.learned)}. Put them back to go on. {rundir.anew(run.path)}"
+        )
+    if "learned" in run.facts:
+        same = data.learned == run.facts["learned"]
+    else:  # a run of an earlier version
+        same = data.fingerprint == facts["fingerprint"]
+    if not same:
+        raise RecipeError(
+            f"The data {data.name} have changed since {run.path} was started. Put them back to go "
+            f"on. {rundir.anew(run.path)}"
         )
     data.keep(folder or run.path, options.cache_memory)
-    return data
+    return data, changes
+
+
+def _reopened(recipe, run: Run, options: Options, say: Say) -> tuple[Run, Data]:
+    """Return a locked run and its data. Scores of a test part that has changed are removed."""
+    data, changes = _loaded(recipe, run, options)
+    if changes.added:
+        say(
+            f"{len(changes.added)} files have been added since {run.path} was started. It leaves "
+            f"them out: {listed(changes.added)}."
+        )
+    if data.fingerprint == run.facts["data"]["fingerprint"]:
+        return run, data
+    names = f" ({listed(changes.test)})" if changes.test else ""
+    text = f"has changed since the run began{names}, so its scores are computed anew"
+    say(f"The test part of {data.name} {text}.")
+    run.samples.unlink(missing_ok=True)
+    (run.path / "metrics.json").unlink(missing_ok=True)
+    if split := recorded.split_of(data, _root(recipe, run.facts["settings"])):
+        run.write("split.json", split)
+    others = [each for each in run.facts["findings"] if each["about"] != "test part"]
+    found = [*others, vars(Finding("test part", text, warning=True))]
+    run = Run(run.path, {**run.facts, "data": data.info.to_record(), "findings": found})
+    run.write("run.json", run.facts)
+    return run, data
 
 
 @contextlib.contextmanager

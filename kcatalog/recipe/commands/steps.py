@@ -74,13 +74,13 @@ class Steps:
 
     def evaluate(self) -> None:
         """Score the trained model on the test split."""
-        trained = start.trained(self.recipe, self.options)
+        trained = start.trained(self.recipe, self.options, self._warn)
         with trained as (run, data), self._session(run) as used:
             self._evaluate(run, data, used)
 
     def export(self) -> None:
         """Write a SavedModel and check it in a clean process."""
-        with start.trained(self.recipe, self.options) as (run, data):
+        with start.trained(self.recipe, self.options, self._warn) as (run, data):
             if run.read("metrics.json") is None:
                 with self._session(run) as used:
                     self._evaluate(run, data, used)
@@ -95,6 +95,9 @@ class Steps:
         data = start.same_data(self.recipe, run, self.options, decoded)
         with self._session(run) as used:
             runners.report(work, self._training(run, data, used).run(work))
+
+    def _warn(self, sentence: str) -> None:
+        self.console.print(sentence, style="yellow")
 
     # --- steps ---------------------------------------------------------------------------
 
@@ -124,9 +127,9 @@ class Steps:
     def _start(self, waiting: Run | None = None) -> Iterator[tuple[Run, Data]]:
         """Lock the run to work in."""
         if self.options.resume:
-            started = start.resume(self.recipe, self.options)
+            started = start.resume(self.recipe, self.options, say=self._warn)
         elif waiting is not None:
-            started = start.resume(self.recipe, self.options, waiting)
+            started = start.resume(self.recipe, self.options, waiting, self._warn)
         else:
             started = start.begin(self.recipe, self.options)
         with started as (run, data), stopping.resumable(run.path):

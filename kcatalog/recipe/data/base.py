@@ -77,6 +77,11 @@ class Data:
             places = [x.places for x in parts if isinstance(x, Files) and x.shelf is shelf]
             shelf.decode(np.concatenate(places))
 
+    def changed(self) -> list[Path]:
+        """Return the files of training and validation part that have changed since `load`."""
+        parts = [x for x, _ in (self.train, self.validation) if isinstance(x, Files)]
+        return [x.shelf.paths[place] for x in parts for place in x.places if x.shelf.changed(place)]
+
     def _shelves(self) -> list[Shelf]:
         parts = (self.train[0], self.validation[0], self.test[0])
         return list(dict.fromkeys(x.shelf for x in parts if isinstance(x, Files)))
@@ -90,9 +95,17 @@ class Data:
     @functools.cached_property
     def fingerprint(self) -> str:
         """SHA-256 over every sample, every label, the classes and the split."""
+        return self._digest(*self.train, *self.validation, *self.test)
+
+    @functools.cached_property
+    def learned(self) -> str:
+        """SHA-256 like `fingerprint`, over training and validation part alone."""
+        return self._digest(*self.train, *self.validation)
+
+    def _digest(self, *arrays) -> str:
         facts = (str(self.task), self.classes, asdict(self.details))
         digest = hashlib.sha256(repr(facts).encode())
-        for array in (*self.train, *self.validation, *self.test):
+        for array in arrays:
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             on_disk = isinstance(array, Files)
             for piece in array.digests() if on_disk else [np.ascontiguousarray(array).data]:

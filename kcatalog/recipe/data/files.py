@@ -36,6 +36,7 @@ class Shelf:
         self.how, self.version, self._read = how, version, read
         self._states = [_state(path) for path in paths]
         self.hashes: dict[int, bytes] = {}
+        self._digests: dict[int, bytes] = {}
         self._cache = None
 
     def keep(self, folder: Path, budget: int) -> None:
@@ -63,13 +64,25 @@ class Shelf:
             more = [f"and {len(bad) - MOST_NAMED} more"] if len(bad) > MOST_NAMED else []
             raise RecipeError("\n".join([f"{len(bad)} files:", *bad[:MOST_NAMED], *more]))
 
+    def digest(self, place: int) -> bytes:
+        """Return the SHA-256 of a file's content. Each file is read once."""
+        if place not in self._digests:
+            self._digests[place] = _digest(self.paths[place])
+        return self._digests[place]
+
+    def changed(self, place: int) -> bool:
+        """Return whether a file has changed since it was first found."""
+        return _state(self.paths[place]) != self._states[place]
+
     def sample(self, place: int) -> np.ndarray:
         """Return a file's sample. The file must be unchanged since it was first found."""
         path = self.paths[place]
-        if _state(path) != self._states[place]:
+        if self.changed(place):
+            size = self._states[place][0]
             raise RecipeError(
-                f"{path} must stay as it was when the run began. It has changed since "
-                f"({self._states[place][0]} bytes then). Put it back, or start a new run."
+                f"{path} must stay as it was when the run began. It has changed since ({size} "
+                "bytes then). Put it back and run again, with --resume to continue a search or a "
+                "training. A test file may also be replaced or removed."
             )
         kept = self._cache and self._cache.get(place)
         if kept is not None:
@@ -122,7 +135,7 @@ class Files(OnDisk):
     def digests(self) -> Iterator[bytes]:
         """Yield how files are read and their hashes, which decide the samples."""
         yield repr((self.shelf.version, sorted(self.shelf.how.items()))).encode()
-        yield from in_parallel(_digest, (self.shelf.paths[place] for place in self.places))
+        yield from in_parallel(self.shelf.digest, self.places)
 
 
 def take(x, places: np.ndarray):

@@ -1,6 +1,7 @@
 """Run directories: `runs/<recipe>/<number>/` holds the files of one run.
 
     run.json              recipe, data and settings; written first
+    split.json            files of each part, where samples are files
     hyperparameters.json  the best ones, after the search
     tuning/               KerasTuner's trials
     logs/                 for TensorBoard
@@ -16,7 +17,9 @@ one process at a time writes (`kcatalog.recipe.files.disk`).
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,12 +84,25 @@ def begin(recipe: str, path: Path | None, facts: dict) -> Iterator[Run]:
         yield Run(path, facts)
 
 
+def anew(place: Path) -> str:
+    """Return the advice to start a new run beside the one that `place` belongs to.
+
+    `train` without --resume continues a tuned run: only another --run-dir is always a new run.
+    """
+    run = next((p for p in (place, *place.parents) if (p / "run.json").exists()), place)
+    name, numbered = run.name, run.name.isdigit()
+    names = (str(int(name) + i) if numbered else f"{name}-{i + 1}" for i in itertools.count(1))
+    free = next(path for n in names if not (path := run.with_name(n)).exists())
+    return f"Start a new run: leave out --resume and add --run-dir {shlex.quote(str(free))}."
+
+
 def check_new(path: Path | None) -> None:
     """Refuse a path for a new run that is a file or a directory with content."""
     if path and path.exists() and not (path.is_dir() and disk.empty(path)):
+        resumable = (path / "run.json").exists()
         raise RecipeError(
-            f"--run-dir {path} is not an empty directory. Choose another directory, or add "
-            "--resume to continue the run in it."
+            f"--run-dir {path} is not an empty directory. Choose another directory"
+            f"{', or add --resume to continue the run in it' if resumable else ''}."
         )
 
 
@@ -106,7 +122,7 @@ def find(recipe: str, path: Path | None) -> Run | None:
         )
     facts = read_json(file)
     if "recipe" not in facts or "settings" not in facts:
-        raise RecipeError(f"{file} is damaged: it names no recipe. Start a new run.")
+        raise RecipeError(f"{file} is damaged: it names no recipe. {anew(path)}")
     if facts["recipe"] != recipe:
         raise RecipeError(
             f"{path} holds a run of {facts['recipe']}, not of {recipe}. Choose another --run-dir."
@@ -114,14 +130,17 @@ def find(recipe: str, path: Path | None) -> Run | None:
     return Run(path, facts)
 
 
-def read_json(file: Path, remedy: str = "Start a new run.") -> dict:
-    """Read a JSON object; `remedy` ends the error message where the file is damaged."""
+def read_json(file: Path, remedy: str | None = None) -> dict:
+    """Read a JSON object; `remedy` ends the error message where the file is damaged.
+
+    By default it is a new run.
+    """
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as e:
-        raise RecipeError(f"{file} is damaged: {e}. {remedy}") from e
+        raise RecipeError(f"{file} is damaged: {e}. {remedy or anew(file)}") from e
     if not isinstance(facts, dict):
-        raise RecipeError(f"{file} is damaged: it must hold an object. {remedy}")
+        raise RecipeError(f"{file} is damaged: it must hold an object. {remedy or anew(file)}")
     return facts
 
 

@@ -52,7 +52,8 @@ class AtomicFiles:
             return
         problem = f"{file} is {'damaged' if found else 'missing'}"
         if not _is_valid(previous):
-            raise RecipeError(f"{problem}, and {previous.name} is no better. Start a new run.")
+            advice = rundir.anew(file)
+            raise RecipeError(f"{problem}, and {previous.name} is no better. {advice}")
         if found:
             os.replace(file, file.with_suffix(".damaged.json"))
         with disk.atomic_write(file) as beside:
@@ -65,7 +66,7 @@ class AtomicFiles:
         missing = [i for i in self.start_order if i not in self.trials]
         if missing:
             file = self.folder / f"trial_{missing[0]}" / "trial.json"
-            raise RecipeError(f"{file} is missing. Start a new run.")
+            raise RecipeError(f"{file} is missing. {rundir.anew(file)}")
         self.trials = {i: self.trials[i] for i in self.start_order}
         self.end_order = [i for i in self.end_order if self.trials[i].status in ENDED]
         unfinished = [t for i, t in self.trials.items() if i not in self.end_order]

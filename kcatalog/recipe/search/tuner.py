@@ -14,6 +14,7 @@ import keras_tuner
 from rich.console import Console
 
 from kcatalog.recipe import monitoring
+from kcatalog.recipe.data.findings import listed
 from kcatalog.recipe.files import disk, rundir
 from kcatalog.recipe.search import oracles, report
 from kcatalog.recipe.search.atomic_files import ENDED
@@ -57,6 +58,7 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
         console: Console,
     ):
         self._budget, self._runner, self._console = budget, runner, console
+        self._data = training.data
         direction = "max" if higher_is_better(training.objective) else "min"
         oracle = oracles.oracle(
             budget.tuner,
@@ -112,6 +114,9 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
             raise
         except Exception as e:
             trouble = disk.disk_error(e) or (e.__cause__ and disk.disk_error(e.__cause__))
+            if changed := self._data.changed():
+                trouble = f"Files have changed since the search began: {listed(changed)}"
+                trouble += ". Put them back"
             if trouble:  # which every other trial would meet, too
                 raise SearchError(f"{trouble}. The search goes on with --resume.") from e
             trial.status = "INVALID"

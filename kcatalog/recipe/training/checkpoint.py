@@ -17,7 +17,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kcatalog.recipe.files import disk
+from kcatalog.recipe.files import disk, rundir
 from kcatalog.recipe.tasks import higher_is_better
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -182,8 +182,8 @@ def assign(file: Path, variables: dict, arrays: dict) -> None:
     )
     if not fits:
         raise RecipeError(
-            f"The weights in {file} do not fit this model. If the recipe has changed since, start "
-            "a new run without --resume."
+            f"The weights in {file} do not fit this model: the recipe has changed since. Undo the "
+            f"change, or start again. {rundir.anew(file)}"
         )
     for k, v in variables.items():
         v.assign(arrays[k])
