@@ -26,7 +26,7 @@ from keras import layers, ops
 EPOCHS, BATCH_SIZE = 60, 40
 
 # data: images of one size, padded frames or waveforms; and class indices
-source = Labelled(Images(size=64, channels=3), Speech(rate=16_000, seconds=1.0), default="digits")
+source = Labelled(Images(size=64, channels=3), Speech(rate=16_000), default="digits")
 
 
 def build(hp, data):

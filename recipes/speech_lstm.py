@@ -21,7 +21,7 @@ BATCH_SIZE = 16
 
 
 # data: padded frames of cepstral coefficients, or waveforms; and class indices
-source = Speech(default="japanese_vowels", rate=16_000, seconds=1.0)
+source = Speech(default="japanese_vowels", rate=16_000)
 
 
 def build(hp, data):

@@ -15,8 +15,9 @@ from kcatalog.recipe.data import Data, Images, Labelled, Series, Speech, Text
 from kcatalog.recipe.data.base import split
 from kcatalog.recipe.data.images import picture as image_picture
 from kcatalog.recipe.data.images import read_image
+from kcatalog.recipe.data.recordings import read as read_wav
 from kcatalog.recipe.data.speech import picture as speech_picture
-from kcatalog.recipe.data.speech import read_wav, waveform
+from kcatalog.recipe.data.speech import waveform
 from kcatalog.recipe.data.text import code_points
 from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe import tiny
@@ -290,13 +291,13 @@ def test_sample_formats_agree(tmp_path):
     }
     for name, samples in formats.items():
         wavfile.write(tmp_path / "a.wav", 8000, samples)
-        x = waveform(tmp_path / "a.wav", rate=8000, seconds=0.5)
+        x = waveform(tmp_path / "a.wav", length=4000, rate=8000)
         np.testing.assert_allclose(x, signal, atol=0.005, err_msg=name)
 
 
 def test_another_sampling_rate_is_converted(tmp_path):
     file = write_wav(tmp_path / "cd.wav", tone(300, rate=44_100), rate=44_100)
-    x = waveform(file, rate=8000, seconds=0.5)
+    x = waveform(file, rate=8000, length=4000)
     np.testing.assert_allclose(x[100:-100], tone(300)[100:-100], atol=0.01)
 
 

@@ -146,7 +146,12 @@ def _predict(recipe, files: list[Path], length: int, seed: int) -> None:
     console = output.console()
     console.print(str(exported.folder), style="dim")
     if not exported.task.generates:
-        exported.task.show(console, files, exported.describe(exported.outputs(inputs)))
+        described = exported.describe(exported.outputs(inputs), exported.notes(files))
+        notes = [each.pop("note", None) for each in described]
+        exported.task.show(console, files, described)
+        for file, note in zip(files, notes, strict=True):
+            if note:
+                console.print(f"{file}: {note}", style="yellow", soft_wrap=True)
         return
     for file, prompt in zip(files, inputs, strict=True):
         console.rule(str(file), align="left")

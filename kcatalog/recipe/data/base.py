@@ -144,6 +144,13 @@ class Source:
         """
         raise NotImplementedError
 
+    def notes(self, paths: list[Path], info: DataInfo) -> list[dict]:
+        """Return facts about files that belong beside their predictions, such as dates, by name.
+
+        A "note" says what was done to a file that the reader should know of.
+        """
+        return [{} for _ in paths]
+
     def settings(self) -> dict[str, Any]:
         """Return the values of the options."""
         return {name: getattr(self, name) for name in self.options}

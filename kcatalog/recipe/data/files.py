@@ -49,20 +49,11 @@ class Shelf:
         `hashes` has a hash of each sample afterwards.
         """
 
-        def error(place: int) -> str | None:
-            try:
-                sample = np.ascontiguousarray(self.sample(place))
-            except RecipeError as e:
-                return str(e)
+        def hashed(place: int) -> None:
+            sample = np.ascontiguousarray(self.sample(place))
             self.hashes[place] = hashlib.sha256(sample.data).digest()
-            return None
 
-        bad = [sentence for sentence in in_parallel(error, places) if sentence]
-        if len(bad) == 1:
-            raise RecipeError(bad[0])
-        if bad:
-            more = [f"and {len(bad) - MOST_NAMED} more"] if len(bad) > MOST_NAMED else []
-            raise RecipeError("\n".join([f"{len(bad)} files:", *bad[:MOST_NAMED], *more]))
+        checked(hashed, places)
 
     def digest(self, place: int) -> bytes:
         """Return the SHA-256 of a file's content. Each file is read once."""
@@ -177,6 +168,25 @@ def in_parallel(function: Callable, items: Iterable) -> list:
     """Apply a function to each item, in order; raise the first error of an item."""
     with ThreadPoolExecutor() as pool:
         return list(pool.map(function, items))  # an error cancels what has not begun
+
+
+def checked(function: Callable, items: Iterable) -> list:
+    """Apply a function to each item, in order. One error names all items that it refuses."""
+
+    def attempt(item):
+        try:
+            return function(item), None
+        except RecipeError as e:
+            return None, str(e)
+
+    done = in_parallel(attempt, items)
+    bad = [sentence for _, sentence in done if sentence]
+    if len(bad) == 1:
+        raise RecipeError(bad[0])
+    if bad:
+        more = [f"and {len(bad) - MOST_NAMED} more"] if len(bad) > MOST_NAMED else []
+        raise RecipeError("\n".join([f"{len(bad)} files:", *bad[:MOST_NAMED], *more]))
+    return [result for result, _ in done]
 
 
 def _state(path: Path) -> tuple[int, int]:

@@ -52,7 +52,13 @@ class Labelled(Source):
         return _embedding((self.speech if speech else self.images).from_path(path, seed))
 
     def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
-        return {"image": self.images}.get(info.input_name, self.speech).read(paths, info)
+        return self._source(info).read(paths, info)
+
+    def notes(self, paths: list[Path], info: DataInfo) -> list[dict]:
+        return self._source(info).notes(paths, info)
+
+    def _source(self, info: DataInfo) -> Source:
+        return self.images if info.input_name == "image" else self.speech
 
 
 def _embedding(data: Data) -> Data:

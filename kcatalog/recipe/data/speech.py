@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from kcatalog.recipe.data import recordings
 from kcatalog.recipe.data.base import Data, Source, files_by_class, need, split
-from kcatalog.recipe.data.files import Files, Shelf, in_parallel
+from kcatalog.recipe.data.files import Files, Shelf, checked
 from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.data.option import Option
+from kcatalog.recipe.data.recordings import RATES
 from kcatalog.recipe.terminal.errors import RecipeError
 
 JAPANESE_VOWELS = Path(__file__).parent / "sets" / "japanese_vowels.npz"
-RATES = (1_000, 384_000)  # samples per second that sound is recorded with
-LOUDEST = 1e30  # that still is a finite number after resampling in single precision
-UNKNOWN = 2**31 - 2**16  # bytes; a length from here on says nothing
+DECODING = 2  # of `waveform`, counted up when its samples change
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,8 @@ class Speech(Source):
     Args:
         default: the set used without `--data`.
         rate: samples per second to which WAV files are resampled.
-        seconds: length to which WAV files are cut or padded with silence.
+        seconds: length to which WAV files are cut or padded with silence. None takes that of the
+            longest file, up to 10 seconds.
     """
 
     wanted = "a folder with one subfolder of WAV files per class"
@@ -48,11 +47,13 @@ class Speech(Source):
             int, "Samples per second of your WAV files.", *RATES, metavar="HZ", files="waveform"
         ),
         "seconds": Option(
-            float, "Length of your WAV files, cut or padded.", min=0.01, files="waveform"
+            float, "Length of WAV files. [default: the longest's]", min=0.01, files="waveform"
         ),
     }
 
-    def __init__(self, default: str = "japanese_vowels", rate: int = 16_000, seconds: float = 1.0):
+    def __init__(
+        self, default: str = "japanese_vowels", rate: int = 16_000, seconds: float | None = None
+    ):
         self.default, self.rate, self.seconds = default, rate, seconds
 
     def sets(self):
@@ -60,9 +61,10 @@ class Speech(Source):
 
     def from_path(self, path: Path, seed: int) -> Data:
         files, y, classes = files_by_class(path, (".wav",))
-        in_parallel(check_wav, files)
-        how = {"rate": self.rate, "seconds": self.seconds}
-        x = Files(Shelf(files, waveform, (round(self.rate * self.seconds),), "float32", how))
+        clips = checked(recordings.examine, files)
+        seconds = self.seconds or recordings.window(clips)
+        how = {"rate": self.rate, "length": round(self.rate * seconds)}
+        x = Files(Shelf(files, waveform, (how["length"],), "float32", how, DECODING))
         return Data(
             path.resolve().name,
             "classification",
@@ -71,13 +73,22 @@ class Speech(Source):
             classes=classes,
             picture=picture,
             details=SpeechDetails(self.rate),
+            findings=tuple(recordings.findings(clips, self.rate, seconds)),
         )
 
     def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
         """WAV files; where the model was trained on frames, CSV files with a frame per line."""
         if len(info.input_shape) == 1:
-            return np.stack([waveform(Path(path), self.rate, self.seconds) for path in paths])
+            rate, (length,) = info.details.rate or self.rate, info.input_shape
+            return np.stack([waveform(Path(path), rate, length) for path in paths])
         return pad([read_frames(Path(path), info.input_shape[-1]) for path in paths])
+
+    def notes(self, paths: list[Path], info: DataInfo) -> list[dict]:
+        """Note which files are longer than what the model was trained on, and which are silent."""
+        if len(info.input_shape) > 1:
+            return super().notes(paths, info)
+        seconds = info.input_shape[0] / (info.details.rate or self.rate)
+        return [recordings.note(recordings.examine(Path(path)), seconds) for path in paths]
 
     def _japanese_vowels(self, seed: int) -> Data:
         """Nine speakers say /ae/: 12 cepstral coefficients, 7 to 29 frames; official test part."""
@@ -95,67 +106,16 @@ class Speech(Source):
         )
 
 
-def waveform(file: Path, rate: int, seconds: float) -> np.ndarray:
+def waveform(file: Path, rate: int, length: int) -> np.ndarray:
     """Read a WAV file as one channel at this rate, cut or padded to this length."""
-    samples, its_rate = read_wav(file)
+    samples, its_rate = recordings.read(file)
     if its_rate != rate:
-        samples = samples[: math.ceil((seconds + 1) * its_rate)]  # 1: what the filter reaches
+        samples = samples[: math.ceil((length / rate + 1) * its_rate)]  # 1 s: the filter's reach
         divisor = math.gcd(its_rate, rate)
         resample = need("scipy.signal", "scipy").resample_poly
         samples = resample(samples, rate // divisor, its_rate // divisor)
-    length = round(rate * seconds)
     samples = samples[:length].astype("float32")
     return np.pad(samples, (0, length - len(samples)))
-
-
-def read_wav(file: Path) -> tuple[np.ndarray, int]:
-    """Read a WAV file's samples, -1 to 1, channels averaged, and its rate."""
-    wavfile = need("scipy.io.wavfile", "scipy")
-    try:
-        # chunks that hold no sound, such as tags; for good, as threads share these filters
-        warnings.simplefilter("ignore", wavfile.WavFileWarning)
-        rate, samples = wavfile.read(_Whole(file.read_bytes()))
-    except Exception as e:  # SciPy computes with what a damaged header says
-        told = isinstance(e, OSError | ValueError | EOFError)
-        raise RecipeError(
-            f"{file} must be a WAV file (PCM or float). "
-            f"Received: {e if told else 'a damaged header'}. Repair or remove it."
-        ) from e
-    if not samples.size:
-        raise RecipeError(f"{file} must hold sound. Received: 0 samples.")
-    if not RATES[0] <= rate <= RATES[1]:  # resampling what a broken header says takes for ever
-        raise RecipeError(
-            f"{file} must have {RATES[0]} to {RATES[1]} samples per second. Received: {rate}. "
-            "Repair or remove it."
-        )
-    if samples.dtype == np.uint8:
-        samples = (samples - 128.0) / 128
-    elif samples.dtype.kind == "i":
-        samples = samples / -float(np.iinfo(samples.dtype).min)
-    if not (np.abs(samples) <= LOUDEST).all():
-        raise RecipeError(
-            f"{file} must hold finite samples. Received: NaN, infinity or numbers beyond "
-            f"{LOUDEST:g}. Repair or remove it."
-        )
-    return samples.reshape(len(samples), -1).mean(axis=1), rate
-
-
-def check_wav(file: Path) -> None:
-    """Check that a WAV file can be read, to its end."""
-    read_wav(file)
-
-
-class _Whole(io.BytesIO):
-    """A file's bytes. Where fewer are left than are asked for, that is an error, not the end.
-
-    A program that writes while it records does not know the length yet, and says the largest.
-    """
-
-    def read(self, size: int = -1) -> bytes:
-        found = super().read(size)
-        if 0 < len(found) < size < UNKNOWN:
-            raise EOFError(f"it ends {size - len(found)} bytes early")
-        return found
 
 
 def read_frames(file: Path, coefficients: int) -> np.ndarray:

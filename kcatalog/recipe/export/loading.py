@@ -53,9 +53,18 @@ class Exported:
         """Return the model's outputs by name."""
         return self.answer(**{self.answer.input.name: inputs})
 
-    def describe(self, outputs: dict[str, np.ndarray]) -> list[dict]:
+    def notes(self, files: list[Path]) -> list[dict]:
+        """Return for each file what belongs beside its description (`Source.notes`)."""
+        return self.recipe.source.notes(files, self.info)
+
+    def describe(
+        self, outputs: dict[str, np.ndarray], notes: list[dict] | None = None
+    ) -> list[dict]:
         """Return for each sample what a reader wants to see first, such as the label."""
-        return [self.task.describe(row, self.info) for row in rows(outputs)]
+        described = [self.task.describe(row, self.info) for row in rows(outputs)]
+        return [
+            {**d, **note} for d, note in zip(described, notes or [{}] * len(described), strict=True)
+        ]
 
     def go_on(self, prompt: str, length: int, seed: int) -> str:
         """Return the continuation of a text."""
