@@ -42,16 +42,23 @@ def build(hp, data):
 
 
 def image(hp, data):
-    """Stages of two convolutions that halve the image down to about 4 x 4."""
-    inputs = keras.Input(data.input_shape, dtype="uint8", name=data.input_name)
-    x, filters = layers.Rescaling(1 / 255)(inputs), hp.Choice("filters", [32, 64], default=32)
+    """Stages of two convolutions that halve the image down to about 4 x 4.
+
+    Images above 32 pixels are halved first, get fewer filters, and are averaged at the end.
+    """
+    inputs, edge = keras.Input(data.input_shape, dtype="uint8", name=data.input_name), 32
+    large = min(data.input_shape[:2]) > edge
+    x, widths = layers.Rescaling(1 / 255)(inputs), [16, 32] if large else [32, 64]
+    filters = hp.Choice("filters", widths, default=widths[0])
     x = layers.RandomTranslation(0.1, 0.1, fill_mode="constant")(x)
     x = layers.RandomRotation(0.03, fill_mode="constant")(x)
-    for stage in range(max(2, round(math.log2(min(data.input_shape[:2]))) - 1)):
+    while min(x.shape[1:3]) > edge:
+        x = convolution(x, layers.Conv2D, filters, 3, strides=2)
+    for stage in range(max(2, round(math.log2(min(x.shape[1:3]))) - 1)):
         x = layers.MaxPooling2D()(x) if stage else x
         for _ in range(2):
             x = convolution(x, layers.Conv2D, min(2**stage * filters, 256), 3)
-    return inputs, layers.Flatten()(x)
+    return inputs, (layers.GlobalAveragePooling2D() if large else layers.Flatten())(x)
 
 
 def frames(hp, data):
@@ -64,7 +71,12 @@ def waveform(hp, data):
     """Turn samples into 40 mel bands in decibels, one frame every 16 ms."""
     inputs = keras.Input(data.input_shape, name=data.input_name)
     x = layers.MelSpectrogram(
-        fft_length=512, sequence_stride=256, sampling_rate=data.details.rate, num_mel_bins=40
+        fft_length=512,
+        sequence_stride=256,
+        sampling_rate=data.details.rate,
+        num_mel_bins=40,
+        min_power=1e-5,
+        top_db=200,  # never reached: it is below the loudest sample of the batch
     )(inputs)
     return inputs, over_time(hp, layers.Permute((2, 1))(x))
 
@@ -82,9 +94,9 @@ def over_time(hp, x):
     return ops.concatenate([mean, ops.max(x * real, axis=1)], axis=-1)
 
 
-def convolution(x, kind, filters, kernel_size):
+def convolution(x, kind, filters, kernel_size, strides=1):
     """Convolution, batch normalization, rectifier."""
-    x = kind(filters, kernel_size, padding="same", use_bias=False)(x)
+    x = kind(filters, kernel_size, strides, padding="same", use_bias=False)(x)
     return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
 
 

@@ -20,6 +20,9 @@ import keras
 from keras import layers
 
 BATCH_SIZE = 32
+EDGE = 32  # pixels: larger images are halved before the first stage
+MANY = 10_000  # samples from which on a network for large images is wide
+WIDEST = 256  # filters
 
 
 # data: images of one size, 0 to 255, and class indices
@@ -32,21 +35,26 @@ def build(hp, data):
     x = layers.Rescaling(1 / 255)(images)
     x = jitter(x, hp.Choice("jitter", [0.0, 0.05, 0.1]))  # helps where images are not aligned
 
-    filters = hp.Choice("filters", [16, 32, 64], default=32)
+    large = min(data.input_shape[:2]) > EDGE
+    widths = [8, 16, 32] if large and len(data.train[0]) < MANY else [16, 32, 64]
+    filters = hp.Choice("filters", widths, default=widths[1])
     penalties = [None, "keras.regularizers.L2", "kcatalog.regularizers.SoftOrthogonality"]
     regularizer = tuning.choose(hp, "regularizer", penalties)
+    while min(x.shape[1:3]) > EDGE:
+        x = layers.ReLU()(convolution(x, filters, regularizer, strides=2))
     x = convolution(x, filters, regularizer)
     x = layers.ReLU()(x)
-    stages = max(2, round(math.log2(min(data.input_shape[:2]))) - 1)  # down to about 4 x 4
+    stages = max(2, round(math.log2(min(x.shape[1:3]))) - 1)  # down to about 4 x 4
     for stage in range(stages):
         if stage:
-            filters *= 2
+            filters = min(2 * filters, WIDEST)
             x = convolution(x, filters, regularizer, kernel_size=1)
             x = layers.MaxPooling2D()(x)
         x = residual_block(hp, x, filters, regularizer)
 
     rate = hp.Float("dropout", 0.2, 0.5, default=0.3)
-    x = layers.Dropout(rate)(layers.Flatten()(x))
+    x = (layers.GlobalAveragePooling2D() if large else layers.Flatten())(x)
+    x = layers.Dropout(rate)(x)
     x = layers.Dense(hp.Choice("units", [64, 128, 256], default=128), use_bias=False)(x)
     x = layers.BatchNormalization(momentum=0.9)(x)
     x = layers.Dropout(rate)(layers.ReLU()(x))
@@ -64,10 +72,15 @@ def jitter(x, amount):
     return layers.RandomRotation(amount / 2, fill_mode="constant")(x)
 
 
-def convolution(x, filters, regularizer, kernel_size=3):
+def convolution(x, filters, regularizer, kernel_size=3, strides=1):
     """Apply a convolution and batch normalization."""
     x = layers.Conv2D(
-        filters, kernel_size, padding="same", use_bias=False, kernel_regularizer=regularizer
+        filters,
+        kernel_size,
+        strides,
+        padding="same",
+        use_bias=False,
+        kernel_regularizer=regularizer,
     )(x)
     return layers.BatchNormalization(momentum=0.9)(x)
 

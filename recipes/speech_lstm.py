@@ -18,6 +18,9 @@ import keras
 from keras import layers
 
 BATCH_SIZE = 16
+# Keras's default floor, `top_db`, is below the loudest sample of a batch: a sound's outputs would
+# depend on its batch-mates. This one is 90 dB below a full-scale sine.
+FLOOR = {"min_power": 1e-5, "top_db": 200}
 
 
 # data: padded frames of cepstral coefficients, or waveforms; and class indices
@@ -52,7 +55,11 @@ def waveform(data):
     """Turn samples into 40 mel bands in decibels, one frame every 16 ms."""
     inputs = keras.Input(data.input_shape, name=data.input_name)
     x = layers.MelSpectrogram(
-        fft_length=512, sequence_stride=256, sampling_rate=data.details.rate, num_mel_bins=40
+        fft_length=512,
+        sequence_stride=256,
+        sampling_rate=data.details.rate,
+        num_mel_bins=40,
+        **FLOOR,
     )(inputs)
     return inputs, layers.Permute((2, 1))(x)
 

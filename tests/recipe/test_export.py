@@ -1,8 +1,11 @@
 """Export: complete and verified, or not at all; and nothing older is ever touched."""
 
+import contextlib
 import dataclasses
+import io
 import json
 import os
+import re
 import resource
 import sys
 import types
@@ -11,16 +14,22 @@ import keras
 import numpy as np
 import pytest
 
-from kcatalog.recipe import export
+from kcatalog.recipe import export, tasks
 from kcatalog.recipe.commands import exporting
 from kcatalog.recipe.commands.options import Options
-from kcatalog.recipe.export import signatures, versions
-from kcatalog.recipe.files import disk
+from kcatalog.recipe.export import model_card, signatures, versions
+from kcatalog.recipe.files import disk, rundir
 from kcatalog.recipe.files.rundir import Run
 from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe import tiny
 
 pytestmark = pytest.mark.tensorflow
+SIGNATURE = {
+    "serving_default": {
+        "inputs": {"point": ["float32", [None, 2]]},
+        "outputs": {"scores": ["float32", [None, 2]]},
+    }
+}
 
 
 @pytest.fixture
@@ -63,6 +72,57 @@ def test_versions_count_up_and_older_ones_stay(again, folder):
     assert (place / "7" / "saved_model.pb").read_bytes() == b"served right now"
     assert sorted(d.name for d in place.iterdir()) == ["7", "8", "9", "models.config"]
     assert export.newest("tiny").name == "9"
+
+
+def test_the_model_card_says_what_the_manifest_knows_and_its_code_runs(whole_way, monkeypatch):
+    folder = whole_way.folder / "saved_models" / "tiny" / "1"
+    manifest, card = rundir.read_json(folder / "manifest.json"), (folder / "model_card.md")
+    card = card.read_text()
+    assert card.startswith("# tiny\n")
+    for finding in manifest["findings"]:
+        assert f"| {finding['about']} | {finding['text']} |" in card
+    assert f"| this model | {manifest['metrics']['test']:.6g} |" in card
+    assert f"| baseline: always left | {manifest['metrics']['baseline']['test']:.6g} |" in card
+    for name in (*manifest["hyperparameters"], *(f"`{name}`" for name in manifest["signatures"])):
+        assert f"| {name} |" in card
+    assert manifest["versions"]["keras"] in card
+    (code,) = re.findall("```python\n(.*?)```", card, re.DOTALL)
+    monkeypatch.chdir(folder)
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        exec(code, {})  # noqa: S102 - the export's own
+    assert "probabilities" in said.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("test", "baseline", "higher", "warned"),
+    [(0.6, 0.9, True, True), (0.9, 0.6, True, False), (3.0, 2.0, False, True), (1, 1, True, False)],
+)
+def test_a_model_worse_than_its_baseline_is_exported_with_a_warning(test, baseline, higher, warned):
+    metrics = {"test": test, "higher": higher, "measure": "accuracy", "test_samples": 3}
+    metrics["baseline"] = {"name": "nearest neighbour", "test": baseline}
+    sentences = list(exporting._worse_than_baseline(metrics))
+    assert bool(sentences) == warned
+    manifest = {"warnings": sentences, "metrics": metrics, "versions": {}, "signatures": SIGNATURE}
+    card = model_card.text("some", tiny.info(), manifest)
+    assert ("> **Warning:** This model is worse than its baseline" in card) == warned
+
+
+def test_outputs_that_depend_on_the_other_samples_of_a_batch_are_a_warning(
+    tmp_path, folder, one_process
+):
+    """As with Keras's MelSpectrogram, whose floor is below the loudest sample of the batch."""
+    inputs = keras.Input((2,), name="point")
+    model = keras.Model(inputs, keras.ops.max(inputs) - keras.layers.Dense(2)(inputs))
+    model.save(folder / "model.keras")
+    data = tiny.recipe.load()
+    task, x = tasks.Classification(), data.test[0]
+    np.savez(folder / "samples.npz", request=x, **task.expected(np.array(model(x))))
+    version = export.export(
+        "some", folder / "model.keras", folder / "samples.npz", data, {"tolerance": 1e-4}
+    )
+    (sentence,) = rundir.read_json(version / "manifest.json")["warnings"]
+    assert sentence.startswith("A sample's outputs depend on the other samples of its batch")
+    assert sentence in (version / "model_card.md").read_text()
 
 
 def test_exports_at_one_moment_have_versions_of_their_own(folder, monkeypatch):

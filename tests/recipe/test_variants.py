@@ -6,13 +6,14 @@ import json
 import shutil
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
 import pytest
 from rich.console import Console
 
-from kcatalog.recipe import export
+from kcatalog.recipe import export, tasks
 from kcatalog.recipe.commands import exporting
 from kcatalog.recipe.commands.options import Options
 from kcatalog.recipe.data import Data
@@ -43,7 +44,7 @@ def all_variants(whole_way, one_process, tmp_path_factory):
         patch.chdir(folder)
         run, data = rundir.find("tiny", folder / "run"), tiny.recipe.source.load(None, 0)
         wanted, console = tuple(variants.VARIANTS), Console(file=printed, width=100)
-        exporting.export_run(tiny.recipe, run, data, Options(), wanted, console)
+        exporting.export_run(tiny.recipe, run, data, Options(accept="all"), wanted, console)
     folder = folder / "saved_models" / "tiny" / "1"
     return folder, json.loads((folder / "manifest.json").read_text()), printed.getvalue()
 
@@ -173,18 +174,27 @@ def test_a_runtime_is_checked_without_what_its_users_need_not_have(runtime, bloc
 # --- what is left out, and why -------------------------------------------------------------
 
 
+ROW = {"score": 1.0, "latency_ms": {"single": 1.0}, "largest_difference": 0.0}
+
+
 class Passed:
-    """A check that every file passes."""
+    """A check that every file passes, but those of some kinds."""
+
+    def __init__(self, failing=()):
+        self.failing = failing
 
     def row(self, runtime, file):
-        return {"score": 1.0, "latency_ms": {"single": 1.0}, "largest_difference": 0.0}
+        return dict(ROW)
+
+    def fault(self, kind, row, plain):
+        return "its accuracy falls" if kind in self.failing else None
 
 
 @pytest.fixture
 def write(tmp_path, monkeypatch):
     """Write variants by functions of the file instead of their own."""
 
-    def write(**writers):
+    def write(failing=(), accept=(), **writers):
         for name, writer in writers.items():
             variant = variants.VARIANTS[name]
             made = dataclasses.replace(
@@ -192,7 +202,8 @@ def write(tmp_path, monkeypatch):
             )
             replaced = dataclasses.replace(variant, format=made)
             monkeypatch.setitem(variants.VARIANTS, name, replaced)
-        return variants.write(tuple(writers), None, tmp_path / "variants", Passed())
+        check = Passed(failing)
+        return variants.write(tuple(writers), None, tmp_path / "variants", check, ROW, accept)
 
     return write
 
@@ -211,6 +222,53 @@ def test_one_that_is_refused_leaves_the_others_alone(write, tmp_path):
     assert rows["onnx"]["refused"] == "there is no such operation"
     assert rows["float16"]["score"] == 1.0
     assert [f.name for f in (tmp_path / "variants").iterdir()] == ["float16"]
+
+
+def test_one_that_fails_is_left_out_unless_it_is_accepted(write, tmp_path):
+    writers = {"float16": lambda file: file.mkdir(), "onnx": lambda file: file.touch()}
+    rows = write(failing=("float32",), **writers)
+    assert rows["onnx"]["failing"] == "its accuracy falls"
+    assert not rows["onnx"]["accepted"]
+    assert "file" in rows["float16"]
+    assert "file" not in rows["onnx"]
+    assert [f.name for f in (tmp_path / "variants").iterdir()] == ["float16"]
+    assert variants.faults(rows) == [
+        "onnx was left out, because it fails: its accuracy falls. "
+        "To keep it: export --variants onnx --accept onnx"
+    ]
+    shutil.rmtree(tmp_path / "variants")
+    rows = write(failing=("float32",), accept=("onnx",), **writers)
+    assert (tmp_path / rows["onnx"]["file"]).exists()
+    assert variants.faults(rows) == ["onnx is kept (--accept), but it fails: its accuracy falls."]
+
+
+@pytest.mark.parametrize(
+    ("task", "kind", "before", "score", "difference", "fails"),
+    [
+        (tasks.Classification(), "int8", 0.98, 0.37, 0.9, "accuracy falls from 0.98 to 0.37"),
+        (tasks.Classification(), "int8", 0.98, 0.97, 0.9, None),
+        (tasks.Classification(), "int8", 0.9, 1.0, 0.9, None),
+        (tasks.Classification(), "float32", 0.98, 0.98, 0.038, "differ from the live model's by"),
+        (tasks.NextCharacter(), "int8", 2.76, 5.38, 0.0, "per character rises from 2.76 to 5.38"),
+        (tasks.NextCharacter(), "int8", 2.76, 2.0, 0.0, None),
+        (tasks.NextCharacter(), "int8", 2.76, float("nan"), 0.0, "rises from 2.76 to nan"),
+        (tasks.NextCharacter(), "float32", None, None, 0.0, None),
+    ],
+)
+def test_what_a_variant_may_lose(task, kind, before, score, difference, fails):
+    original = types.SimpleNamespace(task=task, tolerance=1e-4)
+    row = {"score": score, "largest_difference": difference}
+    said = variants.Check(original, None, None).fault(kind, row, {"score": before})
+    assert said is None if fails is None else fails in said
+
+
+def test_accept_names_variants_that_are_exported(call):
+    done = call("export", "--variants", "int8", "--accept", "onnx")
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    advice = done.err.strip().rpartition("--variants ")[2]
+    assert variants.accepted("onnx", variants.parse(advice)) == ["onnx"]
+    assert variants.accepted("all", ["int8"]) == ["int8"]
+    assert variants.accepted(None, ["int8"]) == []
 
 
 @pytest.mark.parametrize(
@@ -371,8 +429,8 @@ def test_a_text_model_goes_step_by_step_in_each_format(tmp_path, monkeypatch, on
     monkeypatch.chdir(tmp_path)
     gru = keras.layers.GRU(6, return_sequences=True, name="gru")
     some, outputs, samples = text_model(tmp_path, gru)
-    names = ("int8", "litert", "litert_int8", "onnx")
-    folder = export.export("abc", some.file, samples, some.data, {"tolerance": 1e-4}, names)
+    names, manifest = ("int8", "litert", "litert_int8", "onnx"), {"tolerance": 1e-4}
+    folder = export.export("abc", some.file, samples, some.data, manifest, names, names)
     written = json.loads((folder / "manifest.json").read_text())
     y = some.data.test[1]
     live = float(np.mean(-np.log2(np.take_along_axis(softmax(outputs), y[..., None], -1))))

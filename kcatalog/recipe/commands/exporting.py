@@ -6,6 +6,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import keras
 from rich.console import Console
@@ -33,26 +34,41 @@ def export_run(
         "command": run.facts.get("command", ""),
         "tolerance": export.tolerance(settings["precision"], metrics["device"]),
         "metrics": metrics,
+        "warnings": list(_worse_than_baseline(metrics)),
         "data": run.facts["data"],
         "findings": run.facts.get("findings", []),
         "settings": settings,
         "hyperparameters": run.read("hyperparameters.json"),
         "parts": run.read("training.json")["parts"],
     }
-    folder = export.export(recipe.name, run.model, run.samples, data, manifest, wanted)
+    accept = variants.accepted(options.accept, wanted)
+    folder = export.export(recipe.name, run.model, run.samples, data, manifest, wanted, accept)
     written = rundir.read_json(folder / "manifest.json")
     difference = written["largest_difference"]
     console.print(
         f"Checked in a clean process: the largest difference is {difference:.2g} "
         f"(tolerance {manifest['tolerance']:g}).\n"
         f"SavedModel:  {folder}\n"
+        f"Model card:  {folder / 'model_card.md'}\n"
         f"TensorBoard: tensorboard --logdir {run.logs}"
     )
     if wanted:
         variants.show(console, written)
+    for sentence in written["warnings"]:
+        console.print(sentence, style="bold red")
     if options.keep_versions:
         for gone in export.keep_newest(recipe.name, options.keep_versions):
             console.print(f"Deleted {gone} (--keep-versions).")
+
+
+def _worse_than_baseline(metrics: dict) -> Iterator[str]:
+    """Yield a warning if the baseline has the better score on the test split."""
+    score, baseline = metrics["test"], metrics["baseline"]
+    if score < baseline["test"] if metrics["higher"] else score > baseline["test"]:
+        yield (
+            f"This model is worse than its baseline: test {metrics['measure']} {score:.4g}, "
+            f"{baseline['name']} {baseline['test']:.4g}."
+        )
 
 
 def _with_tensorflow(recipe, run: Run, options: Options) -> None:

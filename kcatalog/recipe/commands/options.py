@@ -122,6 +122,9 @@ class ExportOptions:
     variants: str | None = transient(
         "Further formats, such as int8,onnx; or all.", None, metavar="NAME,..."
     )
+    accept: str | None = transient(
+        "Keep these variants though they fail their check.", None, metavar="NAME,..."
+    )
     keep_versions: int | None = transient("Delete all but the newest N exports.", None, min=1)
 
 

@@ -40,6 +40,7 @@ class Steps:
         self.recipe, self.options, self.hosts = recipe, options, hosts
         self.profiled = profile.steps(options.profile) if options.profile else None
         self.variants = tuple(variants.parse(options.variants))
+        variants.accepted(options.accept, self.variants)
         self.console = output.console(quiet=hosts.index > 0)
 
     # --- commands; the first line is their help -------------------------------------------

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import platform
+from collections.abc import Collection
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
 from kcatalog.recipe.data import Data
-from kcatalog.recipe.export import tf_serving, variants
+from kcatalog.recipe.export import model_card, tf_serving, variants
 from kcatalog.recipe.export.check_export import CheckFailed, Runtimes
 from kcatalog.recipe.export.original import Original
 from kcatalog.recipe.export.versions import keep_newest, newest, of, put_in_place
@@ -43,6 +44,7 @@ def export(
     data: Data,
     manifest: dict,
     wanted: tuple[str, ...] = (),
+    accept: Collection[str] = (),
 ) -> Path:
     """Write and check an export, then rename it into place. Returns the version's folder.
 
@@ -51,8 +53,9 @@ def export(
         model: the trained model's file.
         samples: an .npz file with `request`, and the live model's outputs for it by name.
         data: the recipe's data.
-        manifest: entries of `manifest.json`; `tolerance` is used here.
+        manifest: entries of `manifest.json`; `tolerance` is used here, `warnings` are added to.
         wanted: names in `variants.VARIANTS`.
+        accept: those of them that are kept though they fail.
     """
     import tensorflow as tf
 
@@ -70,8 +73,14 @@ def export(
             if wanted:
                 check = variants.Check(original, samples, runtimes)
                 found["plain"] = check.row("tensorflow", folder)
-                found["variants"] = variants.write(wanted, original, folder / "variants", check)
-            write_json(folder / "manifest.json", {**manifest, **found, "versions": _versions()})
+                found["variants"] = variants.write(
+                    wanted, original, folder / "variants", check, found["plain"], accept
+                )
+            warned = [*manifest.get("warnings", ()), *_warnings(found, original.tolerance)]
+            manifest = {**manifest, **found, "warnings": warned, "versions": _versions()}
+            write_json(folder / "manifest.json", manifest)
+            card = model_card.text(recipe, original.info, manifest)
+            (folder / "model_card.md").write_text(card, encoding="utf-8")
             tf_serving.write_config(versions, recipe)
             return put_in_place(folder, versions)
     except Exception as e:  # Python, TensorFlow and other processes report a full disk differently
@@ -107,6 +116,18 @@ def _write(
     if original.no_step:
         found["no_step"] = original.no_step
     return {**found, "size_bytes": variants.size(folder)}
+
+
+def _warnings(found: dict, tolerance: float) -> list[str]:
+    """Return what a user of the export has to know, in sentences."""
+    warned = variants.faults(found.get("variants", {}))
+    if (difference := found.get("difference_alone", 0)) > 10 * tolerance:
+        warned.append(
+            f"A sample's outputs depend on the other samples of its batch: they differ by "
+            f"{difference:.2g} from those for the sample alone. Look for a layer that computes "
+            "over the batch axis in inference."
+        )
+    return warned
 
 
 def _versions() -> dict[str, str]:

@@ -30,6 +30,7 @@ import numpy as np
 
 BLOCKED = ("keras", "tf_keras", "kcatalog")
 BATCH, TIMED_BATCH = 100, 32
+ALONE = 8  # samples that are also read without batch-mates
 AFTER = "next_"  # prefix of the states in the outputs
 
 
@@ -106,7 +107,8 @@ def main(runtime: str) -> None:
 
 
 def check_export(load, job: dict) -> dict:
-    """Return the largest difference, latencies, and the names, types and shapes of the tensors."""
+    """Return the largest difference from the live model and between a sample in a batch and alone,
+    latencies, and the names, types and shapes of the tensors."""
     call, tensors = load(job["model"], job.get("signature", "serving_default"))
     with np.load(job["samples"]) as file:
         want = dict(file)
@@ -122,6 +124,7 @@ def check_export(load, job: dict) -> dict:
     got = {name: np.concatenate([part[name] for part in parts]) for name in want}
     if "outputs" in job:
         np.savez(job["outputs"], **got)
+    alone = [] if fixed else [predict(request[i : i + 1]) for i in range(min(ALONE, len(request)))]
     last = {name: values[:, -1] for name, values in got.items()} if states else got
     sizes = {"single": 1} if fixed else {"single": 1, f"batch_{TIMED_BATCH}": TIMED_BATCH}
     batches = {name: np.resize(timed, (size, *timed.shape[1:])) for name, size in sizes.items()}
@@ -131,6 +134,10 @@ def check_export(load, job: dict) -> dict:
         "latency_ms": {name: _milliseconds(predict, x) for name, x in batches.items()},
         **tensors,
     }
+    if alone:
+        alone = {name: np.concatenate([part[name] for part in alone]) for name in want}
+        beside = {name: values[: len(alone[name])] for name, values in got.items()}
+        answer["difference_alone"] = difference(beside, alone)
     if "warm_up" in job:
         answer["warm_up_requests"] = replay(call.model, job["warm_up"])
     return answer

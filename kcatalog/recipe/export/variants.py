@@ -7,7 +7,7 @@ import importlib.util
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,11 @@ from kcatalog.recipe.files import disk
 from kcatalog.recipe.terminal.errors import RecipeError
 
 TEXTS = 64  # windows of a text that are scored; each of their characters is a call
+
+# What a variant may lose before it counts as failing: a share of the live model's score, and, for
+# one that computes in float32, as the live model does, this difference of its outputs.
+SCORE_TOLERANCE = 0.02
+FLOAT_TOLERANCE = 1e-3
 
 
 def _reduced(original: Original, file: Path, kind: str) -> dict:
@@ -75,8 +80,8 @@ VARIANTS = {
 }
 
 
-def parse(names: str | None) -> list[str]:
-    """Return the names in a comma-separated list, or all for "all".
+def parse(names: str | None, option: str = "--variants") -> list[str]:
+    """Return the names in an option's comma-separated list, or all for "all".
 
     >>> parse("onnx,int8"), parse(None)
     (['int8', 'onnx'], [])
@@ -87,7 +92,7 @@ def parse(names: str | None) -> list[str]:
     for name in asked:
         if name not in VARIANTS:
             raise RecipeError(
-                f"--variants must be all, or a comma-separated list of names. Received: {name!r}. "
+                f"{option} must be all, or a comma-separated list of names. Received: {name!r}. "
                 f"{checks.closest(name, VARIANTS)}"
             )
         for module in VARIANTS[name].format.modules:
@@ -97,6 +102,17 @@ def parse(names: str | None) -> list[str]:
                     'installed. Install it with: pip install "kcatalog[export]"'
                 )
     return [name for name in VARIANTS if name in asked]
+
+
+def accepted(names: str | None, wanted: list[str]) -> list[str]:
+    """Return the variants of `--accept` that are among those of `--variants`."""
+    found = parse(names, "--accept")
+    if names != "all" and (others := [name for name in found if name not in wanted]):
+        raise RecipeError(
+            f"--accept must name variants that are exported. Received: {', '.join(others)}. "
+            f"Add: --variants {','.join([*wanted, *others])}"
+        )
+    return [name for name in found if name in wanted]
 
 
 @dataclass(frozen=True)
@@ -158,11 +174,52 @@ class Check:
             compared = task.outputs(answers)[len(labels) :], known[1]
         return {"score": task.score(labels, outputs, *compared), "scored_samples": len(labels)}
 
+    def fault(self, kind: str, row: dict, plain: dict) -> str | None:
+        """Return why a variant fails, if it loses more than the tolerances beside the plain form.
 
-def write(names: tuple[str, ...], original: Original, folder: Path, check: Check) -> dict:
+        Args:
+            kind: the variant's kind of numbers.
+            row: its entries for the manifest.
+            plain: those of the SavedModel.
+        """
+        task, score, before = self.original.task, row["score"], plain["score"]
+        if score is not None:
+            lost = before - score if task.better == "higher" else score - before
+            if not lost <= SCORE_TOLERANCE * abs(before):
+                change = "falls" if task.better == "higher" else "rises"
+                return (
+                    f"its {task.measure} {change} from {before:.4g} to {score:.4g}, "
+                    f"and {SCORE_TOLERANCE:.0%} is allowed"
+                )
+        most = max(FLOAT_TOLERANCE, self.original.tolerance)
+        if kind == "float32" and not row["largest_difference"] <= most:
+            return (
+                f"its outputs differ from the live model's by {row['largest_difference']:.2g}, "
+                f"and {most:g} is allowed"
+            )
+        return None
+
+
+def write(
+    names: tuple[str, ...],
+    original: Original,
+    folder: Path,
+    check: Check,
+    plain: dict,
+    accept: Collection[str] = (),
+) -> dict:
     """Write variants into a folder. Returns the manifest's entry for each.
 
-    A variant that the model or the format does not allow is left out, with the reason in its entry.
+    A variant that the model or the format does not allow is left out, with the reason in its entry
+    as `refused`. One that fails has the reason as `failing`, and is left out unless it is accepted.
+
+    Args:
+        names: the variants.
+        original: the trained model.
+        folder: where they are written.
+        check: the check of each.
+        plain: the check's entries for the SavedModel, which they are compared with.
+        accept: those that are kept though they fail.
     """
     rows = {}
     for name in names:
@@ -173,14 +230,37 @@ def write(names: tuple[str, ...], original: Original, folder: Path, check: Check
             row = {"file": file.relative_to(folder.parent).as_posix(), "format": made.name}
             row |= made.write(original, file, kind)
             row |= {"size_bytes": size(file), **check.row(made.runtime, file)}
+            if fault := check.fault(kind, row, plain):
+                row |= {"failing": fault, "accepted": name in accept}
+                if name not in accept:
+                    _remove(file)
+                    del row["file"]
         except Exception as e:  # converters and runtimes have errors of their own
             if disk.disk_error(e):  # a full disk ends the whole export
                 raise
             row = {"refused": _sentence(e)}
-            shutil.rmtree(file, ignore_errors=True)
-            file.unlink(missing_ok=True)
+            _remove(file)
         rows[name] = {"about": about, **row}
     return rows
+
+
+def _remove(file: Path) -> None:
+    shutil.rmtree(file, ignore_errors=True)
+    file.unlink(missing_ok=True)
+
+
+def faults(rows: dict) -> list[str]:
+    """Return a sentence for each failing variant in a manifest."""
+    sentences = []
+    for name, row in rows.items():
+        if row.get("accepted"):
+            sentences.append(f"{name} is kept (--accept), but it fails: {row['failing']}.")
+        elif "failing" in row:
+            sentences.append(
+                f"{name} was left out, because it fails: {row['failing']}. "
+                f"To keep it: export --variants {name} --accept {name}"
+            )
+    return sentences
 
 
 def size(file: Path) -> int:
@@ -208,6 +288,7 @@ def show(console: Console, manifest: dict) -> None:
             "" if batch is None else f"{batch:.2f}",
             f"{row['largest_difference']:.2g}",
             "" if score is None else f"{score:.4f}",
+            style="red" if "failing" in row else None,
         )
     console.print(table)
     for sentence in refused:

@@ -1,0 +1,126 @@
+"""The model card: what an exported model is, how good it is and how to call it, for a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kcatalog.recipe.data import DataInfo
+
+MOST_CLASSES = 20
+
+
+def text(recipe: str, info: DataInfo, manifest: dict) -> str:
+    """Return the card in Markdown, from the entries of `manifest.json`."""
+    sections = [
+        ("", [_summary(info), *(f"> **Warning:** {each}" for each in manifest["warnings"])]),
+        ("Scores", _scores(manifest.get("metrics"))),
+        ("Data", _data(info, manifest.get("findings", []))),
+        ("Calling it", _signatures(info, manifest["signatures"])),
+        ("Variants", _variants(manifest)),
+        ("Hyperparameters", _table(("name", "value"), manifest.get("hyperparameters", {}).items())),
+        ("Origin", _origin(manifest)),
+    ]
+    written = [f"# {recipe}"]
+    for title, paragraphs in sections:
+        if paragraphs:
+            written += [*([f"## {title}"] if title else []), *paragraphs]
+    return "\n\n".join(written) + "\n"
+
+
+def _summary(info: DataInfo) -> str:
+    shape = " x ".join(map(str, info.input_shape)) or "one value"
+    return (
+        f"A Keras model for {info.task}, trained on {_code(info.name)}. Its input is "
+        f"{_code(info.input_name)} ({shape})."
+    )
+
+
+def _scores(metrics: dict | None) -> list[str]:
+    if metrics is None:
+        return []
+    baseline, better = metrics["baseline"], "higher" if metrics["higher"] else "lower"
+    rows = [
+        ("this model", metrics["test"]),
+        (f"baseline: {baseline['name']}", baseline["test"]),
+    ]
+    return [
+        f"On {metrics['test_samples']} test samples; {better} is better.",
+        *_table(("", metrics["measure"]), rows),
+        *_table(("further measure", "this model"), metrics.get("further", {}).items()),
+    ]
+
+
+def _data(info: DataInfo, findings: list[dict]) -> list[str]:
+    rows = [(each["about"], each["text"]) for each in findings]
+    if info.classes and info.task != "next-character":
+        names, more = info.classes[:MOST_CLASSES], len(info.classes) - MOST_CLASSES
+        rows.append(("class names", ", ".join(names) + (f" and {more} more" if more > 0 else "")))
+    if info.fingerprint:
+        rows.append(("SHA-256", info.fingerprint))
+    return _table(("about", "found"), rows)
+
+
+def _signatures(info: DataInfo, signatures: dict) -> list[str]:
+    rows = [
+        (_code(name), *(", ".join(map(_code, entry[side])) for side in ("inputs", "outputs")))
+        for name, entry in signatures.items()
+    ]
+    ((name, (dtype, shape)),) = signatures["serving_default"]["inputs"].items()
+    sizes = shape[1:] if len(shape) != len(info.input_shape) + 1 else info.input_shape
+    zeros = f"tf.zeros({[1, *(size or 1 for size in sizes)]}, {dtype!r})"
+    return [
+        "In this folder, TensorFlow is enough; the zeros stand for your samples:",
+        "```python\n"
+        "import tensorflow as tf\n\n"
+        'model = tf.saved_model.load(".")\n'
+        f'print(model.signatures["serving_default"]({name}={zeros}))\n'
+        "```",
+        *_table(("signature", "inputs", "outputs"), rows),
+    ]
+
+
+def _variants(manifest: dict) -> list[str]:
+    rows = []
+    for name, row in manifest.get("variants", {}).items():
+        score, kept = row.get("score"), "file" in row
+        rows.append(
+            (
+                name,
+                _code(row["file"]) if kept else "left out",
+                f"{row['size_bytes'] / 1024:.0f}" if kept else "",
+                "" if score is None else f"{score:.4g}",
+                row.get("refused") or row.get("failing") or "passed",
+            )
+        )
+    return _table(("variant", "file", "KB", "score", "check"), rows)
+
+
+def _origin(manifest: dict) -> list[str]:
+    settings = manifest.get("settings", {})
+    rows = [
+        ("command", _code(manifest["command"]) if manifest.get("command") else ""),
+        ("run", _code(manifest["run"]) if manifest.get("run") else ""),
+        ("seed", settings.get("seed", "")),
+        ("precision", settings.get("precision", "")),
+        ("trained on", manifest.get("metrics", {}).get("device", "")),
+        *manifest["versions"].items(),
+    ]
+    return _table(("", ""), [row for row in rows if row[1] != ""])
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple]) -> list[str]:
+    """Return a table as one paragraph; none without rows."""
+    rows = [list(map(_cell, row)) for row in rows]
+    if not rows:
+        return []
+    lines = [header, ["---"] * len(header), *rows]
+    return ["\n".join(f"| {' | '.join(line)} |" for line in lines)]
+
+
+def _cell(value) -> str:
+    words = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return " ".join(words.replace("|", "\\|").split())
+
+
+def _code(words) -> str:
+    return f"`{words}`"
