@@ -18,9 +18,6 @@ import keras
 from keras import layers
 
 BATCH_SIZE = 16
-# Keras's default floor, `top_db`, is below the loudest sample of a batch: a sound's outputs would
-# depend on its batch-mates. This one is 90 dB below a full-scale sine.
-FLOOR = {"min_power": 1e-5, "top_db": 200}
 
 
 # data: padded frames of cepstral coefficients, or waveforms; and class indices
@@ -59,7 +56,8 @@ def waveform(data):
         sequence_stride=256,
         sampling_rate=data.details.rate,
         num_mel_bins=40,
-        **FLOOR,
+        min_power=1e-5,
+        top_db=200,  # never reached: it is below the loudest sample of the batch
     )(inputs)
     return inputs, layers.Permute((2, 1))(x)
 

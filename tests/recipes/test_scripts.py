@@ -25,6 +25,12 @@ def script(name):
     return module
 
 
+def waveforms(rng, n):
+    """Every second sound is 100 dB below the others."""
+    volume = 1e-5 ** (np.arange(n)[:, None] % 2)
+    return (volume * rng.normal(size=(n, 4000))).astype("float32")
+
+
 def data(name):
     """A few random samples of the shape that the recipe gets."""
     rng = np.random.default_rng(0)
@@ -42,7 +48,7 @@ def data(name):
             "embedding_triplet": lambda: rng.integers(0, 255, (n, 8, 8, 1), "uint8"),
             "colour images": lambda: rng.integers(0, 255, (n, 32, 32, 3), "uint8"),
             "speech_lstm": lambda: rng.normal(size=(n, 9, 3)).astype("float32"),
-            "waveforms": lambda: rng.normal(size=(n, 4000)).astype("float32"),
+            "waveforms": lambda: waveforms(rng, n),
         }[name]()
         return x, np.arange(n, dtype="int32") % 2
 
@@ -138,9 +144,28 @@ def test_every_choice_builds_and_learns_and_defaults_reload(name, kind, values, 
     outputs = answers(model, x[:2])
     assert outputs.shape == shapes.get(name, (2, features))
     if not values:
+        np.testing.assert_allclose(answers(model, x[1:2]), outputs[1:], atol=1e-4)  # alone
         model.save(tmp_path / "model.keras")
         loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)
         np.testing.assert_allclose(answers(loaded, x[:2]), outputs, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["image_cnn", "embedding_triplet"])
+def test_large_images_do_not_make_a_large_model(name):
+    """The models for small images are unchanged, so that their measured scores remain valid."""
+    build, sizes = script(name).build, []
+    for edge in (8, 28, 64, 256):
+        images = np.zeros((8, edge, edge, 3), "uint8"), np.arange(8, dtype="int32") % 2
+        some = Data("some", "classification", "image", images, images, images, ("a", "b"))
+        model = build(keras_tuner.HyperParameters(), some)
+        sizes.append(model.count_params())
+        convolved = [x.output.shape for x in model.layers if isinstance(x, keras.layers.Conv2D)]
+        wide = [shape for shape in convolved if shape[1] > 32]
+        assert max((shape[-1] for shape in wide), default=0) <= 16
+    small, *_, of_64, of_256 = sizes
+    assert small == {"image_cnn": 228_808, "embedding_triplet": 98_944}[name]
+    assert of_64 < 430_000
+    assert of_256 < of_64 + 50_000
 
 
 @pytest.mark.slow
