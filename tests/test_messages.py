@@ -37,7 +37,7 @@ OTHERS = {  # programs that come with what was installed, or with the system, an
     "curl": {"--data-binary"},
 }
 # Packages that no extra names and a message still may: their own projects say how to install them
-FURTHER = {"jax[tpu]", "setuptools", "xprof", "tensorboard", "tensorflow"}
+FURTHER = {"jax[tpu]", "setuptools", "xprof", "tensorboard", "tensorflow", "pillow-heif"}
 
 
 def _text(node) -> str | None:

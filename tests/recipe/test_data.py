@@ -14,7 +14,7 @@ from PIL import Image
 from kcatalog.recipe.data import Data, Images, Labelled, Series, Speech, Text
 from kcatalog.recipe.data.base import split
 from kcatalog.recipe.data.images import picture as image_picture
-from kcatalog.recipe.data.images import read_image
+from kcatalog.recipe.data.pixels import read_image
 from kcatalog.recipe.data.recordings import read as read_wav
 from kcatalog.recipe.data.speech import picture as speech_picture
 from kcatalog.recipe.data.speech import waveform
@@ -164,7 +164,8 @@ def test_folders_that_cannot_be_learned_from(pictures, tmp_path_factory):
     with pytest.raises(RecipeError, match=r"Received: the file .*notes\.txt"):
         Images().load(pictures / "cats" / "notes.txt")
     (pictures / "birds").mkdir()
-    with pytest.raises(RecipeError, match=r"Class 'birds'.*at least 3 files.*Received: 0"):
+    (pictures / "birds" / "1.svg").write_text("<svg/>")
+    with pytest.raises(RecipeError, match=r"'birds'.*at least 3 files.*Received: 0, and 1 \.svg"):
         Images().load(pictures)
     shutil.rmtree(pictures / "birds")
     shutil.rmtree(pictures / "cats")

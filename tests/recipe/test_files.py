@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from kcatalog.recipe.data import Images, Labelled, Speech, images
+from kcatalog.recipe.data import Images, Labelled, Speech, pixels
 from kcatalog.recipe.data.cache import Disk, Memory, cache
 from kcatalog.recipe.data.files import Files, Shelf, join, some, take
 from kcatalog.recipe.search import folds
@@ -135,11 +135,11 @@ def test_the_fingerprint_is_of_the_files_bytes(tmp_path, monkeypatch):
     assert one.fingerprint != Images(size=SIZE + 1).load(folder).fingerprint
     assert one.fingerprint != Images(size=SIZE).load(folder, seed=1).fingerprint
     file = folder / "cats" / "0000.jpg"
-    pixels = bytearray(file.read_bytes())
-    pixels[-3] ^= 1
-    file.write_bytes(pixels)
+    content = bytearray(file.read_bytes())
+    content[-3] ^= 1
+    file.write_bytes(content)
     changed = Images(size=SIZE).load(folder).fingerprint
-    monkeypatch.setattr(images, "DECODING", images.DECODING + 1)
+    monkeypatch.setattr(pixels, "DECODING", pixels.DECODING + 1)
     decoded_otherwise = Images(size=SIZE).load(folder).fingerprint
     assert len({one.fingerprint, changed, decoded_otherwise}) == 3
 

@@ -1,4 +1,4 @@
-"""What a run says of its data before the first trial."""
+"""Findings: the block about the data that a run prints before the first trial."""
 
 import pytest
 from PIL import Image
@@ -37,7 +37,9 @@ def test_the_same_picture_in_two_classes_is_named(folder):
     data.decode()
     (found,) = duplicates(data)
     assert found.warning
-    assert found.text.startswith("2 files hold 1 samples more than once; 1 of them in different")
+    assert found.text.startswith(
+        "1 file has the same content as another; 1 content in different classes, such as "
+    )
     assert "cat/3.png and dog/0.png" in found.text or "dog/0.png and cat/3.png" in found.text
 
 

@@ -19,7 +19,7 @@ from tensorboard.util.tensor_util import make_ndarray
 from kcatalog.recipe.commands import evaluation
 from kcatalog.recipe.data import Images
 from kcatalog.recipe.data.files import Files, Shelf, take
-from kcatalog.recipe.data.images import read_image
+from kcatalog.recipe.data.pixels import read_image
 from kcatalog.recipe.feed import batches, pipeline
 from kcatalog.recipe.feed.batches import Batches, InOrder
 from kcatalog.recipe.feed.input_stalls import Waiting

@@ -67,8 +67,8 @@ def test_names_of_classes(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda p: (p / "masks" / "0.png").unlink(), r"1 images have none \(0.png is the first\)"),
-        (lambda p: (p / "images" / "1.png").unlink(), r"1 masks have none \(1 is the first\)"),
+        (lambda p: (p / "masks" / "0.png").unlink(), r"1 of 8 images have none \(0.png\)"),
+        (lambda p: (p / "images" / "1.png").unlink(), r"1 of 8 masks have none \(1.png\)"),
         (lambda p: (p / "images").rename(p / "pictures"), "the subfolders `images` and `masks`"),
         (lambda p: (p / "classes.txt").write_text("road\n"), "below the 1 classes. Received: 2"),
         (

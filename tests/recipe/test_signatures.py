@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kcatalog.recipe import tasks
-from kcatalog.recipe.data.images import read_image
+from kcatalog.recipe.data.pixels import read_image
 from kcatalog.recipe.export import reduced, signatures
 from kcatalog.recipe.export.check_export import AFTER
 from kcatalog.recipe.export.stepwise import Stepwise

@@ -203,12 +203,12 @@ def split(
         validation: the share of what is left that validates.
     """
     if test is None:
-        (x, y), test = _hold_out(x, y, 0.2, TEST_SEED)
-    train, validated = _hold_out(x, y, validation, seed)
+        (x, y), test = hold_out(x, y, 0.2, TEST_SEED)
+    train, validated = hold_out(x, y, validation, seed)
     return {"train": train, "validation": validated, "test": test}
 
 
-def _hold_out(x, y: np.ndarray, fraction: float, seed: int) -> tuple[Arrays, Arrays]:
+def hold_out(x, y: np.ndarray, fraction: float, seed: int) -> tuple[Arrays, Arrays]:
     """Return the samples kept and held out: `fraction` of every class, one sample at least."""
     labels = y if y.ndim == 1 else np.zeros(len(y))  # arrays of labels are of no single class
     rng, kept, held = np.random.default_rng(seed), [], []
@@ -219,42 +219,6 @@ def _hold_out(x, y: np.ndarray, fraction: float, seed: int) -> tuple[Arrays, Arr
         kept.append(members[count:])
     kept, held = np.sort(np.concatenate(kept)), np.sort(np.concatenate(held))
     return (take(x, kept), y[kept]), (take(x, held), y[held])
-
-
-def files_by_class(
-    folder: Path, suffixes: tuple[str, ...]
-) -> tuple[list[Path], np.ndarray, tuple[str, ...]]:
-    """Find the files, labels and class names of a folder with one subfolder per class."""
-    wanted = f"one subfolder per class with {' '.join(suffixes)} files in it"
-    if not folder.is_dir():
-        raise RecipeError(f"--data must be a folder with {wanted}. Received: the file {folder}.")
-    classes = tuple(sorted(d.name for d in folder.iterdir() if d.is_dir() and d.name[0] != "."))
-    if len(classes) < 2:
-        raise RecipeError(
-            f"--data must be a folder with {wanted}, two classes at least. Received: {folder} "
-            f"with {len(classes)} subfolder(s){': ' if classes else ''}{', '.join(classes)}."
-        )
-    files, labels = [], []
-    for label, name in enumerate(classes):
-        found = list_files(folder / name, suffixes)
-        if len(found) < 3:
-            raise RecipeError(
-                f"Class {name!r} in {folder} must have at least 3 files ({' '.join(suffixes)}): "
-                f"one each to train, validate and test. Received: {len(found)}. "
-                "Add files or remove the folder."
-            )
-        files += found
-        labels += [label] * len(found)
-    return files, np.array(labels, "int32"), classes
-
-
-def list_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """List the folder's files with one of these suffixes, in a fixed order, without hidden ones."""
-    return sorted(
-        f
-        for f in folder.rglob("*")
-        if f.is_file() and f.suffix.lower() in suffixes and f.name[0] != "."
-    )
 
 
 def need(module: str, package: str):

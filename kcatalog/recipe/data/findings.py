@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import collections
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,13 +90,25 @@ def duplicates(data: Data) -> list[Finding]:
     same = [found for found in where.values() if len(found) > 1]
     if not same:
         return []
-    text = f"{sum(map(len, same))} files hold {len(same)} samples more than once"
+    copies = sum(len(found) - 1 for found in same)
+    words = "file has" if copies == 1 else "files have"
+    text = f"{copies} {words} the same content as another"
     kinds = {
-        "in different classes": [f for f in same if len({label for _, label, _ in f}) > 1],
-        "in different parts": [f for f in same if len({part for part, _, _ in f}) > 1],
+        "classes": [f for f in same if len({label for _, label, _ in f}) > 1],
+        "parts": [f for f in same if len({part for part, _, _ in f}) > 1],
     }
-    for words, found in kinds.items():
+    for kind, found in kinds.items():
         if found:
-            pair = " and ".join("/".join(path.parts[-2:]) for _, _, path in found[0][:2])
-            text += f"; {len(found)} of them {words}, such as {pair}"
+            pair = " and ".join(_different(found[0], kind))
+            number = f"{len(found)} content{'s' if len(found) > 1 else ''}"
+            text += f"; {number} in different {kind}, such as {pair}"
     return [Finding("duplicates", text, warning=any(kinds.values()))]
+
+
+def _different(found: list[tuple[str, int, Path]], kind: str) -> list[str]:
+    """Return the names of two files in different classes or parts."""
+    key = 1 if kind == "classes" else 0
+    other = next(each for each in found if each[key] != found[0][key])
+    paths = found[0][2], other[2]
+    shared = len(Path(os.path.commonpath([path.parent for path in paths])).parts)
+    return ["/".join(path.parts[min(shared, len(path.parts) - 2) :]) for path in paths]

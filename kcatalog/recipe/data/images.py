@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import functools
 from pathlib import Path
 
 import numpy as np
 
 from kcatalog import checks
-from kcatalog.recipe.data.base import Arrays, Data, Source, files_by_class, need, split
-from kcatalog.recipe.data.files import Files, Shelf, in_parallel
+from kcatalog.recipe.data import folders, pixels
+from kcatalog.recipe.data.base import Arrays, Data, Source, need, split
+from kcatalog.recipe.data.files import Files, Shelf, checked
 from kcatalog.recipe.data.info import DataInfo
 from kcatalog.recipe.data.option import Option
 from kcatalog.recipe.terminal.errors import RecipeError
-
-DECODING = 2  # of `read_image`, counted up when its pixels change
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 _DIGITS = tuple("0123456789")
 _DOWNLOADED = {
@@ -43,6 +41,7 @@ class Images(Source):
 
     wanted = "a folder with one subfolder of images per class"
     task = "classification"
+    Details = pixels.ImageDetails
     options = {
         "size": Option(int, "Edge in pixels of your images.", min=8, files="image"),
         "channels": Option(int, "1 (grey) or 3 (colour).", min=1, max=3, files="image"),
@@ -58,18 +57,30 @@ class Images(Source):
         return {"digits": self._digits, **downloaded}
 
     def from_path(self, path: Path, seed: int) -> Data:
-        files, y, classes = self.find(path)
-        in_parallel(check_image, files)
-        shape = (self.size, self.size, self.channels)
-        x = Files(Shelf(files, read_image, shape, "uint8", {"shape": shape}, DECODING))
-        return self._data(path.resolve().name, (x, y), None, classes, seed)
+        folder, shape = self.find(path), (self.size, self.size, self.channels)
+        headers = checked(pixels.read_header, folder.files)
+        details = pixels.details(headers)
+        how = {"shape": shape, **dataclasses.asdict(details)}
+        x = Files(Shelf(folder.files, pixels.read_image, shape, "uint8", how, pixels.DECODING))
+        return Data(
+            path.resolve().name,
+            self.task,
+            "image",
+            **folder.split(x, seed, _validation(len(folder.files))),
+            classes=folder.classes,
+            picture=picture,
+            details=details,
+            findings=(*folder.findings, *pixels.findings(headers, shape, details)),
+        )
 
-    def find(self, folder: Path) -> tuple[list[Path], np.ndarray, tuple[str, ...]]:
+    def find(self, folder: Path) -> folders.Folder:
         """Find a folder's images, what they are labelled with, and the names of the classes."""
-        return files_by_class(folder, SUFFIXES)
+        return folders.by_class(folder, pixels.images())
 
     def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
-        return np.stack([read_image(Path(path), info.input_shape) for path in paths])
+        names = (field.name for field in dataclasses.fields(pixels.ImageDetails))
+        how = {name: getattr(info.details, name, None) for name in names}
+        return np.stack([pixels.read_image(Path(path), info.input_shape, **how) for path in paths])
 
     def _digits(self, seed: int) -> Data:
         """1797 digits of 8 x 8 pixels that ship with scikit-learn."""
@@ -93,47 +104,13 @@ class Images(Source):
     def _data(
         self, name: str, samples: Arrays, test: Arrays | None, classes: tuple, seed: int
     ) -> Data:
-        few = len(samples[0]) < 12_500  # few judge poorly: a larger part of them validates
-        parts = split(*samples, seed, test, validation=0.2 if few else 0.1)
+        parts = split(*samples, seed, test, _validation(len(samples[0])))
         return Data(name, self.task, "image", **parts, classes=classes, picture=picture)
 
 
-def read_image(file: Path, shape: tuple[int, int, int]) -> np.ndarray:
-    """Read a file as a uint8 array of `shape` (height, width, channels).
-
-    A JPEG that is much larger is decoded at a half, a quarter or an eighth of its size, whichever
-    is the smallest with at least twice the pixels wanted along each edge: the sample differs by
-    some units from one of the whole, and is there much sooner.
-    """
-    image_module = need("PIL.Image", "pillow")
-    ops = need("PIL.ImageOps", "pillow")
-    height, width, channels = shape
-    with opened(file) as image:
-        image.draft(None, [2 * max(height, width)] * 2)  # a square: it may have to be turned
-        image = ops.exif_transpose(image)
-        if image.mode.startswith("I"):  # 16 bits a pixel; conversion would clip them
-            image = image_module.fromarray((np.asarray(image) // 256).astype("uint8"))
-        image = image.convert("L" if channels == 1 else "RGB").resize((width, height))
-        return np.asarray(image, "uint8").reshape(shape)
-
-
-def check_image(file: Path) -> None:
-    """Read an image's header alone, to see that Pillow can read the file."""
-    with opened(file):
-        pass
-
-
-@contextlib.contextmanager
-def opened(file: Path):
-    """Open a file as Pillow's image; raise one sentence if that fails."""
-    image_module = need("PIL.Image", "pillow")
-    try:
-        with image_module.open(file) as image:
-            yield image
-    except (OSError, ValueError, SyntaxError, image_module.DecompressionBombError) as e:
-        raise RecipeError(
-            f"{file} must be an image that Pillow can read. Received: {e}. Repair or remove it."
-        ) from e
+def _validation(samples: int) -> float:
+    """Return the share that validates: few samples judge poorly, so more of them do."""
+    return 0.2 if samples < 12_500 else 0.1
 
 
 def picture(x: np.ndarray) -> np.ndarray:

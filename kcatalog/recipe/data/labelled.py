@@ -7,23 +7,31 @@ from pathlib import Path
 
 import numpy as np
 
-from kcatalog.recipe.data.base import Data, Source, list_files
+from kcatalog.recipe.data import folders, pixels
+from kcatalog.recipe.data.base import Data, Source
 from kcatalog.recipe.data.images import Images
 from kcatalog.recipe.data.info import DataInfo
-from kcatalog.recipe.data.speech import Speech, SpeechDetails
+from kcatalog.recipe.data.pixels import ImageDetails
+from kcatalog.recipe.data.speech import SOUND, Speech, SpeechDetails
 from kcatalog.recipe.terminal.errors import RecipeError
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelledDetails(SpeechDetails, ImageDetails):
+    """Facts about sound or images."""
 
 
 class Labelled(Source):
     """Images or speech, whatever their own sources know, with an embedding as the task.
 
     Args:
-        images, speech: the sources. A folder with WAV files in it is read as speech.
+        images, speech: the sources. A folder that has more files of sound than images
+            is read as speech.
         default: the set used without `--data`.
     """
 
     wanted = "a folder with one subfolder of images or WAV files per class"
-    Details = SpeechDetails
+    Details = LabelledDetails
 
     def __init__(self, images: Images, speech: Speech, default: str = "digits"):
         self.images, self.speech, self.default = images, speech, default
@@ -48,8 +56,8 @@ class Labelled(Source):
         }
 
     def from_path(self, path: Path, seed: int) -> Data:
-        speech = path.is_dir() and list_files(path, (".wav",))
-        return _embedding((self.speech if speech else self.images).from_path(path, seed))
+        sound = path.is_dir() and folders.count(path, SOUND) > folders.count(path, pixels.images())
+        return _embedding((self.speech if sound else self.images).from_path(path, seed))
 
     def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
         return self._source(info).read(paths, info)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from kcatalog.recipe.data.base import TEST_SEED, Arrays, Data, list_files, need
-from kcatalog.recipe.data.files import in_parallel
-from kcatalog.recipe.data.images import SUFFIXES, Images, opened
+from kcatalog.recipe.data import folders, pixels
+from kcatalog.recipe.data.base import TEST_SEED, Arrays, Data, need
+from kcatalog.recipe.data.files import checked
+from kcatalog.recipe.data.findings import Finding, listed
+from kcatalog.recipe.data.images import Images
 from kcatalog.recipe.terminal.errors import RecipeError
 
 BINARY = ("background", "foreground")
@@ -38,11 +42,19 @@ class Masks(Images):
     def sets(self):
         return {"digit_scenes": self._digit_scenes}
 
-    def find(self, folder: Path) -> tuple[list[Path], np.ndarray, tuple[str, ...]]:
-        images, masks = pairs(folder)
-        y = np.stack(in_parallel(lambda file: read_mask(file, self.size), masks)).astype("int32")
+    def find(self, folder: Path) -> folders.Folder:
+        """Find a folder's images, the mask of each, and the names of the classes."""
+        pairs, found = paired(folder)
+        shapes = checked(same_shape, pairs)
+        y = np.stack(checked(lambda pair: read_mask(pair.mask, self.size), pairs)).astype("int32")
         classes = class_names(folder, y)
-        return images, (y > 0).astype("int32") if classes == BINARY else y, classes
+        y = (y > 0).astype("int32") if classes == BINARY else y
+        parts = {pair.part for pair in pairs}
+        given = np.array([pair.part for pair in pairs]) if parts != {""} else None
+        notes = [*found, *_described(classes, y, shapes)]
+        if given is not None:
+            notes.append(folders.given_parts(parts))
+        return folders.Folder([pair.image for pair in pairs], y, classes, given, tuple(notes))
 
     def _digit_scenes(self, seed: int) -> Data:
         """Scenes made of scikit-learn's 1797 digits on its two photographs.
@@ -94,36 +106,102 @@ def scenes(images: np.ndarray, grounds: list[np.ndarray]) -> Arrays:
     return x, y
 
 
-def pairs(folder: Path) -> tuple[list[Path], list[Path]]:
-    """List a folder's images and the mask of each."""
-    images = list_files(folder / "images", SUFFIXES) if folder.is_dir() else []
-    masks = {f.stem: f for f in list_files(folder / "masks", (".png",))} if images else {}
+class Pair(NamedTuple):
+    """An image, its mask, and the part that the user put them into, "" without a split."""
+
+    image: Path
+    mask: Path
+    part: str
+
+
+def paired(path: Path) -> tuple[list[Pair], list[Finding]]:
+    """Find a folder's images with the mask of each, and what was left out.
+
+    `images` and `masks` may stand in the folders of a split, or the other way around.
+    """
+    wanted = "the subfolders `images` and `masks`, each mask a PNG file named like its image"
+    found = folders.scan(path, pixels.images(), wanted)
+    images, masks, outside = {}, {}, []
+    for file in found.files:
+        *inside, _ = (part.lower() for part in file.relative_to(path).parts)
+        kinds = [part for part in inside if part in ("images", "masks")]
+        key = (*(part for part in inside if part not in kinds), file.stem)
+        if len(kinds) != 1 or (kinds == ["masks"] and file.suffix.lower() != ".png"):
+            outside.append(str(file.relative_to(path)))
+        elif key in (place := images if kinds == ["images"] else masks):
+            raise RecipeError(
+                f"{path}: files must have different names, without the suffix. Received: "
+                f"{place[key].name} and {file.name}. Rename or remove one."
+            )
+        else:
+            place[key] = file
     if not images or not masks:
+        there = listed(sorted(entry.name for entry in path.iterdir()))
         raise RecipeError(
-            "--data must be a folder with the subfolders `images` and `masks`, each mask a PNG "
-            f"file of the same name as its image. Received: {folder} with {len(images)} images "
-            f"and {len(masks)} masks."
+            f"--data must be a folder with {wanted}. Received: {path} with {len(images)} images "
+            f"and {len(masks)} masks in such subfolders. It has: {there or 'nothing'}."
         )
-    missing = [f.name for f in images if f.stem not in masks]
-    unused = sorted(set(masks) - {f.stem for f in images})
+    missing = [images[key].name for key in images if key not in masks]
+    unused = [masks[key].name for key in masks if key not in images]
     if missing or unused:
         raise RecipeError(
-            f"{folder}: each image must have a mask, and each mask an image. "
-            f"{len(missing)} images have none{_first(missing)}, {len(unused)} masks have "
-            f"none{_first(unused)}. Add them, or remove the others."
+            f"{path}: each image must have a mask, and each mask an image. {len(missing)} of "
+            f"{len(images)} images have none{_named(missing)}, {len(unused)} of {len(masks)} masks "
+            f"have none{_named(unused)}. Add them, or remove the others."
         )
     if len(images) < 5:
         raise RecipeError(
-            f"{folder} must have at least 5 images: to train, validate and test. Received: "
+            f"{path} must have at least 5 images: to train, validate and test. Received: "
             f"{len(images)}."
         )
-    return images, [masks[f.stem] for f in images]
+    notes = list(found.findings)
+    if outside:
+        text = f"{len(outside)} images that are no pair: {listed(outside, most=3)}"
+        notes.append(Finding("left out", text, warning=True))
+    named = folders.parts_of({name for *inside, _ in images for name in inside})
+    part_of = {name: part for part, names in named.items() for name in names}
+
+    def part(key: tuple[str, ...]) -> str:
+        return next((part_of[name] for name in key[:-1] if name in part_of), "")
+
+    pairs = [Pair(images[key], masks[key], part(key)) for key in images]
+    if named and (lost := [pair.image.name for pair in pairs if not pair.part]):
+        raise RecipeError(
+            f"{path}: each image must be in a part: {', '.join(part_of)}. {len(lost)} are in "
+            f"none{_named(lost)}. Move or remove them."
+        )
+    return pairs, notes
+
+
+def same_shape(pair: Pair) -> bool:
+    """Refuse a mask of another aspect ratio than its image. Return whether the sizes are equal."""
+    (width, height), mask = (pixels.read_header(file).size for file in pair[:2])
+    if abs(mask[0] * height / width - mask[1]) > 1 + 0.01 * mask[1]:
+        raise RecipeError(
+            f"{pair.mask} must have the shape of its image, {width}x{height}. Received: "
+            f"{mask[0]}x{mask[1]}. Repair or remove both."
+        )
+    return (width, height) == mask
+
+
+def _described(classes: tuple[str, ...], y: np.ndarray, equal: list[bool]) -> Iterator[Finding]:
+    shares = np.bincount(y.ravel(), minlength=len(classes)) / y.size
+    several = dict(sorted(zip(classes, shares, strict=True), key=lambda each: -each[1]))
+    text = listed((f"{name} {share:.1%}" for name, share in several.items() if share), most=8)
+    yield Finding("masks", f"shares of the pixels: {text}")
+    if classes == BINARY:
+        yield Finding("masks", "pixels of 0 are background, pixels of 255 foreground")
+    if absent := [name for name, share in several.items() if not share]:
+        yield Finding("masks", f"no pixel is of {listed(absent)}", warning=True)
+    if not all(equal):
+        text = f"{equal.count(False)} masks of other sizes than their images, of the same shape"
+        yield Finding("masks", text)
 
 
 def read_mask(file: Path, size: int) -> np.ndarray:
     """Read a mask as class numbers `(size, size)`, by the nearest pixel."""
     image_module = need("PIL.Image", "pillow")
-    with opened(file) as mask:
+    with pixels.opened(file) as mask:
         if mask.mode not in ("L", "P", "1"):
             raise RecipeError(
                 f"{file} must hold one class number a pixel (grey or palette). Received: a mask "
@@ -156,5 +234,5 @@ def class_names(folder: Path, y: np.ndarray) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _first(names: list[str]) -> str:
-    return f" ({names[0]} is the first)" if names else ""
+def _named(names: list[str]) -> str:
+    return f" ({listed(names, most=3)})" if names else ""

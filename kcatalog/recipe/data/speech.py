@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from kcatalog.recipe.data import recordings
-from kcatalog.recipe.data.base import Data, Source, files_by_class, need, split
+from kcatalog.recipe.data import folders, recordings
+from kcatalog.recipe.data.base import Data, Source, need, split
 from kcatalog.recipe.data.files import Files, Shelf, checked
 from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.data.option import Option
@@ -18,6 +19,19 @@ from kcatalog.recipe.terminal.errors import RecipeError
 
 JAPANESE_VOWELS = Path(__file__).parent / "sets" / "japanese_vowels.npz"
 DECODING = 2  # of `waveform`, counted up when its samples change
+SOUND = folders.Kind(
+    "sound",
+    (".wav", ".wave"),
+    re.compile(b"(RIFF|RIFX).{4}WAVE", re.DOTALL),
+    dict.fromkeys(
+        (
+            *(".mp3", ".m4a", ".mp4", ".aac", ".flac", ".ogg", ".oga", ".opus", ".wma"),
+            *(".aiff", ".aif", ".amr", ".webm", ".caf", ".au"),
+        ),
+        "Convert them with FFmpeg: "
+        "find {folder} -iname '*{suffix}' -exec ffmpeg -nostdin -i {{}} {{}}.wav \\;",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -60,20 +74,20 @@ class Speech(Source):
         return {"japanese_vowels": self._japanese_vowels}
 
     def from_path(self, path: Path, seed: int) -> Data:
-        files, y, classes = files_by_class(path, (".wav",))
-        clips = checked(recordings.examine, files)
+        folder = folders.by_class(path, SOUND)
+        clips = checked(recordings.examine, folder.files)
         seconds = self.seconds or recordings.window(clips)
         how = {"rate": self.rate, "length": round(self.rate * seconds)}
-        x = Files(Shelf(files, waveform, (how["length"],), "float32", how, DECODING))
+        shelf = Shelf(folder.files, waveform, (how["length"],), "float32", how, DECODING)
         return Data(
             path.resolve().name,
             "classification",
             "waveform",
-            **split(x, y, seed),
-            classes=classes,
+            **folder.split(Files(shelf), seed),
+            classes=folder.classes,
             picture=picture,
             details=SpeechDetails(self.rate),
-            findings=tuple(recordings.findings(clips, self.rate, seconds)),
+            findings=(*folder.findings, *recordings.findings(clips, self.rate, seconds)),
         )
 
     def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:

@@ -1,0 +1,436 @@
+"""Folders of files: what is read, the class and the part of each file, and what is left out."""
+
+from __future__ import annotations
+
+import collections
+import os
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from kcatalog.recipe.data.base import TEST_SEED, Arrays, hold_out
+from kcatalog.recipe.data.files import take
+from kcatalog.recipe.data.findings import PARTS, Finding, counted, listed
+from kcatalog.recipe.terminal.errors import RecipeError
+
+# Written by systems and tools, not by people who collect data
+SYSTEM = {
+    "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "lost+found", "$recycle.bin",
+    "system volume information", "@eadir", "__pycache__",
+}  # fmt: skip
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+_PART = {
+    "train": re.compile(r"(^|[^a-z])(train|training)([^a-z]|$)"),
+    "validation": re.compile(r"(^|[^a-z])(val|valid|validation|dev)([^a-z]|$)"),
+    "test": re.compile(r"(^|[^a-z])(test|testing)([^a-z]|$)"),
+}
+_VERSION = re.compile(r"(v|ver|version|fold|split)[ _.-]*\d[\d.]*")
+
+VERBS = {"validation": "validate", "test": "test"}
+
+Below = dict[Path, tuple[str, ...]]  # files, and where they are below a folder
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of files that a source reads.
+
+    name: what such files are, such as "images".
+    suffixes: those of the files that are read.
+    begins: matches the first 16 bytes of a file that can be read, whatever its name is.
+    others: suffixes of files of this kind that cannot be read, and how to get on with each.
+        `{folder}` and `{suffix}` are filled in.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    begins: re.Pattern[bytes]
+    others: dict[str, str]
+
+    def advice(self, folder: Path, files: Iterable[Path]) -> str:
+        """Return how to get on with files of this kind that cannot be read, or nothing."""
+        found = [f.suffix.lower() for f in files if self._unconverted(f)]
+        if not found:
+            return ""
+        suffix = collections.Counter(found).most_common(1)[0][0]
+        return self.others[suffix].format(folder=shlex.quote(str(folder)), suffix=suffix)
+
+    def _unconverted(self, file: Path) -> bool:
+        copies = (file.with_name(file.name + suffix) for suffix in self.suffixes)
+        return file.suffix.lower() in self.others and not any(copy.exists() for copy in copies)
+
+
+@dataclass(frozen=True, eq=False)
+class Folder:
+    """Files with their labels, and what was found beside them.
+
+    files, labels: the files and the class index of each, or an array of them.
+    classes: the name of each class.
+    parts: the part that the user put each file into; None without a split of the user's own.
+    findings: what was left out, and how the folder was understood.
+    """
+
+    files: list[Path]
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    parts: np.ndarray | None = None
+    findings: tuple[Finding, ...] = ()
+
+    def split(self, x, seed: int, validation: float = 0.1) -> dict[str, Arrays]:
+        """Return the parts that the user made; draw those that are missing from training.
+
+        Args:
+            x: the samples, one a file.
+            seed: draws the validation part.
+            validation: the share of training that validates.
+        """
+        given = np.full(len(self.files), "train") if self.parts is None else self.parts
+        found = {
+            part: (take(x, where), self.labels[where])
+            for part in PARTS
+            if len(where := np.flatnonzero(given == part))
+        }
+        for part, share, draws in (("test", 0.2, TEST_SEED), ("validation", validation, seed)):
+            if part not in found:
+                found["train"], found[part] = hold_out(*found["train"], share, draws)
+        return found
+
+
+class Scan:
+    """All files below a folder.
+
+    files: those that are read.
+    unread: those with other suffixes.
+    findings: what was left out or read in spite of its name.
+    """
+
+    def __init__(self, root: Path, kind: Kind):
+        self.root, self.kind = root, kind
+        self.files: list[Path] = []
+        self.unread: list[Path] = []
+        self._left: dict[str, list[Path]] = collections.defaultdict(list)
+        self._seen: set[Path] = set()
+        links = self._walk(root)
+        while links:  # linked folders come last: a file belongs to where it really is
+            links = [deeper for link in links for deeper in self._follow(link)]
+        self.files.sort()
+
+    def _walk(self, folder: Path) -> list[Path]:
+        """Sort the files below a folder. Return the links to folders in it."""
+        if folder.resolve() in self._seen:
+            self._left["links to what is read already"].append(folder)
+            return []
+        self._seen.add(folder.resolve())
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError:
+            self._left["unreadable"].append(folder)
+            return []
+        links, before = [], len(self.files) + len(self.unread)
+        for entry in entries:
+            reason = _reason(entry)
+            if reason:
+                self._left[reason].append(entry)
+            elif not entry.is_dir():
+                self._sort(entry)
+            elif entry.is_symlink():
+                links.append(entry)
+            else:
+                links += self._walk(entry)
+        if len(self.files) + len(self.unread) == before and not links and folder != self.root:
+            self._left["empty folders"].append(folder)
+        return links
+
+    def _follow(self, link: Path) -> list[Path]:
+        if link.resolve() in self._seen:
+            self._left["links to what is read already"].append(link)
+            return []
+        self._left["followed"].append(link)
+        return self._walk(link)
+
+    def _sort(self, file: Path) -> None:
+        if file.suffix.lower() in self.kind.suffixes:
+            self.files.append(file)
+        elif file.suffix.lower() not in self.kind.others and _begins(file, self.kind.begins):
+            self._left["by content"].append(file)
+            self.files.append(file)
+        else:
+            self.unread.append(file)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was left out, by reason, and what was read in spite of its name."""
+        left, found = dict(self._left), []
+        followed, by_content = left.pop("followed", []), left.pop("by content", [])
+        if self.unread:
+            advice = self.kind.advice(self.root, self.unread)
+            text = f"{suffixes(self.unread)}: not read as {self.kind.name}"
+            text += f". {advice}" if advice else ""
+            found.append(Finding("left out", text, warning=bool(advice)))
+        for reason, paths in left.items():
+            names = listed((self._name(p) for p in paths), most=3)
+            quiet = reason in ("hidden", "system files")
+            found.append(Finding("left out", f"{len(paths)} {reason}: {names}", not quiet))
+        if followed:
+            found.append(Finding("links", f"followed {listed(map(self._name, followed), most=3)}"))
+        if by_content:
+            names = listed(map(self._name, by_content), most=3)
+            text = f"{len(by_content)} read as {self.kind.name} by content, not by suffix: {names}"
+            found.append(Finding("suffixes", text, warning=True))
+        return found
+
+    def _name(self, path: Path) -> str:
+        return str(path.relative_to(self.root))
+
+
+def scan(path: Path, kind: Kind, wanted: str) -> Scan:
+    """Scan a folder; say how to unpack an archive."""
+    if path.is_dir():
+        return Scan(path, kind)
+    advice = ""
+    if path.name.lower().endswith(ARCHIVES):
+        name = path.name.split(".")[0]
+        module = "zipfile" if path.suffix.lower() == ".zip" else "tarfile"
+        unpack = f"python -m {module} -e {shlex.quote(str(path))} {shlex.quote(name)}"
+        advice = f" Unpack it with `{unpack}`, and use --data {shlex.quote(name)}."
+    raise RecipeError(f"--data must be a folder with {wanted}. Received: the file {path}.{advice}")
+
+
+class Place(NamedTuple):
+    """A file's part ("" without a split), its class, and the folders below that."""
+
+    part: str
+    name: str
+    inside: tuple[str, ...] = ()
+
+
+Places = dict[Path, Place]
+
+
+def by_class(path: Path, kind: Kind) -> Folder:
+    """Find the files of a folder with one subfolder per class, or of training, validation and
+    test folders with one subfolder per class each."""
+    wanted = f"one subfolder per class with {' '.join(kind.suffixes)} files in it"
+    found = scan(path, kind, wanted)
+    below, prefix = unwrapped({f: f.relative_to(path).parts for f in found.files + found.unread})
+    _check_versions(path.joinpath(*prefix), below)
+    places = _places(path, below)
+    classes = tuple(sorted({place.name for place in places.values()}))
+    outside = [f for f in found.files if f not in places]
+    if len(classes) < 2:
+        raise RecipeError(
+            f"--data must be a folder with {wanted}, two classes at least. "
+            f"Received: {path} with {len(classes)} subfolder(s) of files"
+            f"{': ' if classes else ''}{', '.join(classes)}.{_sorting(outside)}"
+        )
+    parts = {place.part for place in places.values()} - {""}
+    notes = list(found.findings)
+    if prefix:
+        notes.append(Finding("folder", f"the classes are read from {'/'.join(prefix)}"))
+    if outside:
+        names = listed((f.relative_to(path) for f in outside), most=3)
+        text = f"{len(outside)} {kind.name} outside of the class folders: {names}"
+        notes.append(Finding("left out", text, warning=True))
+    if parts:
+        notes += _given_parts(path, places, parts, found)
+    for name in classes:
+        _check_class(path, name, places, parts, found)
+    notes += [*_alike(classes), *_nested(places)]
+    files = sorted((f for f in found.files if f in places), key=lambda f: (places[f].name, f))
+    labels = np.array([classes.index(places[f].name) for f in files], "int32")
+    given = np.array([places[f].part for f in files]) if parts else None
+    return Folder(files, labels, classes, given, tuple(notes))
+
+
+def unwrapped(below: Below) -> tuple[Below, tuple[str, ...]]:
+    """Descend as long as a folder holds nothing but one folder of folders."""
+    names = {parts[0] for parts in below.values() if len(parts) > 1}
+    if len(names) != 1 or not any(len(parts) > 2 for parts in below.values()):
+        return below, ()
+    (name,) = names
+    deeper, prefix = unwrapped({f: parts[1:] for f, parts in below.items() if len(parts) > 1})
+    return deeper, (name, *prefix)
+
+
+def _places(path: Path, below: Below) -> Places:
+    """Return where each file belongs that is in a class folder."""
+    first = {parts[0] for parts in below.values() if len(parts) > 1}
+    named = parts_of(first)
+    if named and any(len(p) > 2 for p in below.values() if p[0] in named["train"]):
+        return _placed_by_part(path, below, named)  # train/cat/1.png
+    if named and first == {name for names in named.values() for name in names}:
+        return {}  # parts without classes
+    second = {parts[1] for parts in below.values() if len(parts) > 2}
+    named = parts_of(second)
+    part_of = {name: part for part, names in named.items() for name in names}
+    if second and second == part_of.keys():  # cat/train/1.png
+        return {f: Place(part_of[p[1]], p[0], p[2:-1]) for f, p in below.items() if len(p) > 2}
+    return {f: Place("", p[0], p[1:-1]) for f, p in below.items() if len(p) > 1}
+
+
+def _placed_by_part(path: Path, below: Below, named: dict[str, list[str]]) -> Places:
+    places = {}
+    for part, names in named.items():
+        if len(names) > 1:
+            raise RecipeError(
+                f"{path} must have one folder for the {part} part. Received: {listed(names)}. "
+                "Move their files into one, or remove the others."
+            )
+        inside = {f: p[1:] for f, p in below.items() if p[0] == names[0] and len(p) > 1}
+        inside, _ = unwrapped(inside)
+        places |= {f: Place(part, p[0], p[1:-1]) for f, p in inside.items() if len(p) > 1}
+    return places
+
+
+def parts_of(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return the folders that are named after a part, by part; none unless there are a training
+    part and another one."""
+    found: dict[str, list[str]] = collections.defaultdict(list)
+    for name in sorted(names):
+        matches = [part for part, pattern in _PART.items() if pattern.search(name.lower())]
+        if len(matches) == 1:
+            found[matches[0]].append(name)
+    return dict(found) if "train" in found and len(found) > 1 else {}
+
+
+def _check_versions(folder: Path, below: Below) -> None:
+    """Refuse several versions of the same data."""
+    inside = collections.defaultdict(set)
+    for parts in below.values():
+        if len(parts) > 1:
+            inside[parts[0]].add(parts[1] if len(parts) > 2 else "")
+    versions = sorted(name for name in inside if _VERSION.fullmatch(name.lower()))
+    if len(versions) < 2 or any("" in inside[name] for name in versions):
+        return
+    if set.intersection(*(inside[name] for name in versions)):
+        raise RecipeError(
+            f"{folder} must be one set of data. Received: {listed(versions)}, which hold the same "
+            f"folders. Use one of them: --data {shlex.quote(str(folder / versions[-1]))}"
+        )
+
+
+def _given_parts(path: Path, places: Places, parts: set[str], found: Scan) -> list[Finding]:
+    """Refuse classes that are not trained; report the split and classes that a part lacks."""
+    trained = {place.name for place in places.values() if place.part == "train"}
+    notes = [given_parts(parts)]
+    for part in sorted(parts - {"train"}):
+        names = {place.name for place in places.values() if place.part == part}
+        if unknown := sorted(names - trained):
+            raise RecipeError(
+                f"{path}: each class of the {part} part must be in the training part. Received: "
+                f"{listed(unknown)}, and {listed(sorted(trained))} to train. Rename or remove the "
+                "folders."
+            )
+        filled = {places[f].name for f in found.files if f in places and places[f].part == part}
+        if lacking := sorted(trained - filled):
+            text = f"the {part} part has no file of {listed(lacking)}"
+            notes.append(Finding("split", text, warning=True))
+    return notes
+
+
+def given_parts(parts: Iterable[str]) -> Finding:
+    """Report that the user's own split is kept, and which parts are drawn."""
+    text = f"as the folders are: {', '.join(part for part in PARTS if part in parts)}"
+    if drawn := [part for part in PARTS if part not in parts]:
+        text += f"; {' and '.join(drawn)} drawn from train"
+    return Finding("split", text)
+
+
+def _check_class(path: Path, name: str, places: Places, parts: set[str], found: Scan) -> None:
+    """Refuse a class with too few files to train, and to draw the parts that are missing."""
+
+    def inside(files: list[Path]) -> list[Path]:
+        trained = (f for f in files if f in places and places[f].part in ("", "train"))
+        return [f for f in trained if places[f].name == name]
+
+    files, unread = inside(found.files), inside(found.unread)
+    uses = ["train", *(verb for part, verb in VERBS.items() if part not in parts)]
+    if len(files) >= len(uses):
+        return
+    each = f"one each to {', '.join(uses[:-1])} and {uses[-1]}" if len(uses) > 1 else "to train"
+    beside = f", and {suffixes(unread)}, not read as {found.kind.name}" if unread else ""
+    advice = found.kind.advice(path, unread) or "Add files or remove the folder."
+    raise RecipeError(
+        f"Class {name!r} in {path} must have at least {len(uses)} files "
+        f"({' '.join(found.kind.suffixes)}): {each}. Received: {len(files)}{beside}. {advice}"
+    )
+
+
+def _sorting(files: list[Path]) -> str:
+    """Return how to sort files that stand in one folder into class folders."""
+    if not files:
+        return ""
+    folder = files[0].parent
+    files = [f for f in files if f.parent == folder]
+    text = f" {len(files)} files stand in {folder}: move those of each class to a subfolder"
+    names = collections.Counter(re.split("[ ._0-9-]", f.name)[0] for f in files)
+    if "" in names or not 2 <= len(names) <= len(files) / 3:
+        return f"{text}."
+    return (
+        f"{text}. Where names begin with the class ({listed(sorted(names), most=3)}): "
+        f"cd {shlex.quote(str(folder))} && for f in *.*; do "
+        'mkdir -p "${f%%[ ._0-9-]*}" && mv "$f" "${f%%[ ._0-9-]*}"; done'
+    )
+
+
+def _alike(classes: tuple[str, ...]) -> Iterator[Finding]:
+    """Report classes whose names differ by case or spaces alone."""
+    same = collections.defaultdict(list)
+    for name in classes:
+        same["".join(name.split()).casefold()].append(repr(name))
+    for names in same.values():
+        if len(names) > 1:
+            text = f"{' and '.join(names)} are different classes: they differ by case or spaces"
+            yield Finding("classes", text, warning=True)
+
+
+def _nested(places: Places) -> Iterator[Finding]:
+    """Report subfolders of classes, whose files belong to the class."""
+    folders = {f"{p.name}/{p.inside[0]}" for p in places.values() if p.inside}
+    if folders:
+        direct = any(not p.inside for p in places.values())
+        text = f"belong to the class above: {listed(sorted(folders), most=4)}"
+        yield Finding("subfolders", text, warning=not direct)
+
+
+def suffixes(files: Iterable[Path]) -> str:
+    """Return how many files there are of each suffix."""
+    return counted(f.suffix.lower() or "without suffix" for f in files)
+
+
+def count(path: Path, kind: Kind) -> int:
+    """Return how many files of a kind there are, whether they can be read or not."""
+    known, found = {*kind.suffixes, *kind.others}, Scan(path, kind)
+    return sum(f.suffix.lower() in known for f in found.files + found.unread)
+
+
+def _reason(entry: Path) -> str:
+    """Return why a file or folder is left out, or nothing."""
+    name = entry.name.lower()
+    if name in SYSTEM or name.startswith("._") or name == ".ds_store":
+        return "system files"
+    if name.startswith("."):
+        return "hidden"
+    try:
+        if not entry.exists():
+            return "broken links"
+        if entry.is_dir():
+            return ""
+        if not entry.is_file() or not os.access(entry, os.R_OK):
+            return "unreadable"
+        return "" if entry.stat().st_size else "empty files"
+    except OSError:
+        return "unreadable"
+
+
+def _begins(file: Path, pattern: re.Pattern[bytes]) -> bool:
+    try:
+        with file.open("rb") as stream:
+            return pattern.match(stream.read(16)) is not None
+    except OSError:
+        return False

@@ -1,0 +1,267 @@
+"""Image files as the pixels that a person sees: turned, laid on white, scaled to 8 bits."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import functools
+import importlib.util
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kcatalog.recipe.data.base import need
+from kcatalog.recipe.data.findings import Finding
+from kcatalog.recipe.data.folders import Kind
+from kcatalog.recipe.data.info import Details
+from kcatalog.recipe.terminal.errors import RecipeError
+
+DECODING = 3  # of `read_image`, counted up when its pixels change
+MOST_PIXELS = 178_956_970  # decoded at once; Pillow's own limit
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+HEIF = (".heic", ".heif")
+TURNED = 0x0112  # the EXIF tag of the orientation
+_OTHERS = (
+    *(".svg", ".psd", ".pdf", ".eps", ".ai", ".tga", ".jp2", ".jxl", ".avif", ".exr", ".hdr"),
+    *(".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".ppm", ".pgm", ".ico"),
+)
+_CONVERT = (
+    "Convert them with ImageMagick: find {folder} -iname '*{suffix}' -exec magick {{}} {{}}.png \\;"
+)
+_BEGINS = re.compile(
+    rb"\x89PNG|\xff\xd8\xff|GIF8|BM.{4}\0\0\0\0|RIFF.{4}WEBP|II\*\0|MM\0\*", re.DOTALL
+)
+_NO_IMAGE = {  # what files with an image's name often are: how they begin, and what to do
+    re.compile(rb".{4}ftyp(heic|heix|mif1|msf1|hevc)", re.DOTALL): (
+        "a HEIC photograph. Read it with: pip install pillow-heif"
+    ),
+    re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE): "a web page. Download it again",
+    re.compile(rb"version https://git-lfs"): "a pointer of Git LFS. Run: git lfs pull",
+}
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class ImageDetails(Details):
+    """Facts about images.
+
+    integers, floats: the values that become black and white, of grey images whose pixels are
+        integers of more than 8 bits, or floats. None where there were no such images to learn
+        from; each is then scaled by what itself holds.
+    """
+
+    integers: Range | None = None
+    floats: Range | None = None
+
+
+@dataclass(frozen=True)
+class Header:
+    """Facts about an image file.
+
+    size: width and height, turned.
+    mode: Pillow's mode.
+    clear: whether it has transparency.
+    turned: whether its EXIF data turn it.
+    frames: whether it has several frames or pages.
+    values: its lowest and highest value, where pixels have more than 8 bits.
+    """
+
+    size: tuple[int, int]
+    mode: str
+    clear: bool
+    turned: bool
+    frames: bool
+    values: Range | None
+
+
+@functools.cache
+def pillow():
+    """Return Pillow's module of images, with HEIC where pillow-heif is installed."""
+    image_module = need("PIL.Image", "pillow")
+    image_module.MAX_IMAGE_PIXELS = None  # `opened` has a limit that large JPEG files may exceed
+    with contextlib.suppress(ImportError):
+        importlib.import_module("pillow_heif").register_heif_opener()
+    return image_module
+
+
+def images() -> Kind:
+    """Return the kind of image files."""
+    others = dict.fromkeys(_OTHERS, _CONVERT)
+    if importlib.util.find_spec("pillow_heif"):
+        return Kind("images", SUFFIXES + HEIF, _BEGINS, others)
+    others |= dict.fromkeys(HEIF, "Read them with: pip install pillow-heif")
+    return Kind("images", SUFFIXES, _BEGINS, others)
+
+
+def read_image(
+    file: Path,
+    shape: tuple[int, int, int],
+    integers: Range | None = None,
+    floats: Range | None = None,
+) -> np.ndarray:
+    """Read a file as a uint8 array of `shape` (height, width, channels).
+
+    It is turned as its EXIF data say, laid on white where it is transparent, and stretched to
+    `shape`. Of several frames it is the first. Pixels of more than 8 bits are scaled by
+    `ImageDetails`.
+
+    A JPEG that is much larger is decoded at a half, a quarter or an eighth of its size, whichever
+    is the smallest with at least twice the pixels wanted along each edge: the sample differs by
+    some units from one of the whole, and is there much sooner.
+    """
+    height, width, channels = shape
+    with opened(file, 2 * max(height, width)) as image:  # a square: it may have to be turned
+        image = need("PIL.ImageOps", "pillow").exif_transpose(image)
+        if _deep(image):
+            image = _shallow(image, floats if image.mode == "F" else integers)
+        elif _clear(image):
+            image = image.convert("RGBA")
+            white = pillow().new("RGBA", image.size, "white")
+            image = pillow().alpha_composite(white, image)
+        image = image.convert("L" if channels == 1 else "RGB").resize((width, height))
+        return np.asarray(image, "uint8").reshape(shape)
+
+
+def read_header(file: Path) -> Header:
+    """Read what an image's header says; decode those with more than 8 bits a pixel."""
+    with opened(file) as image:
+        whole = image.format == "PNG" and "exif" not in image.info  # Pillow would look to its end
+        turned, values = 1 if whole else image.getexif().get(TURNED, 1), None
+        if _deep(image):
+            pixels = np.asarray(image)
+            if not np.isfinite(pixels).all():
+                raise RecipeError(
+                    f"{file} must hold finite pixels. Received: NaN or infinity. "
+                    "Repair or remove it."
+                )
+            values = float(pixels.min()), float(pixels.max())
+        return Header(
+            image.size[::-1] if turned in (5, 6, 7, 8) else image.size,
+            image.mode,
+            _clear(image),
+            turned in range(2, 9),
+            # the further frames of an MPO file are other views of a phone's photograph
+            getattr(image, "is_animated", False) and image.format != "MPO",
+            values,
+        )
+
+
+def details(headers: list[Header]) -> ImageDetails:
+    """Return the ranges that all files are scaled by."""
+    deep = {"integers": [], "floats": []}
+    for header in headers:
+        if header.values:
+            deep["floats" if header.mode == "F" else "integers"] += header.values
+    return ImageDetails(**{name: full_range(v) for name, v in deep.items() if v})
+
+
+def full_range(values) -> Range:
+    """Return the range that pixels were meant to have, by what they hold.
+
+    Without negative values it starts at 0 and ends where the next number of bits does, at 8 bits
+    or more; at 1, or a power of 2 below, if no value is higher.
+
+    >>> full_range([3, 3900]), full_range([0.0, 0.7]), full_range([-1000, 2000])
+    ((0.0, 4095.0), (0.0, 1.0), (-1000.0, 2000.0))
+    """
+    low, high = float(np.min(values)), float(np.max(values))
+    if low < 0:
+        return low, max(high, 0.0)
+    integers = all(float(value).is_integer() for value in (low, high)) and high > 1
+    if not integers and 0 < high <= 1:
+        return 0.0, float(2.0 ** np.ceil(np.log2(high)))
+    return 0.0, float(2 ** max(8, int(np.ceil(high)).bit_length()) - 1)
+
+
+def findings(headers: list[Header], shape: tuple, details: ImageDetails) -> Iterator[Finding]:
+    """Report how the pixels of the samples differ from those of the files."""
+    height, width, channels = shape
+    sizes = collections.Counter(header.size for header in headers)
+    (most, _), others = sizes.most_common(1)[0], len(sizes) - 1
+    if set(sizes) != {(width, height)}:
+        changes = [w / h * height / width for w, h in sizes]
+        change = max(max(c, 1 / c) for c in changes)
+        text = f"from {most[0]}x{most[1]}"
+        text += f" and {others} other size{'s' if others > 1 else ''}" if others else ""
+        text += f" to {width}x{height}"
+        text += f", stretched by up to {change:.2g} to 1" if change > 1.01 else ""
+        yield Finding("resized", text, warning=change > 2)
+    for name, kind in (("integers", "integers"), ("floats", "floats")):
+        files = [h for h in headers if h.values and (h.mode == "F") == (name == "floats")]
+        if files:
+            low, high = getattr(details, name)
+            text = f"{_files(len(files))} of {kind}, scaled from {low:g}..{high:g} to 0..255"
+            yield Finding("pixels", text)
+    counts = {
+        "with transparency, laid on white": sum(h.clear for h in headers),
+        "turned as the EXIF data say": sum(h.turned for h in headers),
+        "with several frames or pages, read the first": sum(h.frames for h in headers),
+        "in CMYK, converted to RGB": sum(h.mode == "CMYK" for h in headers),
+    }
+    if channels == 1:
+        colour = ("RGB", "RGBA", "P", "CMYK", "YCbCr", "LAB", "HSV")
+        counts["in colour, made grey"] = sum(h.mode in colour for h in headers)
+    for words, count in counts.items():
+        if count:
+            yield Finding("pixels", f"{_files(count)} {words}")
+
+
+@contextlib.contextmanager
+def opened(file: Path, edge: int | None = None):
+    """Open a file as Pillow's image; raise one sentence if that fails.
+
+    Args:
+        file: the file.
+        edge: pixels along an edge that are enough; a JPEG may be decoded at less than its size.
+    """
+    try:
+        with pillow().open(file) as image:
+            large = image.size
+            if edge:
+                image.draft(None, (edge, edge))
+            if image.size[0] * image.size[1] > MOST_PIXELS and (edge or image.format != "JPEG"):
+                raise RecipeError(
+                    f"{file} must have at most {MOST_PIXELS // 10**6} megapixels, or be a JPEG. "
+                    f"Received: {large[0]}x{large[1]}. Save a smaller copy in its place."
+                )
+            yield image
+    except (OSError, ValueError, SyntaxError) as e:
+        raise RecipeError(
+            f"{file} must be an image that Pillow can read. Received: "
+            f"{_content(file) or f'{e}. Repair or remove it'}."
+        ) from e
+
+
+def _content(file: Path) -> str:
+    """Return what a file is instead of an image, and what to do, where that can be told."""
+    try:
+        with file.open("rb") as stream:
+            begin = stream.read(64)
+    except OSError:
+        return ""
+    return next((text for begins, text in _NO_IMAGE.items() if begins.match(begin)), "")
+
+
+def _deep(image) -> bool:
+    return image.mode == "F" or image.mode.startswith("I")
+
+
+def _clear(image) -> bool:
+    has_alpha = image.mode in ("RGBA", "LA", "PA", "RGBa", "La")
+    return has_alpha or (not _deep(image) and "transparency" in image.info)
+
+
+def _shallow(image, scale: Range | None):
+    """Return an image of more than 8 bits in 8 bits, scaled by this range or its own."""
+    values = np.asarray(image).astype("float64")
+    low, high = scale or full_range([values.min(), values.max()])
+    values = np.clip((values - low) * (255 / max(high - low, 1e-12)), 0, 255)
+    return pillow().fromarray(np.rint(values).astype("uint8"))
+
+
+def _files(count: int) -> str:
+    return f"{count} file{'s' if count > 1 else ''}"

@@ -1,0 +1,348 @@
+"""Folders of one's own: splits, layouts of other tools, and files that are left out."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.io import wavfile
+
+from kcatalog.recipe.data import Images, Labelled, Masks, Speech, folders, pixels
+from kcatalog.recipe.data.findings import duplicates
+from kcatalog.recipe.terminal.errors import RecipeError
+
+SOURCE = Images(size=8)
+
+
+def draw(folder: Path, count: int = 4, first: int = 0) -> None:
+    """Draw different pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(first, first + count):
+        rng = np.random.default_rng(zlib.crc32(f"{folder.name}{number}".encode()))
+        pixels = rng.integers(0, 255, (8, 8, 3)).astype("uint8")
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+
+
+def tree(root: Path, *names: str, count: int = 4) -> Path:
+    for i, name in enumerate(names):
+        draw(root / name, count, first=i * count)
+    return root
+
+
+def said(data, about: str = "") -> list[str]:
+    return [f.text for f in data.findings if about in ("", f.about)]
+
+
+def names_of(x) -> set[str]:
+    return {str(Path(*x.shelf.paths[place].parts[-3:])) for place in x.places}
+
+
+def refused(path, source=SOURCE) -> str:
+    with pytest.raises(RecipeError) as raised:
+        source.load(path)
+    return str(raised.value)
+
+
+# --- a split of the user's own ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train", "val", "test"),
+        ("training", "validation", "testing"),
+        ("Train", "valid", "Test"),
+        ("seg_train", "seg_dev", "seg_test"),
+        ("training_set", "validation_set", "test_set"),
+    ],
+    ids=lambda names: names[0],
+)
+def test_a_split_of_folders_is_kept(tmp_path, names):
+    tree(tmp_path, *(f"{part}/{name}" for part in names for name in ("cat", "dog")), count=2)
+    data = SOURCE.load(tmp_path)
+    assert data.classes == ("cat", "dog")
+    for part, name in zip((data.train, data.validation, data.test), names, strict=True):
+        assert len(part[0]) == 4
+        assert {n.split("/")[0] for n in names_of(part[0])} == {name}
+        assert {n.split("/")[1] == "dog" for n in names_of(part[0])} == {True, False}
+    assert said(data) == ["as the folders are: train, validation, test"]
+
+
+def test_a_split_inside_the_classes_is_kept(tmp_path):
+    tree(tmp_path, "cat/train", "cat/test", "dog/train", "dog/test")
+    data = SOURCE.load(tmp_path)
+    assert data.classes == ("cat", "dog")
+    assert {n.split("/")[1] for n in names_of(data.test[0])} == {"test"}
+    assert len(data.test[0]) == 8
+
+
+@pytest.mark.parametrize("missing", ["validation", "test"])
+def test_a_missing_part_is_drawn_from_training(tmp_path, missing):
+    other = {"validation": "test", "test": "val"}[missing]
+    tree(tmp_path, "train/cat", "train/dog", f"{other}/cat", f"{other}/dog", count=5)
+    data = SOURCE.load(tmp_path)
+    assert [len(x) for x, _ in (data.train, data.validation, data.test)].count(10) == 1
+    assert {n.split("/")[0] for n in names_of(getattr(data, missing)[0])} == {"train"}
+    assert names_of(data.train[0]).isdisjoint(names_of(getattr(data, missing)[0]))
+    assert f"{missing} drawn from train" in said(data, "split")[0]
+
+
+def test_classes_of_the_parts_must_agree(tmp_path):
+    tree(tmp_path, "train/cat", "train/dog", "test/Cat", "test/dog")
+    sentence = refused(tmp_path)
+    assert "test part must be in the training part. Received: Cat, and cat, dog" in sentence
+    shutil.rmtree(tmp_path / "test" / "Cat")
+    data = SOURCE.load(tmp_path)
+    assert "the test part has no file of cat" in said(data, "split")
+
+
+def test_a_test_part_without_classes_is_left_out(tmp_path):
+    tree(tmp_path, "train/cat", "train/dog", "test")
+    data = SOURCE.load(tmp_path)
+    assert "4 images outside of the class folders: test/10.png, test/11.png" in said(data)[0]
+    assert {n.split("/")[0] for n in names_of(data.test[0])} == {"train"}
+
+
+def test_two_folders_for_one_part_are_refused(tmp_path):
+    tree(tmp_path, "train/cat", "train/dog", "test1/cat", "test1/dog", "test2/cat", "test2/dog")
+    assert "one folder for the test part. Received: test1, test2" in refused(tmp_path)
+
+
+def test_parts_without_classes_are_not_classes(tmp_path):
+    tree(tmp_path, "train", "test")
+    assert "0 subfolder(s) of files" in refused(tmp_path)
+
+
+def test_classes_may_have_names_of_parts(tmp_path):
+    tree(tmp_path, "train", "bus", "val d'isere")
+    assert SOURCE.load(tmp_path).classes == ("bus", "train", "val d'isere")
+
+
+def test_one_picture_in_two_parts_is_named(tmp_path):
+    tree(tmp_path, "train/cat", "train/dog", "test/cat", "test/dog")
+    shutil.copy(tmp_path / "train" / "cat" / "0.png", tmp_path / "test" / "cat" / "copy.png")
+    data = SOURCE.load(tmp_path)
+    data.decode()
+    (found,) = duplicates(data)
+    assert found.warning
+    assert found.text == (
+        "1 file has the same content as another; 1 content in different parts, such as "
+        "train/cat/0.png and test/cat/copy.png"
+    )
+
+
+# --- layouts ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prefix", ["dataset", "pets-v1/v1", "pets/pets/train"])
+def test_a_single_folder_around_the_classes_is_entered(tmp_path, prefix):
+    tree(tmp_path, f"{prefix}/cat", f"{prefix}/dog")
+    (tmp_path / "README.txt").write_text("about")
+    (tmp_path / "__MACOSX" / prefix / "cat").mkdir(parents=True)
+    data = SOURCE.load(tmp_path)
+    assert data.classes == ("cat", "dog")
+    assert f"the classes are read from {prefix}" in said(data, "folder")
+
+
+def test_versions_beside_each_other_are_refused_with_one_to_use(tmp_path):
+    tree(tmp_path, "v1/cat", "v1/dog", "v2/cat", "v2/dog")
+    sentence = refused(tmp_path)
+    assert "v1, v2, which hold the same folders" in sentence
+    assert SOURCE.load(sentence.split("--data ")[1]).classes == ("cat", "dog")
+
+
+def test_subfolders_of_classes_are_said(tmp_path):
+    tree(tmp_path, "pets/cat", "pets/dog", "birds/owl")
+    data = SOURCE.load(tmp_path)
+    assert data.classes == ("birds", "pets")
+    assert said(data) == ["belong to the class above: birds/owl, pets/cat, pets/dog"]
+    assert data.findings[0].warning
+
+
+def test_names_that_differ_by_case_or_spaces_only_are_said(tmp_path):
+    tree(tmp_path, "Cat", "cat", "black dog", "Black Dog ")
+    texts = said(SOURCE.load(tmp_path))
+    assert [t for t in texts if "'Cat' and 'cat'" in t]
+    assert [t for t in texts if "'Black Dog ' and 'black dog'" in t]
+
+
+def test_a_flat_folder_is_refused_with_a_command_that_sorts_it(tmp_path):
+    folder = tmp_path / "my pets"
+    for name in ("cat", "dog"):
+        draw(tmp_path / name, 3)
+        for file in (tmp_path / name).iterdir():
+            folder.mkdir(exist_ok=True)
+            file.rename(folder / f"{name}.{file.name}")
+        (tmp_path / name).rmdir()
+    sentence = refused(folder)
+    assert "6 files stand in" in sentence
+    command = "cd " + sentence.split(": cd ")[1]
+    subprocess.run(command, shell=True, check=True)  # noqa: S602 - as a user pastes it
+    assert SOURCE.load(folder).classes == ("cat", "dog")
+
+
+def test_an_archive_is_refused_with_a_command_that_unpacks_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tree(tmp_path / "pictures", "cat", "dog")
+    with zipfile.ZipFile("my pets.zip", "w") as archive:
+        for file in (tmp_path / "pictures").rglob("*.png"):
+            archive.write(file, file.relative_to(tmp_path))
+    sentence = refused("my pets.zip")
+    command = sentence.split("`")[1]
+    subprocess.run(command, shell=True, check=True)  # noqa: S602 - as a user pastes it
+    assert SOURCE.load("my pets").classes == ("cat", "dog")
+
+
+# --- what is left out ------------------------------------------------------------------------
+
+
+def test_what_systems_and_tools_leave_behind_is_left_out_and_said(tmp_path):
+    tree(tmp_path, "cat", "dog")
+    for name in ("__MACOSX", ".git", "@eaDir", "lost+found", "$RECYCLE.BIN", ".ipynb_checkpoints"):
+        draw(tmp_path / name, 1)
+    draw(tmp_path / "cat" / ".ipynb_checkpoints", 1)
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini", "._0.png"):
+        (tmp_path / "cat" / name).write_bytes(b"x")
+    (tmp_path / "birds").mkdir()
+    data = SOURCE.load(tmp_path)
+    assert data.classes == ("cat", "dog")
+    assert sum(len(x) for x, _ in (data.train, data.validation, data.test)) == 8
+    left = said(data, "left out")
+    assert "8 system files: $RECYCLE.BIN, @eaDir, __MACOSX and 5 more" in left
+    assert "3 hidden: .git, .ipynb_checkpoints, cat/.ipynb_checkpoints" in left
+    assert "1 empty folders: birds" in left
+
+
+def test_other_files_are_counted_by_suffix(tmp_path):
+    tree(tmp_path, "cat", "dog")
+    for name in ("a.heic", "b.HEIC", "labels.json", "README"):
+        (tmp_path / "cat" / name).write_text("something")
+    (text,) = said(SOURCE.load(tmp_path))
+    assert text.startswith("2 .heic, 1 without suffix, 1 .json: not read as images. ")
+    assert text.endswith("pip install pillow-heif")
+
+
+def test_heic_is_read_where_pillow_heif_is_installed(tmp_path, monkeypatch):
+    (tmp_path / "pillow_heif.py").write_text(
+        "opened = []\nregister_heif_opener = lambda: opened.append(1)"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert ".heic" in pixels.images().suffixes
+    pixels.pillow.cache_clear()
+    pixels.pillow()
+    assert sys.modules.pop("pillow_heif").opened
+    pixels.pillow.cache_clear()
+
+
+def test_a_class_of_other_files_is_refused_with_a_command_that_converts_them(tmp_path, monkeypatch):
+    root, programs = tmp_path / "my sounds", tmp_path / "programs"
+    for name in ("yes", "no"):
+        (root / name).mkdir(parents=True)
+        for i in range(5):
+            (root / name / f"{i}.MP3").write_bytes(b"ID3")
+    sentence = refused(root, Labelled(SOURCE, Speech()))
+    assert "Class 'no'" in sentence
+    assert "Received: 0, and 5 .mp3, not read as sound" in sentence
+    programs.mkdir()
+    wavfile.write(programs / "one.wav", 8000, np.ones(100, "int16"))
+    (programs / "ffmpeg").write_text(f'#!/bin/sh\ncp {programs}/one.wav "$4"\n')
+    (programs / "ffmpeg").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    command = sentence[sentence.index("find ") :]
+    subprocess.run(command, shell=True, check=True)  # noqa: S602 - as a user pastes it
+    data = Labelled(SOURCE, Speech()).load(root)
+    assert data.input_name == "waveform"
+    assert said(data) == ["10 .mp3: not read as sound"]  # and no advice, as there are copies
+
+
+def test_files_without_a_suffix_are_read_by_content_and_said(tmp_path):
+    tree(tmp_path, "cat", "dog")
+    (tmp_path / "cat" / "0.png").rename(tmp_path / "cat" / "picture")
+    (tmp_path / "cat" / "notes").write_text("no picture")
+    data = SOURCE.load(tmp_path)
+    assert sum(len(x) for x, _ in (data.train, data.validation, data.test)) == 8
+    assert "1 read as images by content, not by suffix: cat/picture" in said(data)
+
+
+def test_empty_and_unreadable_files_are_left_out_and_said(tmp_path, monkeypatch):
+    tree(tmp_path, "cat", "dog")
+    (tmp_path / "cat" / "0.png").write_bytes(b"")
+    locked, access = tmp_path / "dog" / "5.png", os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != locked and access(path, mode))
+    data = SOURCE.load(tmp_path)
+    assert said(data) == ["1 empty files: cat/0.png", "1 unreadable: dog/5.png"]
+    assert all(f.warning for f in data.findings)
+
+
+def test_linked_folders_are_followed_once(tmp_path):
+    root = tree(tmp_path / "root", "cat", "dog")
+    draw(tmp_path / "elsewhere", 3, first=30)
+    (root / "cat" / "more").symlink_to(tmp_path / "elsewhere")
+    (root / "dog" / "more").symlink_to(root / "cat")
+    (root / "dog" / "all").symlink_to(tmp_path)
+    (root / "dog" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    data = SOURCE.load(root)
+    assert sum(len(x) for x, _ in (data.train, data.validation, data.test)) == 8 + 3
+    texts = said(data)
+    assert "1 broken links: dog/gone.png" in texts
+    assert [t for t in texts if re.match(r"\d links to what is read already: .*dog/more", t)]
+    assert [t for t in texts if t.startswith("followed ") and "cat/more" in t]
+
+
+def test_files_that_are_no_images_say_what_they_are(tmp_path):
+    tree(tmp_path, "cat", "dog")
+    (tmp_path / "cat" / "0.png").write_bytes(b"\0\0\0\x18ftypheic" + bytes(80))
+    (tmp_path / "dog" / "4.png").write_bytes(b"<!DOCTYPE html><html></html>")
+    sentences = refused(tmp_path)
+    assert "a HEIC photograph. Read it with: pip install pillow-heif" in sentences
+    assert "a web page. Download it again" in sentences
+
+
+# --- masks -----------------------------------------------------------------------------------
+
+
+def paint(folder: Path, name: str, values=(0, 255), size=(16, 16)) -> None:
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+    mask = np.full((16, 16), values[0], "uint8")
+    mask[:, 8:] = values[1]
+    Image.fromarray(mask).save(folder / "masks" / f"{name}.png")
+    Image.new("RGB", size, (int(name), 0, 0)).save(folder / "images" / f"{name}.png")
+
+
+def test_a_split_of_masks_is_kept(tmp_path):
+    for i, part in enumerate(["train"] * 5 + ["val"] * 2 + ["test"] * 3):
+        paint(tmp_path / part, str(i))
+    data = Masks(size=16).load(tmp_path)
+    assert [len(x) for x, _ in (data.train, data.validation, data.test)] == [5, 2, 3]
+    assert said(data, "split") == ["as the folders are: train, validation, test"]
+    assert said(data, "masks")[0] == "shares of the pixels: background 50.0%, foreground 50.0%"
+
+
+def test_masks_of_another_size_are_said_or_refused(tmp_path):
+    for i in range(6):
+        paint(tmp_path, str(i), (0, 2), size=(32, 32) if i == 3 else (16, 16))
+    (tmp_path / "images" / "readme.txt").write_text("about")
+    data = Masks(size=16).load(tmp_path)
+    texts = said(data)
+    assert "1 masks of other sizes than their images, of the same shape" in texts
+    assert "no pixel is of class 1" in texts
+    assert "1 .txt: not read as images" in texts
+    Image.new("L", (32, 16)).save(tmp_path / "masks" / "3.png")
+    assert "must have the shape of its image, 32x32. Received: 32x16" in refused(
+        tmp_path, Masks(size=16)
+    )
+
+
+def test_the_parts_that_names_say():
+    names = ["train", "contest", "Testing", "valley", "my-val"]
+    found = folders.parts_of(names)
+    assert found == {"train": ["train"], "test": ["Testing"], "validation": ["my-val"]}
+    assert folders.parts_of(["test", "val"]) == {}
