@@ -164,7 +164,7 @@ class Scan:
 
     @property
     def findings(self) -> list[Finding]:
-        """What was left out, by reason, and what was read in spite of its name."""
+        """Report what was left out, by reason, and what was read in spite of its name."""
         left, found = dict(self._left), []
         followed, by_content = left.pop("followed", []), left.pop("by content", [])
         if self.unread:
