@@ -66,7 +66,7 @@ class Labelled(Source):
         return self._source(info).notes(paths, info)
 
     def _source(self, info: DataInfo) -> Source:
-        return self.images if info.input_name == "image" else self.speech
+        return {"image": self.images}.get(info.input_name, self.speech)
 
 
 def _embedding(data: Data) -> Data:
