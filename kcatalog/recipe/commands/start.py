@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 
 from kcatalog.recipe import devices, tasks
-from kcatalog.recipe.commands import block
+from kcatalog.recipe.commands import block, declared
 from kcatalog.recipe.commands.options import STORED, Change, Options, flag, initial, of_source
 from kcatalog.recipe.data import Data, recorded
 from kcatalog.recipe.data.findings import Finding, listed
@@ -53,6 +53,7 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
         "settings": settings,
         "data": data.info.to_record(),
         "learned": data.learned,
+        "declared": declared.record(recipe, data, space),
         "findings": [vars(each) for each in found],
     }
     split = recorded.split_of(data, _root(recipe, settings))
@@ -104,7 +105,7 @@ def resume(
         )
     with disk.file_lock(run.path):
         run = rundir.find(recipe.name, run.path)  # read again, now that nobody else writes
-        settings = _changed(recipe, run, options)
+        settings = _changed(recipe, run, options, say)
         _leave_room(settings, options)
         run, data = _reopened(recipe, run, options, say)
         if not run.model.exists():
@@ -134,7 +135,7 @@ def _named(recipe, options: Options) -> str:
     return f"{recipe.name} in {options.run_dir}" if options.run_dir else recipe.name
 
 
-def _changed(recipe, run: Run, options: Options) -> dict:
+def _changed(recipe, run: Run, options: Options, say: Say) -> dict:
     """Return the run's settings with the given options, or refuse what can no longer change."""
     settings = {**initial(recipe), **run.facts["settings"]}
     changes = {Change.ANY_TIME}
@@ -152,6 +153,15 @@ def _changed(recipe, run: Run, options: Options) -> dict:
                 f"{rundir.anew(run.path)}"
             )
         settings[name] = value
+    for name, value in run.facts.get("declared", {}).items():
+        wanted = getattr(recipe, name, value)
+        if name in STORED and wanted != value == settings[name]:
+            field = STORED[name]
+            use = f" Use {flag(field)} {wanted} to change that."
+            say(
+                f"Recipe.{name} was {value} when the run began, and is {wanted} now. {run.path} "
+                f"keeps {settings[name]}.{use if field.metadata['change'] in changes else ''}"
+            )
     if options.epochs and options.epochs < (done := checkpoint.epochs_done(run.checkpoints)):
         raise RecipeError(
             f"{run.path} has already been trained for {done} epochs. Use --epochs {done} or more."

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 
 from kcatalog.recipe import devices, monitoring, tasks
-from kcatalog.recipe.commands import block, start
+from kcatalog.recipe.commands import block, declared, start
 from kcatalog.recipe.commands.evaluation import evaluate
 from kcatalog.recipe.commands.exporting import export_run
 from kcatalog.recipe.commands.options import Options, arguments
@@ -142,6 +142,7 @@ class Steps:
     def _tune(self, run: Run, data: Data, used: Devices) -> None:
         settings, build = run.facts["settings"], start.builder(self.recipe, data, used)
         space = hyperparameters.space(build, hyperparameters.parse(settings["overrides"]))
+        declared.check_search(self.recipe, run, data, space)
         training, memory = self._training(run, data, used), settings["trial_memory"]
         options = Options(
             run_dir=run.path.resolve(),
@@ -182,6 +183,8 @@ class Steps:
         tuned = run.read("hyperparameters.json")
         hp = hyperparameters.space(build, hyperparameters.parse(settings["overrides"]), tuned)
         hyperparameters.check_epochs(hp, self.options.epochs, settings["tuner"])
+        for change in declared.check_training(self.recipe, run, data, hp):
+            self._warn(f"{change}.")
         run.write("hyperparameters.json", monitoring.active(hp))
         plan = Plan(
             tasks.objective_of(self.recipe, data),

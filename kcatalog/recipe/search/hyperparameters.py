@@ -82,6 +82,46 @@ def check_epochs(space: keras_tuner.HyperParameters, asked: int | None, tuner: s
         )
 
 
+def described(hp) -> dict[str, str]:
+    """Return the values that each hyperparameter may take, in words.
+
+    >>> import keras_tuner
+    >>> hp = keras_tuner.HyperParameters()
+    >>> _ = hp.Choice("units", [16, 32]), hp.Float("rate", 1e-3, 0.1, sampling="log")
+    >>> described(hp)
+    {'units': '[16, 32]', 'rate': '0.001 to 0.1 (log)'}
+    """
+    found: dict[str, list[str]] = {}
+    for h in hp.space:  # one name may stand under several conditions
+        if (words := _words(h)) not in found.setdefault(h.name, []):
+            found[h.name].append(words)
+    return {name: " or ".join(words) for name, words in found.items()}
+
+
+def _words(h) -> str:
+    if not _ranged(h):
+        return str(list(h.values))
+    how = [f"step {h.step:g}"] if h.step not in (None, 1) else []
+    how += [h.sampling] if h.sampling != "linear" else []
+    return f"{h.min_value:g} to {h.max_value:g}" + (f" ({', '.join(how)})" if how else "")
+
+
+def _ranged(h) -> bool:
+    return hasattr(h, "min_value")
+
+
+def not_offered(hp) -> list[str]:
+    """Name values of active hyperparameters that lie outside of their range."""
+    found = []
+    for h in hp.space:
+        value = hp.values.get(h.name)
+        if value is None or not hp.is_active(h):
+            continue
+        if not (h.min_value <= value <= h.max_value if _ranged(h) else value in h.values):
+            found.append(f"{h.name} is {value} in this run, and must be of {_words(h)} now")
+    return found
+
+
 def _build(build: Callable, hp, pinned: bool) -> None:
     try:
         build(hp)
