@@ -1,4 +1,4 @@
-"""What a recipe declared when a run began, compared with what its script declares now."""
+"""Declarations of a recipe, as its run stored them, compared with those of its script now."""
 
 from __future__ import annotations
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import keras
 
 from kcatalog.recipe import devices, tasks
-from kcatalog.recipe.commands import block, declared
+from kcatalog.recipe.commands import block, declared, needed
 from kcatalog.recipe.commands.options import STORED, Change, Options, flag, initial, of_source
 from kcatalog.recipe.data import Data, recorded
 from kcatalog.recipe.data.findings import Finding, listed
-from kcatalog.recipe.files import disk, rundir
+from kcatalog.recipe.files import disk, keras_file, rundir
 from kcatalog.recipe.files.rundir import Run
 from kcatalog.recipe.search import folds, hyperparameters, runners
 from kcatalog.recipe.terminal.errors import RecipeError
@@ -36,8 +36,10 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
     tasks.objective_of(recipe, data)
     if settings["folds"] > 1:
         folds.check(data, settings["folds"])
-    data.keep(_existing(options.run_dir or Path("runs")), options.cache_memory)
+    folder = _existing(options.run_dir or Path("runs"))
+    data.keep(folder, options.cache_memory)
     data.decode()
+    needed.packages(recipe, settings, data)
     if options.hosts:  # no device may be used before the hosts meet
         looking = contextlib.nullcontext(devices.Devices("this host"))
     else:
@@ -45,7 +47,10 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
     with looking as used:
         build = builder(recipe, data, used)
         space = hyperparameters.space(build, overrides)
-        found = block.findings(data, build(space), recipe.batch_size)
+        model = build(space)
+        keras_file.check_reloads(model)
+        found = block.findings(data, model, recipe.batch_size)
+        found += needed.space(model, min(settings["trials"], settings["keep"]), folder)
     hyperparameters.check_epochs(space, options.epochs or options.trial_epochs, settings["tuner"])
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     facts = {

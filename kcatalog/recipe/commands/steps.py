@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 
 from kcatalog.recipe import devices, monitoring, tasks
-from kcatalog.recipe.commands import block, declared, start
+from kcatalog.recipe.commands import block, declared, needed, start
 from kcatalog.recipe.commands.evaluation import evaluate
 from kcatalog.recipe.commands.exporting import export_run
 from kcatalog.recipe.commands.options import Options, arguments
@@ -47,6 +47,7 @@ class Steps:
 
     def everything(self) -> None:
         """Tune, train, evaluate and export. With --resume, skip the steps that are done."""
+        needed.place(self.recipe.name)
         with self._start() as (run, data), self._session(run) as used:
             more = self.options.trials and not run.checkpoints.exists()
             if more or run.read("hyperparameters.json") is None:

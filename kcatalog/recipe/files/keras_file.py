@@ -6,7 +6,9 @@ modules); `check` refuses archives that are unsafe to unpack.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import stat
 import tempfile
 import zipfile
@@ -47,6 +49,33 @@ def load(file: Path, change: Callable | None = None) -> keras.Model:
         raise _refused(file, f"{type(e).__name__}: {e}") from e
 
 
+def check_reloads(model: keras.Model) -> None:
+    """Refuse a model that could be trained and saved, and not be loaded again.
+
+    Only models with classes or functions of the user's own are tried: others take time for nothing.
+    """
+    with contextlib.suppress(Exception):  # classes without a configuration are tried, too
+        config = json.dumps(keras.saving.serialize_keras_object(model))
+        modules = re.findall(r'"module": (?:"([^"]*)"|null)', config)
+        known = all(re.match(r"(keras|kcatalog)\b", module) for module in modules)
+        if known and '"class_name": "Lambda"' not in config:
+            return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.keras"
+        try:
+            model.save(file)
+            keras.saving.load_model(file, compile=False, safe_mode=True)
+        except Exception as e:
+            if disk.disk_error(e):
+                raise
+            raise RecipeError(
+                "The model could not be loaded again after training. Decorate your own layers and "
+                "functions with `@keras.saving.register_keras_serializable()`, give layers a "
+                "`get_config`, and use no `Lambda` layer. "
+                f"{_short(f'{type(e).__name__}: {e}')}"
+            ) from e
+
+
 def check(file: Path) -> None:
     """Refuse an archive that Keras did not write.
 
@@ -82,9 +111,12 @@ def _copy(file: Path, copy: Path, change: Callable) -> None:
 
 
 def _refused(file: Path, reason: str) -> RecipeError:
-    reason = " ".join(reason.split())  # on one line
-    reason = reason if len(reason) <= 300 else f"{reason[:300]}..."
     return RecipeError(
-        f"Cannot load {file}, because it is damaged or unsafe: {reason} Remove it, then run "
-        f"`train --resume --run-dir {file.parent}` to write it again from the checkpoint."
+        f"Cannot load {file}, because it is damaged or unsafe: {_short(reason)} Remove it, then "
+        f"run `train --resume --run-dir {file.parent}` to write it again from the checkpoint."
     )
+
+
+def _short(reason: str) -> str:
+    reason = " ".join(reason.split())  # on one line
+    return reason if len(reason) <= 300 else f"{reason[:300]}..."
