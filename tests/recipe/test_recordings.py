@@ -53,6 +53,15 @@ def test_a_word_at_the_fifth_second_is_heard(folder):
     assert "cut" not in found(folder, seconds=seconds)[1]
 
 
+def test_a_run_keeps_the_window_that_was_found(folder):
+    data, _ = found(folder)
+    assert data.settings == {"seconds": 0.45}
+    (folder / "low" / "3.wav").unlink()
+    (folder / "high" / "3.wav").unlink()
+    again = Speech(rate=RATE).configured(data.settings).load(folder)
+    assert again.input_shape == data.input_shape
+
+
 def test_very_long_files_are_cut_and_said(folder):
     write_wav(folder / "low" / "long.wav", tone(300, seconds=12.3))
     data, said = found(folder)
@@ -124,9 +133,10 @@ def test_compressed_sound_is_refused_with_the_command_that_converts(folder, code
     _follow(str(refused.value), file)
 
 
-def test_other_formats_with_the_suffix_of_wav_are_refused_so_too(folder):
+@pytest.mark.parametrize("start", [b"ID3\x04", b"fLaC", b"OggS", b"\0\0\0\x1cftypM4A "])
+def test_other_formats_with_the_suffix_of_wav_are_refused_so_too(folder, start):
     file = folder / "low" / "song.wav"
-    file.write_bytes(b"ID3\x04" + bytes(100))
+    file.write_bytes(start + bytes(100))
     with pytest.raises(RecipeError, match=r"song\.wav must be a WAV file") as refused:
         found(folder)
     _follow(str(refused.value), file)

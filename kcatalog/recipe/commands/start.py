@@ -55,7 +55,7 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     facts = {
         "command": command,
-        "settings": settings,
+        "settings": {**settings, **data.settings},
         "data": data.info.to_record(),
         "learned": data.learned,
         "declared": declared.record(recipe, data, space),

@@ -38,6 +38,7 @@ class Data:
     picture: makes an (H, W, 3) uint8 image of one sample, where that makes sense.
     details: what else recipe, pictures or prediction need to know, such as a waveform's rate.
     findings: what its source found and did, such as files left out; said before the first trial.
+    settings: values that the source found for its options; a run stores them for `--resume`.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Data:
     picture: Callable[[np.ndarray], np.ndarray] | None = None
     details: Details = field(default_factory=Details)
     findings: tuple[Finding, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
         for split in ("train", "validation", "test"):

@@ -178,7 +178,7 @@ def decode(file: Path) -> tuple[np.ndarray, int]:
         rate, samples = wavfile.read(_Whole(raw))
     except Exception as e:  # SciPy computes with what a damaged header says
         told = isinstance(e, OSError | ValueError | EOFError)
-        compressed = told and ("Unknown wave file format" in str(e) or raw.startswith(COMPRESSED))
+        compressed = told and ("Unknown wave file format" in str(e) or _compressed(raw))
         raise RecipeError(
             f"{file} must be a WAV file (PCM or float). "
             f"Received: {str(e).rstrip('.') if told else 'a damaged header'}. "
@@ -201,6 +201,11 @@ def decode(file: Path) -> tuple[np.ndarray, int]:
             f"{LOUDEST:g}. Repair or remove it."
         )
     return samples.reshape(len(samples), -1).astype("float64", copy=False), rate
+
+
+def _compressed(raw: bytes) -> bool:
+    """Return whether a file begins like sound of another format."""
+    return raw.startswith(COMPRESSED) or raw[4:8] == b"ftyp"
 
 
 def _conversion(file: Path) -> str:

@@ -88,6 +88,7 @@ class Speech(Source):
             picture=picture,
             details=SpeechDetails(self.rate),
             findings=(*folder.findings, *recordings.findings(clips, self.rate, seconds)),
+            settings={"seconds": seconds},
         )
 
     def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
