@@ -6,6 +6,7 @@ ahead. `--data` takes a column of your own CSV file:
     python recipes/forecast_gru.py
     python recipes/forecast_gru.py --data path/to/series.csv
     python recipes/forecast_gru.py --data path/to/table.csv:column
+    python recipes/forecast_gru.py --data path/to/days.csv --horizon 7 --window 28
     python recipes/forecast_gru.py predict recent.csv
 
 It learns how the coming steps differ from the same steps one season before.
@@ -36,7 +37,8 @@ def build(hp, data):
 
     x = (history[:, season:] - history[:, :-season]) / scale
     x = layers.GaussianNoise(hp.Float("noise", 0.1, 0.5, default=0.3))(x)  # windows overlap
-    pieces = layers.Reshape((-1, PIECE))(x)  # of six hours each
+    piece = min(PIECE, x.shape[1])  # six hours, or all of a short window
+    pieces = layers.Reshape((-1, piece))(x[:, x.shape[1] % piece :])
     y = layers.GRU(hp.Choice("units", [32, 64, 96], default=32))(pieces)
     y = layers.Dropout(hp.Float("dropout", 0.0, 0.3, default=0.1))(y)
     y = layers.Concatenate()([x, y])  # zeros: before it learns, it forecasts the last season

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kcatalog.recipe.data import Series
+from kcatalog.recipe.data import Series, series_file
 from kcatalog.recipe.data.series import MOST_WINDOWS, SeriesDetails, every, find_season, windows
 from kcatalog.recipe.tasks import baselines
 from kcatalog.recipe.tasks.forecast import last_season
@@ -66,7 +66,7 @@ def test_of_long_series_windows_are_left_out():
 def test_a_short_series_gets_shorter_windows():
     season = np.tile(np.sin(np.arange(24) / 24 * 2 * np.pi), 50)  # 1,200 numbers
     for window, left in ((672, 336), (336, 336), (10_000, 312)):
-        data = Series(window=window, season=24)._data("short", season)
+        data = Series(window=window, season=24)._data("short", series_file.plain(season))
         assert data.input_shape == (24 + left,)
 
 
@@ -130,10 +130,11 @@ def test_a_gap_is_named_with_its_line(tmp_path, cell):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "must be a CSV file"),
+        ("", "must be a CSV file, a line per step. Received: an empty file"),
         ("day\nmonday\ntuesday\n", "must have a column of numbers. Received: 'day'"),
-        ("1,2\n3\n4,5,6\n", "must be a CSV file in UTF-8, a line per step"),
-        ("\n".join(map(str, WAVE[:60])), r"must hold \d+ numbers at least.*Received: 60"),
+        ("1,2\n3\n4,5,6\n", "a finite number in column '1' of every line. Received: '4,5,6'"),
+        ("\n".join(map(str, WAVE[:20])), r"must hold \d+ numbers at least.*Received: 20"),
+        ("\n".join(["5"] * 600), "different numbers in column '1' to forecast. Received: 5 in all"),
     ],
 )
 def test_files_that_cannot_be_learned_from(tmp_path, text, reason):
@@ -144,9 +145,9 @@ def test_files_that_cannot_be_learned_from(tmp_path, text, reason):
 
 def test_other_things_than_csv_files(tmp_path):
     (tmp_path / "latin.csv").write_bytes("größe\n1\n".encode("latin-1"))
-    with pytest.raises(RecipeError, match="must be a CSV file in UTF-8"):
+    with pytest.raises(RecipeError, match=r"must be text in UTF-8.*iconv -f latin1"):
         SMALL.load(tmp_path / "latin.csv")
-    with pytest.raises(RecipeError, match=r"must be a CSV file.*Is a directory"):
+    with pytest.raises(RecipeError, match=r"cannot be read: Is a directory"):
         SMALL.load(tmp_path)
     with pytest.raises(RecipeError, match=r"neither\. Did you mean 'taylor'"):
         SMALL.load("tailor")

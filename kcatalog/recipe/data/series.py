@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
+from kcatalog.recipe.data import dates, series_file
 from kcatalog.recipe.data.base import Arrays, Data, Source, need
+from kcatalog.recipe.data.findings import Finding
 from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.data.option import Option
+from kcatalog.recipe.data.series_file import SeriesFile
 from kcatalog.recipe.terminal.errors import RecipeError
 
+SHORTEST = 24  # values from which anything can be learned
 MOST_WINDOWS = 20_000  # of a long series every second or third window is as good
 
 
@@ -23,11 +28,15 @@ class SeriesDetails(Details):
     season: steps after which it repeats.
     every: steps from one test window to the next.
     column: the name of its column in the CSV file, if one was named.
+    step: from one value to the next, such as "1 day", if the file has dates.
+    start: the date of the first value to forecast in the test part.
     """
 
     season: int
     every: int = 1
     column: str | None = None
+    step: str | None = None
+    start: str | None = None
 
 
 class Series(Source):
@@ -38,12 +47,14 @@ class Series(Source):
 
     Args:
         default: the series used without `--data`.
-        horizon: steps to forecast at a time.
+        horizon: steps to forecast at a time; at most a twelfth of a series.
         window: steps of history that the model sees, on top of one season; halved, down to the
             horizon, until a short series holds enough windows.
         season: steps after which a series of your own repeats. None finds it.
         column: which column of a CSV file; None where just one holds numbers. `--data
             file.csv:column` says it on the command line.
+        fill: how missing values and steps are filled: "linear" or "previous". None refuses them.
+        decimal: the decimal separator of a CSV file, "." or ",". None finds it.
     """
 
     wanted = "a CSV file with a column of numbers"
@@ -51,8 +62,10 @@ class Series(Source):
     options = {
         "horizon": Option(int, "Steps to forecast at a time.", min=1),
         "window": Option(int, "Steps of history, on top of one season.", min=1),
-        "season": Option(int, "Steps after which the series repeats.", min=1),
+        "season": Option(int, "Steps after which the series repeats. [default: found]", min=1),
         "column": Option(str, "Column of your CSV file.", metavar="NAME", files="history"),
+        "fill": Option(Literal["linear", "previous"], "Fill gaps in your file.", files="history"),
+        "decimal": Option(Literal[".", ","], "Decimal separator of your file.", files="history"),
     }
 
     def __init__(
@@ -62,9 +75,11 @@ class Series(Source):
         window: int = 336,
         season: int | None = None,
         column: str | None = None,
+        fill: Literal["linear", "previous"] | None = None,
+        decimal: Literal[".", ","] | None = None,
     ):
         self.default, self.horizon, self.window = default, horizon, window
-        self.season, self.column = season, column
+        self.season, self.column, self.fill, self.decimal = season, column, fill, decimal
 
     def sets(self):
         return {"taylor": self._taylor}
@@ -72,58 +87,113 @@ class Series(Source):
     def load(self, name_or_path: str | Path | None = None, seed: int = 0) -> Data:
         file, colon, column = str(name_or_path or "").rpartition(":")
         file = Path(file).expanduser()
-        if colon and not Path(str(name_or_path)).exists() and file.is_file():
-            return self._data(f"{file.name}:{column}", read_column(file, column), column)
-        return super().load(name_or_path, seed)
+        if not colon or Path(str(name_or_path)).exists() or not file.is_file():
+            return super().load(name_or_path, seed)
+        if self.column not in (None, column):
+            raise RecipeError(
+                f"The column must be said once. Received: {column!r} with --data and "
+                f"{self.column!r} with --column. Leave one out."
+            )
+        return self._data(f"{file.name}:{column}", self._file(file, column), column)
 
     def from_path(self, path: Path, seed: int) -> Data:
-        return self._data(path.name, read_column(path, self.column), self.column)
+        return self._data(path.name, self._file(path, self.column), self.column)
 
     def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
         """Read the end of each file's column, from which the model continues."""
         length, histories = info.input_shape[0], []
         for path in paths:
-            values = read_column(Path(path), info.details.column)
+            series = self._file(path, info.details.column)
+            values, step = series.values, info.details.step
+            if step and series.step not in (None, step):
+                raise RecipeError(
+                    f"{path} must have steps of {step}, as that is what the model forecasts. "
+                    f"Received: steps of {series.step}."
+                )
             if len(values) < length:
                 raise RecipeError(
                     f"{path} must hold {length} numbers at least, as that is what the model "
                     f"looks back on. Received: {len(values)}."
                 )
-            histories.append(values[-length:])
+            histories.append(values[-length:].astype("float32"))
         return np.stack(histories)
+
+    def notes(self, paths: list[Path], info: DataInfo) -> list[dict]:
+        """Return the dates of each forecast, of files with dates."""
+        series = [self._file(path, info.details.column) for path in paths]
+        ahead = range(1, self.horizon + 1)
+        return [
+            {"dates": dates.shown(dates.after(s.days[-1], s.step, ahead))} if s.step else {}
+            for s in series
+        ]
+
+    def _file(self, path: Path, column: str | None) -> SeriesFile:
+        return series_file.read(Path(path), column, self.decimal, self.fill)
 
     def _taylor(self, seed: int) -> Data:
         """Electricity demand of England and Wales in 2000, 12 weeks of half hours, in MW."""
         load = need("pmdarima.datasets", "pmdarima").load_taylor
-        return self._data("taylor", load(as_series=False).astype("float32"), season=336)
+        return self._data("taylor", series_file.plain(load(as_series=False)), season=336)
 
-    def _data(self, name: str, values: np.ndarray, column=None, season=None) -> Data:
+    def _data(self, name: str, series: SeriesFile, column=None, season=None) -> Data:
         """Load the set, the same for every seed: a series is not shuffled."""
+        values, found = series.values.astype("float32"), list(series.findings)
         test, validation = len(values) // 6, len(values) // 12
         known = len(values) - test
-        season = season or self.season or find_season(values[: known - validation])
+        learned = known - validation
+        stated = season or self.season
+        season = stated or find_season(series.values[:learned])
+        horizon = max(1, min(self.horizon, len(values) // 12))
         window = self.window
-        while len(values) < self._needed(season + window) and window >= 2 * self.horizon:
+        while 2 * (season + window + horizon) > len(values) and window >= 2 * horizon:
             window //= 2
         history = season + window
-        needed = self._needed(history)
-        if len(values) < needed:
-            raise RecipeError(
-                f"{name} must hold {needed} numbers at least: windows of {history} (a season of "
-                f"{season} steps and {window} more) to forecast {self.horizon} steps from. "
-                f"Received: {len(values)}. Give a longer series, or lower `window` or `horizon`."
-            )
+        if len(values) < SHORTEST or history + 2 * horizon > learned:
+            raise RecipeError(_too_short(name, len(values), season, window, horizon))
+        how = "" if stated else ", found in the data" if season > 1 else ": none is found"
+        found.append(Finding("season", f"{season} step{'s' if season > 1 else ''}{how}"))
+        for what, asked, used in (
+            ("horizon", self.horizon, horizon),
+            ("window", self.window, window),
+        ):
+            if used < asked:
+                text = f"{used} steps instead of {asked}, as the series has {len(values)}"
+                found.append(Finding(what, text, warning=True))
+        start = None
+        if series.step:
+            begin = dates.shown(series.days[[history, learned, known]])
+            text = "train from {}, validate from {}, test from {}".format(*begin)
+            found.append(Finding("parts", text))
+            start = begin[-1]
         spans = {
-            "train": (history, known - validation),
-            "validation": (known - validation, known),
+            "train": (history, learned),
+            "validation": (learned, known),
             "test": (known, len(values)),
         }
-        parts = {k: windows(values, history, self.horizon, *span) for k, span in spans.items()}
-        details = SeriesDetails(season, every(test, self.horizon), column)
-        return Data(name, "forecast", "history", **parts, classes=(), details=details)
+        parts = {k: windows(values, history, horizon, *span) for k, span in spans.items()}
+        details = SeriesDetails(season, every(test, horizon), column, series.step, start)
+        return Data(
+            name,
+            "forecast",
+            "history",
+            **parts,
+            classes=(),
+            details=details,
+            findings=tuple(found),
+            settings={"season": season, "window": window, "horizon": horizon},
+        )
 
-    def _needed(self, history: int) -> int:
-        return max(12 * self.horizon, 2 * (history + self.horizon))
+
+def _too_short(name: str, length: int, season: int, window: int, horizon: int) -> str:
+    """Word why there are too few numbers, and what helps."""
+    needed = max(SHORTEST, math.ceil((season + window + 2 * horizon + 2) * 4 / 3))
+    fix = "Give a longer series"
+    fix += f", or a shorter season than --season {season}." if length >= SHORTEST else "."
+    return (
+        f"{name} must hold {needed} numbers at least: windows of {season + window} (a season of "
+        f"{season} steps and {window} more) to forecast {horizon} steps from. "
+        f"Received: {length}. {fix}"
+    )
 
 
 def windows(values: np.ndarray, history: int, horizon: int, first: int, end: int) -> Arrays:
@@ -159,48 +229,3 @@ def find_season(values: np.ndarray) -> int:
     peaks, _ = signal.find_peaks(resemblance)
     best = resemblance[peaks].max(initial=0)
     return int(peaks[resemblance[peaks] >= 0.95 * best][0]) if best > 0 else 1
-
-
-def read_column(file: Path, column: str | None) -> np.ndarray:
-    """Read a CSV file's column of numbers. Without a header columns are called 1, 2 and so on."""
-    pandas = need("pandas", "pandas")
-    try:
-        cells = pandas.read_csv(file, header=None, dtype=str, skip_blank_lines=False)
-    except (OSError, ValueError) as e:  # undecodable or unequal lines are ValueErrors
-        reason = str(e).strip().splitlines()[0]
-        raise RecipeError(
-            f"{file} must be a CSV file in UTF-8, a line per step. Received: {reason}."
-        ) from e
-    numbers = cells.apply(pandas.to_numeric, errors="coerce")
-    header = not numbers.iloc[0].notna().any()
-    names = [str(name) for name in cells.iloc[0]] if header else [str(n + 1) for n in cells]
-    numbers = numbers.to_numpy("float64")[int(header) :]
-    chosen = _choose(file, names, numbers, column)
-    values = numbers[:, chosen]
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        line = int(bad[0]) + int(header)
-        raise RecipeError(
-            f"{file} must hold a finite number in column {names[chosen]!r} of every line. "
-            f"Received: {cells.iloc[line, chosen]!r} in line {line + 1}, and {len(bad) - 1} more. "
-            "Fill the gaps, or remove the lines."
-        )
-    return values.astype("float32")
-
-
-def _choose(file: Path, names: list[str], numbers: np.ndarray, column: str | None) -> int:
-    """Return the column asked for, or the only one that holds numbers, at least mostly."""
-    if column in names:
-        return names.index(column)
-    found = [i for i in range(len(names)) if np.isfinite(numbers[:, i]).mean() > 0.5]
-    if column is None and len(found) == 1:
-        return found[0]
-    listed = ", ".join(map(repr, names))
-    if column is not None:
-        raise RecipeError(f"{file} must have a column {column!r}. Received: {listed}.")
-    if not found:
-        raise RecipeError(f"{file} must have a column of numbers. Received: {listed}.")
-    raise RecipeError(
-        f"{file} must have one column of numbers, or be told which. Received: {listed}. "
-        f"Name it: --data {file}:{names[found[-1]]}"
-    )

@@ -10,6 +10,7 @@ from kcatalog.recipe.tasks.task import Task
 
 QUANTILES = (0.1, 0.5, 0.9)  # that models predict for each step
 NAMES = ("low", "forecast", "high")  # the names of the quantiles in an export
+DIGITS = 6  # of a number in a table
 BAND = 100 * (QUANTILES[2] - QUANTILES[0])  # % of values that should lie in the interval
 
 
@@ -46,9 +47,11 @@ class Forecast(Task):
         """Print a line for each step ahead: the forecast and its interval."""
         for file, each in zip(files, described, strict=True):
             console.rule(str(file), align="left")
-            table = Table("step", *NAMES)
-            for step, numbers in enumerate(zip(*map(each.get, NAMES), strict=True), start=1):
-                table.add_row(str(step), *(f"{number:.6g}" for number in numbers))
+            rows = list(zip(*map(each.get, NAMES), strict=True))
+            steps = each.get("dates") or [str(step) for step in range(1, len(rows) + 1)]
+            table = Table("date" if "dates" in each else "step", *NAMES)
+            for step, numbers in zip(steps, rows, strict=True):
+                table.add_row(step, *(f"{number:.{DIGITS}g}" for number in numbers))
             console.print(table)
 
 

@@ -1,0 +1,175 @@
+"""Dates of a series: read from text, their step, and the dates to come."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kcatalog.recipe.data.base import need
+
+if TYPE_CHECKING:
+    import pandas
+
+TIME = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?")
+MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+TEXTUAL = re.compile(  # at least this is in a written date
+    rf".*(\d[-/.]\d\d?[-/.]\d|\d{{4}}[-/]\d\d|\d:\d\d|({MONTHS}).*\d|\d.*({MONTHS}))", re.IGNORECASE
+)
+SERIAL = ("date", "time", "datetime", "timestamp", "year", "month")  # names above bare numbers
+FIXED = {  # seconds of units that always last equally long
+    "day": 86_400.0,
+    "hour": 3600.0,
+    "minute": 60.0,
+    "second": 1.0,
+    "millisecond": 0.001,
+}
+
+
+def read(cells: list[str], name: str = "") -> pandas.DatetimeIndex | None:
+    """Read a column of dates; NaT where a cell is none. None for a column of something else.
+
+    Args:
+        cells: text. Dates with a time zone are converted to UTC.
+        name: of the column: bare numbers are dates under some names only.
+    """
+    pd = need("pandas", "pandas")
+    column = pd.Series(cells, dtype=object)
+    filled = column[column != ""]
+    if not len(filled):
+        return None
+    if filled.str.fullmatch(r"\d+(\.0)?").mean() > 0.5:
+        found = _of_numbers(column.str.removesuffix(".0"), name)
+    elif filled.str.match(TEXTUAL).mean() > 0.5 and not filled.str.fullmatch(TIME).mean() > 0.5:
+        found = _of_text(column)
+    else:
+        return None
+    return found if found is not None and found.notna().mean() > 0.5 else None
+
+
+def times(cells: list[str]) -> pandas.TimedeltaIndex | None:
+    """Read a column of times of the day."""
+    pd = need("pandas", "pandas")
+    if not all(TIME.fullmatch(cell) for cell in cells if cell):
+        return None
+    whole = [cell if cell.count(":") != 1 else f"{cell}:00" for cell in cells]
+    return pd.to_timedelta(whole, errors="coerce")
+
+
+def _of_numbers(column, name: str) -> pandas.DatetimeIndex | None:
+    """Read years, days such as 20240131, or seconds and milliseconds since 1970."""
+    pd = need("pandas", "pandas")
+    if column.str.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])").all():
+        return pd.DatetimeIndex(pd.to_datetime(column, format="%Y%m%d", errors="coerce"))
+    if not any(word in name.lower() for word in SERIAL):
+        return None
+    numbers = pd.to_numeric(column, errors="coerce")
+    for form, low, high in (("%Y", 1000, 2500), ("%Y%m", 100_001, 250_012)):
+        if numbers.between(low, high).all():
+            return pd.DatetimeIndex(pd.to_datetime(column, format=form, errors="coerce"))
+    for unit, low in (("s", 1e8), ("ms", 1e11), ("us", 1e14), ("ns", 1e17)):
+        if numbers.between(low, low * 100).all():
+            return pd.DatetimeIndex(pd.to_datetime(numbers, unit=unit))
+    return None
+
+
+def _of_text(column) -> pandas.DatetimeIndex:
+    """Read dates as people and programs write them, the same way in all cells.
+
+    Of 03/04/2024 the day comes first where that makes more cells dates, or equal steps of them.
+    """
+    pd = need("pandas", "pandas")
+    ways = []
+    for how in ({"format": "ISO8601"}, {"dayfirst": True}, {"dayfirst": False}):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # where the first cell has no form: slower
+            dates = pd.DatetimeIndex(pd.to_datetime(column, errors="coerce", utc=True, **how))
+        dates = dates.tz_localize(None)
+        if dates.notna().all() and "format" in how:
+            return dates
+        ways.append(dates)
+    return max(ways, key=lambda dates: (dates.notna().sum(), _regular(dates.dropna())))
+
+
+def _regular(dates: pandas.DatetimeIndex) -> float:
+    """Return the share of dates that are one step after another."""
+    dates = dates.unique().sort_values()
+    return float(np.mean(np.diff(places(dates, step_of(dates))) == 1)) if len(dates) > 1 else 0.0
+
+
+def step_of(dates: pandas.DatetimeIndex) -> str:
+    """Find the most frequent step of ascending dates, such as "1 day" or "30 minutes".
+
+    >>> pd = need("pandas", "pandas")
+    >>> [step_of(pd.date_range("2024-01-31", periods=9, freq=f)) for f in ("30min", "ME", "B")]
+    ['30 minutes', '1 month end', '1 business day']
+    """
+    pd = need("pandas", "pandas")
+    months = _months(dates)
+    same_time = len(set(dates - dates.normalize())) == 1
+    if same_time and (np.diff(months) > 0).all():
+        unit = "month end" if dates.is_month_end.all() else "month"
+        if unit == "month end" or len(set(dates.day)) == 1:
+            return _text(int(pd.Series(np.diff(months)).mode()[0]), unit)
+    step = pd.Series(np.diff(dates.to_numpy())).mode()[0].total_seconds()
+    weekend = (dates.dayofweek >= 5).any()
+    if step == FIXED["day"] and same_time and not weekend and len(dates) > 5:
+        return _text(1, "business day")
+    unit = next((name for name, seconds in FIXED.items() if step % seconds == 0), "millisecond")
+    return _text(round(step / FIXED[unit]), unit)
+
+
+def places(dates: pandas.DatetimeIndex, step: str) -> np.ndarray:
+    """Return how many steps each date is behind the first, as float: off the grid in fractions."""
+    count, unit = _parsed(step)
+    if unit.startswith("month"):
+        return (_months(dates) - _months(dates)[0]) / count
+    if not count:
+        return np.zeros(len(dates))
+    if unit == "business day":
+        days = dates.to_numpy().astype("datetime64[D]")
+        return np.busday_count(days[0], days) / count
+    return np.asarray((dates - dates[0]).total_seconds()) / (count * FIXED[unit])
+
+
+def after(date: pandas.Timestamp, step: str, counts) -> pandas.DatetimeIndex:
+    """Return the dates so many steps after a date.
+
+    >>> pd = need("pandas", "pandas")
+    >>> [str(date.date()) for date in after(pd.Timestamp("2024-01-31"), "1 month end", [1, 2])]
+    ['2024-02-29', '2024-03-31']
+    """
+    pd = need("pandas", "pandas")
+    count, unit = _parsed(step)
+    kinds = {
+        "month": lambda n: pd.DateOffset(months=n),
+        "month end": pd.offsets.MonthEnd,
+        "business day": pd.offsets.BDay,
+    }
+    if unit not in kinds:
+        return date + pd.to_timedelta(np.asarray(counts) * count * FIXED[unit], unit="s")
+    return pd.DatetimeIndex([date + kinds[unit](int(n) * count) for n in counts])
+
+
+def shown(dates: pandas.DatetimeIndex) -> list[str]:
+    """Write dates without the parts that are zero in all of them."""
+    texts = [date.isoformat(sep=" ") for date in dates]
+    for end in (":00", " 00:00"):
+        if all(text.endswith(end) for text in texts):
+            texts = [text.removesuffix(end) for text in texts]
+    return texts
+
+
+def _months(dates) -> np.ndarray:
+    return np.asarray(dates.year * 12 + dates.month)
+
+
+def _text(count: int, unit: str) -> str:
+    return f"{count} {unit}{'s' if count != 1 else ''}"
+
+
+def _parsed(step: str) -> tuple[int, str]:
+    count, _, unit = step.partition(" ")
+    return int(count), unit if count == "1" else unit.removesuffix("s")

@@ -1,0 +1,145 @@
+"""Delimited text: the cells of a CSV file, whatever separates them, and the lines they stand in."""
+
+from __future__ import annotations
+
+import collections
+import csv
+import io
+import itertools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from kcatalog.recipe.data.encoding import read_text
+from kcatalog.recipe.data.findings import Finding
+from kcatalog.recipe.terminal.errors import RecipeError
+
+SEPARATORS = (";", "\t", "|", ",")  # a comma may also be a decimal comma: it comes last
+NAMES = {";": "semicolon", "\t": "tab", "|": "bar"}
+SNIFFED = 200  # lines that decide
+DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}:\d\d|\d{4}-\d\d")
+NUMBER = re.compile(r"[-+−]?[^\w\s]?\s*[-+−]?\d")  # what a cell with a number begins with
+
+
+@dataclass(frozen=True)
+class Table:
+    """The cells of a file, as text without spaces around it.
+
+    names: of the columns: those of the header, or 1, 2 and so on.
+    rows: cells, as many in each as there are names.
+    lines: the line of the file in which each row stands.
+    separator: between cells; "" where there is one column.
+    findings: what was left out.
+    """
+
+    names: list[str]
+    rows: list[list[str]]
+    lines: list[int]
+    separator: str
+    findings: list[Finding]
+
+    def column(self, place: int) -> list[str]:
+        """Return the cells of a column."""
+        return [row[place] for row in self.rows]
+
+
+def read(file: Path, decimal: str | None = None) -> Table:
+    """Read a file of delimited text.
+
+    Args:
+        file: in UTF-8, a line per row. A header has no numbers and no dates.
+        decimal: "," where that is no separator, as numbers have a decimal comma.
+    """
+    text = read_text(file)
+    lines = text.splitlines()
+    declared = re.fullmatch(r'"?sep=(.)"?', lines[0]) if lines else None  # as Excel writes it
+    comments = [line for line in lines if line.lstrip().startswith("#")]
+    bare = "\n".join("" if line.lstrip().startswith("#") else line for line in lines)
+    if declared:
+        bare, separator = bare[len(lines[0]) :], declared[1]
+    else:
+        separator = _separator(bare, decimal)
+    reader = csv.reader(io.StringIO(bare), delimiter=separator or "\0", skipinitialspace=True)
+    try:
+        numbered = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    except csv.Error as e:
+        raise RecipeError(
+            f"{file} must be a CSV file, a line per step. Received: {e} in line {reader.line_num}."
+        ) from e
+    hidden = {n for n, line in enumerate(lines, 1) if line.lstrip().startswith("#")}
+    numbered = [(n, row) for n, row in numbered if n not in hidden]
+    blank = [not any(row) for _, row in numbered]
+    first = len(list(itertools.takewhile(bool, blank)))
+    last = len(blank) - len(list(itertools.takewhile(bool, reversed(blank))))
+    numbered = numbered[first:last]
+    if not numbered:
+        raise RecipeError(f"{file} must be a CSV file, a line per step. Received: an empty file.")
+    numbered = _without_empty_columns(numbered)
+    header = not any(_is_data(cell) for cell in numbered[0][1])
+    width = _width(file, numbered, header)
+    names = [str(n + 1) for n in range(width)]
+    if header:
+        names = [
+            cell or name for cell, name in zip(_padded(numbered[0][1], width), names, strict=True)
+        ]
+        numbered = numbered[1:]
+    found = []
+    if separator in NAMES:
+        found.append(Finding("separator", f"cells are separated by a {NAMES[separator]}"))
+    if comments:
+        found.append(Finding("left out", f"{len(comments)} comments, such as {comments[0][:40]!r}"))
+    return Table(
+        names,
+        [_padded(row, width) for _, row in numbered],
+        [line for line, _ in numbered],
+        separator,
+        found,
+    )
+
+
+def _separator(text: str, decimal: str | None) -> str:
+    """Return what stands equally often in nearly all lines; "" for one column."""
+    lines = [line for line in itertools.islice(text.splitlines(), SNIFFED + 1) if line.strip()]
+    for separator in SEPARATORS:
+        if separator == decimal:
+            continue
+        widths = collections.Counter(len(row) for row in csv.reader(lines, delimiter=separator))
+        if not widths:
+            return ""
+        width, count = widths.most_common(1)[0]
+        if width > 1 and count >= 0.9 * len(lines):
+            # one name above "1,5": a decimal comma
+            alone = len(next(csv.reader(lines, delimiter=separator))) == 1
+            return "" if separator == "," and alone and width == 2 else separator
+    return ""
+
+
+def _is_data(cell: str) -> bool:
+    return bool(DATE.search(cell) or NUMBER.match(cell))
+
+
+def _without_empty_columns(numbered: list) -> list:
+    """Return rows without the empty cells that separators at the end of lines make."""
+    width = max(len(row) for _, row in numbered)
+    while width > 1 and not any(row[width - 1] for _, row in numbered if len(row) >= width):
+        width -= 1
+    return [(line, row[:width]) for line, row in numbered]
+
+
+def _width(file: Path, numbered: list, header: bool) -> int:
+    """Return how many cells a row has, of which those at the end may be missing."""
+    widths = collections.Counter(len(row) for _, row in numbered if any(row))
+    width = len(numbered[0][1]) if header else widths.most_common(1)[0][0]
+    for line, row in numbered:
+        if len(row) > width:
+            raise RecipeError(
+                f"{file} must be a CSV file, a line per step, with as many cells in each. "
+                f"Received: {len(row)} cells in line {line} ({', '.join(row)[:60]}), {width} "
+                f"in {'the header' if header else 'others'}. Correct the line, or quote cells "
+                'with a comma in them, such as "1,5".'
+            )
+    return width
+
+
+def _padded(row: list[str], width: int) -> list[str]:
+    return row + [""] * (width - len(row))

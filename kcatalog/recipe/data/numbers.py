@@ -1,0 +1,103 @@
+"""Numbers as people and programs write them: decimal commas, thousands, currency signs, units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kcatalog.recipe.data.base import need
+
+MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", "?"))
+SPACES = " \u00a0\u202f'’"  # between thousands: space, no-break spaces, apostrophes
+CURRENCY = r"(?:[A-Z]{0,3}[$€£¥₹₽₩₺₴₪฿]|[A-Z]{3}(?=[\s\d]))"
+WRITTEN = (
+    rf"^(?P<sign>[-+−]?)\s*(?P<prefix>{CURRENCY})?\s*(?P<second>[-+−]?)"
+    rf"(?P<digits>\d(?:[\d.,{SPACES}]*\d)?\.?|[.,]\d+)(?P<exponent>[eE][-+]?\d+)?"
+    r"\s*(?P<suffix>[^\d\s.,;:+\-()][^\d,;]{0,11})?$"
+)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A column read as numbers.
+
+    values: float64; NaN where a cell is missing or bad.
+    missing: which cells hold nothing.
+    bad: which cells hold something else than a number like the others.
+    unit: what stands before or behind each number.
+    form: how the numbers are written, where that is not plain.
+    doubt: a cell that can be read in two ways, and nothing decides.
+    """
+
+    values: np.ndarray
+    missing: np.ndarray
+    bad: np.ndarray
+    unit: str = ""
+    form: str = ""
+    doubt: str | None = None
+
+    @property
+    def mostly(self) -> bool:
+        """Return whether more than half of the cells hold numbers."""
+        return bool(np.isfinite(self.values).mean() > 0.5) or self.doubt is not None
+
+
+def read(cells: list[str], decimal: str | None = None) -> Numbers:
+    """Read a column's cells.
+
+    Args:
+        cells: text without spaces around it.
+        decimal: the decimal separator; None finds it.
+    """
+    pandas = need("pandas", "pandas")
+    column = pandas.Series(cells, dtype=object)
+    missing = column.str.lower().isin(MISSING).to_numpy()
+    plain = pandas.to_numeric(column.where(~missing), errors="coerce").to_numpy("float64")
+    good = np.isfinite(plain)
+    if decimal != "," and (good | missing).all():
+        return Numbers(plain, missing, ~(good | missing))
+    parts = column.astype(str).str.extract(WRITTEN).fillna("")
+    given = (parts["digits"] != "").to_numpy()
+    if given.mean() <= 0.5:
+        return Numbers(np.where(good, plain, np.nan), missing, ~(good | missing))
+    affixes = (parts["prefix"] + " " + parts["suffix"].str.strip()).str.strip()
+    unit = affixes[given].mode()[0]
+    given = given & (affixes == unit).to_numpy()
+    given = given & ((parts["sign"] == "") | (parts["second"] == "")).to_numpy()
+    values, form, doubt = _values(parts, given, decimal)
+    return Numbers(values, missing, ~(np.isfinite(values) | missing), unit, form, doubt)
+
+
+def _values(parts, given: np.ndarray, decimal: str | None) -> tuple:
+    """Return numbers, how they are written, and a cell in doubt."""
+    pandas = need("pandas", "pandas")
+    digits = parts["digits"].where(given, "")
+    spaced = digits.str.contains(f"[{SPACES}]", regex=True)
+    well = ~spaced | digits.str.fullmatch(rf"\d{{1,3}}([{SPACES}]\d{{3}})+([.,]\d+)?")
+    bare = digits.str.replace(f"[{SPACES}]", "", regex=True)
+    votes = {".": _votes(bare, ".", ","), ",": _votes(bare, ",", ".")}
+    if decimal is None:
+        unclear = bare.str.fullmatch(r"[1-9]\d{0,2},\d{3}")
+        if not any(v.any() for v in votes.values()) and unclear.any():
+            return np.full(len(bare), np.nan), "", digits[unclear].iloc[0]
+        decimal = "," if votes[","].sum() > votes["."].sum() else "."
+    thousands = "," if decimal == "." else "."
+    d, t = f"[{decimal}]", f"[{thousands}]"
+    well &= bare.str.fullmatch(rf"\d+({d}\d*)?|{d}\d+|\d{{1,3}}({t}\d{{3}})+({d}\d*)?")
+    grouped = bool((well & (spaced | bare.str.contains(t))).any())
+    number = bare.str.replace(thousands, "", regex=False).str.replace(decimal, ".", regex=False)
+    signs = (parts["sign"] + parts["second"]).str.replace("−", "-")
+    text = (signs + number + parts["exponent"]).where(well & given)
+    forms = ["decimal comma"] if decimal == "," else []
+    forms += ["thousands in groups"] if grouped else []
+    return pandas.to_numeric(text, errors="coerce").to_numpy("float64"), ", ".join(forms), None
+
+
+def _votes(digits, decimal: str, thousands: str):
+    """Return which cells can only be read with this decimal separator."""
+    d, t = f"[{decimal}]", f"[{thousands}]"
+    alone = rf"\d*{d}(\d{{0,2}}|\d{{4,}})|0*{d}\d+|\d{{4,}}{d}\d+"
+    return digits.str.fullmatch(
+        rf"{alone}|\d{{1,3}}({t}\d{{3}})+{d}\d*|\d{{1,3}}({t}\d{{3}}){{2,}}"
+    )
