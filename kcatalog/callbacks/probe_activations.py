@@ -110,7 +110,7 @@ def bounds(layer):
     """Return the bounds of a layer's activation, or None where it lacks one."""
     inside = getattr(layer, "forward_layer", layer)
     function = getattr(getattr(inside, "cell", inside), "activation", None)
-    if not callable(function):
+    if not callable(function) or function is keras.activations.softmax:  # not elementwise
         return None
     ends = ops.convert_to_numpy(function(ops.convert_to_tensor([[-100.0], [100.0]]))).ravel()
     low, high = map(float, ends)

@@ -14,6 +14,7 @@ from kcatalog.recipe.files import disk, keras_file
 from kcatalog.recipe.files.rundir import Run
 from kcatalog.recipe.monitoring import projector
 from kcatalog.recipe.monitoring.pictures import Predictions
+from kcatalog.recipe.tasks import contract
 
 COMPARED = 1000  # test samples on which live and exported model are compared
 
@@ -22,7 +23,7 @@ def evaluate(recipe, run: Run, data: Data, device: str, console: Console) -> Non
     """Score the test split next to a baseline on the same split."""
     task, (x, y) = tasks.of(data), data.test
     model = keras_file.load(run.model)
-    outputs = pipeline.predict(model, x)
+    outputs = contract.to_contract(task, model, data, pipeline.predict(model, x))
     outputs, known = outputs.astype("float32"), task.gallery(model, data)
     score, predicted = task.score(y, outputs, *known), task.predicted(outputs, *known)
     name, baseline = recipe.baseline(data)

@@ -19,6 +19,7 @@ from kcatalog.recipe.data.findings import Finding, listed
 from kcatalog.recipe.files import disk, keras_file, rundir
 from kcatalog.recipe.files.rundir import Run
 from kcatalog.recipe.search import folds, hyperparameters, runners
+from kcatalog.recipe.tasks import contract
 from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.recipe.training import checkpoint
 
@@ -33,7 +34,7 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
     devices.resolve(options.devices, 2 if options.hosts else 1)
     data = recipe.load(settings["data"], settings["seed"], settings)
     _check_used(recipe.source, options, data)
-    tasks.objective_of(recipe, data)
+    objective = tasks.objective_of(recipe, data)
     if settings["folds"] > 1:
         folds.check(data, settings["folds"])
     folder = _existing(options.run_dir or Path("runs"))
@@ -47,10 +48,12 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
     with looking as used:
         build = builder(recipe, data, used)
         space = hyperparameters.space(build, overrides)
-        model = build(space)
+        model, task = build(space), tasks.of(data)
         keras_file.check_reloads(model)
+        batches = tasks.batches_of(data, space, recipe.batch_size, settings["seed"])
         found = block.findings(data, model, recipe.batch_size)
         found += needed.space(model, min(settings["trials"], settings["keep"]), folder)
+        found += contract.check_batch(task, model, data, batches, objective)
     hyperparameters.check_epochs(space, options.epochs or options.trial_epochs, settings["tuner"])
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     facts = {
@@ -266,6 +269,7 @@ def builder(recipe, data: Data, used: devices.Devices) -> Callable:
     def build(hp, data=data):
         with used.scope():
             model = recipe.build(hp, data)
+            contract.check_model(tasks.of(data), model, data)
             used.prepare(model)
             if model.built and not model.optimizer.built:
                 # Keras would build it in the first step, which TensorFlow then traces twice

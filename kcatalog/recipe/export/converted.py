@@ -19,7 +19,7 @@ from keras import ops
 
 from kcatalog.recipe.data.files import some
 from kcatalog.recipe.export.check_export import AFTER
-from kcatalog.recipe.export.original import Original, portable
+from kcatalog.recipe.export.original import Original
 from kcatalog.recipe.export.stepwise import Refused, Stepwise
 
 OPSET = 18
@@ -88,8 +88,8 @@ def numeric(original: Original, unroll: bool = False) -> keras.Model:
     if original.task.generates:
         if not original.states:
             raise Refused("text models are converted step by step, and this one has no `step`")
-        return _one_step(Stepwise(portable(original.file, steps=1)))
-    model = portable(original.file)
+        return _one_step(Stepwise(original.portable(steps=1)))
+    model = original.portable()
     if model.inputs[0].dtype == "string":
         raise Refused("the format has no text input, which the model needs")
     if unroll:
@@ -102,7 +102,7 @@ def numeric(original: Original, unroll: bool = False) -> keras.Model:
                 f"its converter needs unrolled recurrent layers, of up to {LONGEST} steps; "
                 f"these have {longest}"
             )
-        model = portable(original.file, steps=length)
+        model = original.portable(steps=length)
     entry = model.inputs[0]
     for layer in model.layers:  # tf2onnx mistakes tensors for inputs
         if isinstance(layer, keras.layers.Normalization):

@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 from rich.table import Table
 
+from kcatalog.recipe.tasks import contract
 from kcatalog.recipe.tasks.task import Task
 
 TOP = 5  # classes listed
@@ -13,6 +14,11 @@ TOP = 5  # classes listed
 
 class Classes(Task):
     """Tasks whose models end in logits, one a class, along the last axis."""
+
+    activation, ends_in = "softmax", "logits, one for each class, no probabilities"
+
+    def output_shape(self, data):
+        return (*data.train[1].shape[1:], len(data.classes))
 
     def predicted(self, outputs):
         return np.argmax(outputs, axis=-1)
@@ -42,6 +48,16 @@ class Classification(Classes):
         "precision and recall",
         "calibration",
     )
+
+    def conversion(self, model, data):
+        """Return the function to logits, also from the one output of a binary classifier."""
+        if model.outputs[0].shape[1:] != (1,) or len(data.classes) != 2:
+            return super().conversion(model, data)
+        found = contract.head(model)
+        if found == "softmax":  # which is 1 for whatever there is
+            return None
+        logit = contract.inverse("sigmoid") if found else lambda z: ops.cast(z, "float32")
+        return lambda outputs: ops.concatenate([0 * logit(outputs), logit(outputs)], axis=-1)
 
     def score(self, labels, outputs):
         """Return the accuracy: the fraction of samples whose highest score is their label's.

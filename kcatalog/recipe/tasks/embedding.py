@@ -23,8 +23,12 @@ class Embedding(Task):
     objective = ("val_margin", "max")
     reported = {"val_margin": "max", "val_map_at_r": "max", "val_recall_at_1": "max"}
     stratified = True
+    ends_in = "an embedding"
     vanishing = 0.0  # an embedding that fits its batch has no gradient left, which is no fault
     pictures = ("confusion matrix", "sample predictions")
+
+    def output_shape(self, data):
+        return (None,)
 
     def batches(self, data, hp, batch_size, seed, shard=(0, 1)):
         """Return batches of several samples of each of some classes; a hyperparameter

@@ -18,7 +18,11 @@ class Forecast(Task):
     """Values some steps ahead; models end in quantiles (batch, steps, 3) in the data's units."""
 
     name, measure, better = "forecast", "mean absolute percentage error", "lower"
+    ends_in = f"the quantiles {', '.join(map(str, QUANTILES))} of each step, in the data's units"
     pictures = ("forecasts", "errors by step ahead")
+
+    def output_shape(self, data):
+        return (*data.train[1].shape[1:], len(QUANTILES))
 
     def score(self, labels, outputs):
         return percentage_error(labels, outputs)

@@ -15,6 +15,7 @@ from rich.table import Table
 from kcatalog.recipe.data import Data, DataInfo
 from kcatalog.recipe.data.files import some
 from kcatalog.recipe.feed import batches, pipeline
+from kcatalog.recipe.tasks import contract
 
 PROBE = 32  # samples on which gradients and activations are measured
 
@@ -36,6 +37,9 @@ class Task(abc.ABC):
     stratified: whether labels are one class a sample. Then `--folds` can cut stratified folds.
     generates: whether outputs continue the input, character by character, as a text model's do.
         The export then has a signature with the state in and out, and `predict` continues texts.
+    ends_in: what the outputs of a model mean, for messages about `build`, such as "logits".
+    activation: what makes probabilities of the outputs, "softmax" or "sigmoid", where they are
+        logits. A model that ends in it already is taken as well: see `conversion`.
     vanishing: the mean gradient below which a layer's gradient counts as vanishing.
     pictures: names of texts and figures for TensorBoard (`monitoring.pictures`), or functions of a
         `Predictions` that return a matplotlib figure.
@@ -48,11 +52,26 @@ class Task(abc.ABC):
     reported: ClassVar[dict[str, str]] = {}
     stratified: ClassVar[bool] = False
     generates: ClassVar[bool] = False
+    ends_in: ClassVar[str] = ""
+    activation: ClassVar[str | None] = None
     vanishing: ClassVar[float] = 1e-7
     pictures: ClassVar[tuple[str | Callable, ...]] = ()
 
     def __str__(self) -> str:
         return self.name
+
+    # --- the contract with `build` ----------------------------------------------------------
+
+    def output_shape(self, data: Data) -> tuple[int | None, ...] | None:
+        """Return the shape of a model's output for one sample, with None for an open axis; None
+        if any shape will do. `build` is held to it before the search (`tasks.contract`)."""
+        return None
+
+    def conversion(self, model: keras.Model, data: Data | DataInfo) -> Callable | None:
+        """Return the function (`keras.ops`) from the outputs of this model to those that the
+        methods below take; None if they are the same. By default it undoes a last `activation`."""
+        found = contract.head(model) if self.activation else None
+        return contract.inverse(found) if found and found == self.activation else None
 
     # --- training ------------------------------------------------------------------------
 

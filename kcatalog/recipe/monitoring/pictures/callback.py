@@ -12,6 +12,7 @@ from kcatalog.recipe.data.files import some
 from kcatalog.recipe.feed import pipeline
 from kcatalog.recipe.monitoring import pictures
 from kcatalog.recipe.monitoring.events import EventFile
+from kcatalog.recipe.tasks import contract
 
 MOST_SAMPLES = 5000
 FIRST = 1.0  # seconds, an estimate of the first pictures, which compile the model's prediction
@@ -69,8 +70,8 @@ class Pictures(keras.callbacks.Callback):
 
     def _draw(self, epoch: int) -> None:
         x, y = some(*self.data.validation, MOST_SAMPLES)
-        outputs = pipeline.predict(self.model, x)
-        task = tasks.of(self.data)
+        task, outputs = tasks.of(self.data), pipeline.predict(self.model, x)
+        outputs = contract.to_contract(task, self.model, self.data, outputs)
         predicted = task.predicted(outputs, *task.gallery(self.model, self.data, "validation"))
         predictions = pictures.Predictions(self.data, (x, y), outputs, predicted)
         pictures.write(self.events, predictions, epoch)
