@@ -1,4 +1,4 @@
-"""Models that `build` returns are checked against the task's contract before anything is written."""
+"""Models that `build` returns are held to the contract before anything is written."""
 
 import dataclasses
 
