@@ -7,6 +7,7 @@ import contextlib
 import functools
 import importlib.util
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,7 @@ class Header:
 
     size: width and height, turned.
     mode: Pillow's mode.
+    colour: whether it has colours, or a palette with some.
     clear: whether it has transparency.
     turned: whether its EXIF data turn it.
     frames: whether it has several frames or pages.
@@ -72,6 +74,7 @@ class Header:
 
     size: tuple[int, int]
     mode: str
+    colour: bool
     clear: bool
     turned: bool
     frames: bool
@@ -115,7 +118,7 @@ def read_image(
     """
     height, width, channels = shape
     with opened(file, 2 * max(height, width)) as image:  # a square: it may have to be turned
-        image = need("PIL.ImageOps", "pillow").exif_transpose(image)
+        image = _turned(image)
         if _deep(image):
             image = _shallow(image, floats if image.mode == "F" else integers)
         elif _clear(image):
@@ -130,7 +133,7 @@ def read_header(file: Path) -> Header:
     """Read what an image's header says; decode those with more than 8 bits a pixel."""
     with opened(file) as image:
         whole = image.format == "PNG" and "exif" not in image.info  # Pillow would look to its end
-        turned, values = 1 if whole else image.getexif().get(TURNED, 1), None
+        orientation, values = 1 if whole else _orientation(image), None
         if _deep(image):
             pixels = np.asarray(image)
             if not np.isfinite(pixels).all():
@@ -140,10 +143,11 @@ def read_header(file: Path) -> Header:
                 )
             values = float(pixels.min()), float(pixels.max())
         return Header(
-            image.size[::-1] if turned in (5, 6, 7, 8) else image.size,
+            image.size[::-1] if orientation >= 5 else image.size,
             image.mode,
+            _colourful(image),
             _clear(image),
-            turned in range(2, 9),
+            orientation > 1,
             # the further frames of an MPO file are other views of a phone's photograph
             getattr(image, "is_animated", False) and image.format != "MPO",
             values,
@@ -203,8 +207,7 @@ def findings(headers: list[Header], shape: tuple, details: ImageDetails) -> Iter
         "in CMYK, converted to RGB": sum(h.mode == "CMYK" for h in headers),
     }
     if channels == 1:
-        colour = ("RGB", "RGBA", "P", "CMYK", "YCbCr", "LAB", "HSV")
-        counts["in colour, made grey"] = sum(h.mode in colour for h in headers)
+        counts["in colour, made grey"] = sum(h.colour for h in headers)
     for words, count in counts.items():
         if count:
             yield Finding("pixels", f"{_files(count)} {words}")
@@ -218,6 +221,8 @@ def opened(file: Path, edge: int | None = None):
         file: the file.
         edge: pixels along an edge that are enough; a JPEG may be decoded at less than its size.
     """
+    # of damaged tags, which say nothing of the pixels; for good, as threads share these filters
+    warnings.filterwarnings("ignore", module="PIL")
     try:
         with pillow().open(file) as image:
             large = image.size
@@ -246,8 +251,39 @@ def _content(file: Path) -> str:
     return next((text for begins, text in _NO_IMAGE.items() if begins.match(begin)), "")
 
 
+def _orientation(image) -> int:
+    """Return the orientation that the EXIF data say, 1 to 8; 1 where they are damaged."""
+    try:
+        found = image.getexif().get(TURNED, 1)
+    except Exception:  # Pillow computes with what damaged data say
+        return 1
+    return found if found in range(1, 9) else 1
+
+
+def _turned(image):
+    """Return an image turned and mirrored as its EXIF data say."""
+    orientation, how = _orientation(image), pillow().Transpose
+    steps = {
+        2: how.FLIP_LEFT_RIGHT,
+        3: how.ROTATE_180,
+        4: how.FLIP_TOP_BOTTOM,
+        5: how.TRANSPOSE,
+        6: how.ROTATE_270,
+        7: how.TRANSVERSE,
+        8: how.ROTATE_90,
+    }
+    return image.transpose(steps[orientation]) if orientation > 1 else image
+
+
 def _deep(image) -> bool:
     return image.mode == "F" or image.mode.startswith("I")
+
+
+def _colourful(image) -> bool:
+    if image.mode in ("P", "PA"):
+        palette = np.reshape(image.getpalette(), (-1, 3))
+        return bool((palette != palette[:, :1]).any())
+    return len(image.getbands()) > 2
 
 
 def _clear(image) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 
 from kcatalog.recipe.data import DataInfo, inputs
+from kcatalog.recipe.export.decoding import decoded
 from kcatalog.recipe.export.stepwise import Stepwise
 from kcatalog.recipe.tasks import Task
 
@@ -77,6 +78,7 @@ class Served:
             name: tf.TensorSpec([None, *shape], tf.float32, name=name)
             for name, shape in (stepwise.states if stepwise else {}).items()
         }
+        self._info = info
         self._image = inputs.kind(info.input_name).image
 
     def __call__(self, x):
@@ -108,7 +110,7 @@ class Served:
         if not self._image or None in self.raw.shape[1:] or self.raw.shape[-1] not in (1, 3):
             return None
         files = tf.TensorSpec([None], tf.string, name="image_bytes")
-        return lambda image_bytes: function(_decoded(image_bytes, self.raw)), files
+        return lambda image_bytes: function(decoded(image_bytes, self.raw, self._info)), files
 
     def of_examples(self, function: Callable) -> tuple | None:
         """Return a signature that takes serialized tf.Examples."""
@@ -118,23 +120,6 @@ class Served:
             return None
         examples = tf.TensorSpec([None], tf.string, name="inputs")
         return lambda inputs: function(_parsed(inputs, self.raw)), examples
-
-
-def _decoded(files, raw):
-    """Image files as a batch of the raw input's size and type, as Pillow would scale them."""
-    import tensorflow as tf
-
-    height, width, channels = raw.shape[1:]
-
-    def decode(content):
-        image = tf.io.decode_image(content, 3, expand_animations=False)
-        if channels == 1:  # which TensorFlow decodes to from PNG and JPEG alone
-            image = tf.image.rgb_to_grayscale(tf.cast(image, tf.float32))
-        scaled = tf.image.resize(image, (height, width), "bicubic", antialias=True)
-        return tf.cast(tf.clip_by_value(tf.round(scaled), 0, 255), raw.dtype)
-
-    kind = tf.TensorSpec(raw.shape[1:], raw.dtype)
-    return tf.map_fn(decode, files, fn_output_signature=kind)
 
 
 def _parsed(examples, raw):
