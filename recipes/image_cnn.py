@@ -19,10 +19,11 @@ from kcatalog.recipe.tasks import baselines
 import keras
 from keras import layers
 
-BATCH_SIZE = 32
+BATCH_SIZE, SMALL_BATCH = 32, 8
+FEW, MANY = 1_000, 10_000  # training samples: small batches below, wide networks above
 EDGE = 32  # pixels: larger images are halved before the first stage
-MANY = 10_000  # samples from which on a network for large images is wide
 WIDEST = 256  # filters
+LEAST_STEPS = 30  # between falls of the learning rate
 
 
 # data: images of one size, 0 to 255, and class indices
@@ -33,9 +34,12 @@ def build(hp, data):
     """Build augmentation, stages of residual blocks that halve the image, and a dense head."""
     images = keras.Input(data.input_shape, dtype="uint8", name=data.input_name)
     x = layers.Rescaling(1 / 255)(images)
-    x = jitter(x, hp.Choice("jitter", [0.0, 0.05, 0.1]))  # helps where images are not aligned
-
     large = min(data.input_shape[:2]) > EDGE
+    amount = hp.Choice("jitter", [0.0, 0.05, 0.1], default=0.1 if large else 0.0)
+    x = jitter(x, amount)  # helps where images are not aligned
+    if len(data.train[0]) < FEW:
+        hp.Fixed("batch_size", SMALL_BATCH)
+
     widths = [8, 16, 32] if large and len(data.train[0]) < MANY else [16, 32, 64]
     filters = hp.Choice("filters", widths, default=widths[1])
     penalties = [None, "keras.regularizers.L2", "kcatalog.regularizers.SoftOrthogonality"]
@@ -106,10 +110,11 @@ def loss(hp):
 
 
 def optimizer(hp, data):
-    """Choose an optimizer and a wrapper; the learning rate falls by an eighth each epoch."""
+    """Choose an optimizer and a wrapper; the learning rate falls by an eighth each epoch, or more
+    slowly where an epoch has few steps."""
     rate = keras.optimizers.schedules.ExponentialDecay(
         hp.Float("learning_rate", 1e-3, 4e-3, sampling="log", default=2e-3),
-        decay_steps=max(1, len(data.train[0]) // BATCH_SIZE),
+        decay_steps=max(LEAST_STEPS, len(data.train[0]) // BATCH_SIZE),
         decay_rate=7 / 8,
     )
     optimizers = ["keras.optimizers.AdamW", "keras.optimizers.Nadam"]

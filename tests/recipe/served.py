@@ -55,6 +55,32 @@ def export(name: str, version: int = 1) -> None:
             p = tf.nn.softmax(scores)
             return {"scores": scores, "probabilities": p, "label": label}
 
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+        def serving_bytes(self, image_bytes):
+            """Classify files of 8 x 8 pixels."""
+
+            def decode(content):
+                return tf.ensure_shape(
+                    tf.io.decode_image(content, 1, expand_animations=False), [8, 8, 1]
+                )
+
+            return self.picture(tf.map_fn(decode, image_bytes, fn_output_signature=tf.uint8))
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+        def classify(self, inputs):
+            """Classify serialized tf.Examples."""
+            feature = {"image": tf.io.FixedLenFeature([8, 8, 1], tf.int64)}
+            image = tf.cast(tf.io.parse_example(inputs, feature)["image"], tf.uint8)
+            p, places = tf.math.top_k(self.picture(image)["probabilities"], 2)
+            return {"classes": tf.gather(FACTS["picture"]["classes"], places), "scores": p}
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+        def regress(self, inputs):
+            """Return the mean brightness of serialized tf.Examples."""
+            feature = {"image": tf.io.FixedLenFeature([8, 8, 1], tf.int64)}
+            image = tf.cast(tf.io.parse_example(inputs, feature)["image"], tf.float32)
+            return {"outputs": tf.reduce_mean(image, [1, 2, 3])}
+
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
         def text(self, text):
             """Predict b after a, c after b, any character after ?, NaN after !, and else a."""
@@ -63,8 +89,22 @@ def export(name: str, version: int = 1) -> None:
             known = tf.where(last[:, None] == "?", 0.25, tf.one_hot(follows, 4))
             return {"probabilities": tf.where(last[:, None] == "!", float("nan"), known)}
 
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec([None], tf.string, name="text"),
+                tf.TensorSpec([None, 2], tf.float32, name="count"),
+            ]
+        )
+        def step(self, text, count):
+            """Predict as `text`, and count the characters."""
+            read = tf.cast(tf.strings.length(text), tf.float32)[:, None]
+            return {**self.text(text), "next_count": count + read}
+
     model, folder = Model(), Path("saved_models") / name / str(version)
-    tf.saved_model.save(model, str(folder), {"serving_default": getattr(model, name)})
+    further = {"picture": ["serving_bytes", "classify", "regress"], "text": ["step"]}[name]
+    signatures = {"serving_default": getattr(model, name)}
+    signatures |= {each: getattr(model, each) for each in further}
+    tf.saved_model.save(model, str(folder), signatures)
     (folder / "manifest.json").write_text(json.dumps({"data": FACTS[name]}))
 
 

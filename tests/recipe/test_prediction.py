@@ -1,5 +1,7 @@
 """`predict`: the exported model on the user's own files."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -25,6 +27,38 @@ def test_names_each_files_label(exported, tmp_path):
     cells = [line.split("│")[1:3] for line in done.out.splitlines() if ".txt" in line]
     labels = {file.strip(): label.strip() for file, label in cells}
     assert labels == {"a.txt": "right", "b.txt": "left"}
+
+
+def test_folders_are_searched_and_bad_files_named(exported, tmp_path):
+    """The good files get their answer, whatever the others are."""
+    points = {"b/one.txt": "2.0 0.1", "b/deep/two.TXT": "-2.0 0.1", "b/.hidden.txt": "1 1"}
+    for name, content in {
+        **points,
+        "b/torn.txt": "2.0 none",
+        "b/notes.md": "",
+        "c.txt": "1 0",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    done = exported("predict", "b", "c.txt", "nowhere.txt", "--json")
+    assert done.code == 1
+    answers = [json.loads(line) for line in done.out.splitlines()]
+    labels = {each["file"]: each["label"] for each in answers}
+    assert labels == {"b/deep/two.TXT": "left", "b/one.txt": "right", "c.txt": "right"}
+    assert all(0 < sum(each["probabilities"].values()) <= 1.001 for each in answers)
+    left_out, torn, missing = done.err.splitlines()
+    assert left_out == "Left out of b: 1 .md."
+    assert torn.startswith("b/torn.txt cannot be read: could not convert string")
+    assert missing == "nowhere.txt does not exist."
+    assert exported("predict", "b/deep", "c.txt").code == 0
+
+
+def test_a_folder_without_files_for_the_model(exported, tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "a.heic").touch()
+    done = exported("predict", "b")
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert "Received: 1 .heic." in done.err
 
 
 def test_a_missing_file(exported):

@@ -1,5 +1,6 @@
 """`serve`: real servers, asked over real connections."""
 
+import base64
 import io
 import json
 import random
@@ -18,12 +19,13 @@ from PIL import Image
 
 from kcatalog.recipe import data
 from kcatalog.recipe.export import loading
+from kcatalog.recipe.serve import requests
 from tests.recipe import served, tiny
 from tests.recipe.served import ask, ask_raw
 
 pytestmark = pytest.mark.tensorflow
 PREDICT = "/v1/models/picture:predict"
-MAX_BODY = 8 * 2**20
+MAX_BODY = 32 * 2**20
 
 
 def port(name, folder):
@@ -99,6 +101,9 @@ def test_status_and_metadata_have_tensorflow_servings_form(picture):
     assert image["dtype"] == "DT_UINT8"
     assert [d["size"] for d in image["tensor_shape"]["dim"]] == ["-1", "8", "8", "1"]
     assert set(signature["outputs"]) == {"label", "probabilities", "scores"}
+    every = described["metadata"]["signature_def"]["signature_def"]
+    assert set(every) == {"serving_default", "serving_bytes", "classify", "regress"}
+    assert every["serving_bytes"]["inputs"]["image_bytes"]["dtype"] == "DT_STRING"
 
 
 def test_row_and_columnar_forms_agree(picture):
@@ -121,9 +126,132 @@ def test_a_single_output_has_no_name(text):
         assert answer == {got: [[0, 0, 1, 0], [0, 0, 0, 1]]}
 
 
-def test_an_image_is_read_as_predict_reads_it(picture):
-    status, said = ask(picture, "/predict", png(bright_row(3, edge=32)), content_type="image/png")
+def test_pictures_in_base64_and_any_signature(picture):
+    files = [b64(png(bright_row(row))) for row in (2, 5)]
+    for form, got in (
+        ({"instances": files}, lambda answer: [row["label"] for row in answer["predictions"]]),
+        (
+            {"instances": [{"image_bytes": file} for file in files]},
+            lambda answer: [row["label"] for row in answer["predictions"]],
+        ),
+        ({"inputs": files}, lambda answer: answer["outputs"]["label"]),
+        ({"inputs": {"image_bytes": files}}, lambda answer: answer["outputs"]["label"]),
+    ):
+        status, answer = ask(picture, PREDICT, {**form, "signature_name": "serving_bytes"})
+        assert status == 200, answer
+        assert got(answer) == ["c", "f"]
+
+
+def test_classify_and_regress_have_tensorflow_servings_form(picture):
+    examples = [{"image": bright_row(row).ravel().tolist()} for row in (2, 5)]
+    for more in ({}, {"signature_name": "classify"}):
+        _, answer = ask(picture, "/v1/models/picture:classify", {"examples": examples, **more})
+        assert [row[0][0] for row in answer["result"]] == ["c", "f"]
+        assert [len(row) for row in answer["result"]] == [2, 2]
+        assert answer["result"][0][0][1] > answer["result"][0][1][1]
+    shared = {"context": examples[0], "examples": [{}]}
+    _, answer = ask(picture, "/v1/models/picture/versions/1:regress", shared)
+    assert answer == {"result": [pytest.approx(100 / 8)]}
+
+
+def test_several_inputs_have_names(text):
+    step = {"signature_name": "step"}
+    samples = [{"text": "xa", "count": [1, 2]}, {"text": "b", "count": [0.5, 0]}]
+    _, answer = ask(text, "/v1/models/text:predict", {"instances": samples, **step})
+    assert [row["next_count"] for row in answer["predictions"]] == [[3, 4], [1.5, 1]]
+    columns = {"text": ["xa", "b"], "count": [[1, 2], [0.5, 0]]}
+    _, answer = ask(text, "/v1/models/text:predict", {"inputs": columns, **step})
+    assert answer["outputs"]["next_count"] == [[3, 4], [1.5, 1]]
+    for wrong in (
+        {"instances": ["xa"]},
+        {"instances": [{"text": "xa"}]},
+        {"inputs": {**columns, "count": [[1, 2]]}},
+    ):
+        check_refused(*ask(text, "/v1/models/text:predict", {**wrong, **step}), 400)
+
+
+@pytest.mark.parametrize(
+    ("kind", "headers"),
+    [
+        ("PNG", {"content_type": "image/png"}),
+        ("PNG", {}),
+        ("JPEG", {"content_type": "application/x-www-form-urlencoded"}),
+        ("WEBP", {"content_type": "image/webp"}),
+        ("BMP", {"content_type": "application/octet-stream"}),
+        ("GIF", {"content_type": "text/html"}),
+        ("TIFF", {"content_type": "image/png"}),
+    ],
+)
+def test_an_image_is_read_by_its_content(picture, kind, headers):
+    file = io.BytesIO()
+    Image.fromarray(bright_row(3, edge=32)).save(file, kind)
+    status, said = ask(picture, "/predict", file.getvalue(), **headers)
     assert (status, said["label"], len(said["probabilities"])) == (200, "d", 5)
+    form, headers = multipart(("file", "c:\\photos\\d.webp", file.getvalue()))
+    status, said = ask(picture, "/predict", form, **headers)
+    assert (status, said["label"]) == (200, "d")
+
+
+def multipart(*parts):
+    """Return a form as curl sends it, with binary content, and its headers."""
+    lines = []
+    for field, name, content in parts:
+        file = f'; filename="{name}"\r\nContent-Type: image/webp' if name is not None else ""
+        head = f'--XX\r\nContent-Disposition: form-data; name="{field}"{file}\r\n\r\n'
+        lines += [head.encode() + content + b"\r\n"]
+    body = b"".join(lines) + b"--XX--\r\n"
+    return body, {"content_type": "multipart/form-data; boundary=XX"}
+
+
+def test_a_form_has_one_file_and_an_error_names_it(picture, text):
+    file = ("file", "../x/torn one.png", b"no image")
+    body, headers = multipart(file)
+    status, answer = ask(picture, "/predict", body, **headers)
+    check_refused(status, answer, 400)
+    assert "torn one.png" in answer["error"]
+    field = ("note", None, b"a picture")
+    good = ("file", "a.png", png(bright_row(1)))
+    body, headers = multipart(field, good)
+    assert ask(picture, "/predict", body, **headers)[1]["label"] == "b"
+    for parts in ((file, good), ()):
+        body, headers = multipart(*parts)
+        check_refused(*ask(picture, "/predict", body, **headers), 400)
+    for wrong in ("multipart/form-data", "multipart/form-data; boundary=YY"):
+        check_refused(*ask(picture, "/predict", body, content_type=wrong), 400)
+    body, headers = multipart(("text", None, b"xa"))
+    assert ask(text, "/predict?length=2", body, **headers)[1] == {"continuation": "bc"}
+
+
+def test_a_form_carries_any_bytes():
+    content = random.Random(0).randbytes(100_000) + b"\r\n--X\r\n\r\n\n\r--"
+    body, headers = multipart(("file", "a.wav", content))
+    read = requests.read_upload(body, headers["content_type"], "waveform")
+    assert read == (content, "a.wav")
+
+
+def test_a_photograph_fits(picture):
+    """Several megabytes, and turned by its EXIF data or not: the reader is that of `predict`."""
+    file = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 255, (2000, 3000, 3), "uint8")
+    Image.fromarray(noise).save(file, "jpeg", quality=90)
+    assert len(file.getvalue()) > 4_000_000
+    assert ask(picture, "/predict", file.getvalue(), content_type="image/jpeg")[0] == 200
+
+
+def test_a_body_may_hold_all_samples_of_a_request():
+    import tensorflow as tf
+
+    def limit(shape, dtype, known=None):
+        info = tiny.info(input_shape=known or shape)
+        return requests.max_body(tf.TensorSpec([None, *shape], dtype), info)
+
+    images = np.full((256, 64, 64, 3), 255).tolist()
+    assert len(json.dumps({"instances": images})) <= limit((64, 64, 3), tf.uint8)
+    sounds = np.full((256, 8000), np.float32(-1.2345678e-05), "float64").tolist()
+    assert len(json.dumps({"instances": sounds})) <= limit((8000,), tf.float32)
+    assert limit((8000,), tf.float32) == limit((None,), tf.float32, (8000,)) > 32 * 2**20
+    assert limit((512, 512, 3), tf.uint8) == 128 * 2**20
+    assert limit((), tf.string) == 32 * 2**20
 
 
 def test_a_text_is_continued(text):
@@ -145,6 +273,17 @@ def test_a_continuation_out_of_range(text, query):
 
 # --- refusals ---------------------------------------------------------------------------
 
+
+def b64(content):
+    return {"b64": base64.b64encode(content).decode()}
+
+
+def webp():
+    file = io.BytesIO()
+    Image.new("L", (8, 8)).save(file, "webp")
+    return file.getvalue()
+
+
 ZEROS = np.zeros((2, 8, 8, 1), int).tolist()
 BODIES = {  # each is wrong in one way
     "no JSON": b'{"instances": [',
@@ -160,6 +299,12 @@ BODIES = {  # each is wrong in one way
     "no list": {"instances": 1},
     "no samples": {"instances": []},
     "too many samples": {"instances": 129 * ZEROS},
+    "no base64": {"instances": [{"b64": "%"}], "signature_name": "serving_bytes"},
+    "base64 of nothing": {"instances": [{"b64": None}], "signature_name": "serving_bytes"},
+    "base64 of no image": {"instances": [b64(b"GIF89a")], "signature_name": "serving_bytes"},
+    "base64 of another format": {"inputs": [b64(webp())], "signature_name": "serving_bytes"},
+    "base64 of numbers": {"instances": [{"b64": "AAAA"}]},
+    "a signature that is no name": {"instances": ZEROS, "signature_name": [1]},
     "another input": {"instances": [{"picture": ZEROS[0]}]},
     "another column": {"inputs": {"picture": ZEROS}},
     "another shape": {"instances": np.zeros((2, 8, 7, 1), int).tolist()},
@@ -178,6 +323,36 @@ def test_a_body_that_the_model_cannot_take(picture, name):
     check_refused(*ask(picture, PREDICT, BODIES[name]), 400)
 
 
+PIXELS = list(range(64))
+EXAMPLES = {
+    "no examples": {},
+    "no list": {"examples": {"image": PIXELS}},
+    "no object": {"examples": [PIXELS]},
+    "instances": {"instances": ZEROS},
+    "another feature": {"examples": [{"picture": PIXELS}]},
+    "too few": {"examples": [{"image": PIXELS[:9]}]},
+    "nested": {"examples": [{"image": [PIXELS]}]},
+    "too large": {"examples": [{"image": [10**30] * 64}]},
+    "truth": {"examples": [{"image": [True] * 64}]},
+    "empty": {"examples": [{"image": []}]},
+    "a signature of raw inputs": {
+        "examples": [{"image": PIXELS}],
+        "signature_name": "serving_default",
+    },
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_that_the_model_cannot_take(picture, name):
+    check_refused(*ask(picture, "/v1/models/picture:classify", EXAMPLES[name]), 400)
+
+
+def test_a_model_without_the_signature_of_an_endpoint(text):
+    status, answer = ask(text, "/v1/models/text:classify", {"examples": [{"text": "a"}]})
+    check_refused(status, answer, 400)
+    assert answer["error"] == "This model has only the signatures serving_default, step."
+
+
 @pytest.mark.parametrize("sample", [1, ["a"], None, "a" * 1025, "", "!"])
 def test_a_text_that_the_model_cannot_take(text, sample):
     """The model itself rejects an empty text, and its answer after ! is not finite."""
@@ -193,8 +368,8 @@ def test_a_text_that_the_model_cannot_take(text, sample):
         ("/predict/", 404, {"body": b""}),
         (PREDICT, 405, {}),
         ("/", 405, {"method": "DELETE"}),
-        ("/predict", 415, {"body": b"a", "content_type": "text/html"}),
-        ("/predict", 415, {"body": b"a"}),
+        ("/predict", 400, {"body": b"a", "content_type": "text/html"}),
+        ("/predict", 400, {"body": b"a"}),
         ("/predict", 400, {"body": b"", "content_type": "image/png"}),
         ("/predict", 400, {"body": png(bright_row(1))[:50], "content_type": "image/png"}),
         (PREDICT, 413, {"body": bytes(MAX_BODY + 1)}),
@@ -249,14 +424,20 @@ def test_files_whose_headers_lie(tmp_path):
     """They are refused without a path of this machine, and nothing is allocated for promises."""
     from starlette.exceptions import HTTPException
 
-    from kcatalog.recipe.serve import requests
-
     class Sound:
         source = data.Speech()
-        info = data.DataInfo("some", "classification", "waveform", (16_000,), ("a", "b"))
+        info = tiny.info(
+            input_name="waveform",
+            input_shape=(16_000,),
+            classes="ab",
+            details=data.speech.SpeechDetails(16_000),
+        )
 
         def read(self, paths):
             return self.source.read(paths, self.info)
+
+        def notes(self, paths):
+            return self.source.notes(paths, self.info)
 
     def wav(rate=16_000, channels=1, bits=16, promised=3200):
         form = struct.pack("<HHIIHH", 1, channels, rate, 2 * rate, bits // 8 * channels, bits)
@@ -265,10 +446,10 @@ def test_files_whose_headers_lie(tmp_path):
         return b"RIFF" + struct.pack("<I", len(content)) + content
 
     for good in (wav(), wav(rate=8000), wav(promised=2**32 - 1)):
-        assert requests.read_file(good, ".wav", Sound()).shape == (1, 16_000)
+        assert requests.read_file(good, "a.wav", Sound())[0].shape == (1, 16_000)
     for body in (wav(rate=0), wav(channels=0), wav(bits=7), wav(bits=0), wav()[:30], b"RIFF", b""):
         with pytest.raises(HTTPException) as error:
-            requests.read_file(body, ".wav", Sound())
+            requests.read_file(body, "a.wav", Sound())
         check_refused(error.value.status_code, {"error": error.value.detail}, 400)
 
 
@@ -278,14 +459,15 @@ def test_files_whose_headers_lie(tmp_path):
 def test_the_page_loads_nothing_from_elsewhere(picture, text):
     _, page = ask(picture, "/")
     assert not re.findall(rb"(?:src|href)=\"(?!/v1/)", page)
-    assert b'accept="image/png, image/jpeg"' in page
+    assert b'accept="image/png, image/jpeg, image/webp, ' in page
     assert b"<label hidden>Text" in page
     assert b"<label>Text" in ask(text, "/")[1]
 
 
 @pytest.mark.slow
 def test_the_page_in_a_browser(picture, tmp_path):
-    """A file and a click show its label; a broken file shows the error."""
+    """A file and a click show the picture and bars, with the JSON folded; a broken file shows the
+    error."""
     from playwright import sync_api
 
     browser = shutil.which("chromium") or pytest.skip("there is no chromium on the PATH")
@@ -297,12 +479,56 @@ def test_the_page_in_a_browser(picture, tmp_path):
         page.goto(f"http://127.0.0.1:{picture}/")
         page.set_input_files("#file", tmp_path / "e.png")
         page.get_by_role("button", name="Predict").click()
-        sync_api.expect(page.locator("#answer")).to_contain_text("label: e")
+        sync_api.expect(page.locator("#answer .label")).to_have_text("e")
+        assert page.locator("#sent img").evaluate("image => image.naturalWidth") == 8
+        names = page.locator("#answer dt").all_inner_texts()
+        assert (names[0], len(names)) == ("e", 5)
+        bars = page.locator("#answer .bar i")
+        widths = [bar.bounding_box()["width"] for bar in bars.all()]
+        assert widths[0] > 20
+        assert widths == sorted(widths, reverse=True)
+        assert not page.locator("#json").is_visible()
+        page.get_by_text("JSON", exact=True).click()
+        sync_api.expect(page.locator("#json")).to_contain_text('"label": "e"')
         assert not page.locator("textarea").is_visible()
         torn = {"name": "e.png", "mimeType": "image/png", "buffer": b"no image"}
         page.set_input_files("#file", files=torn)
         page.get_by_role("button", name="Predict").click()
-        sync_api.expect(page.locator("#answer.error")).to_contain_text("body.png")
+        sync_api.expect(page.locator("#answer.error")).to_contain_text("e.png")
+        sync_api.expect(page.locator("#sent")).to_contain_text("cannot show e.png")
+        assert errors == []
+        window.close()
+
+
+@pytest.mark.slow
+def test_the_page_shows_a_wave_and_a_text(text, tmp_path):
+    """Sound is answered by a server of the test's own, as there is no model of it here."""
+    from playwright import sync_api
+    from scipy.io import wavfile
+
+    from kcatalog.recipe.serve import page as pages
+
+    browser = shutil.which("chromium") or pytest.skip("there is no chromium on the PATH")
+    wavfile.write(tmp_path / "a.wav", 16_000, np.sin(np.arange(4000) / 9).astype("float32"))
+    answer = {"label": "low", "probability": 0.7, "probabilities": {"low": 0.7, "high": 0.3}}
+    with sync_api.sync_playwright() as playwright:
+        window = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page, errors = window.new_page(), []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"http://127.0.0.1:{text}/")
+        page.fill("#text", "xa")
+        page.get_by_role("button", name="Predict").click()
+        sync_api.expect(page.locator("#answer mark")).to_contain_text("bcabca")
+        sync_api.expect(page.locator("#sent pre")).to_have_text("xa")
+        page.route("**/predict", lambda route: route.fulfill(json=answer))
+        html = pages.page("sounds", "1", "waveform", "")
+        page.route("**/sounds", lambda route: route.fulfill(body=html, content_type="text/html"))
+        page.goto(f"http://127.0.0.1:{text}/sounds")
+        page.set_input_files("#file", tmp_path / "a.wav")
+        page.get_by_role("button", name="Predict").click()
+        sync_api.expect(page.locator("#answer .label")).to_have_text("low")
+        assert page.locator("#sent path").get_attribute("d").count("M") > 100
+        assert page.locator("#sent audio").is_visible()
         assert errors == []
         window.close()
 
@@ -357,7 +583,7 @@ def test_mixed_requests_leave_it_running_with_flat_memory(tmp_path, count):
     with (tmp_path / "stderr").open("w+") as errors, served.process(tmp_path, errors) as server:
         said = server.stdout.readline() + server.stdout.readline()
         assert "Serving saved_models/picture/1 at http://127.0.0.1:" in said
-        assert "curl -H 'Content-Type: image/png'" in said
+        assert "curl -F file=@file.png" in said
         port, memory = int(said.split("http://127.0.0.1:")[1].split()[0]), {}
         for done in range(1, count + 1):
             if done % 10 == 0:

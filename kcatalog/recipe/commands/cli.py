@@ -27,8 +27,8 @@ NEEDS_TENSORFLOW = (
 def run(recipe, arguments: list[str] | None = None) -> int:
     """Run a recipe's command line and return the exit code.
 
-    0: success. 1: an unexpected error. 2: wrong input, explained in one sentence on stderr. 130 or
-    143: stopped by Ctrl-C or SIGTERM.
+    0: success. 1: an unexpected error, or `predict` could not read some of the files. 2: wrong
+    input, explained in one sentence on stderr. 130 or 143: stopped by Ctrl-C or SIGTERM.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     if importlib.util.find_spec("tensorflow") is None:
@@ -63,6 +63,7 @@ def _fail(message: str, code: int) -> int:
 
 def _app(recipe) -> typer.Typer:
     from kcatalog.recipe import serve
+    from kcatalog.recipe.commands import prediction
     from kcatalog.recipe.commands.steps import Steps
     from kcatalog.recipe.devices import hosts
 
@@ -86,8 +87,8 @@ def _app(recipe) -> typer.Typer:
     def trial(folder: Path, **given):
         Steps(recipe, Options.of(**given)).trial(folder)
 
-    def predict(files: list[Path], length: int, seed: int, debug: bool):
-        _predict(recipe, files, length, seed)
+    def predict(files: list[Path], length: int, seed: int, json: bool, debug: bool):
+        return prediction.predict(recipe, files, length, seed, json)
 
     def serve_export(port: int, version: int | None, debug: bool):
         serve.serve(recipe, port, version)
@@ -108,7 +109,7 @@ def _app(recipe) -> typer.Typer:
 
         add(name, step, getattr(Steps, name).__doc__)
     folder = Annotated[Path, typer.Argument()]
-    files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Your files.")]
+    files = Annotated[list[Path], typer.Argument(metavar="PATH", help="Your files and folders.")]
     add("trial", trial, Steps.trial.__doc__, hidden=True, folder=folder)
     add("predict", predict, "Print the exported model's predictions for your files.", files=files)
     add("serve", serve_export, "Serve the exported model over HTTP on this machine.")
@@ -132,29 +133,3 @@ def _command(function: Callable, options: list[Field], **arguments) -> Callable:
     command.__signature__ = inspect.Signature(parameters)
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command
-
-
-def _predict(recipe, files: list[Path], length: int, seed: int) -> None:
-    """Print the newest exported model's predictions of files, or its continuations of texts."""
-    from kcatalog.recipe.export import loading
-
-    exported = loading.find(recipe)
-    missing = next((f for f in files if not f.exists()), None)
-    if missing is not None:
-        raise RecipeError(f"{missing} does not exist.")
-    inputs = exported.read(files)
-    console = output.console()
-    console.print(str(exported.folder), style="dim")
-    if not exported.task.generates:
-        described = exported.describe(exported.outputs(inputs), exported.notes(files))
-        notes = [each.pop("note", None) for each in described]
-        exported.task.show(console, files, described)
-        for file, note in zip(files, notes, strict=True):
-            if note:
-                console.print(f"{file}: {note}", style="yellow", soft_wrap=True)
-        return
-    for file, prompt in zip(files, inputs, strict=True):
-        console.rule(str(file), align="left")
-        text = exported.go_on(prompt, length, seed)
-        console.print(prompt, end="", style="dim")
-        console.print(text)

@@ -153,6 +153,7 @@ class PredictOptions:
 
     length: int = transient("Characters to generate (text models).", 200, min=1)
     seed: int = transient("Random seed (text models).", 0, min=0, max=2**31 - 1)
+    json: bool = transient("Print one line of JSON for each file.", False)
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
         model, task = build(space), tasks.of(data)
         keras_file.check_reloads(model)
         batches = tasks.batches_of(data, space, recipe.batch_size, settings["seed"])
-        found = block.findings(data, model, recipe.batch_size)
+        found = block.findings(data, model, space.values.get("batch_size", recipe.batch_size))
         found += needed.space(model, min(settings["trials"], settings["keep"]), folder)
         found += contract.check_batch(task, model, data, batches, objective)
     hyperparameters.check_epochs(space, options.epochs or options.trial_epochs, settings["tuner"])

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-_IMAGE_FILES = {"image/png": ".png", "image/jpeg": ".jpg"}
+_IMAGE_FILES = {
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/webp": ".webp",
+    "image/bmp": ".bmp",
+    "image/gif": ".gif",
+    "image/tiff": ".tif",
+}
+_MORE = {".jpg": ".jpeg", ".tif": ".tiff"}  # further suffixes of the same kinds of file
 _WAV = {"audio/wav": ".wav", "audio/wave": ".wav", "audio/x-wav": ".wav"}
 _CSV = {"text/csv": ".csv"}
 _TEXT = {"text/plain": ".txt"}
@@ -24,6 +32,12 @@ class Input:
     image: bool = False
     pictures: tuple[str, ...] = ()
     characters: bool = False
+
+    @property
+    def suffixes(self) -> set[str]:
+        """All suffixes of the files, in lower case."""
+        found = set(self.files.values())
+        return found | {_MORE[suffix] for suffix in found & _MORE.keys()}
 
 
 INPUTS = {

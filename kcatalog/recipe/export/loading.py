@@ -18,6 +18,7 @@ from kcatalog.recipe.export.check_export import AFTER, numpy_function
 from kcatalog.recipe.files.rundir import read_json
 from kcatalog.recipe.terminal.errors import RecipeError
 
+BATCH = 16  # samples that go through the model at once; bounds the memory of a request
 CONTEXT = 256  # characters that a model without states reads before each character it writes
 
 
@@ -49,9 +50,46 @@ class Exported:
         """Return files as the model's input, prepared like the training data."""
         return self.recipe.source.read(files, self.info)
 
-    def outputs(self, inputs) -> dict[str, np.ndarray]:
-        """Return the model's outputs by name."""
-        return self.answer(**{self.answer.input.name: inputs})
+    @property
+    def signatures(self) -> list[str]:
+        """The names of the model's signatures."""
+        return sorted(self.answer.model.signatures)
+
+    def signature(self, name: str = "serving_default"):
+        """Return a signature as a function from arrays to arrays (`numpy_function`)."""
+        if name not in self._calls:
+            self._calls[name] = numpy_function(self.answer.model, name)
+        return self._calls[name]
+
+    @functools.cached_property
+    def _calls(self) -> dict:
+        return {}
+
+    def outputs(self, x, name: str = "serving_default") -> dict[str, np.ndarray]:
+        """Return a signature's outputs by name, computed in small batches.
+
+        Args:
+            x: the samples, or several inputs by name.
+            name: the signature.
+
+        Raises:
+            RecipeError: the model cannot process these samples.
+        """
+        import tensorflow as tf
+
+        call = self.signature(name)
+        x = x if isinstance(x, dict) else {next(iter(call.inputs)): x}
+        count, parts = len(next(iter(x.values()))), []
+        try:
+            for i in range(0, count, BATCH):
+                parts.append(call(**{key: values[i : i + BATCH] for key, values in x.items()}))
+        except tf.errors.InvalidArgumentError as e:  # such as too few steps for a convolution
+            raise RecipeError("The model cannot process these samples.") from e
+        outputs = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+        for key, values in outputs.items():
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                raise RecipeError(f"The model's {key} are not finite for this input.")
+        return outputs
 
     def notes(self, files: list[Path]) -> list[dict]:
         """Return for each file what belongs beside its description (`Source.notes`)."""

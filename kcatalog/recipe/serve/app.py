@@ -19,13 +19,13 @@ from starlette.routing import Route
 from kcatalog.recipe.export import loading
 from kcatalog.recipe.export.loading import Exported
 from kcatalog.recipe.serve import page, requests
+from kcatalog.recipe.terminal.errors import RecipeError
 
 HOSTS = ["127.0.0.1", "localhost"]
-MAX_BODY = 8 * 2**20  # bytes
 BODY_SECONDS = 10  # for the whole body to arrive
 MAX_CONNECTIONS = 64
 MAX_LENGTH = 1000  # characters of a continuation
-BATCH = 16  # samples that go through the model at once; bounds the memory of a request
+RESULTS = {"classify": ("classes", "scores"), "regress": ("outputs",)}  # outputs by endpoint
 SENTENCES = {
     404: "This path does not exist. GET / lists the paths.",
     405: "This path does not support this method. The Allow header lists those it supports.",
@@ -53,6 +53,7 @@ def app(exported: Exported, url: str) -> Starlette:
     """Return the ASGI application of an exported model that is served at a URL."""
     recipe, version = exported.recipe.name, exported.folder.name
     input_name = exported.info.input_name
+    limit = requests.max_body(exported.answer.input, exported.info)
     one_at_a_time = asyncio.Lock()
 
     async def answer(function, *args) -> JSONResponse:
@@ -70,46 +71,60 @@ def app(exported: Exported, url: str) -> Starlette:
     async def metadata(request: Request):
         return JSONResponse(describe(exported))
 
-    async def predict(request: Request):
-        return await answer(predict_samples, await _body(request))
+    def verb(function, *args):
+        async def endpoint(request: Request):
+            return await answer(function, await _body(request, limit), *args)
+
+        return endpoint
 
     async def predict_upload(request: Request):
-        body = await _body(request)
-        suffix = requests.suffix(request.headers.get("content-type", ""), input_name)
+        body = await _body(request, limit)
+        kind = request.headers.get("content-type", "")
+        body, name = requests.read_upload(body, kind, input_name)
         length = _whole_number(request, "length", 200, MAX_LENGTH)
         seed = _whole_number(request, "seed", 0, 2**31 - 1)
-        return await answer(predict_file, body, suffix, length, seed)
+        return await answer(predict_file, body, name, length, seed)
 
     routes = [Route("/", home), Route("/predict", predict_upload, methods=["POST"])]
+    verbs = {
+        "predict": verb(predict_samples),
+        "classify": verb(predict_examples, "classify"),
+        "regress": verb(predict_examples, "regress"),
+    }
     for name in (f"/v1/models/{recipe}", f"/v1/models/{recipe}/versions/{version}"):
-        routes += [
-            Route(name, status),
-            Route(f"{name}/metadata", metadata),
-            Route(f"{name}:predict", predict, methods=["POST"]),
-        ]
+        routes += [Route(name, status), Route(f"{name}/metadata", metadata)]
+        routes += [Route(f"{name}:{v}", run, methods=["POST"]) for v, run in verbs.items()]
     made = Starlette(
         routes=routes,
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False)],
-        exception_handlers={HTTPException: _refused, ClientDisconnect: _nobody_listens},
+        exception_handlers={
+            HTTPException: _refused,
+            RecipeError: _wrong_samples,
+            ClientDisconnect: _nobody_listens,
+        },
     )
     made.router.redirect_slashes = False
     return made
 
 
 def describe(exported: Exported) -> dict:
-    """Return the model's signature in TensorFlow Serving's form, and what is known of the data."""
-    signature = {
-        "inputs": {exported.answer.input.name: _tensor(exported.answer.input)},
-        "outputs": {name: _tensor(spec) for name, spec in exported.answer.outputs.items()},
-        "method_name": "tensorflow/serving/predict",
-    }
+    """Return the model's signatures in TensorFlow Serving's form, and what is known of the data."""
     name, version = exported.recipe.name, exported.folder.name
+    signatures = {each: _signature(exported.signature(each)) for each in exported.signatures}
     return {
         "model_spec": {"name": name, "signature_name": "", "version": version},
         "metadata": {
-            "signature_def": {"signature_def": {"serving_default": signature}},
+            "signature_def": {"signature_def": signatures},
             "data": exported.info.to_record(),
         },
+    }
+
+
+def _signature(call) -> dict:
+    return {
+        "inputs": {name: _tensor(spec) for name, spec in call.inputs.items()},
+        "outputs": {name: _tensor(spec) for name, spec in call.outputs.items()},
+        "method_name": "tensorflow/serving/predict",
     }
 
 
@@ -124,8 +139,10 @@ def _tensor(spec) -> dict:
 
 def predict_samples(exported: Exported, body: bytes) -> dict:
     """Answer a predict request in TensorFlow Serving's row or columnar form."""
-    x, by_row = requests.read_json(body, exported.answer.input)
-    outputs = {name: _plain(values) for name, values in _outputs(exported, x).items()}
+    request = requests.read_json(body)
+    name = requests.signature_name(request, exported.signatures, "serving_default")
+    x, by_row = requests.read_samples(request, exported.signature(name).inputs)
+    outputs = {key: _plain(values) for key, values in exported.outputs(x, name).items()}
     if len(outputs) == 1:  # TensorFlow Serving does not name a single output
         (answer,) = outputs.values()
     else:
@@ -133,35 +150,39 @@ def predict_samples(exported: Exported, body: bytes) -> dict:
     return {"predictions" if by_row else "outputs": answer}
 
 
-def predict_file(exported: Exported, body: bytes, suffix: str, length: int, seed: int) -> dict:
+def predict_examples(exported: Exported, body: bytes, verb: str) -> dict:
+    """Answer a classify or regress request in TensorFlow Serving's form.
+
+    The result has a list of [class, score] for each example, or its values.
+    """
+    request = requests.read_json(body)
+    name = requests.signature_name(request, exported.signatures, verb)
+    wanted, call = RESULTS[verb], exported.signature(name)
+    if call.inputs.keys() != {"inputs"} or call.outputs.keys() != set(wanted):
+        raise HTTPException(400, f"The signature {name} is not made for :{verb}.")
+    examples = requests.read_examples(request, exported.answer.input)
+    outputs = exported.outputs(examples, name)
+    if verb == "regress":
+        return {"result": _plain(outputs["outputs"])}
+    pairs = zip(*(_plain(outputs[key]) for key in wanted), strict=True)
+    return {"result": [list(map(list, zip(*row, strict=True))) for row in pairs]}
+
+
+def predict_file(exported: Exported, body: bytes, name: str, length: int, seed: int) -> dict:
     """Answer for one file as `predict` does; a text model continues the text."""
-    x = requests.read_file(body, suffix, exported)
+    x, notes = requests.read_file(body, name, exported)
     if exported.task.generates:
         return {"continuation": exported.go_on(x[0], length, seed)}
-    return exported.describe(_outputs(exported, x))[0]
-
-
-def _outputs(exported: Exported, x) -> dict[str, np.ndarray]:
-    import tensorflow as tf
-
-    try:
-        parts = [exported.outputs(x[i : i + BATCH]) for i in range(0, len(x), BATCH)]
-    except tf.errors.InvalidArgumentError as e:  # such as too few steps for a convolution
-        raise HTTPException(400, "The model cannot process these samples.") from e
-    outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    for name, values in outputs.items():
-        if values.dtype.kind == "f" and not np.isfinite(values).all():  # JSON has no NaN
-            raise HTTPException(400, f"The model's {name} are not finite for this input.")
-    return outputs
+    return exported.describe(exported.outputs(x), notes)[0]
 
 
 def _plain(values: np.ndarray) -> list:
     if values.dtype == object:
-        return [text.decode("utf-8", "replace") for text in values.tolist()]
+        values = np.frompyfunc(lambda text: text.decode("utf-8", "replace"), 1, 1)(values)
     return values.tolist()
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, limit: int) -> bytes:
     """Return a request's body, unless it is too large, too slow, or a foreign page's."""
     origin = request.headers.get("origin")
     if origin not in (None, f"http://{request.headers['host']}"):
@@ -171,12 +192,14 @@ async def _body(request: Request) -> bytes:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.stream():  # to its end: many clients send before they read
                 size += len(chunk)
-                if size <= MAX_BODY:
+                if size <= limit:
                     body += chunk
     except TimeoutError as e:
         raise HTTPException(408, "The body took too long to arrive.") from e
-    if size > MAX_BODY:
-        raise HTTPException(413, f"The body has more than {MAX_BODY} bytes.")
+    if size > limit:
+        raise HTTPException(
+            413, f"The body has more than {limit:,} bytes. Send fewer samples or a smaller file."
+        )
     return bytes(body)
 
 
@@ -190,6 +213,10 @@ def _whole_number(request: Request, name: str, default: int, most: int) -> int:
 async def _refused(request: Request, error: HTTPException) -> JSONResponse:
     sentence = SENTENCES.get(error.status_code, error.detail)
     return JSONResponse({"error": sentence}, error.status_code, error.headers)
+
+
+async def _wrong_samples(request: Request, error: RecipeError) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, 400)
 
 
 async def _nobody_listens(request: Request, error: ClientDisconnect) -> Response:

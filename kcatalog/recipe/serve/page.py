@@ -31,5 +31,5 @@ def page(recipe: str, version: str, input_name: str, url: str) -> str:
 
 def curl(input_name: str, url: str) -> str:
     """Return a shell command that sends a file."""
-    kind, suffix = next(iter(inputs.kind(input_name).files.items()))
-    return f"curl -H 'Content-Type: {kind}' --data-binary @file{suffix} {url}/predict"
+    suffix = next(iter(inputs.kind(input_name).files.values()))
+    return f"curl -F file=@file{suffix} {url}/predict"

@@ -1,0 +1,109 @@
+"""`predict`: the newest export's predictions for files and folders, or continuations of texts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from kcatalog.recipe.data import inputs
+from kcatalog.recipe.data.findings import counted
+from kcatalog.recipe.export import loading
+from kcatalog.recipe.export.loading import Exported
+from kcatalog.recipe.terminal import output
+from kcatalog.recipe.terminal.errors import RecipeError
+
+SOME_FAILED = 1  # the exit code
+
+
+def predict(recipe, paths: list[Path], length: int, seed: int, as_json: bool) -> int:
+    """Print predictions of all files that can be read, and name the others on stderr.
+
+    Args:
+        recipe: the recipe whose newest export predicts.
+        paths: files, and folders, which are searched for files.
+        length: characters of a continuation.
+        seed: draws a continuation.
+        as_json: print a JSON object for each file, one a line.
+
+    Returns:
+        The exit code: 1 if a file could not be read.
+
+    Raises:
+        RecipeError: no file could be read.
+    """
+    exported = loading.find(recipe)
+    console, errors = output.console(), output.console(stderr=True)
+    done, bad = [], []
+    for file in _files(paths, inputs.kind(exported.info.input_name).suffixes, errors):
+        try:
+            done.append((file, _read(exported, file, length, seed)))
+        except RecipeError as e:
+            bad.append(str(e))
+    if not done:
+        raise RecipeError("\n".join(bad))
+    if as_json:
+        for file, answer in done:
+            print(json.dumps({"file": str(file), **answer}, ensure_ascii=False))
+    else:
+        console.print(str(exported.folder), style="dim")
+        _show(console, exported, done)
+    for sentence in bad:
+        errors.print(sentence)
+    return SOME_FAILED if bad else 0
+
+
+def _read(exported: Exported, file: Path, length: int, seed: int) -> dict:
+    """Return the description of one file."""
+    if not file.exists():
+        raise RecipeError(f"{file} does not exist.")
+    try:
+        x = exported.read([file])
+    except RecipeError:
+        raise
+    except Exception as e:  # a reader of the user's own raises almost anything for a broken file
+        raise RecipeError(f"{file} cannot be read: {str(e) or type(e).__name__}.") from e
+    if exported.task.generates:
+        return {"prompt": x[0], "continuation": exported.go_on(x[0], length, seed)}
+    try:
+        return exported.describe(exported.outputs(x), exported.notes([file]))[0]
+    except RecipeError as e:
+        raise RecipeError(f"{file}: {e}") from e
+
+
+def _files(paths: Iterable[Path], suffixes: set[str], errors) -> Iterator[Path]:
+    """Yield the files, and those in the folders that have one of the suffixes."""
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        found = sorted(f for f in path.rglob("*") if f.is_file() and not _hidden(f, path))
+        readable = [f for f in found if f.suffix.lower() in suffixes]
+        others = counted(f.suffix.lower() or "without suffix" for f in found if f not in readable)
+        if not readable:
+            raise RecipeError(
+                f"{path} must hold files that the model reads ({' '.join(sorted(suffixes))}). "
+                f"Received: {others or 'no files'}."
+            )
+        if others:
+            errors.print(f"Left out of {path}: {others}.", style="yellow")
+        yield from readable
+
+
+def _hidden(file: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+
+
+def _show(console, exported: Exported, done: list[tuple[Path, dict]]) -> None:
+    if exported.task.generates:
+        for file, answer in done:
+            console.rule(str(file), align="left")
+            console.print(answer["prompt"], end="", style="dim")
+            console.print(answer["continuation"])
+        return
+    notes = [(file, answer.pop("note", None)) for file, answer in done]
+    files, described = zip(*done, strict=True)
+    exported.task.show(console, list(files), list(described))
+    for file, note in notes:
+        if note:
+            console.print(f"{file}: {note}", style="yellow", soft_wrap=True)
