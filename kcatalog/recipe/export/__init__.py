@@ -79,7 +79,8 @@ def export(
             warned = [*manifest.get("warnings", ()), *_warnings(found, original.tolerance)]
             manifest = {**manifest, **found, "warnings": warned, "versions": _versions()}
             write_json(folder / "manifest.json", manifest)
-            card = model_card.text(recipe, original.info, manifest)
+            classes = () if original.task.generates else original.info.classes
+            card = model_card.text(recipe, original.info, manifest, classes)
             (folder / "model_card.md").write_text(card, encoding="utf-8")
             tf_serving.write_config(versions, recipe)
             return put_in_place(folder, versions)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from kcatalog.recipe.data import DataInfo
+from kcatalog.recipe.data.findings import listed
 
 MOST_CLASSES = 20
 
 
-def text(recipe: str, info: DataInfo, manifest: dict) -> str:
-    """Return the card in Markdown, from the entries of `manifest.json`."""
+def text(recipe: str, info: DataInfo, manifest: dict, classes: Sequence[str] = ()) -> str:
+    """Return the card in Markdown.
+
+    Args:
+        recipe: the recipe's name.
+        info: of the data.
+        manifest: the entries of `manifest.json`.
+        classes: names to list; the characters of a text are none.
+    """
     sections = [
         ("", [_summary(info), *(f"> **Warning:** {each}" for each in manifest["warnings"])]),
         ("Scores", _scores(manifest.get("metrics"))),
-        ("Data", _data(info, manifest.get("findings", []))),
+        ("Data", _data(info, manifest.get("findings", []), classes)),
         ("Calling it", _signatures(info, manifest["signatures"])),
         ("Variants", _variants(manifest)),
         ("Hyperparameters", _table(("name", "value"), manifest.get("hyperparameters", {}).items())),
@@ -50,11 +58,10 @@ def _scores(metrics: dict | None) -> list[str]:
     ]
 
 
-def _data(info: DataInfo, findings: list[dict]) -> list[str]:
+def _data(info: DataInfo, findings: list[dict], classes: Sequence[str]) -> list[str]:
     rows = [(each["about"], each["text"]) for each in findings]
-    if info.classes and info.task != "next-character":
-        names, more = info.classes[:MOST_CLASSES], len(info.classes) - MOST_CLASSES
-        rows.append(("class names", ", ".join(names) + (f" and {more} more" if more > 0 else "")))
+    if classes:
+        rows.append(("class names", listed(classes, MOST_CLASSES)))
     if info.fingerprint:
         rows.append(("SHA-256", info.fingerprint))
     return _table(("about", "found"), rows)
