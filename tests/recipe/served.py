@@ -36,12 +36,12 @@ FACTS = {
 SOURCES = {"picture": data.Images(), "text": data.Text()}
 
 
-def recipe(name: str) -> Recipe:
+def recipe(kind: str, name: str | None = None) -> Recipe:
     """Return a recipe that reads files; it never trains."""
-    return Recipe(name, SOURCES[name], build=main, baseline=main)
+    return Recipe(name or kind, SOURCES[kind], build=main, baseline=main)
 
 
-def export(name: str, version: int = 1) -> None:
+def export(kind: str, name: str | None = None, version: int = 1) -> None:
     """Write a small model to where a recipe's export would be."""
     import tensorflow as tf
 
@@ -54,6 +54,10 @@ def export(name: str, version: int = 1) -> None:
             label = tf.gather(FACTS["picture"]["classes"], tf.argmax(scores, 1))
             p = tf.nn.softmax(scores)
             return {"scores": scores, "probabilities": p, "label": label}
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 1], tf.uint8, name="image")])
+        def scores(self, image):
+            return {"scores": self.picture(image)["scores"]}
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
         def serving_bytes(self, image_bytes):
@@ -100,12 +104,15 @@ def export(name: str, version: int = 1) -> None:
             read = tf.cast(tf.strings.length(text), tf.float32)[:, None]
             return {**self.text(text), "next_count": count + read}
 
-    model, folder = Model(), Path("saved_models") / name / str(version)
-    further = {"picture": ["serving_bytes", "classify", "regress"], "text": ["step"]}[name]
-    signatures = {"serving_default": getattr(model, name)}
+    model, folder = Model(), Path("saved_models") / (name or kind) / str(version)
+    further = {
+        "picture": ["scores", "serving_bytes", "classify", "regress"],
+        "text": ["step"],
+    }[kind]
+    signatures = {"serving_default": getattr(model, kind)}
     signatures |= {each: getattr(model, each) for each in further}
     tf.saved_model.save(model, str(folder), signatures)
-    (folder / "manifest.json").write_text(json.dumps({"data": FACTS[name]}))
+    (folder / "manifest.json").write_text(json.dumps({"data": FACTS[kind]}))
 
 
 @contextlib.contextmanager

@@ -1,15 +1,19 @@
 """`serve`: real servers, asked over real connections."""
 
 import base64
+import contextlib
 import io
 import json
+import os
 import random
 import re
 import shutil
 import signal
 import socket
 import struct
+import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -102,7 +106,7 @@ def test_status_and_metadata_have_tensorflow_servings_form(picture):
     assert [d["size"] for d in image["tensor_shape"]["dim"]] == ["-1", "8", "8", "1"]
     assert set(signature["outputs"]) == {"label", "probabilities", "scores"}
     every = described["metadata"]["signature_def"]["signature_def"]
-    assert set(every) == {"serving_default", "serving_bytes", "classify", "regress"}
+    assert set(every) == {"serving_default", "scores", "serving_bytes", "classify", "regress"}
     assert every["serving_bytes"]["inputs"]["image_bytes"]["dtype"] == "DT_STRING"
 
 
@@ -269,6 +273,50 @@ def test_a_text_is_continued(text):
 @pytest.mark.parametrize("query", ["length=1001", "length=-1", "length=", "seed=" + "9" * 5000])
 def test_a_continuation_out_of_range(text, query):
     check_refused(*ask(text, f"/predict?{query}", b"xa", content_type="text/plain"), 400)
+
+
+def documented():
+    """Yield the shell blocks of the documentation that call curl."""
+    text = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
+    for block in re.findall(r"(?:^    .*\n)+", text, re.MULTILINE):
+        if "curl" in block:
+            yield textwrap.dedent(block)
+
+
+def test_each_curl_command_of_the_documentation(tmp_path, monkeypatch):
+    """With ports of its own, and with answers that are JSON and no errors."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(bright_row(4)).save("digit.png")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    kinds, answers = {"image_cnn": "picture", "text_gru": "text"}, []
+    with contextlib.ExitStack() as stack:
+        ports = {}
+        for name, kind in kinds.items():
+            served.export(kind, name)
+            exported = loading.find(served.recipe(kind, name))
+            ports[name] = stack.enter_context(served.running(exported))
+        for block in documented():
+            lines = [
+                line.replace("8501", str(ports["text_gru" if "text_gru" in line else "image_cnn"]))
+                for line in block.splitlines()
+            ]
+            script = "\n".join(lines).replace("curl ", "curl -sS --fail-with-body -w '\\n' ")
+            done = subprocess.run(
+                ["bash", "-euc", script], capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, (block, done.stdout, done.stderr)
+            lines = [json.loads(line) for line in done.stdout.splitlines()]
+            assert len(lines) == block.count("curl ")
+            answers += lines
+    assert len(answers) == 9
+    assert answers[0] == answers[1]
+    assert answers[0]["label"] == "e"
+    assert np.shape(answers[3]["outputs"]) == (2, 10)
+    assert answers[4]["predictions"][0]["label"] == "e"
+    assert len(answers[5]["result"]) == 1
+    assert np.shape(answers[8]["predictions"]) == (1, 4)
 
 
 # --- refusals ---------------------------------------------------------------------------
