@@ -30,12 +30,13 @@ source = Series(default="taylor", horizon=48, window=672)
 
 def build(hp, data):
     """Differences to the season before, read by a GRU; a median and a band at each step ahead."""
-    history = keras.Input(data.input_shape, dtype="float32", name=data.input_name)
+    exact = data.details.dtype  # float64 where float32 would round the steps away
+    history = keras.Input(data.input_shape, dtype=exact, name=data.input_name)
     season, horizon = data.details.season, data.test[1].shape[1]
     before = [step % season - season for step in range(horizon)]  # of each step ahead
     scale = float(np.std(data.train[1] - data.train[0][:, before])) or 1.0
 
-    x = (history[:, season:] - history[:, :-season]) / scale
+    x = ops.cast((history[:, season:] - history[:, :-season]) / scale, "float32")
     x = layers.GaussianNoise(hp.Float("noise", 0.1, 0.5, default=0.3))(x)  # windows overlap
     piece = min(PIECE, x.shape[1])  # six hours, or all of a short window
     pieces = layers.Reshape((-1, piece))(x[:, x.shape[1] % piece :])
@@ -47,9 +48,9 @@ def build(hp, data):
     middle, below, above = ops.unstack(layers.Reshape((horizon, 3), dtype="float32")(y), axis=-1)
     quantiles = [middle - ops.softplus(below), middle, middle + ops.softplus(above)]
     last = ops.take(history, [data.input_shape[0] + step for step in before], axis=1)
-    outputs = ops.expand_dims(last, -1) + scale * ops.stack(quantiles, axis=-1)
+    outputs = ops.expand_dims(last, -1) + scale * ops.cast(ops.stack(quantiles, axis=-1), exact)
     model = keras.Model(history, outputs)
-    model.compile(optimizer(hp, data), kcatalog.losses.Pinball(list(QUANTILES)))
+    model.compile(optimizer(hp, data), kcatalog.losses.Pinball(list(QUANTILES), dtype=exact))
     return model
 
 

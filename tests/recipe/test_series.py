@@ -32,7 +32,7 @@ def test_taylor_is_held_out_at_the_end():
 
     data, values = Series().load(seed=0), load_taylor().astype("float32")
     assert Series().load(seed=1).fingerprint == data.fingerprint
-    assert data.details == SeriesDetails(season=336, every=1, column=None)
+    assert data.details == SeriesDetails(season=336)
     x, y = data.test
     assert y.shape == (672 - 47, 48)
     assert np.array_equal(y[0], values[-672:][:48])

@@ -8,12 +8,17 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
+from keras import layers
 
-from kcatalog.recipe.data import Data, Details
+from kcatalog.recipe import tasks
+from kcatalog.recipe.data import Data, Details, Series, series_file
 from kcatalog.recipe.data.series import SeriesDetails
 from kcatalog.recipe.data.speech import SpeechDetails
 from kcatalog.recipe.export import converted
 from kcatalog.recipe.export.original import Original
+from kcatalog.recipe.feed import pipeline
+from kcatalog.recipe.tasks import contract
+from kcatalog.recipe.terminal.errors import RecipeError
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -220,3 +225,33 @@ def test_a_season_shorter_than_the_horizon_is_repeated():
     history = np.resize([1e4, 2e4, 3e4, 4e4], (1, 28)).astype("float32")
     middle = answers(model, history)[0, :, 1]
     np.testing.assert_allclose(middle, [1e4, 2e4, 3e4, 4e4, 1e4], rtol=1e-6)
+
+
+@pytest.mark.tensorflow
+def test_a_forecast_keeps_the_digits_of_large_numbers(tmp_path):
+    """Steps of about 8 on values near 1e12, where float32 has one number in 65,536."""
+    wave = 30 * np.sin(np.arange(600) * 2 * np.pi / 24) + np.random.default_rng(0).normal(size=600)
+    small, large = (
+        Series(horizon=6, window=12, season=24)._data("wave", series_file.plain(wave + offset))
+        for offset in (1e3, 1e12)
+    )
+    assert [d.train[0].dtype.name for d in (small, large)] == ["float32", "float64"]
+    assert [f.about for f in large.findings if f.about == "precision"] == ["precision"]
+    module, errors = script("forecast_gru"), []
+    for some in (small, large):
+        keras.utils.set_random_seed(0)
+        model = module.build(keras_tuner.HyperParameters(), some)
+        contract.check_model(tasks.of(some), model, some)
+        forecast = pipeline.predict(model, some.test[0])
+        assert forecast.dtype == some.test[0].dtype
+        errors.append(np.abs(forecast[..., 1] - some.test[1]).mean())
+        errors.append(pipeline.evaluate(model, *some.test)["loss"])
+    np.testing.assert_allclose(errors[2:], errors[:2], rtol=1e-3)
+    model.save(tmp_path / "model.keras", include_optimizer=False)
+    saved = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    assert saved.inputs[0].dtype == "float64"
+    entry = keras.Input(large.input_shape, name="history")
+    rounding = keras.Model(entry, layers.Reshape((6, 3))(layers.Dense(18)(entry)))
+    rounding.compile("adam", "mae")
+    with pytest.raises(RecipeError, match=r"wave needs float64.*dtype='float64'\), and add"):
+        contract.check_model(tasks.of(large), rounding, large)

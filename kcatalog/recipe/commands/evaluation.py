@@ -24,10 +24,11 @@ def evaluate(recipe, run: Run, data: Data, device: str, console: Console) -> Non
     task, (x, y) = tasks.of(data), data.test
     model = keras_file.load(run.model)
     outputs = contract.to_contract(task, model, data, pipeline.predict(model, x))
-    outputs, known = outputs.astype("float32"), task.gallery(model, data)
+    outputs = outputs.astype(np.promote_types(outputs.dtype, "float32"))
+    known = task.gallery(model, data)
     score, predicted = task.score(y, outputs, *known), task.predicted(outputs, *known)
     name, baseline = recipe.baseline(data)
-    console.print(f"Test {task.measure}: {score:.4f}. Baseline ({name}): {baseline:.4f}.")
+    console.print(f"Test {task.measure}: {_digits(score)}. Baseline ({name}): {_digits(baseline)}.")
     scores = {task.measure: score, f"{task.measure} of the baseline": baseline}
     further = task.further(data, outputs)
     for measure, value in further.items():
@@ -51,3 +52,12 @@ def evaluate(recipe, run: Run, data: Data, device: str, console: Console) -> Non
         "backend": keras.backend.backend(),
     }
     run.write("metrics.json", metrics)
+
+
+def _digits(score: float) -> str:
+    """Return a score with four decimals, or digits if it is too small for them.
+
+    >>> _digits(0.98765), _digits(1.23e-7)
+    ('0.9877', '1.230e-07')
+    """
+    return f"{score:.4f}" if score == 0 or abs(score) >= 1e-3 else f"{score:.3e}"

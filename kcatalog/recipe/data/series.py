@@ -18,6 +18,7 @@ from kcatalog.recipe.data.series_file import SeriesFile
 from kcatalog.recipe.terminal.errors import RecipeError
 
 SHORTEST = 24  # values from which anything can be learned
+ROUNDING = 0.01  # of the median step that rounding may take
 MOST_WINDOWS = 20_000  # of a long series every second or third window is as good
 
 
@@ -30,6 +31,7 @@ class SeriesDetails(Details):
     column: the name of its column in the CSV file, if one was named.
     step: from one value to the next, such as "1 day", if the file has dates.
     start: the date of the first value to forecast in the test part.
+    dtype: of its values: float64 where float32 would round away what changes from step to step.
     """
 
     season: int
@@ -37,6 +39,7 @@ class SeriesDetails(Details):
     column: str | None = None
     step: str | None = None
     start: str | None = None
+    dtype: str = "float32"
 
 
 class Series(Source):
@@ -115,7 +118,7 @@ class Series(Source):
                     f"{path} must hold {length} numbers at least, as that is what the model "
                     f"looks back on. Received: {len(values)}."
                 )
-            histories.append(values[-length:].astype("float32"))
+            histories.append(values[-length:].astype(info.details.dtype))
         return np.stack(histories)
 
     def notes(self, paths: list[Path], info: DataInfo) -> list[dict]:
@@ -137,7 +140,10 @@ class Series(Source):
 
     def _data(self, name: str, series: SeriesFile, column=None, season=None) -> Data:
         """Load the set, the same for every seed: a series is not shuffled."""
-        values, found = series.values.astype("float32"), list(series.findings)
+        values, found = narrowed(series.values), list(series.findings)
+        if values.dtype == np.float64:
+            text = "float64, as float32 would round away the steps between such numbers"
+            found.append(Finding("precision", text))
         test, validation = len(values) // 6, len(values) // 12
         known = len(values) - test
         learned = known - validation
@@ -171,7 +177,9 @@ class Series(Source):
             "test": (known, len(values)),
         }
         parts = {k: windows(values, history, horizon, *span) for k, span in spans.items()}
-        details = SeriesDetails(season, every(test, horizon), column, series.step, start)
+        details = SeriesDetails(
+            season, every(test, horizon), column, series.step, start, values.dtype.name
+        )
         return Data(
             name,
             "forecast",
@@ -194,6 +202,20 @@ def _too_short(name: str, length: int, season: int, window: int, horizon: int) -
         f"{season} steps and {window} more) to forecast {horizon} steps from. "
         f"Received: {length}. {fix}"
     )
+
+
+def narrowed(values: np.ndarray) -> np.ndarray:
+    """Return float32 where that keeps the steps between values, else float64.
+
+    >>> steps = np.array([0.0, 1.0, 3.0, 1.0])
+    >>> narrowed(1e3 + steps).dtype.name, narrowed(1e12 + steps).dtype.name
+    ('float32', 'float64')
+    """
+    with np.errstate(over="ignore"):
+        small = values.astype("float32")
+    steps = np.abs(np.diff(values))
+    lost = np.abs(small - values).max()
+    return small if lost <= ROUNDING * np.median(steps[steps > 0]) else values.astype("float64")
 
 
 def windows(values: np.ndarray, history: int, horizon: int, first: int, end: int) -> Arrays:

@@ -33,7 +33,7 @@ def fit(model, data, batches, callbacks: list, waiting: Waiting | None = None, *
     """
     (x, y), size = data.validation, evaluation_size(data.validation[0])
     with _errors() as errors:
-        if isinstance(x, Files):
+        if _streamed(x):
             validation = {"validation_data": stream(InOrder(x, y), errors)}
         else:
             validation = {"validation_data": (x, y), "validation_batch_size": size}
@@ -53,7 +53,7 @@ def fit(model, data, batches, callbacks: list, waiting: Waiting | None = None, *
 
 def predict(model, x) -> np.ndarray:
     """Return a model's outputs for samples, in memory or on disk."""
-    if not isinstance(x, Files):
+    if not _streamed(x):
         return model.predict(x, batch_size=evaluation_size(x), verbose=0)
     with _errors() as errors:
         return model.predict(stream(InOrder(x), errors), verbose=0)
@@ -61,7 +61,7 @@ def predict(model, x) -> np.ndarray:
 
 def evaluate(model, x, y) -> dict[str, float]:
     """Return a model's loss and metrics on samples, in memory or on disk."""
-    if not isinstance(x, Files):
+    if not _streamed(x):
         size = evaluation_size(x)
         return model.evaluate(x, y, batch_size=size, verbose=0, return_dict=True)
     with _errors() as errors:
@@ -73,10 +73,15 @@ def feed(batches, errors: list, waiting: Waiting | None = None):
 
     It is the fastest there. On other backends arrays need no detour through it.
     """
-    if isinstance(batches.x, Files) or keras.backend.backend() == "tensorflow":
+    if _streamed(batches.x) or keras.backend.backend() == "tensorflow":
         dataset = stream(batches, errors)
         return waiting.measure(dataset) if waiting else dataset
     return batches
+
+
+def _streamed(x) -> bool:
+    """Return whether `tf.data` has to feed samples: files, and float64, which Keras rounds."""
+    return isinstance(x, Files) or x.dtype == np.float64
 
 
 def stream(batches, errors: list):

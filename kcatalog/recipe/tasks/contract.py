@@ -64,7 +64,26 @@ def check_model(task, model, data) -> None:
             f"an input of type {inputs[0].dtype} for data of type {data.train[0].dtype}",
             f"Use {entry[:-1]}, dtype={data.train[0].dtype.name!r}).",
         )
+    if getattr(data.details, "dtype", None) == "float64":
+        _check_precision(model, data, entry)
     _check_head(task, model, data, refuse)
+
+
+def _check_precision(model, data, entry: str) -> None:
+    """Refuse a model that rounds numbers to float32 whose steps would be lost."""
+    why = f"{data.name} needs float64: float32 rounds away the steps between its numbers."
+    if keras.backend.backend() == "jax":
+        raise RecipeError(
+            f"{why} JAX computes with float32. Use KERAS_BACKEND=tensorflow, or subtract a "
+            "constant from the column."
+        )
+    if model.inputs[0].dtype != "float64" or model.outputs[0].dtype != "float64":
+        raise RecipeError(
+            f"{why} Received: {model.inputs[0].dtype} in, {model.outputs[0].dtype} out. Use "
+            f"{entry[:-1]}, dtype='float64'), and add the forecast to a value of the history."
+        )
+    if getattr(_loss(model), "dtype", "float32") != "float64":
+        raise RecipeError(f"{why} Give the loss dtype='float64'.")
 
 
 def _check_head(task, model, data, refuse: Callable) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import keras
 import numpy as np
 from keras import ops
 from rich.table import Table
@@ -10,7 +13,6 @@ from kcatalog.recipe.tasks.task import Task
 
 QUANTILES = (0.1, 0.5, 0.9)  # that models predict for each step
 NAMES = ("low", "forecast", "high")  # the names of the quantiles in an export
-DIGITS = 6  # of a number in a table
 BAND = 100 * (QUANTILES[2] - QUANTILES[0])  # % of values that should lie in the interval
 
 
@@ -41,7 +43,8 @@ class Forecast(Task):
         }
 
     def named(self, outputs):
-        outputs = ops.cast(outputs, "float32")
+        exact = keras.backend.standardize_dtype(outputs.dtype) == "float64"
+        outputs = outputs if exact else ops.cast(outputs, "float32")
         return {name: outputs[..., i] for i, name in enumerate(NAMES)}
 
     def outputs(self, answers):
@@ -51,12 +54,24 @@ class Forecast(Task):
         """Print a line for each step ahead: the forecast and its interval."""
         for file, each in zip(files, described, strict=True):
             console.rule(str(file), align="left")
-            rows = list(zip(*map(each.get, NAMES), strict=True))
+            rows, digits = list(zip(*map(each.get, NAMES), strict=True)), _digits(each)
             steps = each.get("dates") or [str(step) for step in range(1, len(rows) + 1)]
             table = Table("date" if "dates" in each else "step", *NAMES)
             for step, numbers in zip(steps, rows, strict=True):
-                table.add_row(step, *(f"{number:.{DIGITS}g}" for number in numbers))
+                table.add_row(step, *(f"{number:.{digits}g}" for number in numbers))
             console.print(table)
+
+
+def _digits(answer: dict) -> int:
+    """Return how many digits tell the ends of the intervals apart, 6 at least.
+
+    >>> _digits({"low": [1e12], "forecast": [1e12 + 2], "high": [1e12 + 4]})
+    14
+    """
+    low, _, high = (np.array(answer[name]) for name in NAMES)
+    width = max(float(np.median(np.abs(high - low))), np.finfo("float64").tiny)
+    ratio = max(float(np.abs(high).max()), width) / width
+    return max(6, min(17, 2 + math.ceil(math.log10(ratio))))
 
 
 def percentage_error(truth: np.ndarray, outputs: np.ndarray) -> float:
