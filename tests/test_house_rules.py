@@ -157,7 +157,7 @@ LAYERS = [  # each may import from those below it, and from its own row
     ("registry",),
     ("derive",),
     ("keras_parts", "checks", "source"),
-    ("card", "quiet", "docstrings"),
+    ("card", "quiet", "docstrings", "on_disk"),
 ]
 
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from kcatalog import checks
+from kcatalog.on_disk import OnDisk
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -48,10 +49,6 @@ def by_class(owner, y: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         raise checks.error(owner, "y", rule, received, fix)
     order = np.argsort(classes, kind="stable")
     return values, np.split(order, np.cumsum(counts)[:-1])
-
-
-class OnDisk:
-    """Samples that are read when they are asked for: `x[indices]` is a batch of them."""
 
 
 class ImageFiles(OnDisk):

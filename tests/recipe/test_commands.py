@@ -2,10 +2,16 @@
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
+from kcatalog.recipe.commands import early_help
+from kcatalog.recipe.data import Images
 from tests.recipe import tiny
+from tests.recipe.conftest import ROOT
 
 OTHER = dataclasses.replace(tiny.recipe, name="other")
 
@@ -71,6 +77,53 @@ def test_help_names_each_step_and_keeps_the_lines_of_examples(call, monkeypatch)
         assert f"\n  {step} " in done.out
     assert "\n  trial " not in done.out
     assert "--set" in call("train", "--help").out
+
+
+SCRIPT = '''"""About."""
+import keras
+from kcatalog.recipe import Recipe
+from kcatalog.recipe.data import Images
+source = Images(size=32)
+def build(hp, data): ...
+mine = Recipe("mine", source, build, None)
+if __name__ == "__main__":
+    mine.main()
+'''
+OTHERWISE = {
+    "another main": ("mine.main()", "print(mine.name)"),
+    "reads the command line": ("import keras", "import keras, argparse"),
+    "builds elsewhere": ("def build(hp, data): ...", "from other import build"),
+    "computes the source": ("size=32", "size=2 * EDGE"),
+    "has a source of its own": ("Images(", "Mine("),
+    "no Python": ("import keras", "import"),
+}
+
+
+def test_help_of_a_script_that_only_runs_a_recipe_is_known_without_running_it(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(SCRIPT)
+    about, source = early_help.read(file)
+    assert (about, type(source), source.size) == ("About.", Images, 32)
+    for words in OTHERWISE.values():
+        file.write_text(SCRIPT.replace(*words))
+        assert early_help.read(file) is None, words
+    recipes = sorted((ROOT / "recipes").glob("*.py"))
+    assert all(early_help.read(script) for script in recipes)
+
+
+def test_help_is_there_before_keras_is_imported(tmp_path):
+    (tmp_path / "keras.py").write_text("raise ImportError('it takes seconds')")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    for arguments, expected in ((["--help"], "--watch"), (["predict", "--help"], "--length")):
+        done = subprocess.run(
+            [sys.executable, ROOT / "recipes" / "text_gru.py", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert expected in done.stdout
 
 
 @pytest.mark.slow

@@ -18,6 +18,12 @@ from kcatalog.recipe.terminal import output, stopping
 from kcatalog.recipe.terminal.errors import RecipeError
 
 USAGE_ERROR = 2
+STEPS = {
+    "tune": "Search for the best hyperparameters.",
+    "train": "Train with the best hyperparameters.",
+    "evaluate": "Score the trained model on the test split.",
+    "export": "Write a SavedModel and check it in a clean process.",
+}
 NEEDS_TENSORFLOW = (
     "Recipes need TensorFlow on every backend, to read data, for TensorBoard and for SavedModels: "
     "run `pip install tensorflow` with Python 3.11, 3.12 or 3.13."
@@ -33,15 +39,20 @@ def run(recipe, arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     if importlib.util.find_spec("tensorflow") is None:
         return _fail(NEEDS_TENSORFLOW, USAGE_ERROR)
+    return execute(app(_about(recipe), recipe.source, recipe), arguments) or 0
+
+
+def execute(command_line: typer.Typer, arguments: list[str]) -> int | None:
+    """Run a command line and return the exit code, or None if a command ended well."""
     try:
-        result = _app(recipe)(args=arguments, standalone_mode=False)
+        result = command_line(args=arguments, standalone_mode=False)
     except stopping.Stopped as e:
         return _fail(str(e), e.code)
     except Exception as e:  # a user sees one sentence, not a traceback
         if "--debug" in arguments:
             raise
         return _fail(*_explained(e))
-    return result if isinstance(result, int) else 0
+    return result if isinstance(result, int) else None
 
 
 def _explained(error: Exception) -> tuple[str, int]:
@@ -61,59 +72,75 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
-def _app(recipe) -> typer.Typer:
-    from kcatalog.recipe import serve
-    from kcatalog.recipe.commands import prediction
-    from kcatalog.recipe.commands.steps import Steps
-    from kcatalog.recipe.devices import hosts
+def _about(recipe) -> str:
+    return inspect.getdoc(inspect.getmodule(recipe.build)) or f"The recipe {recipe.name}."
 
-    about = inspect.getdoc(inspect.getmodule(recipe.build)) or f"The recipe {recipe.name}."
-    about = about.replace("\n\n ", "\n\n\b\n ")  # keeps the line breaks of examples
+
+def app(about: str, source, recipe=None) -> typer.Typer:
+    """Return the command line of a recipe; without one, its commands do nothing.
+
+    What imports Keras is imported by the commands, so that help is there at once.
+    """
     app = typer.Typer(
-        help=about,
+        help=about.replace("\n\n ", "\n\n\b\n "),  # keeps the line breaks of examples
         add_completion=False,
         context_settings={"max_content_width": 100},
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
 
+    def steps(*given):
+        from kcatalog.recipe.commands.steps import Steps
+
+        return Steps(recipe, *given)
+
     def everything(context: typer.Context, **given):
         options = Options.of(**given)
         if context.invoked_subcommand is None:
-            Steps(recipe, options).everything()
+            steps(options).everything()
         elif options != Options():
             raise RecipeError(f"Put options after `{context.invoked_subcommand}`.")
 
     def trial(folder: Path, **given):
-        Steps(recipe, Options.of(**given)).trial(folder)
+        steps(Options.of(**given)).trial(folder)
 
     def predict(files: list[Path], length: int, seed: int, json: bool, debug: bool):
+        from kcatalog.recipe.commands import prediction
+
         return prediction.predict(recipe, files, length, seed, json)
 
     def serve_export(port: int, version: int | None, debug: bool):
+        from kcatalog.recipe import serve
+
         serve.serve(recipe, port, version)
 
     def command(name, function, **arguments):
-        return _command(function, fields(name, recipe.source), **arguments)
+        return _command(function if recipe else _nothing, fields(name, source), **arguments)
 
     def add(name, function, about, hidden=False, **arguments):
         app.command(name, help=about, hidden=hidden)(command(name, function, **arguments))
 
     app.callback(invoke_without_command=True)(command("", everything, context=typer.Context))
-    for name in ("tune", "train", "evaluate", "export"):
+    for name, about_step in STEPS.items():
 
         def step(name=name, **given):
+            from kcatalog.recipe.devices import hosts
+
             options = Options.of(**given)
             with hosts.join(options.hosts, options.host_index) as met:
-                getattr(Steps(recipe, options, met), name)()
+                getattr(steps(options, met), name)()
 
-        add(name, step, getattr(Steps, name).__doc__)
+        add(name, step, about_step)
     folder = Annotated[Path, typer.Argument()]
     files = Annotated[list[Path], typer.Argument(metavar="PATH", help="Your files and folders.")]
-    add("trial", trial, Steps.trial.__doc__, hidden=True, folder=folder)
+    add("trial", trial, "Run one trial of a search.", hidden=True, folder=folder)
     add("predict", predict, "Print the exported model's predictions for your files.", files=files)
     add("serve", serve_export, "Serve the exported model over HTTP on this machine.")
     return app
+
+
+def _nothing(**given) -> None:
+    pass
 
 
 def _command(function: Callable, options: list[Field], **arguments) -> Callable:

@@ -43,7 +43,7 @@ class Steps:
         variants.accepted(options.accept, self.variants)
         self.console = output.console(quiet=hosts.index > 0)
 
-    # --- commands; the first line is their help -------------------------------------------
+    # --- commands -------------------------------------------------------------------------
 
     def everything(self) -> None:
         """Tune, train, evaluate and export. With --resume, skip the steps that are done."""

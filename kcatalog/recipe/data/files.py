@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from kcatalog.on_disk import OnDisk
 from kcatalog.recipe.data.cache import cache
 from kcatalog.recipe.terminal.errors import RecipeError
-from kcatalog.samplers.sources import OnDisk
 
 MOST_NAMED = 100  # bad files
 

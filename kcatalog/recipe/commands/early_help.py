@@ -1,0 +1,86 @@
+"""`--help` of a recipe's script, answered before the script imports Keras and TensorFlow.
+
+They take several seconds, and help needs no more than the script's docstring, its source and the
+options. `import kcatalog.recipe` therefore answers it, where the program only runs a recipe.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import sys
+from pathlib import Path
+
+DATA = "kcatalog.recipe.data"
+
+
+def answer() -> None:
+    """Print help and exit, if the program is a recipe's script that was asked for it."""
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    if "--help" in sys.argv[1:] and file and (known := read(Path(file))):
+        from kcatalog.recipe.commands import cli
+
+        code = cli.execute(cli.app(*known), sys.argv[1:])
+        if code is not None:  # else `--help` is the value of another option
+            raise SystemExit(code)
+
+
+def read(script: Path) -> tuple | None:
+    """Return the docstring and the source of a script that only declares and runs a recipe.
+
+    None where the script may do anything else with the command line, or has a source of its own:
+    there, `main()` answers.
+    """
+    try:
+        text = script.read_text(encoding="utf-8")
+        module = ast.parse(text)
+    except (OSError, ValueError, SyntaxError):
+        return None
+    assigned = {
+        ast.unparse(node.targets[0]): node.value
+        for node in module.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+    }
+    recipes = [name for name, call in assigned.items() if _called(call) == "Recipe"]
+    if len(recipes) != 1 or "argv" in text or "argparse" in text:
+        return None
+    if ast.unparse(module.body[-1]) != f"if __name__ == '__main__':\n    {recipes[0]}.main()":
+        return None
+    recipe = assigned[recipes[0]]
+    given = dict(zip(("name", "source", "build"), recipe.args, strict=False))
+    given |= {keyword.arg: keyword.value for keyword in recipe.keywords}
+    functions = [node.name for node in module.body if isinstance(node, ast.FunctionDef)]
+    about = ast.get_docstring(module)
+    if not about or not {"source", "build"} <= given.keys():
+        return None
+    if ast.unparse(given["build"]) not in functions:
+        return None
+    named = ast.unparse(given["source"])
+    try:
+        return about, _made(assigned.get(named, given["source"]), _imported(module))
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _called(call: ast.Call) -> str:
+    return ast.unparse(call.func).split(".")[-1]
+
+
+def _imported(module: ast.Module) -> dict:
+    """Return what the script imports from `kcatalog.recipe.data`, by name."""
+    return {
+        alias.asname or alias.name: getattr(importlib.import_module(DATA), alias.name, None)
+        for node in module.body
+        if isinstance(node, ast.ImportFrom) and node.module == DATA
+        for alias in node.names
+    }
+
+
+def _made(node: ast.expr, known: dict):
+    """Return the object that a call of a known class makes of literals and such calls."""
+    if not isinstance(node, ast.Call):
+        return ast.literal_eval(node)
+    arguments = [_made(each, known) for each in node.args]
+    return known[ast.unparse(node.func)](
+        *arguments, **{each.arg: _made(each.value, known) for each in node.keywords}
+    )
