@@ -16,7 +16,9 @@ from importlib.machinery import PathFinder
 
 _VARIABLE = "TF_CPP_MIN_LOG_LEVEL"
 _USERS_LEVEL = os.environ.get(_VARIABLE)
-_INFORMATION = re.compile(rb"I\d{4} |WARNING: All log messages before absl::InitializeLog")
+_INFORMATION = re.compile(
+    rb"I\d{4} |WARNING: All log messages before absl::InitializeLog|fully_quantize: "
+)
 
 
 def tensorflow(level: int) -> None:
@@ -46,7 +48,7 @@ class _Finder:
             execute = spec.loader.exec_module
 
             def filtered(module):
-                with _without_information():
+                with without_information():
                     execute(module)
 
             spec.loader.exec_module = filtered
@@ -54,12 +56,17 @@ class _Finder:
 
 
 @contextlib.contextmanager
-def _without_information():
+def without_information():
     """Hold back what Python and C++ write to stderr, and print it at the end, filtered.
 
-    If the import kills the process, what was held back is lost; level 0 shows it.
+    LiteRT's converter, for instance, prints its settings at any level. If the process is killed
+    meanwhile, what was held back is lost; at level 0 nothing is held back.
     """
     import tempfile
+
+    if _USERS_LEVEL == "0":
+        yield
+        return
 
     try:
         stderr = os.fdopen(os.dup(2), "wb")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from kcatalog.recipe import tasks
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.data.findings import Finding, duplicates, of_split
+from kcatalog.recipe.terminal import output
 
 
 def findings(data: Data, model, batch_size: int) -> list[Finding]:
@@ -27,8 +27,9 @@ def findings(data: Data, model, batch_size: int) -> list[Finding]:
 
 def show(console: Console, record: list[dict]) -> None:
     """Print the findings that a run's record stores, the warnings in yellow."""
-    grid = Table.grid(padding=(0, 2))
+    indent = max(len(entry["about"]) for entry in record) + 2
     for each in (Finding(**entry) for entry in record):
-        style = "yellow" if each.warning else ""
-        grid.add_row(Text(each.about, "dim"), Text(each.text, style, overflow="fold"))
-    console.print(grid, soft_wrap=False)
+        line = Text(output.entry(each.about, each.text, console, indent))
+        line.stylize("dim", 0, indent)
+        line.stylize("yellow" if each.warning else "", indent)
+        console.print(line, soft_wrap=True)

@@ -97,7 +97,7 @@ def _hidden(file: Path, folder: Path) -> bool:
 def _show(console, exported: Exported, done: list[tuple[Path, dict]]) -> None:
     if exported.task.generates:
         for file, answer in done:
-            console.rule(str(file), align="left")
+            console.rule(str(file))
             console.print(answer["prompt"], end="", style="dim")
             console.print(answer["continuation"])
         return

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kcatalog import quiet
 from kcatalog.recipe.data.files import some
 from kcatalog.recipe.export.check_export import AFTER
 from kcatalog.recipe.export.original import Original
@@ -75,7 +76,7 @@ def litert(original: Original, file: Path, kind: str = "float32") -> dict:
     if kind == "int8":
         settings["representative_dataset"] = lambda: _representative(original, model)
     signature = _signature(model, 1, shape)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), quiet.without_information():
         warnings.simplefilter("ignore")  # the converter announces its deprecation
         model.export(
             str(file), format="litert", input_signature=signature, verbose=False, **settings

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.table import Column, Table
 
 from kcatalog import checks
 from kcatalog.recipe.data.files import draw, take
@@ -22,6 +21,7 @@ from kcatalog.recipe.export.check_export import CheckFailed, Runtimes
 from kcatalog.recipe.export.original import Original
 from kcatalog.recipe.export.stepwise import Refused
 from kcatalog.recipe.files import disk
+from kcatalog.recipe.terminal import output
 from kcatalog.recipe.terminal.errors import RecipeError
 
 TEXTS = 64  # windows of a text that are scored; each of their characters is a call
@@ -271,7 +271,7 @@ def size(file: Path) -> int:
 def show(console: Console, manifest: dict) -> None:
     """Print a table of the variants, and the reasons for those that were left out."""
     measure, live = manifest["metrics"]["measure"], manifest["metrics"]["test"]
-    table = Table(Column("variant", no_wrap=True), "KB", "ms, 1", "ms, 32", "difference", measure)
+    table = output.table("variant", "KB", "ms, 1", "ms, 32", "difference", measure)
     table.add_row("(the live model)", "", "", "", "", f"{live:.4f}")
     plain = {**manifest["plain"], "size_bytes": manifest["size_bytes"]}
     refused = []

@@ -5,15 +5,26 @@ from __future__ import annotations
 import statistics
 
 from rich.table import Table
+from rich.text import Text
 
 from kcatalog.recipe import monitoring
 from kcatalog.recipe.search.trial import fold_name
 from kcatalog.recipe.tasks import higher_is_better
+from kcatalog.recipe.terminal import output
 from kcatalog.recipe.terminal.errors import RecipeError
 
+BEST, FAILED = "green", "red"
 
-def line(trial, oracle) -> str:
-    """Describe a trial that has just ended."""
+
+def line(trial, oracle) -> Text:
+    """Describe a trial that has just ended, in green if it is the best so far."""
+    if trial.score is None:
+        return Text(_line(trial, oracle), FAILED)
+    best = trial in oracle.get_best_trials(1)
+    return Text(_line(trial, oracle), BEST if best else "")
+
+
+def _line(trial, oracle) -> str:
     objective, number = oracle.objective.name, len(oracle.end_order)
     count = f" ({number} of {oracle.max_trials})" if oracle.max_trials else ""
     if trial.score is None:
@@ -26,14 +37,15 @@ def table(trials: list, objective: str) -> Table:
     best_first = higher_is_better(objective)
     scored = [t for t in trials if t.score is not None]
     scored.sort(key=lambda t: t.score, reverse=best_first)
-    drawn = Table("trial", objective, "best epoch", "hyperparameters", title="Trials")
-    for t in [*scored, *(t for t in trials if t.score is None)]:
+    drawn = output.table("trial", objective, "best epoch", "hyperparameters", title="Trials")
+    for place, t in enumerate([*scored, *(t for t in trials if t.score is None)]):
         values = monitoring.active(t.hyperparameters)
         words = ", ".join(f"{k}={_short(v)}" for k, v in values.items())
         if t.score is None:
-            drawn.add_row(t.trial_id, "failed", "", f"{words}\n{reason(t)}")
+            drawn.add_row(t.trial_id, "failed", "", f"{words}\n{reason(t)}", style=FAILED)
         else:
-            drawn.add_row(t.trial_id, score(t, objective), str(t.best_step + 1), words)
+            cells = t.trial_id, score(t, objective), str(t.best_step + 1), words
+            drawn.add_row(*cells, style="" if place else BEST)
     return drawn
 
 

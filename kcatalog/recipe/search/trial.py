@@ -24,6 +24,7 @@ from kcatalog.recipe.data import Data
 from kcatalog.recipe.feed import pipeline
 from kcatalog.recipe.files import disk
 from kcatalog.recipe.search import folds
+from kcatalog.recipe.search.progress import Notes
 from kcatalog.recipe.tasks import batches_of
 from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.recipe.training import loss_switch
@@ -82,13 +83,14 @@ class Training:
         with disk.file_lock(work.folder, wait=True):  # the process of a killed search may yet end
             _continue(work)
             if self.folds == 1:
-                return [self._fit(work, self.data, self.logs, work.checkpoints)]
-            return [
-                self._fit(work, part, self.logs / f"fold_{i}", work.checkpoints / f"fold_{i}")
-                for i, part in enumerate(folds.parts(self.data, self.folds, self.seed), start=1)
-            ]
+                return [self._fit(work, self.data)]
+            parts = folds.parts(self.data, self.folds, self.seed)
+            return [self._fit(work, part, i) for i, part in enumerate(parts, start=1)]
 
-    def _fit(self, work: Work, data: Data, logs: Path, folder: Path) -> Logs:
+    def _fit(self, work: Work, data: Data, fold: int | None = None) -> Logs:
+        logs, folder = self.logs, work.checkpoints
+        if fold is not None:
+            logs, folder = logs / f"fold_{fold}", folder / f"fold_{fold}"
         keras.utils.clear_session()
         gc.collect()
         model = self.model(work.hp, data)
@@ -110,6 +112,7 @@ class Training:
                     *loss_switch.callbacks(model),
                     *monitoring.trial_callbacks(logs, trial, self.objective, data, epochs, batches),
                     checkpoint,
+                    Notes(work.folder, self.objective, epochs, (fold or 1) - 1, self.folds),
                 ],
                 verbose=0,
             )

@@ -18,6 +18,7 @@ from kcatalog.recipe.data.findings import listed
 from kcatalog.recipe.files import disk, rundir
 from kcatalog.recipe.search import oracles, report
 from kcatalog.recipe.search.atomic_files import ENDED
+from kcatalog.recipe.search.progress import Progress
 from kcatalog.recipe.search.runners import Runner, SearchError
 from kcatalog.recipe.search.trial import Training, Work, best_epoch, length
 from kcatalog.recipe.tasks import higher_is_better
@@ -68,7 +69,7 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
             seed=training.seed,
             hyperparameters=space,
         )
-        oracle.console = console
+        oracle.console, self._progress = console, Progress(console, oracle)
         super().__init__(
             oracle, training.model, directory=str(folder.parent), project_name=folder.name
         )
@@ -77,7 +78,7 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
         """Run all trials and print a table of them. Return the best hyperparameters."""
         self.save()  # so that a search that is killed in its first trial is found again
         running: dict[futures.Future, tuple] = {}
-        with contextlib.closing(self._runner):
+        with contextlib.closing(self._runner), self._progress:
             while self._dispatch(running):
                 done, _ = futures.wait(running, LOOK_AGAIN, futures.FIRST_COMPLETED)
                 for future in [f for f in running if f in done]:  # as they started
@@ -102,11 +103,13 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
                 self.oracle.folder / f"trial_{i}" for i in (trial.trial_id, parent) if i is not None
             ]
             work = Work(trial.trial_id, hp, *folders)
+            self._progress.began(trial.trial_id, work.folder, self._runner.slots)
             running[self._runner.submit(work)] = work, trial
         return bool(running)
 
     def _finish(self, future: futures.Future, work: Work, trial) -> None:
         """Report a trial's result, or its error, to the oracle."""
+        self._progress.ended(trial.trial_id)
         try:
             parts = self._runner.result(work, future)
             metrics, step = best_epoch(parts, self.oracle.objective)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from keras import ops
-from rich.table import Table
 
 from kcatalog.recipe.tasks import contract
 from kcatalog.recipe.tasks.task import Task
+from kcatalog.recipe.terminal import output
 
 TOP = 5  # classes listed
 
@@ -110,7 +110,7 @@ class Classification(Classes):
         }
 
     def show(self, console, files, described):
-        table = Table("file", "label", "probability")
+        table = output.table("file", "label", "probability")
         for file, each in zip(files, described, strict=True):
             table.add_row(str(file), each["label"], f"{each['probability']:.3f}")
         console.print(table)

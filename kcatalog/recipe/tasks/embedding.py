@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from keras import ops
-from rich.table import Table
 
 from kcatalog.recipe import devices
 from kcatalog.recipe.data.files import draw, join, some
 from kcatalog.recipe.feed import batches
 from kcatalog.recipe.tasks import baselines, neighbours
 from kcatalog.recipe.tasks.task import Task
+from kcatalog.recipe.terminal import output
 
 FEWEST_STEPS = 30
 MOST_REFERENCES = 5000  # training samples that validation samples are compared with
@@ -97,7 +97,7 @@ class Embedding(Task):
         x = np.array([each["embedding"] for each in described])
         unit = x / np.linalg.norm(x, axis=1, keepdims=True)
         cosines = unit @ unit.T - 2 * np.eye(len(files))
-        table = Table("file", "most similar of the others", "cosine")
+        table = output.table("file", "most similar of the others", "cosine")
         for i, file in enumerate(files):
             match = int(cosines[i].argmax())
             other = (str(files[match]), f"{cosines[i, match]:.3f}") if match != i else ("", "")

@@ -7,9 +7,9 @@ import math
 import keras
 import numpy as np
 from keras import ops
-from rich.table import Table
 
 from kcatalog.recipe.tasks.task import Task
+from kcatalog.recipe.terminal import output
 
 QUANTILES = (0.1, 0.5, 0.9)  # that models predict for each step
 NAMES = ("low", "forecast", "high")  # the names of the quantiles in an export
@@ -53,10 +53,10 @@ class Forecast(Task):
     def show(self, console, files, described):
         """Print a line for each step ahead: the forecast and its interval."""
         for file, each in zip(files, described, strict=True):
-            console.rule(str(file), align="left")
+            console.rule(str(file))
             rows, digits = list(zip(*map(each.get, NAMES), strict=True)), _digits(each)
             steps = each.get("dates") or [str(step) for step in range(1, len(rows) + 1)]
-            table = Table("date" if "dates" in each else "step", *NAMES)
+            table = output.table("date" if "dates" in each else "step", *NAMES)
             for step, numbers in zip(steps, rows, strict=True):
                 table.add_row(step, *(f"{number:.{digits}g}" for number in numbers))
             console.print(table)

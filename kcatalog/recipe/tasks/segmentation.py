@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from rich.table import Table
 
 from kcatalog.recipe.tasks.classification import Classes
+from kcatalog.recipe.terminal import output
 
 
 class Segmentation(Classes):
@@ -44,9 +44,10 @@ class Segmentation(Classes):
 
     def show(self, console, files, described):
         """Print the share of pixels that each class has in each file."""
-        table = Table("file", *described[0]["shares"])
+        table = output.table("file", "shares of the pixels")
         for file, each in zip(files, described, strict=True):
-            table.add_row(str(file), *(f"{share:.1%}" for share in each["shares"].values()))
+            shares = (f"{name} {share:.1%}" for name, share in each["shares"].items())
+            table.add_row(str(file), ", ".join(shares))
         console.print(table)
 
 

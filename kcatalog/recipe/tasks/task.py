@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from kcatalog.recipe.data import Data, DataInfo
 from kcatalog.recipe.data.files import some
 from kcatalog.recipe.feed import batches, pipeline
 from kcatalog.recipe.tasks import contract
+from kcatalog.recipe.terminal import output
 
 PROBE = 32  # samples on which gradients and activations are measured
 
@@ -161,7 +161,7 @@ class Task(abc.ABC):
 
     def show(self, console: Console, files: list[Path], described: list[dict]) -> None:
         """Print the descriptions of files, as `predict` does."""
-        table = Table("file", *described[0])
+        table = output.table("file", *described[0])
         for file, values in zip(files, described, strict=True):
             table.add_row(str(file), *map(_short, values.values()))
         console.print(table)

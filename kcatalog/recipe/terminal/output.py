@@ -1,10 +1,126 @@
-"""The console of a recipe."""
+"""The console of a recipe: text as it is, whole words, and tables that cut nothing."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+
+from rich.cells import cell_len
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+PATIENCE = 1.0  # seconds before a bar appears
+WIDEST = 10_000  # columns of a pipe or a log
+UNIT = re.compile(r"(?:`[^`\n]*`|\S)+")  # a word, or a command in backticks
+
+
+class WholeWords(Console):
+    """A console that starts new lines between words only.
+
+    A path that is longer than the line, and a command in backticks, stay in one piece, so that
+    they can be copied. Pipes and logs get whole lines.
+    """
+
+    def print(self, *objects, soft_wrap: bool | None = None, **how) -> None:
+        """Print. With `soft_wrap=True`, the text is printed as it is."""
+        if soft_wrap is None:
+            soft_wrap = all(isinstance(each, str | Text) for each in objects)
+            if soft_wrap and self.is_terminal:
+                objects = [wrapped(each, self.width) for each in objects]
+        super().print(*objects, soft_wrap=soft_wrap, **how)
+
+    def rule(self, title: str = "", **how) -> None:
+        """Print a heading in full. Rich's is as wide as the console, and cuts what is wider."""
+        self.print(f"── {title} ──", style=how.get("style"))
 
 
 def console(**options) -> Console:
     """Return a console that prints text literally: users' names may hold brackets and colons."""
-    return Console(soft_wrap=True, highlight=False, markup=False, emoji=False, **options)
+    made = WholeWords(highlight=False, markup=False, emoji=False, **options)
+    if not made.is_terminal and "width" not in options and "COLUMNS" not in os.environ:
+        made.width = WIDEST
+    return made
+
+
+def wrapped(text: str | Text, width: int) -> str | Text:
+    r"""Replace the spaces at which new lines begin.
+
+    >>> wrapped("Run `pip install keras` now.", 12)
+    'Run\n`pip install keras`\nnow.'
+    """
+    if isinstance(text, Text):
+        text = text.copy()
+        text.plain = wrapped(text.plain, width)  # of the same length, so that styles stay in place
+        return text
+    characters = list(text)
+    column = end = 0
+    for unit in UNIT.finditer(text):
+        space, size = text[end : unit.start()], cell_len(unit[0])
+        if "\n" in space:
+            space, column = space.rpartition("\n")[2], 0
+        if column and column + len(space) + size > width:
+            characters[unit.start() - 1] = "\n"
+            column = size
+        else:
+            column += len(space) + size
+        end = unit.end()
+    return "".join(characters)
+
+
+def entry(about: str, text: str, console: Console, indent: int) -> str:
+    """Return `about` and a text that is wrapped to the right of it."""
+    if console.is_terminal:
+        text = str(wrapped(text, max(20, console.width - indent)))
+    return about.ljust(indent) + text.replace("\n", "\n" + " " * indent)
+
+
+def table(*headers: str, title: str | None = None) -> Table:
+    """Return a table whose cells are folded, never cut, where the terminal is too narrow."""
+    drawn = Table(title=title)
+    for header in headers:
+        drawn.add_column(header, overflow="fold")
+    return drawn
+
+
+@contextlib.contextmanager
+def bar(about: str, console: Console) -> Iterator[Callable[[int], None]]:
+    """Show a bar in a terminal, if it takes longer than a second.
+
+    Yields a function to call after each of `total` steps, with `total`; in any thread.
+    """
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    shown = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
+    task, began = shown.add_task(about, total=None), time.monotonic()
+
+    def advance(total: int) -> None:
+        shown.update(task, advance=1, total=total)
+        if console.is_terminal and time.monotonic() - began > PATIENCE:
+            shown.start()
+
+    try:
+        yield advance
+    finally:
+        if shown.live.is_started:
+            shown.stop()
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words, as precise as an estimate is.
+
+    >>> duration(0.4), duration(44), duration(100), duration(3000), duration(9000)
+    ('1 second', '45 seconds', '2 minutes', '50 minutes', '2.5 hours')
+    """
+    if seconds < 10:
+        number, unit = max(1, round(seconds)), "second"
+    elif seconds < 90:
+        number, unit = 5 * round(seconds / 5), "second"
+    elif seconds < 90 * 60:
+        number, unit = round(seconds / 60), "minute"
+    else:
+        number, unit = round(seconds / 3600, 1), "hour"
+    return f"{number:g} {unit}{'' if number == 1 else 's'}"

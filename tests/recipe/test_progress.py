@@ -1,0 +1,106 @@
+"""The bar of a search, and its estimate."""
+
+import io
+import math
+from types import SimpleNamespace
+
+import pytest
+
+from kcatalog.recipe.search import progress
+from kcatalog.recipe.search.progress import Note, Notes, Progress
+from kcatalog.recipe.terminal import output
+
+
+class Oracle(SimpleNamespace):
+    """An oracle that has ended some trials."""
+
+    def get_best_trials(self, count):
+        return [SimpleNamespace(score=0.5)] if self.end_order else []
+
+
+def shown(ended=0, trials=3, **options):
+    oracle = Oracle(
+        end_order=[str(i) for i in range(ended)],
+        max_trials=trials,
+        objective=SimpleNamespace(direction="max"),
+    )
+    console = output.console(file=io.StringIO(), width=80, **options)
+    return Progress(console, oracle)
+
+
+def printed(one):
+    return one.console.file.getvalue()
+
+
+def test_each_epoch_is_noted_with_the_time_of_one_more(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress, "clock", lambda: now[0])
+    notes = Notes(tmp_path, "val_accuracy", epochs=4, fold=1, folds=2)
+    notes.on_train_begin()
+    for epoch, (compiling, rest, accuracy) in enumerate([(9, 2, 0.7), (0, 2.5, 0.6)]):
+        now[0] += compiling
+        notes.on_train_batch_end(0)
+        now[0] += rest
+        notes.on_train_batch_end(1)
+        notes.on_epoch_end(epoch, {"val_accuracy": accuracy})
+        found = Note.read(tmp_path)
+        assert found == Note(4 + epoch + 1, 8, 0.7, 9, rest)
+    assert (found.trial, found.left) == (9 + 8 * 2.5, 2 * 2.5)
+
+
+@pytest.mark.parametrize(
+    ("trials", "slots", "ended", "sentence"),
+    [
+        (3, 1, 0, "About 4 minutes for this trial, 12 minutes for the search.\n"),
+        (5, 2, 0, "About 4 minutes for this trial, 12 minutes for the search.\n"),
+        (3, 1, 1, "About 4 minutes for this trial, 8 minutes for the search.\n"),
+        (1, 1, 0, "About 4 minutes for this trial.\n"),
+        (None, 1, 0, "About 4 minutes for this trial.\n"),  # Hyperband
+    ],
+)
+def test_the_estimate_is_printed_once(tmp_path, trials, slots, ended, sentence):
+    one = shown(ended, trials)
+    one.began("a", tmp_path, slots)
+    assert printed(one) == ""
+    Note(1, 10, 0.5, 40, 20).write(tmp_path)
+    one.look()
+    Note(2, 10, 0.5, 40, 30).write(tmp_path)
+    one.ended("a")
+    assert printed(one) == sentence
+
+
+def test_a_terminal_shows_trial_epoch_best_and_time_left(tmp_path):
+    one = shown(1, force_terminal=True)
+    with one:
+        one.began("a", tmp_path, 1)
+        Note(7, 10, 0.9722, 10, 5).write(tmp_path)
+        one.look()
+        one._bar.refresh()
+    line = printed(one).replace("\r", "\n")
+    assert "Trial 2 of 3" in line
+    assert "epoch 7/10  best 0.9722  0:01:15 left" in line  # 15 s, and another trial of 60 s
+    assert not one._bar.live.is_started
+
+
+def test_several_trials_at_once_are_one_bar(tmp_path):
+    one = shown(trials=4, force_terminal=True)
+    with one:
+        for name in "ab":
+            (tmp_path / name).mkdir()
+            one.began(name, tmp_path / name, 2)
+            Note(5, 10, math.nan, 0, 2).write(tmp_path / name)
+        one.look()
+        one._bar.refresh()
+    assert "2 trials" in printed(one)
+    assert "0:00:30 left" in printed(one)  # 10 s, and two more trials of 20 s side by side
+
+
+def test_pipes_get_no_bar(tmp_path):
+    with shown() as one:
+        one.began("a", tmp_path, 1)
+    assert printed(one) == ""
+
+
+def test_half_a_note_is_none(tmp_path):
+    (tmp_path / progress.FILE).write_text('{"done": 1')
+    assert Note.read(tmp_path) is None
