@@ -19,6 +19,7 @@ import kcatalog
 from kcatalog.recipe import Recipe, tasks
 from kcatalog.recipe.commands import cli
 from kcatalog.recipe.data import Data, Images, Labelled, Speech
+from kcatalog.recipe.data.files import Files, Shelf
 from kcatalog.recipe.feed.batches import Balanced
 from kcatalog.recipe.monitoring import projector
 from kcatalog.recipe.tasks import batches_of, neighbours
@@ -304,3 +305,15 @@ def test_projector_shows_a_part_of_large_sets(tmp_path, monkeypatch):
     assert len(rows) == 6
     assert set(rows) <= {"one two\tone two", "?\t?"}
     assert not (tmp_path / "pictures.png").exists()
+
+
+def test_projector_names_files(tmp_path):
+    for i in range(3):
+        (tmp_path / f"{i}.txt").write_text("0")
+    read = lambda path: np.zeros(2, "float32")  # noqa: E731
+    x = Files(Shelf([tmp_path / f"{i}.txt" for i in range(3)], read, (2,), "float32", {}))
+    some = x, np.zeros(3, "int32")
+    data = Data("x", "embedding", "point", some, some, some, ("one",))
+    projector.write(tmp_path, data, np.eye(3, dtype="float32"), some[1])
+    header, first, *_ = (tmp_path / "labels.tsv").read_text().splitlines()
+    assert (header, first) == ("label\tnearest\tfile", "one\tone\t0.txt")

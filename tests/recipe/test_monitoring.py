@@ -166,7 +166,10 @@ def test_hparams_have_domains_metrics_and_empty_places(board, whole_way):
     rates = columns["optimizer.SGD.learning_rate"]["domainInterval"]
     assert 0 < rates["minValue"] < rates["maxValue"]
     metrics = {m["displayName"]: m["name"] for m in found["metricInfos"]}
-    assert metrics["validation accuracy"] == {"group": "validation", "tag": "epoch_accuracy"}
+    assert metrics["validation accuracy"] == {
+        "group": "validation",
+        "tag": "Learning curves/accuracy",
+    }
     question = {
         "experimentName": "",
         "allowedStatuses": ["STATUS_SUCCESS"],
@@ -176,9 +179,10 @@ def test_hparams_have_domains_metrics_and_empty_places(board, whole_way):
     }
     complete = lambda e: len(e["sessionGroups"]) == 2  # noqa: E731
     rows = board("plugin/hparams/session_groups", question, complete)["sessionGroups"]
-    assert [row["name"] for row in rows] == ["0", "1"]
+    assert [row["name"] for row in rows] == ["tiny/1/0", "tiny/1/1"]
     for row in rows:
-        trial = json.loads((whole_way.run / f"tuning/trial_{row['name']}/trial.json").read_text())
+        number = row["name"].rpartition("/")[2]
+        trial = json.loads((whole_way.run / f"tuning/trial_{number}/trial.json").read_text())
         values = trial["hyperparameters"]["values"]
         active = {n: v for n, v in values.items() if not n.startswith("tuner/")}
         assert {"units", "loss", "optimizer", "dropout.rate"} <= set(active)
@@ -291,7 +295,7 @@ def test_trials_are_watched_too_by_callbacks_that_can_be_copied(tmp_path, whole_
     assert folders == [str(tmp_path / "trials" / "7" / part) for part in parts]
     folder = whole_way.run / "logs" / "trials" / "0"
     assert tensors(folder / "train").Tags()["graph"]
-    assert "epoch_accuracy" in tags(folder / "validation")
+    assert "Learning curves/accuracy" in tags(folder / "validation")
 
 
 def test_after_a_warm_up_the_gradient_is_that_of_the_second_loss(tmp_path):

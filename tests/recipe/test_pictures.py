@@ -1,6 +1,7 @@
 """Pictures for TensorBoard: what is drawn, and when."""
 
 import copy
+import dataclasses
 import itertools
 
 import keras
@@ -11,7 +12,7 @@ from tensorboard.util import tensor_util
 
 from kcatalog.metrics import ExpectedCalibrationError
 from kcatalog.recipe.data import Data, Details
-from kcatalog.recipe.data.files import draw
+from kcatalog.recipe.data.files import Files, Shelf, draw
 from kcatalog.recipe.data.series import SeriesDetails
 from kcatalog.recipe.data.speech import SpeechDetails
 from kcatalog.recipe.monitoring import pictures
@@ -114,12 +115,43 @@ def test_long_names_stand_in_full_beside_a_matrix_of_the_same_size(count):
     assert widths[0] == pytest.approx(widths[1], rel=0.15)
 
 
-def test_any_class_name_can_be_drawn(recwarn):
+def test_any_class_name_can_be_drawn(recwarn, monkeypatch):
+    monkeypatch.setattr(figures, "_family", lambda character: None)  # whatever is installed here
     names = {"\n": "\\n", " ": "space", "": "''", "字": "#3", "字 a": "? a", "кошка": "кошка",
-             "??": "??", "a$b$": r"a\$b\$", "\x00": "#3", "x" * 41: "x" * 39 + "…"}  # fmt: skip
+             "??": "??", "a$b$": r"a\$b\$", "\x00": "#3",
+             "x" * 41: "x" * 20 + "…" + "x" * 19}  # fmt: skip
     assert {name: figures.readable(name, 3) for name in names} == names
     figures.png(figures.grid([np.eye(2)] * 10, list(names.values()), (1, 1), ("", "", "")))
     assert not recwarn.list  # matplotlib warns of characters that its font lacks
+
+
+def test_other_fonts_draw_what_the_default_one_lacks(monkeypatch):
+    monkeypatch.setattr(figures, "_family", {ord("字"): "Some CJK"}.get)
+    assert figures.readable("字", 3) == "字"
+    drawn = figures.figure(1, 1)
+    drawn.text(0, 0, "字")
+    drawn.text(0, 0, "a")
+    monkeypatch.setattr(drawn, "savefig", lambda file: None)
+    figures.png(drawn)
+    families = [text.get_fontfamily() for text in drawn.texts]
+    assert families[0] == [*families[1], "Some CJK"]
+
+
+def test_names_that_figures_do_not_show_in_full_stand_in_a_table(monkeypatch):
+    monkeypatch.setattr(figures, "_family", lambda character: None)
+    shown = predictions([0, 1], predicted=[0, 1], names=["a_$1$", " "])
+    assert classes.names_by_number(shown) is None
+    shown = predictions([0, 1], predicted=[0, 1], names=["字", "x" * 41])
+    assert classes.names_by_number(shown).splitlines()[2:] == [
+        "| #0 | 字 |",
+        f"| #1 | {'x' * 41} |",
+    ]
+
+
+def test_names_that_are_cut_alike_get_their_numbers():
+    names = [f"{'a' * 30}{i}{'b' * 30}" for i in range(2)]
+    cut = f"{'a' * 20}…{'b' * 19}"
+    assert figures.readable_names([*names, "c"]) == [f"{cut} #0", f"{cut} #1", "c"]
 
 
 def test_pictures_are_the_same_from_run_to_run():
@@ -198,6 +230,40 @@ def test_the_worst_mistake_comes_first():
     right = predictions([0], np.array([[0.9, 0.1]]), **greys(0))
     assert samples.worst_mistakes(right) is None
     assert classes.table_of_worst_mistakes(right) == "No mistakes in 1 samples."
+
+
+def from_files(folder, names):
+    """Predictions of files in two folders, all of them wrong."""
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("0")
+    read = lambda path: np.zeros(1, "float32")  # noqa: E731
+    x = Files(Shelf([folder / name for name in names], read, (1,), "float32", {}))
+    p = np.tile([0.1, 0.9], (len(names), 1))
+    return predictions(np.zeros(len(names), int), p, x=x, picture=grey)
+
+
+def test_files_are_named_beside_their_predictions(tmp_path):
+    names = ["cat/a_$1$.png", "dog/" + "long " * 30 + "end.png"]
+    shown = from_files(tmp_path, names)
+    assert [shown.name(i) for i in range(2)] == names
+    for picture in (samples.sample_predictions, samples.worst_mistakes):
+        figure = picture(shown)
+        (axes,) = figure.axes
+        first, second = (text.split("\n") for text in texts(axes))
+        assert first[2:] == [r"cat/a_\$1\$.png"]
+        assert len(second) == 2 + 3  # lines
+        assert second[-1].endswith("end.png")
+        figures.png(figure)
+    rows = classes.table_of_worst_mistakes(shown).splitlines()
+    assert rows[0].startswith("| file |")
+    assert f"| {classes._cell(names[1])} | a |" in rows[3]
+
+
+def test_samples_without_a_file_are_named_by_their_index_in_the_split():
+    shown = predictions([0], np.array([[0.4, 0.6]]))
+    shown = dataclasses.replace(shown, places=np.array([330]))
+    assert "| 330 | a | 0.4 |" in classes.table_of_worst_mistakes(shown)
 
 
 def test_texts_stand_above_their_predictions_and_mistakes_behind_what_came_before():

@@ -112,11 +112,11 @@ def cards(board, tab, tags, runs):
 
 
 def test_scalars_are_lines_with_a_point_for_each_step(board, logs):
-    wanted = "^learning_rate|^epoch_accuracy|^(gradient_norm|update_ratio)/dense$"
+    wanted = "^learning_rate|^Learning curves/accuracy|^(gradient_norm|update_ratio)/dense$"
     found = cards(board, "scalars", wanted, "^watched")
     assert set(found) == {
         "learning_rate",
-        "epoch_accuracy",
+        "Learning curves/accuracy",
         "gradient_norm/dense",
         "update_ratio/dense",
     }
@@ -124,7 +124,7 @@ def test_scalars_are_lines_with_a_point_for_each_step(board, logs):
     assert max(found["learning_rate"]) == len(steps) == 30
     assert max(found["gradient_norm/dense"]) == 30
     assert max(found["update_ratio/dense"]) == 30
-    assert sorted(set(found["epoch_accuracy"])) == [5]  # training and validation
+    assert sorted(set(found["Learning curves/accuracy"])) == [5]  # training and validation
 
 
 # The pixels of an image, as the browser decoded them, in base64.

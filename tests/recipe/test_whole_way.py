@@ -61,9 +61,21 @@ def test_tensorboard_has_curves_and_pictures(whole_way):
         run: set(EventAccumulator(str(logs / run)).Reload().Tags()["tensors"])
         for run in ("training/train", "test")
     }
-    assert "epoch_loss" in logged["training/train"]
+    assert "Learning curves/loss" in logged["training/train"]
     pictures = {"confusion matrix", "sample predictions"}
-    assert pictures | {"accuracy of the baseline"} <= logged["test"]
+    assert pictures | {"test/accuracy of the baseline"} <= logged["test"]
+
+
+def test_tensorboard_begins_with_the_curves(whole_way):
+    """Groups are sorted by name, capitals first, and the first two are open."""
+    logs = whole_way.run / "logs"
+    files = {f.parent for f in logs.rglob("*tfevents*")}
+    tags = {t for f in files for t in EventAccumulator(str(f)).Reload().Tags()["tensors"]}
+    groups = sorted({tag.partition("/")[0] for tag in tags})
+    assert groups[0] == "Learning curves"
+    curves = {tag.partition("/")[2] for tag in tags if tag.startswith(groups[0])}
+    assert curves == {"loss", "accuracy"}
+    assert "test" in groups  # the scores, each a single point
 
 
 def test_samples_are_the_live_models_answers(whole_way):

@@ -20,6 +20,7 @@ from kcatalog.recipe.files import disk, keras_file, rundir
 from kcatalog.recipe.files.rundir import Run
 from kcatalog.recipe.search import folds, hyperparameters, runners
 from kcatalog.recipe.tasks import contract
+from kcatalog.recipe.terminal import output
 from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.recipe.training import checkpoint
 
@@ -39,7 +40,8 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
         folds.check(data, settings["folds"])
     folder = _existing(options.run_dir or Path("runs"))
     data.keep(folder, options.cache_memory)
-    data.decode()
+    with output.bar("Reading files", output.console()) as advance:
+        data.decode(advance)
     needed.packages(recipe, settings, data)
     if options.hosts:  # no device may be used before the hosts meet
         looking = contextlib.nullcontext(devices.Devices("this host"))

@@ -72,12 +72,15 @@ class Data:
         for shelf in self._shelves():
             shelf.keep(folder, int(memory * 1024**3))
 
-    def decode(self) -> None:
-        """Decode each file now. One error names all that cannot be read."""
+    def decode(self, advance: Callable[[int], None] = lambda total: None) -> None:
+        """Decode each file now. One error names all that cannot be read.
+
+        `advance` is called after each file, with the number of all.
+        """
         for shelf in self._shelves():
             parts = (self.train[0], self.validation[0], self.test[0])
             places = [x.places for x in parts if isinstance(x, Files) and x.shelf is shelf]
-            shelf.decode(np.concatenate(places))
+            shelf.decode(np.concatenate(places), advance)
 
     def changed(self) -> list[Path]:
         """Return the files of training and validation part that have changed since `load`."""

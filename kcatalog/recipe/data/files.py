@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -43,14 +44,20 @@ class Shelf:
         """Keep what is decoded: in memory up to `budget` bytes, else in a file in `folder`."""
         self._cache = cache(len(self.paths), self.shape, self.dtype, folder, budget)
 
-    def decode(self, places: Iterable[int]) -> None:
+    def decode(
+        self, places: np.ndarray, advance: Callable[[int], None] = lambda total: None
+    ) -> None:
         """Decode these files, all of which must be readable. One error names all that are not.
 
-        `hashes` has a hash of each sample afterwards.
+        `hashes` has a hash of each sample afterwards. `advance` is called after each file, with
+        the number of all.
         """
 
         def hashed(place: int) -> None:
-            sample = np.ascontiguousarray(self.sample(place))
+            try:
+                sample = np.ascontiguousarray(self.sample(place))
+            finally:
+                advance(len(places))
             self.hashes[place] = hashlib.sha256(sample.data).digest()
 
         checked(hashed, places)
@@ -64,6 +71,11 @@ class Shelf:
     def changed(self, place: int) -> bool:
         """Return whether a file has changed since it was first found."""
         return _state(self.paths[place]) != self._states[place]
+
+    @functools.cached_property
+    def folder(self) -> Path:
+        """The folder that all files are in."""
+        return Path(os.path.commonpath([path.parent for path in self.paths]))
 
     def sample(self, place: int) -> np.ndarray:
         """Return a file's sample. The file must be unchanged since it was first found."""
@@ -119,6 +131,10 @@ class Files(OnDisk):
         for i, place in enumerate(places):
             samples[i] = self.shelf.sample(place)
         return samples
+
+    def name(self, index: int) -> str:
+        """Return the path of a sample's file, relative to the folder that all files are in."""
+        return self.shelf.paths[self.places[index]].relative_to(self.shelf.folder).as_posix()
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         return self[:] if dtype is None else self[:].astype(dtype)

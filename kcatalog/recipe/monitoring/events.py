@@ -15,6 +15,10 @@ def tensor(tag: str, values, metadata):
     return Summary.Value(tag=tag, tensor=tensor_util.make_tensor_proto(values), metadata=described)
 
 
+CURVES = "Learning curves/"  # before the loss and the metrics of epochs: TensorBoard sorts capitals
+# first, so that its first page shows them
+
+
 class EventFile:
     """An event file, which is opened with the first event, so that a callback that has one can be
     copied before.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import keras
 import keras_tuner
 
-from kcatalog.recipe.monitoring.events import EventFile
+from kcatalog.recipe.monitoring.events import CURVES, EventFile
 
 
 class Trial(keras.callbacks.Callback):
@@ -20,7 +21,8 @@ class Trial(keras.callbacks.Callback):
 
     def __init__(self, folder: Path, trial, objective: str):
         super().__init__()
-        self.events, self.name, self.objective = EventFile(folder), trial.trial_id, objective
+        self.events, self.objective = EventFile(folder), objective
+        self.name = row(folder, trial.trial_id)
         self.hyperparameters = trial.hyperparameters
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -36,14 +38,24 @@ class Trial(keras.callbacks.Callback):
         self.events.close()
 
 
+def row(folder: Path, trial_id: str) -> str:
+    """Return a row's name. It has the run's, as TensorBoard takes the mean of rows of one name.
+
+    >>> row(Path("/home/a/runs/image_cnn/3/logs/fold_2/trials/0"), "0")
+    'image_cnn/3/0'
+    """
+    run = str(folder.resolve()).rpartition(f"{os.sep}logs{os.sep}")[0]
+    return "/".join([*Path(run).parts[-2:], trial_id])
+
+
 def columns(hyperparameters, objective: str):
     """Return the hyperparameters with their domains, for the tab's filters, and the metrics."""
     from tensorboard.plugins.hparams import api
 
     measures = dict.fromkeys([objective.removeprefix("val_"), "loss"])
     metrics = [
-        *(api.Metric(f"epoch_{m}", "validation", f"validation {m}") for m in measures),
-        api.Metric("epoch_loss", "train", "training loss"),
+        *(api.Metric(f"{CURVES}{m}", "validation", f"validation {m}") for m in measures),
+        api.Metric(f"{CURVES}loss", "train", "training loss"),
     ]
     tuned = [api.HParam(h.name, _domain(h)) for h in hyperparameters.space]
     return api.hparams_config_pb(tuned, metrics)

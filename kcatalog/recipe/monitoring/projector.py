@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kcatalog.recipe.data.files import draw
+from kcatalog.recipe.data.files import Files, draw
 
 MOST_SAMPLES = 2500
 THUMBNAIL = 40  # pixels; 50 by 50 of them are the largest picture that every browser draws
@@ -34,8 +34,14 @@ def write(folder: Path, data, embeddings: np.ndarray, predicted: np.ndarray) -> 
     config = projector.ProjectorConfig()
     info = config.embeddings.add(tensor_name="embeddings", tensor_path="embeddings.tsv")
     info.metadata_path = "labels.tsv"
-    rows = [f"{_name(data, y[i])}\t{_name(data, predicted[i])}\n" for i in shown]
-    (folder / "labels.tsv").write_text("label\tnearest\n" + "".join(rows), encoding="utf-8")
+    columns = {
+        "label": [data.classes[y[i]] for i in shown],
+        "nearest": [data.classes[predicted[i]] for i in shown],
+        **({"file": [x.name(i) for i in shown]} if isinstance(x, Files) else {}),
+    }
+    rows = [tuple(columns), *zip(*columns.values(), strict=True)]
+    lines = "".join("\t".join(map(_cell, row)) + "\n" for row in rows)
+    (folder / "labels.tsv").write_text(lines, encoding="utf-8")
     if data.picture is not None:
         sprite([data.picture(x[i]) for i in shown]).save(folder / "pictures.png")
         info.sprite.image_path = "pictures.png"
@@ -53,6 +59,6 @@ def sprite(pictures: list[np.ndarray]) -> Image.Image:
     return whole
 
 
-def _name(data, label: int) -> str:
-    """Put a class's name on one line, without tabs, which would begin a column."""
-    return " ".join(data.classes[label].split()) or "?"
+def _cell(name: str) -> str:
+    """Put a name on one line, without tabs, which would begin a column."""
+    return " ".join(name.split()) or "?"

@@ -69,7 +69,7 @@ def write(
         return
     drawn = [(_name(picture), picture(p)) for picture in of(p.data, at_the_end=model is not None)]
     if model is not None:
-        drawn += attention.maps(p, model)
+        drawn += [("class names", classes.names_by_number(p)), *attention.maps(p, model)]
     for name, shown in drawn:
         if shown is not None:
             events.write(_summary(name, shown), step)

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 
 from kcatalog.recipe import tasks
-from kcatalog.recipe.data.files import some
+from kcatalog.recipe.data.files import draw, take
 from kcatalog.recipe.feed import pipeline
 from kcatalog.recipe.monitoring import pictures
 from kcatalog.recipe.monitoring.events import EventFile
@@ -69,9 +69,11 @@ class Pictures(keras.callbacks.Callback):
         return self._spent + self._cost <= self.max_share * training
 
     def _draw(self, epoch: int) -> None:
-        x, y = some(*self.data.validation, MOST_SAMPLES)
+        x, y = self.data.validation
+        places = draw(len(y), MOST_SAMPLES)
+        x, y = take(x, places), y[places]
         task, outputs = tasks.of(self.data), pipeline.predict(self.model, x)
         outputs = contract.to_contract(task, self.model, self.data, outputs)
         predicted = task.predicted(outputs, *task.gallery(self.model, self.data, "validation"))
-        predictions = pictures.Predictions(self.data, (x, y), outputs, predicted)
+        predictions = pictures.Predictions(self.data, (x, y), outputs, predicted, places)
         pictures.write(self.events, predictions, epoch)

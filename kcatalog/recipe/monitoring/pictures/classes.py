@@ -28,7 +28,8 @@ def confusion_matrix(p: Predictions):
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     shown = np.sort(_most_confused(counts)[:MOST_CLASSES])
     counts, share = (values[np.ix_(shown, shown)] for values in (counts, share))
-    names = [figures.readable(classes[i], i) for i in shown]
+    every = figures.readable_names(classes)
+    names = [every[i] for i in shown]
 
     side = max(SMALLEST, CELL * len(names))
     longest = figures.CHARACTER * max(map(len, names))
@@ -123,17 +124,31 @@ def table_of_worst_mistakes(p: Predictions) -> str:
     chosen = worst(p)
     if not len(chosen):
         return f"No mistakes in {len(labels)} samples."
-    titles = ("context" if text else "sample", "true label", "probability", "predicted label")
+    titles = (
+        "context" if text else "file" if p.file(0) else "sample",
+        "true label",
+        "probability",
+        "predicted label",
+    )
     rows = [f"| {' | '.join(titles)} | probability |", "|---" * 5 + "|"]
     for i in map(int, chosen):
         label, probability = labels[i], probabilities[i]
         predicted = probability.argmax()
-        first = _cell(_before(p, i)) if text else i
+        first = _cell(_before(p, i) if text else p.name(i))
         rows.append(
             f"| {first} | {_cell(classes[label])} | {probability[label]:.2g} "
             f"| {_cell(classes[predicted])} | {probability[predicted]:.2f} |"
         )
     return "\n".join(rows)
+
+
+def names_by_number(p: Predictions) -> str | None:
+    """Write the classes' names as a Markdown table, if figures do not show all of them in full."""
+    names = p.data.classes
+    if all(figures.shown_in_full(name) for name in names):
+        return None
+    rows = [f"| #{i} | {_cell(name)} |" for i, name in enumerate(names)]
+    return "\n".join(["| number | class |", "|---" * 2 + "|", *rows])
 
 
 def _before(p: Predictions, place: int) -> str:

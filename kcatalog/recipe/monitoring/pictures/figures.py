@@ -6,6 +6,7 @@ it.
 
 from __future__ import annotations
 
+import collections
 import functools
 import io
 from collections.abc import Sequence
@@ -30,7 +31,13 @@ def figure(width: float, height: float, layout: str | None = "constrained"):
 
 
 def png(drawn) -> bytes:
-    """Render a figure as a PNG file."""
+    """Render a figure as a PNG file, with other fonts for what the default one lacks."""
+    from matplotlib.text import Text
+
+    for text in drawn.findobj(Text):
+        missing = {ord(c) for c in text.get_text()} - _default()
+        if families := {_family(c) for c in missing if _family(c)}:
+            text.set_fontfamily([*text.get_fontfamily(), *sorted(families)])
     file = io.BytesIO()
     drawn.savefig(file)
     return file.getvalue()
@@ -105,17 +112,39 @@ def side_by_side(
 def readable(name: str, index: int) -> str:
     r"""Return a class name that matplotlib can draw.
 
-    White space becomes visible, `?` replaces characters that the font lacks, and a name without
-    any character that it has becomes the class's number. Dollar signs do not start a formula.
+    White space becomes visible, `?` replaces characters that no font has, and a name without
+    any character that one has becomes the class's number. Dollar signs do not start a formula.
+    Long names lose their middle, since names that begin alike often differ in their end.
 
-    >>> readable("кошка", 3), readable(" ", 3), readable("字", 3), readable("5 $", 3)
+    >>> readable("кошка", 3), readable(" ", 3), readable("\ue000", 3), readable("5 $", 3)
     ('кошка', 'space', '#3', '5 \\$')
     """
     name = VISIBLE.get(name, " ".join(name.split()) or "''")
     if len(name) > LONGEST:
-        name = name[: LONGEST - 1] + "…"
-    drawn = "".join(c if c.isprintable() and ord(c) in _characters() else "?" for c in name)
+        name = f"{name[: LONGEST // 2]}…{name[1 - LONGEST // 2 :]}"
+    drawn = _drawable(name)
     return f"#{index}" if not drawn.strip("? ") and name.strip("?") else plain(drawn)
+
+
+def shown_in_full(name: str) -> bool:
+    """Return whether figures show a class's name, and not a part or a number."""
+    return readable(name, 0) == plain(VISIBLE.get(name, name))
+
+
+def folded(name: str, width: int) -> str:
+    """Return a file's name in up to three lines. A longer one loses its middle.
+
+    >>> folded("cat/a_long_name.png", 10)
+    'cat/a_long\n_name.png'
+    """
+    name = _drawable(name)
+    if len(name) > 3 * width:
+        name = f"{name[: width - 1]}…{name[-2 * width :]}"
+    return "\n".join(plain(name[i : i + width]) for i in range(0, len(name), width))
+
+
+def _drawable(text: str) -> str:
+    return "".join(c if c.isprintable() and _has(ord(c)) else "?" for c in text)
 
 
 def plain(text: str) -> str:
@@ -124,14 +153,46 @@ def plain(text: str) -> str:
 
 
 def readable_names(classes: Sequence[str]) -> list[str]:
-    """Return the classes' names as `readable` writes them."""
-    return [readable(name, i) for i, name in enumerate(classes)]
+    """Return the classes' names as `readable` writes them, with numbers where they are alike."""
+    names = [readable(name, i) for i, name in enumerate(classes)]
+    alike = collections.Counter(names)
+    return [name if alike[name] == 1 else f"{name} #{i}" for i, name in enumerate(names)]
+
+
+def _has(character: int) -> bool:
+    return character in _default() or _family(character) is not None
 
 
 @functools.cache
-def _characters() -> frozenset[int]:
+def _default() -> frozenset[int]:
     """Return the code points that matplotlib's default font has."""
     from matplotlib import font_manager
 
-    file = font_manager.findfont(font_manager.FontProperties())
-    return frozenset(font_manager.get_font(file).get_charmap())
+    return _charmap(font_manager.findfont(font_manager.FontProperties()))
+
+
+@functools.cache
+def _family(character: int) -> str | None:
+    """Return the family of an installed font that has a character, or None."""
+    from matplotlib import font_manager
+
+    fonts = sorted(font_manager.fontManager.ttflist, key=lambda font: font.name)
+    return next(
+        (
+            font.name
+            for font in fonts
+            if "Last Resort" not in font.name and character in _charmap(font.fname)
+        ),
+        None,  # but for the boxes of the last resort
+    )
+
+
+@functools.cache
+def _charmap(file: str) -> frozenset[int]:
+    """Return a font's code points; none where matplotlib cannot draw it, as with colored ones."""
+    from matplotlib import font_manager
+
+    try:
+        return frozenset(font_manager.get_font(file).get_charmap())
+    except (OSError, RuntimeError):
+        return frozenset()

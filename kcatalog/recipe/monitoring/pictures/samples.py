@@ -10,6 +10,7 @@ from kcatalog.recipe.monitoring.pictures.predictions import Predictions
 
 MOST = 16  # images in a picture
 SOUNDS = 8
+NAME = 26  # characters of a file's name on a line
 OVERLAID = 4  # images with masks
 TEXTS, WIDTH = 8, 60  # texts, characters of one
 WINDOW = 0.025  # seconds of a spectrogram's column; windows overlap by three quarters
@@ -41,21 +42,28 @@ def worst_mistakes(p: Predictions):
 def _mistakes_first(p: Predictions, most: int) -> tuple[np.ndarray, list[str]]:
     """Return the indices of some samples, and a caption of each if there are classes."""
     if not p.data.classes:
-        return np.arange(len(p.samples[1]))[:most], [""] * most
+        chosen = np.arange(len(p.samples[1]))[:most]
+        return chosen, [_file(p, i) for i in chosen]
     chosen = np.argsort(p.predicted == p.samples[1], kind="stable")[:most]
     return chosen, [_caption(p, i) for i in chosen]
 
 
 def _caption(p: Predictions, sample: int, probabilities: np.ndarray | None = None) -> str:
-    """Write a sample's predicted label and, if it is another, its true label."""
+    """Write a sample's predicted label, its true label if that is another, and its file."""
     label, predicted = p.samples[1][sample], p.predicted[sample]
     names = [figures.readable(p.data.classes[i], i) for i in (predicted, label)]
+    file = f"\n{_file(p, sample)}".rstrip()
     if label == predicted:
-        return names[0]
+        return names[0] + file
     if probabilities is not None:
         names[0] += f" {probabilities[predicted]:.2f}"
         names[1] += f" {probabilities[label]:.2g}"
-    return f"predicted {names[0]}\ntrue {names[1]}"
+    return f"predicted {names[0]}\ntrue {names[1]}{file}"
+
+
+def _file(p: Predictions, sample: int) -> str:
+    """Return the name of a sample's file in lines of a caption's width, or nothing."""
+    return figures.folded(p.file(sample) or "", NAME)
 
 
 def _texts(p: Predictions) -> str:
@@ -81,7 +89,9 @@ def masks(p: Predictions):
     for sample, *both in zip(x[:OVERLAID], y, p.predicted, strict=False):
         image = p.data.picture(sample)
         shown += [image, *(_overlay(image, mask, colors) for mask in both)]
-    captions = ["input", "true mask", "predicted mask"] * (len(shown) // 3)
+    captions = []
+    for i in range(len(shown) // 3):
+        captions += [_file(p, i) or "input", "true mask", "predicted mask"]
     margin = 0.6 + figures.CHARACTER * max(map(len, names))
     drawn = figures.side_by_side(shown, captions, [figures.TRUTH] * len(shown), 3, margin)
     drawn.legend([Patch(color=c) for c in colors], names, loc="upper right", fontsize=8)
