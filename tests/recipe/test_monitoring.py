@@ -209,6 +209,18 @@ def edges(model):
     return {n.name: sorted(n.input) for n in nodes}
 
 
+def test_a_table_has_the_layers_names_in_full():
+    name = "a_layer_with_a_name_that_is_longer_than_what_a_graph_or_a_summary_shows"
+    inputs = keras.Input((4,), name="start")
+    twice = layers.Dense(4, name="twice")
+    model = keras.Model(inputs, layers.Dense(3, name=name)(twice(twice(inputs))))
+    rows = graph.table(model).splitlines()[2:]
+    assert rows[0].startswith("| `start` | InputLayer | (None, 4) | 0 |")
+    assert f"| `{name}` | Dense | (None, 3) | 15 |" in rows
+    assert any(row.startswith("| `twice` | Dense |") for row in rows)
+    assert rows[-1] == "| | | | 35 |"
+
+
 def test_numbers_and_keyword_arguments_among_tensors():
     a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
     doubled = a * 2.0

@@ -1,4 +1,4 @@
-"""The model's layers for TensorBoard's Graphs tab.
+"""The model's layers for TensorBoard's Graphs tab, and for its Text tab.
 
 TensorBoard reads a Keras model's JSON. It stumbles over what Keras 3 writes there for operations
 with arguments that are no tensors (`x * 2`), and loses tensors in keyword arguments and the way
@@ -19,17 +19,37 @@ from kcatalog.recipe.monitoring.parts import layers_in
 
 
 class Graph(keras.callbacks.Callback):
-    """Writes the graph of a functional or Sequential model when training begins."""
+    """Writes the graph of a functional or Sequential model when training begins.
+
+    TensorBoard cuts the labels of a graph to some eight characters; a table in the Text tab has
+    them in full.
+    """
 
     def __init__(self, log_dir: Path):
         super().__init__()
         self.log_dir = log_dir
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        from tensorboard.plugins.text.summary_v2 import text_pb
+
         described = json.loads(self.model.to_json())
         if layers_in(described["config"]):
             with contextlib.closing(EventFile(self.log_dir)) as events:
+                events.write(text_pb("layers", table(self.model)))
                 events.add(graph_def=nodes(described).SerializeToString())
+
+
+def table(model: keras.Model) -> str:
+    """Write a model's layers as a Markdown table. Keras's summary cuts long names."""
+    rows = ["| layer | class | output shape | parameters |", "|---|---|---|---|"]
+    for layer in model.layers:
+        try:
+            shapes = ", ".join(str(tensor.shape) for tensor in keras.tree.flatten(layer.output))
+        except (AttributeError, ValueError):  # a layer that is called several times has no one
+            shapes = ""
+        name, kind = f"`{layer.name}`", type(layer).__name__
+        rows.append(f"| {name} | {kind} | {shapes} | {layer.count_params():,} |")
+    return "\n".join([*rows, f"| | | | {model.count_params():,} |"])
 
 
 def nodes(described: dict):
