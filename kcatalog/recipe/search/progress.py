@@ -97,7 +97,7 @@ class Notes(keras.callbacks.Callback):
 
 
 class Progress:
-    """What the terminal shows while trials run.
+    """The bar and the estimate that the terminal shows while trials run.
 
     Args:
         console: a terminal gets a bar, and a log one line.
