@@ -94,12 +94,12 @@ def app(about: str, source, recipe=None) -> typer.Typer:
 
         return Steps(recipe, *given)
 
-    def everything(context: typer.Context, **given):
+    def everything(call: typer.Context, **given):
         options = Options.of(**given)
-        if context.invoked_subcommand is None:
+        if call.invoked_subcommand is None:
             steps(options).everything()
         elif options != Options():
-            raise RecipeError(f"Put options after `{context.invoked_subcommand}`.")
+            raise RecipeError(f"Put options after `{call.invoked_subcommand}`.")
 
     def trial(folder: Path, **given):
         steps(Options.of(**given)).trial(folder)
@@ -120,7 +120,7 @@ def app(about: str, source, recipe=None) -> typer.Typer:
     def add(name, function, about, hidden=False, **arguments):
         app.command(name, help=about, hidden=hidden)(command(name, function, **arguments))
 
-    app.callback(invoke_without_command=True)(command("", everything, context=typer.Context))
+    app.callback(invoke_without_command=True)(command("", everything, call=typer.Context))
     for name, about_step in STEPS.items():
 
         def step(name=name, **given):
