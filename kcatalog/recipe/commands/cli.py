@@ -39,13 +39,13 @@ def run(recipe, arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     if importlib.util.find_spec("tensorflow") is None:
         return _fail(NEEDS_TENSORFLOW, USAGE_ERROR)
-    return execute(app(_about(recipe), recipe.source, recipe), arguments) or 0
+    return execute(arguments, _about(recipe), recipe.source, recipe) or 0
 
 
-def execute(command_line: typer.Typer, arguments: list[str]) -> int | None:
-    """Run a command line and return the exit code, or None if a command ended well."""
+def execute(arguments: list[str], *declared) -> int | None:
+    """Run the command line `app(*declared)`. Return the exit code, or None if a command ended."""
     try:
-        result = command_line(args=arguments, standalone_mode=False)
+        result = app(*declared)(args=arguments, standalone_mode=False)
     except stopping.Stopped as e:
         return _fail(str(e), e.code)
     except Exception as e:  # a user sees one sentence, not a traceback

@@ -20,7 +20,7 @@ def answer() -> None:
     if "--help" in sys.argv[1:] and file and (known := read(Path(file))):
         from kcatalog.recipe.commands import cli
 
-        code = cli.execute(cli.app(*known), sys.argv[1:])
+        code = cli.execute(sys.argv[1:], *known)
         if code is not None:  # else `--help` is the value of another option
             raise SystemExit(code)
 

@@ -98,8 +98,8 @@ def _show(console, exported: Exported, done: list[tuple[Path, dict]]) -> None:
     if exported.task.generates:
         for file, answer in done:
             console.rule(str(file))
-            console.print(answer["prompt"], end="", style="dim")
-            console.print(answer["continuation"])
+            console.print(answer["prompt"], end="", style="dim", soft_wrap=True)
+            console.print(answer["continuation"], soft_wrap=True)
         return
     notes = [(file, answer.pop("note", None)) for file, answer in done]
     files, described = zip(*done, strict=True)
