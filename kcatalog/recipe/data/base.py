@@ -31,7 +31,7 @@ class Data:
     numbers where numbers are what is forecast. `x` is an array, or `Files` that stay on disk.
 
     name: what was asked for: "digits", or a folder's or file's name.
-    task: "classification", "next-character", "embedding" or "forecast".
+    task: a task's name, such as "classification" or "regression" (`kcatalog.recipe.tasks`).
     input_name: the name of the model's input: "image", "frames", "waveform", "characters",
         "history".
     classes: what each label means; for text, the characters; for a forecast, none.
@@ -215,7 +215,8 @@ def split(
 
 def hold_out(x, y: np.ndarray, fraction: float, seed: int) -> tuple[Arrays, Arrays]:
     """Return the samples kept and held out: `fraction` of every class, one sample at least."""
-    labels = y if y.ndim == 1 else np.zeros(len(y))  # arrays of labels are of no single class
+    single = y.ndim == 1 and y.dtype.kind != "f"
+    labels = y if single else np.zeros(len(y))  # numbers and arrays are of no single class
     rng, kept, held = np.random.default_rng(seed), [], []
     for label in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels == label))

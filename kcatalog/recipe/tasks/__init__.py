@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 from kcatalog.recipe.feed import pipeline
+from kcatalog.recipe.tasks.binary import Binary
 from kcatalog.recipe.tasks.classification import Classification
 from kcatalog.recipe.tasks.embedding import Embedding
 from kcatalog.recipe.tasks.forecast import Forecast
+from kcatalog.recipe.tasks.multi_label import MultiLabel
 from kcatalog.recipe.tasks.next_character import NextCharacter
 from kcatalog.recipe.tasks.objective import Objective, higher_is_better, objective
+from kcatalog.recipe.tasks.regression import Regression
 from kcatalog.recipe.tasks.segmentation import Segmentation
 from kcatalog.recipe.tasks.task import Task
 from kcatalog.recipe.terminal.errors import RecipeError
 
 __all__ = [
+    "Binary",
     "Classification",
     "Embedding",
     "Forecast",
+    "MultiLabel",
     "NextCharacter",
     "Objective",
+    "Regression",
     "Segmentation",
     "Task",
     "higher_is_better",
 ]
 
-_KNOWN = Classification(), NextCharacter(), Embedding(), Forecast(), Segmentation()
+_KNOWN = (
+    Classification(),
+    Binary(),
+    MultiLabel(),
+    Regression(),
+    NextCharacter(),
+    Embedding(),
+    Forecast(),
+    Segmentation(),
+)
 TASKS = {task.name: task for task in _KNOWN}
 
 

@@ -41,6 +41,60 @@ def logistic_regression(data: Data) -> Baseline:
         return _score("logistic regression", linear_model.LogisticRegression(max_iter=500), data)
 
 
+def gradient_boosting(data: Data) -> Baseline:
+    """Score gradient-boosted trees, one ensemble for each column of labels.
+
+    Numbers get regression trees, and classes or labels get classification trees.
+    """
+    from kcatalog.recipe import tasks
+
+    task, ensemble = tasks.of(data), need("sklearn.ensemble", "scikit-learn")
+    x, y = _known_features(data)
+    test = np.concatenate([_features(data.test[0][p]) for p in _pieces(data.test[0])])
+    numbers, outputs = np.issubdtype(y.dtype, np.floating) and not task.activation, []
+    for column in y.reshape(len(y), -1).T:
+        if numbers:
+            model = ensemble.HistGradientBoostingRegressor(random_state=0).fit(x, column)
+            outputs.append(model.predict(test)[:, None])
+        else:
+            outputs.append(_class_logits(ensemble, x, column.astype(int), test, task, data))
+    return "gradient boosting", task.score(data.test[1], np.concatenate(outputs, axis=1))
+
+
+def _class_logits(ensemble, x, y, test, task, data: Data) -> np.ndarray:
+    """Return the logits, as the task takes them, of trees that predict a column of labels."""
+    width = max(1, task.output_shape(data)[-1] // (data.train[1][0].size))
+    p = np.zeros((len(test), max(2, width)))
+    seen = np.unique(y)
+    if len(seen) > 1:
+        model = ensemble.HistGradientBoostingClassifier(random_state=0).fit(x, y)
+        p[:, model.classes_] = model.predict_proba(test)
+    else:  # nothing to learn
+        p[:, seen] = 1
+    p = np.clip(p, 1e-6, 1 - 1e-6)
+    return np.log(p) if width > 1 else np.log(p[:, 1:]) - np.log(p[:, :1])
+
+
+def linear_regression(data: Data) -> Baseline:
+    """Score the linear model of numbers, with a small penalty (`tasks.Regression`)."""
+    from kcatalog.recipe import tasks
+
+    model = need("sklearn.linear_model", "scikit-learn").Ridge(1.0, solver="svd")
+    scaler = need("sklearn.preprocessing", "scikit-learn").StandardScaler()
+    x, y = _known_features(data)
+    model.fit(scaler.fit_transform(x), y.reshape(len(y), -1))
+    test = np.concatenate([_features(data.test[0][p]) for p in _pieces(data.test[0])])
+    outputs = model.predict(scaler.transform(test)).reshape(len(test), -1)
+    return "linear regression", tasks.of(data).score(data.test[1], outputs)
+
+
+def _known_features(data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """Return the features and labels of training and validation samples."""
+    x = join(data.train[0], data.validation[0])
+    y = np.concatenate([data.train[1], data.validation[1]])
+    return np.concatenate([_features(x[p]) for p in _pieces(x)]), y
+
+
 def n_gram(data: Data, context: int = 4) -> Baseline:
     """Bits per character of counting what followed the last `context` characters.
 

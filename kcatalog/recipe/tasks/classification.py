@@ -76,7 +76,7 @@ class Classification(Classes):
 
         def serve(x):
             answers = answer(x)
-            return {**answers, "label": tf.gather(classes, tf.argmax(answers["scores"], axis=-1))}
+            return {**answers, "label": tf.gather(classes, self.chosen(answers))}
 
         def top(x):
             p = answer(x)["probabilities"]
@@ -88,9 +88,10 @@ class Classification(Classes):
             return {"classes": answers["top_labels"], "scores": answers["top_probabilities"]}
 
         def first(x):
-            answers = top(x)
-            label, probability = answers["top_labels"][:, 0], answers["top_probabilities"][:, 0]
-            return {"label": label, "probability": probability, **answers}
+            answers = answer(x)
+            chosen = self.chosen(answers)
+            probability = tf.gather(answers["probabilities"], chosen, batch_dims=1)
+            return {"label": tf.gather(classes, chosen), "probability": probability, **top(x)}
 
         return {
             "serving_default": served.of_raw(serve),
@@ -100,12 +101,18 @@ class Classification(Classes):
             "serving_bytes": served.of_images(first),
         }
 
+    def chosen(self, answers):
+        """Return the class of each sample, inside the exported graph."""
+        import tensorflow as tf
+
+        return tf.argmax(answers["scores"], axis=-1)
+
     def describe(self, answer, info):
         p = answer["probabilities"]
         most = [int(i) for i in np.argsort(-p, kind="stable")[:TOP]]
         return {
             "label": answer["label"].decode(),
-            "probability": float(p.max()),
+            "probability": float(p[info.classes.index(answer["label"].decode())]),
             "probabilities": {info.classes[i]: float(p[i]) for i in most},
         }
 

@@ -93,7 +93,11 @@ def _check_head(task, model, data, refuse: Callable) -> None:
     shape = (output if convert is None else convert(output)).shape[1:]
     if wanted is not None and not _fits(shape, wanted):
         units = wanted[-1] if wanted else 1
-        fix = f"End in a layer with {units} units." if len(shape) == len(wanted) else ""
+        fix = (
+            f"End in a layer with {units} unit{'s' * (units != 1)}."
+            if len(shape) == len(wanted)
+            else ""
+        )
         raise refuse(f"outputs of shape {_named(output.shape[1:])}", fix)
     if task.activation is None:
         return

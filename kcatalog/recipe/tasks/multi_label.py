@@ -1,0 +1,123 @@
+"""Multi-label classification: any number of labels for a sample."""
+
+from __future__ import annotations
+
+import numpy as np
+from keras import ops
+from rich.table import Table
+
+from kcatalog import checks
+from kcatalog.recipe.data.base import need
+from kcatalog.recipe.tasks.task import Task
+
+MEASURES = ("macro F1", "micro F1", "mean average precision")
+MOST_NAMED = 20  # labels whose F1 is printed
+
+
+class MultiLabel(Task):
+    """Any number of labels a sample, 0 or 1 each; models end in logits (batch, labels).
+
+    Args:
+        measure: "macro F1", "micro F1" or "mean average precision".
+        threshold: the probability from which on a sample has a label.
+    """
+
+    name, better = "multi-label", "higher"
+    activation, ends_in = "sigmoid", "a logit for each label, no probabilities"
+
+    def __init__(self, measure: str = "macro F1", threshold: float = 0.5):
+        self.threshold = checks.number(self, "threshold", threshold, "(0, 1)")
+        self.measure = checks.choice(self, "measure", measure, MEASURES)
+
+    @property
+    def pictures(self):
+        return (f1_by_label,)
+
+    def output_shape(self, data):
+        return (len(data.classes),)
+
+    def score(self, labels, outputs):
+        """Return the measure, of labels that are 0 or 1.
+
+        >>> y, outputs = np.array([[1, 0], [1, 1]]), np.array([[3.0, -3.0], [3.0, -3.0]])
+        >>> MultiLabel().score(y, outputs), MultiLabel("micro F1").score(y, outputs)
+        (0.5, 0.8)
+        """
+        return self._scores(labels, outputs)[self.measure]
+
+    def _scores(self, labels, outputs) -> dict[str, float]:
+        metrics, predicted = need("sklearn.metrics", "scikit-learn"), self.predicted(outputs)
+        labels = labels.astype(int)
+        known = labels.any(axis=0)  # average precision has no meaning without any example
+        precision = metrics.average_precision_score(labels[:, known], outputs[:, known])
+        return {
+            "macro F1": float(np.mean(f1(labels, predicted))),
+            "micro F1": float(f1(labels.ravel()[:, None], predicted.ravel()[:, None])[0]),
+            "mean average precision": float(precision) if known.any() else float("nan"),
+        }
+
+    def predicted(self, outputs):
+        return (sigmoid(outputs) >= self.threshold).astype("int32")
+
+    def further(self, data, outputs):
+        scores = self._scores(data.test[1], outputs)
+        del scores[self.measure]
+        each = f1(data.test[1], self.predicted(outputs))[:MOST_NAMED]
+        named = {f"F1 of {k}": float(v) for k, v in zip(data.classes, each, strict=False)}
+        return {k: v for k, v in {**scores, **named}.items() if np.isfinite(v)}
+
+    def named(self, outputs):
+        scores = ops.cast(outputs, "float32")
+        return {"scores": scores, "probabilities": ops.sigmoid(scores)}
+
+    def outputs(self, answers):
+        return answers["scores"]
+
+    def describe(self, answer, info):
+        """Return the labels that the sample has, and the probability of each label."""
+        p = answer["probabilities"].tolist()
+        named = dict(zip(info.classes, p, strict=True))
+        return {
+            "labels": [name for name, value in named.items() if value >= self.threshold],
+            "probabilities": named,
+        }
+
+    def show(self, console, files, described):
+        """Print each file's labels with their probabilities."""
+        table = Table("file", "labels")
+        for file, each in zip(files, described, strict=True):
+            p = each["probabilities"]
+            table.add_row(str(file), ", ".join(f"{n} {p[n]:.3f}" for n in each["labels"]) or "none")
+        console.print(table)
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Return the logistic function, in float64."""
+    return 1 / (1 + np.exp(-np.clip(logits.astype("float64"), -500, 500)))
+
+
+def f1(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return each label's F1; 0 for a label that is neither there nor predicted.
+
+    >>> f1(np.array([[1, 0], [1, 1]]), np.array([[1, 0], [0, 0]])).round(3).tolist()
+    [0.667, 0.0]
+    """
+    right = (labels * predicted).sum(axis=0)
+    return 2 * right / np.maximum(labels.sum(axis=0) + predicted.sum(axis=0), 1)
+
+
+def f1_by_label(p):
+    """Draw the F1 of each label, beside the share of samples that have it."""
+    from kcatalog.recipe.monitoring.pictures import figures
+
+    y, names = p.samples[1], figures.readable_names(p.data.classes)
+    places, scores = np.arange(len(names)), f1(y, p.predicted)
+    drawn = figures.figure(7, 1 + 0.35 * len(names))
+    axes = drawn.subplots()
+    axes.barh(places - 0.2, scores, 0.4, color=figures.MODEL, label="F1")
+    axes.barh(places + 0.2, y.mean(axis=0), 0.4, color=figures.BASELINE, label="share of samples")
+    axes.set_yticks(places, names)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1))
+    axes.legend(loc="lower right")
+    return drawn

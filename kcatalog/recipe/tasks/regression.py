@@ -1,0 +1,167 @@
+"""Regression: one number or several for each sample."""
+
+from __future__ import annotations
+
+import numpy as np
+from keras import ops
+from rich.table import Table
+
+from kcatalog import checks
+from kcatalog.recipe.tasks.task import Task
+
+MEASURES = {"MAE": "mean absolute error", "RMSE": "root mean squared error"}
+MOST_DRAWN = 4  # targets in a picture
+
+
+class Regression(Task):
+    """Numbers; models end in one output per target (batch, targets), in the targets' own units.
+
+    Args:
+        measure: "MAE" or "RMSE"; of several targets it is the mean over them.
+        targets: their names; by default those that the data's details state.
+        units: their units, such as "kg"; by default those of the data's details, or none.
+    """
+
+    name, better = "regression", "lower"
+    ends_in = "a number for each target, in its unit"
+
+    def __init__(
+        self, measure: str = "MAE", targets: tuple[str, ...] = (), units: tuple[str, ...] = ()
+    ):
+        checks.choice(self, "measure", measure, tuple(MEASURES))
+        self._error, self.measure = measure, MEASURES[measure]
+        self.targets, self.units = tuple(targets), tuple(units)
+
+    @property
+    def pictures(self):
+        return predicted_and_true, residuals
+
+    def output_shape(self, data):
+        return (np.prod(data.train[1].shape[1:], dtype=int).item(),)
+
+    def names(self, details, count: int) -> tuple[str, ...]:
+        """Return the names of the targets."""
+        names = self.targets or getattr(details, "targets", ())
+        if len(names) == count:
+            return tuple(names)
+        return ("value",) if count == 1 else tuple(f"value_{i + 1}" for i in range(count))
+
+    def units_of(self, details, count: int) -> tuple[str, ...]:
+        """Return the units of the targets, "" where there is none."""
+        units = self.units or getattr(details, "units", ())
+        return tuple(units) if len(units) == count else ("",) * count
+
+    def score(self, labels, outputs):
+        """Return the mean absolute or root mean squared error.
+
+        >>> y, outputs = np.array([[0.0], [2.0]]), np.array([[1.0], [5.0]])
+        >>> Regression().score(y, outputs), round(Regression("RMSE").score(y, outputs), 3)
+        (2.0, 2.236)
+        """
+        return float(np.mean(errors(labels, outputs)[self._error]))
+
+    def predicted(self, outputs):
+        return outputs
+
+    def further(self, data, outputs):
+        found, y = errors(data.test[1], outputs), columns(data.test[1])
+        other = "RMSE" if self._error == "MAE" else "MAE"
+        scores = {MEASURES[other]: float(np.mean(found[other]))}
+        variance = y.var(axis=0)
+        r2 = 1 - found["RMSE"] ** 2 / np.where(variance > 0, variance, np.nan)
+        if np.isfinite(r2).any():
+            scores["R²"] = float(np.nanmean(r2))
+        names = self.names(data.details, y.shape[1])
+        if len(names) > 1:
+            units = self.units_of(data.details, len(names))
+            for i, (name, unit) in enumerate(zip(names, units, strict=True)):
+                scores[f"{self.measure} of {_labelled(name, unit)}"] = float(found[self._error][i])
+                if np.isfinite(r2[i]):
+                    scores[f"R² of {name}"] = float(r2[i])
+        return scores
+
+    def named(self, outputs):
+        return {"values": ops.cast(outputs, "float32")}
+
+    def outputs(self, answers):
+        return answers["values"]
+
+    def signatures(self, served, info):
+        """Return the default and `serving_bytes` for images, with each target under its name."""
+
+        def serve(x):
+            values = served.answer(x)["values"]
+            names = self.names(info.details, values.shape[-1])
+            return {**{n: values[:, i] for i, n in enumerate(names)}, "values": values}
+
+        return {"serving_default": served.of_raw(serve), "serving_bytes": served.of_images(serve)}
+
+    def describe(self, answer, info):
+        values = np.ravel(answer["values"]).tolist()
+        return dict(zip(self.names(info.details, len(values)), values, strict=True))
+
+    def show(self, console, files, described):
+        """Print each file's values."""
+        table = Table("file", *described[0])
+        for file, values in zip(files, described, strict=True):
+            table.add_row(str(file), *(f"{value:.6g}" for value in values.values()))
+        console.print(table)
+
+
+def columns(values: np.ndarray) -> np.ndarray:
+    """Return values as (samples, targets), in float64."""
+    return np.asarray(values, "float64").reshape(len(values), -1)
+
+
+def errors(labels: np.ndarray, outputs: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the mean absolute and the root mean squared error of each target."""
+    difference = columns(outputs) - columns(labels)
+    return {
+        "MAE": np.abs(difference).mean(axis=0),
+        "RMSE": np.sqrt((difference**2).mean(axis=0)),
+    }
+
+
+def predicted_and_true(p):
+    """Draw predicted over true values, one target beside the other."""
+    from kcatalog.recipe.monitoring.pictures import figures
+
+    def draw(axes, y, found, label):
+        axes.plot(y, found, ".", color=figures.MODEL, alpha=0.5, markersize=4)
+        ends = min(y.min(), found.min()), max(y.max(), found.max())
+        axes.plot(ends, ends, "--", color=figures.TRUTH, linewidth=0.8)
+        axes.set(xlabel=f"true {label}", ylabel=f"predicted {label}")
+
+    return _by_target(p, draw)
+
+
+def residuals(p):
+    """Draw the residuals, predicted minus true, over the predicted values."""
+    from kcatalog.recipe.monitoring.pictures import figures
+
+    def draw(axes, y, found, label):
+        axes.plot(found, found - y, ".", color=figures.MODEL, alpha=0.5, markersize=4)
+        axes.axhline(0, color=figures.TRUTH, linestyle="--", linewidth=0.8)
+        axes.set(xlabel=f"predicted {label}", ylabel="residual (predicted - true)")
+
+    return _by_target(p, draw)
+
+
+def _by_target(p, draw):
+    from kcatalog.recipe import tasks
+    from kcatalog.recipe.monitoring.pictures import figures
+
+    y, found, task = columns(p.samples[1]), columns(p.outputs), tasks.of(p.data)
+    count, details = y.shape[1], p.data.details
+    shown = min(count, MOST_DRAWN)
+    names = zip(task.names(details, count), task.units_of(details, count), strict=True)
+    drawn = figures.figure(4 * shown, 4)
+    for i, (axes, (name, unit)) in enumerate(
+        zip(drawn.subplots(1, shown, squeeze=False)[0], names, strict=False)
+    ):
+        draw(axes, y[:, i], found[:, i], figures.plain(_labelled(name, unit)))
+    return drawn
+
+
+def _labelled(name: str, unit: str) -> str:
+    return f"{name} ({unit})" if unit else name
