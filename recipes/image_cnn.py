@@ -14,13 +14,13 @@ import math
 import kcatalog
 from kcatalog.recipe import Recipe, tuning
 from kcatalog.recipe.data import Images
-from kcatalog.recipe.tasks import baselines
+from kcatalog.recipe.tasks import baselines, steps_per_epoch
 
 import keras
 from keras import layers
 
-BATCH_SIZE, SMALL_BATCH = 32, 8
-FEW, MANY = 1_000, 10_000  # training samples: small batches below, wide networks above
+BATCH_SIZE = 32
+MANY = 10_000  # samples from which on a network for large images is wide
 EDGE = 32  # pixels: larger images are halved before the first stage
 WIDEST = 256  # filters
 LEAST_STEPS = 30  # between falls of the learning rate
@@ -37,8 +37,6 @@ def build(hp, data):
     large = min(data.input_shape[:2]) > EDGE
     amount = hp.Choice("jitter", [0.0, 0.05, 0.1], default=0.1 if large else 0.0)
     x = jitter(x, amount)  # helps where images are not aligned
-    if len(data.train[0]) < FEW:
-        hp.Fixed("batch_size", SMALL_BATCH)
 
     widths = [8, 16, 32] if large and len(data.train[0]) < MANY else [16, 32, 64]
     filters = hp.Choice("filters", widths, default=widths[1])
@@ -112,9 +110,10 @@ def loss(hp):
 def optimizer(hp, data):
     """Choose an optimizer and a wrapper; the learning rate falls by an eighth each epoch, or more
     slowly where an epoch has few steps."""
+    size = tuning.batch_size(hp, data, BATCH_SIZE)
     rate = keras.optimizers.schedules.ExponentialDecay(
         hp.Float("learning_rate", 1e-3, 4e-3, sampling="log", default=2e-3),
-        decay_steps=max(LEAST_STEPS, len(data.train[0]) // BATCH_SIZE),
+        decay_steps=max(LEAST_STEPS, steps_per_epoch(data, size)),
         decay_rate=7 / 8,
     )
     optimizers = ["keras.optimizers.AdamW", "keras.optimizers.Nadam"]

@@ -63,9 +63,10 @@ def loss(hp):
 
 def optimizer(hp, data):
     """Use AdamW with a learning rate that falls to zero."""
+    size = tuning.batch_size(hp, data, BATCH_SIZE)
     rate = keras.optimizers.schedules.CosineDecay(
         hp.Float("learning_rate", 2e-3, 8e-3, sampling="log", default=4e-3),
-        decay_steps=EPOCHS * steps_per_epoch(data, BATCH_SIZE),
+        decay_steps=EPOCHS * steps_per_epoch(data, size),
     )
     return tuning.optimizer(hp, ["keras.optimizers.AdamW"], fixed={"learning_rate": rate})
 

@@ -12,12 +12,13 @@ import kcatalog
 from kcatalog.card import Part
 from kcatalog.recipe import Recipe, tuning
 from kcatalog.recipe.data import Speech
-from kcatalog.recipe.tasks import baselines
+from kcatalog.recipe.tasks import baselines, steps_per_epoch
 
 import keras
 from keras import layers
 
 BATCH_SIZE = 16
+LEAST_STEPS = 13  # between falls of the learning rate
 
 
 # data: padded frames of cepstral coefficients, or waveforms; and class indices
@@ -78,10 +79,12 @@ def recurrent(hp, steps):
 
 
 def optimizer(hp, data):
-    """Adam's family with clipped gradients; the learning rate falls by a tenth each epoch."""
+    """Adam's family with clipped gradients; the learning rate falls by a tenth each epoch, or
+    more slowly where an epoch has few steps."""
+    size = tuning.batch_size(hp, data, BATCH_SIZE)
     rate = keras.optimizers.schedules.ExponentialDecay(
         hp.Float("learning_rate", 1e-3, 1e-2, sampling="log", default=3e-3),
-        decay_steps=max(1, len(data.train[0]) // BATCH_SIZE),
+        decay_steps=max(LEAST_STEPS, steps_per_epoch(data, size)),
         decay_rate=0.9,
     )
     return tuning.optimizer(

@@ -11,13 +11,14 @@ file:
 import kcatalog
 from kcatalog.recipe import Recipe, tuning
 from kcatalog.recipe.data import Text
-from kcatalog.recipe.tasks import baselines
+from kcatalog.recipe.tasks import baselines, steps_per_epoch
 
 import keras
 import numpy as np
 from keras import layers, ops
 
 BATCH_SIZE = 32
+LEAST_STEPS = 30  # between falls of the learning rate
 
 
 # data: windows of Unicode code points, and at each place the index of what follows
@@ -43,10 +44,12 @@ def build(hp, data):
 
 
 def optimizer(hp, data):
-    """Adam's family with clipped gradients; the learning rate falls by a fifth each epoch."""
+    """Adam's family with clipped gradients; the learning rate falls by a fifth each epoch, or
+    more slowly where an epoch has few steps."""
+    size = tuning.batch_size(hp, data, BATCH_SIZE)
     rate = keras.optimizers.schedules.ExponentialDecay(
         hp.Float("learning_rate", 2e-3, 8e-3, sampling="log", default=5e-3),
-        decay_steps=max(1, len(data.train[0]) // BATCH_SIZE),
+        decay_steps=max(LEAST_STEPS, steps_per_epoch(data, size)),
         decay_rate=0.8,
     )
     return tuning.optimizer(

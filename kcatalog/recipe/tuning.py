@@ -14,6 +14,22 @@ from kcatalog.keras_parts import KERAS_PARTS
 from kcatalog.recipe.terminal.errors import RecipeError
 
 NONE = "none"  # how "no part" reads among a hyperparameter's values
+EPOCH_STEPS, SMALLEST_BATCH = 12, 4  # of a training with few samples
+
+
+def batch_size(hp, data, most: int) -> int:
+    """Return the batch size: `most`, or less where an epoch would have fewer than 12 steps.
+
+    A smaller one becomes the hyperparameter "batch_size", which the engine uses. With few samples,
+    a training in large batches ends after a few dozen steps, before the model has learned.
+
+    Args:
+        hp: KerasTuner's hyperparameters.
+        data: whose training split is counted.
+        most: the recipe's batch size.
+    """
+    size = min(most, max(SMALLEST_BATCH, len(data.train[0]) // EPOCH_STEPS))
+    return size if size == most else hp.Fixed("batch_size", size)
 
 
 def choose(hp, name: str, options: list, fixed: dict | None = None):

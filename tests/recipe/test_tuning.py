@@ -1,5 +1,7 @@
 """A part's search space is drawn from its card; parts are chosen among."""
 
+import types
+
 import keras
 import keras_tuner
 import pytest
@@ -49,6 +51,14 @@ def test_parts_drawn_under_one_name_share_their_values():
     assert first is not second
     assert first.rate == second.rate == 0.1
     assert names(hp) == ["drop.rate"]
+
+
+@pytest.mark.parametrize(("samples", "size"), [(10, 4), (96, 8), (383, 31), (384, 32), (9999, 32)])
+def test_few_samples_make_small_batches(samples, size):
+    data, hp = types.SimpleNamespace(train=(range(samples), None)), keras_tuner.HyperParameters()
+    assert tuning.batch_size(hp, data, 32) == size
+    assert hp.values == ({} if size == 32 else {"batch_size": size})
+    assert tuning.batch_size(with_values(batch_size=5), data, 32) == (32 if size == 32 else 5)
 
 
 def test_choose_gives_each_option_a_space_of_its_own():
