@@ -15,7 +15,7 @@ class Oracle(SimpleNamespace):
     """An oracle that has ended some trials."""
 
     def get_best_trials(self, count):
-        return [SimpleNamespace(score=0.5)] if self.end_order else []
+        return [SimpleNamespace(score=0.5 if self.end_order else None)]
 
 
 def shown(ended=0, trials=3, **options):

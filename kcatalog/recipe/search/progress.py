@@ -117,7 +117,7 @@ class Progress:
             transient=True,
             expand=True,
         )
-        self._task = self._bar.add_task("", total=None, state="")
+        self._task = self._bar.add_task("Search", total=None, state="")
 
     def __enter__(self) -> Progress:
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -136,7 +136,8 @@ class Progress:
         """Show a trial that begins; `slots` is how many may run at once."""
         with contextlib.suppress(OSError):
             (folder / FILE).unlink(missing_ok=True)  # of the trial before a kill
-        self._best = [t.score for t in self.oracle.get_best_trials(1)]
+        best = self.oracle.get_best_trials(1)  # one that has not ended, where none has
+        self._best = [trial.score for trial in best if trial.score is not None]
         self.slots, self._running[trial_id] = slots, folder
         self.look()
 
