@@ -92,8 +92,8 @@ class Notes(keras.callbacks.Callback):
         now = clock()
         self._found.append((logs or {}).get(self.objective, math.nan))
         note = (self.before + epoch + 1, self.of, self._best(self._found), self._start or 0.0)
-        Note(*map(float, note), now - self._began).write(self.folder)
-        self._began = now
+        mean = (now - self._began) / len(self._found)
+        Note(*map(float, note), mean).write(self.folder)
 
 
 class Progress:
@@ -157,7 +157,7 @@ class Progress:
         if notes:
             self._last = notes[-1], clock()
             self._estimate(notes[0])
-        if self.console.is_terminal:
+        if self.console.is_terminal and found:
             self._show(list(found), notes)
 
     def _watch(self) -> None:
@@ -182,7 +182,8 @@ class Progress:
 
     def _show(self, running: list[str], notes: list[Note]) -> None:
         ended, trials = len(self.oracle.end_order), self.oracle.max_trials
-        first = f"Trial {ended + 1}" if len(running) < 2 else f"{len(running)} trials"
+        count = f" ({ended + 1} of {trials})" if trials else ""
+        about = f"Trial {running[0]}{count}" if len(running) == 1 else f"{len(running)} trials"
         state, done, total = [], 0.0, None
         if len(notes) == 1:
             state.append(f"epoch {notes[0].done:.0f}/{notes[0].of:.0f}")
@@ -197,7 +198,6 @@ class Progress:
             state.append(f"{timedelta(seconds=round(left))} left")
             done = sum(n.done / n.of for n in notes) + (ended if trials else 0)
             total = trials or max(1, len(running))
-        about = f"{first} of {trials}" if trials and len(running) < 2 else first
         self._bar.update(
             self._task, description=about, completed=done, total=total, state="  ".join(state)
         )
