@@ -39,6 +39,7 @@ class Classification(Classes):
 
     name, measure, better = "classification", "accuracy", "higher"
     objective = ("val_accuracy", "max")
+    metrics = ("accuracy", "acc", "binary_accuracy", "sparse_categorical_accuracy")
     stratified = True
     pictures = (
         "confusion matrix",

@@ -202,11 +202,11 @@ def _check_score(task, data, y: np.ndarray, outputs: np.ndarray, logs: dict) -> 
             f"The task {task} cannot score labels of shape {_named(y.shape[1:])} and outputs of "
             f"shape {_named(outputs.shape[1:])}. {_reason(e)}"
         ) from e
-    for name in ("accuracy", "acc", "binary_accuracy", "sparse_categorical_accuracy"):
-        if task.measure == "accuracy" and name in logs and abs(logs[name] - score) > 0.05:
+    for name in task.metrics:
+        if name in logs and abs(logs[name] - score) > 0.05:
             raise RecipeError(
                 f"The metric {name!r} of model.compile is {logs[name]:.3f} where the task counts "
-                f"an accuracy of {score:.3f}, on the same samples. For one logit use "
+                f"{score:.3f}, on the same samples. For one logit use "
                 "keras.metrics.BinaryAccuracy(name='accuracy', threshold=0.0), for logits of "
                 "several classes 'accuracy'."
             )

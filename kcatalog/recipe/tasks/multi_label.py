@@ -23,15 +23,12 @@ class MultiLabel(Task):
     """
 
     name, better = "multi-label", "higher"
+    pictures = ("f1 by label",)
     activation, ends_in = "sigmoid", "a logit for each label, no probabilities"
 
     def __init__(self, measure: str = "macro F1", threshold: float = 0.5):
         self.threshold = checks.number(self, "threshold", threshold, "(0, 1)")
         self.measure = checks.choice(self, "measure", measure, MEASURES)
-
-    @property
-    def pictures(self):
-        return (f1_by_label,)
 
     def output_shape(self, data):
         return (len(data.classes),)
@@ -104,20 +101,3 @@ def f1(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """
     right = (labels * predicted).sum(axis=0)
     return 2 * right / np.maximum(labels.sum(axis=0) + predicted.sum(axis=0), 1)
-
-
-def f1_by_label(p):
-    """Draw the F1 of each label, beside the share of samples that have it."""
-    from kcatalog.recipe.monitoring.pictures import figures
-
-    y, names = p.samples[1], figures.readable_names(p.data.classes)
-    places, scores = np.arange(len(names)), f1(y, p.predicted)
-    drawn = figures.figure(7, 1 + 0.35 * len(names))
-    axes = drawn.subplots()
-    axes.barh(places - 0.2, scores, 0.4, color=figures.MODEL, label="F1")
-    axes.barh(places + 0.2, y.mean(axis=0), 0.4, color=figures.BASELINE, label="share of samples")
-    axes.set_yticks(places, names)
-    axes.invert_yaxis()
-    axes.set(xlim=(0, 1))
-    axes.legend(loc="lower right")
-    return drawn

@@ -10,7 +10,6 @@ from kcatalog import checks
 from kcatalog.recipe.tasks.task import Task
 
 MEASURES = {"MAE": "mean absolute error", "RMSE": "root mean squared error"}
-MOST_DRAWN = 4  # targets in a picture
 
 
 class Regression(Task):
@@ -24,6 +23,7 @@ class Regression(Task):
 
     name, better = "regression", "lower"
     ends_in = "a number for each target, in its unit"
+    pictures = ("predicted and true", "residuals")
 
     def __init__(
         self, measure: str = "MAE", targets: tuple[str, ...] = (), units: tuple[str, ...] = ()
@@ -31,10 +31,6 @@ class Regression(Task):
         checks.choice(self, "measure", measure, tuple(MEASURES))
         self._error, self.measure = measure, MEASURES[measure]
         self.targets, self.units = tuple(targets), tuple(units)
-
-    @property
-    def pictures(self):
-        return predicted_and_true, residuals
 
     def output_shape(self, data):
         return (np.prod(data.train[1].shape[1:], dtype=int).item(),)
@@ -75,7 +71,7 @@ class Regression(Task):
         if len(names) > 1:
             units = self.units_of(data.details, len(names))
             for i, (name, unit) in enumerate(zip(names, units, strict=True)):
-                scores[f"{self.measure} of {_labelled(name, unit)}"] = float(found[self._error][i])
+                scores[f"{self.measure} of {labelled(name, unit)}"] = float(found[self._error][i])
                 if np.isfinite(r2[i]):
                     scores[f"R² of {name}"] = float(r2[i])
         return scores
@@ -122,46 +118,6 @@ def errors(labels: np.ndarray, outputs: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def predicted_and_true(p):
-    """Draw predicted over true values, one target beside the other."""
-    from kcatalog.recipe.monitoring.pictures import figures
-
-    def draw(axes, y, found, label):
-        axes.plot(y, found, ".", color=figures.MODEL, alpha=0.5, markersize=4)
-        ends = min(y.min(), found.min()), max(y.max(), found.max())
-        axes.plot(ends, ends, "--", color=figures.TRUTH, linewidth=0.8)
-        axes.set(xlabel=f"true {label}", ylabel=f"predicted {label}")
-
-    return _by_target(p, draw)
-
-
-def residuals(p):
-    """Draw the residuals, predicted minus true, over the predicted values."""
-    from kcatalog.recipe.monitoring.pictures import figures
-
-    def draw(axes, y, found, label):
-        axes.plot(found, found - y, ".", color=figures.MODEL, alpha=0.5, markersize=4)
-        axes.axhline(0, color=figures.TRUTH, linestyle="--", linewidth=0.8)
-        axes.set(xlabel=f"predicted {label}", ylabel="residual (predicted - true)")
-
-    return _by_target(p, draw)
-
-
-def _by_target(p, draw):
-    from kcatalog.recipe import tasks
-    from kcatalog.recipe.monitoring.pictures import figures
-
-    y, found, task = columns(p.samples[1]), columns(p.outputs), tasks.of(p.data)
-    count, details = y.shape[1], p.data.details
-    shown = min(count, MOST_DRAWN)
-    names = zip(task.names(details, count), task.units_of(details, count), strict=True)
-    drawn = figures.figure(4 * shown, 4)
-    for i, (axes, (name, unit)) in enumerate(
-        zip(drawn.subplots(1, shown, squeeze=False)[0], names, strict=False)
-    ):
-        draw(axes, y[:, i], found[:, i], figures.plain(_labelled(name, unit)))
-    return drawn
-
-
-def _labelled(name: str, unit: str) -> str:
+def labelled(name: str, unit: str) -> str:
+    """Return a target's name with its unit, if it has one."""
     return f"{name} ({unit})" if unit else name

@@ -33,6 +33,7 @@ class Task(abc.ABC):
     better: "higher" or "lower": which scores are better.
     objective: the metric of the validation split to choose trials and epochs by, and "max" or
         "min".
+    metrics: names of Keras's metrics that are the measure on other samples.
     reported: metrics that `validation_callbacks` add to an epoch's logs, and their directions.
     stratified: whether labels are one class a sample. Then `--folds` can cut stratified folds.
     generates: whether outputs continue the input, character by character, as a text model's do.
@@ -49,6 +50,7 @@ class Task(abc.ABC):
     measure: ClassVar[str]
     better: ClassVar[str]
     objective: ClassVar[tuple[str, str]] = ("val_loss", "min")
+    metrics: ClassVar[tuple[str, ...]] = ()
     reported: ClassVar[dict[str, str]] = {}
     stratified: ClassVar[bool] = False
     generates: ClassVar[bool] = False

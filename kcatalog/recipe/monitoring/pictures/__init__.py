@@ -14,7 +14,14 @@ import numpy as np
 from kcatalog.recipe import tasks
 from kcatalog.recipe.data import inputs
 from kcatalog.recipe.monitoring.events import EventFile
-from kcatalog.recipe.monitoring.pictures import attention, classes, figures, forecast, samples
+from kcatalog.recipe.monitoring.pictures import (
+    attention,
+    classes,
+    figures,
+    forecast,
+    regression,
+    samples,
+)
 from kcatalog.recipe.monitoring.pictures.predictions import Predictions
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -32,6 +39,9 @@ WHILE_TRAINING = (
     classes.confusion_matrix,
     classes.table_of_worst_mistakes,
     classes.precision_and_recall,
+    classes.f1_by_label,
+    regression.predicted_and_true,
+    regression.residuals,
 )
 AT_THE_END = (  # with the test split's scores: those that are worth drawing once
     classes.calibration,

@@ -8,6 +8,7 @@ import numpy as np
 from kcatalog.metrics import ExpectedCalibrationError
 from kcatalog.recipe.monitoring.pictures import figures
 from kcatalog.recipe.monitoring.pictures.predictions import Predictions
+from kcatalog.recipe.tasks.multi_label import f1
 
 MOST_CLASSES = 32
 CELL, SMALLEST = 0.36, 3.2  # inches: a cell of the confusion matrix, and the smallest matrix
@@ -165,3 +166,18 @@ def _cell(text: str) -> str:
     """
     text = figures.VISIBLE.get(text, text.replace("\n", "⏎").replace("\t", "→"))
     return "".join(f"&#{ord(c)};" if c in MARKDOWN else c for c in text)
+
+
+def f1_by_label(p: Predictions):
+    """Draw the F1 of each label, beside the share of samples that have it."""
+    y, names = p.samples[1], figures.readable_names(p.data.classes)
+    places, scores = np.arange(len(names)), f1(y, p.predicted)
+    drawn = figures.figure(7, 1 + 0.35 * len(names))
+    axes = drawn.subplots()
+    axes.barh(places - 0.2, scores, 0.4, color=figures.MODEL, label="F1")
+    axes.barh(places + 0.2, y.mean(axis=0), 0.4, color=figures.BASELINE, label="share of samples")
+    axes.set_yticks(places, names)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1))
+    axes.legend(loc="lower right")
+    return drawn
