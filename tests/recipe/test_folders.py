@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
 import zlib
 from pathlib import Path
 
@@ -51,6 +50,10 @@ def refused(path, source=SOURCE) -> str:
 
 
 # --- a split of the user's own ---------------------------------------------------------------
+
+
+def paste(command: str) -> None:
+    subprocess.run(command, shell=True, check=True)  # noqa: S602 - as a user pastes it
 
 
 @pytest.mark.parametrize(
@@ -103,10 +106,11 @@ def test_classes_of_the_parts_must_agree(tmp_path):
     assert "the test part has no file of cat" in said(data, "split")
 
 
-def test_a_test_part_without_classes_is_left_out(tmp_path):
-    tree(tmp_path, "train/cat", "train/dog", "test")
+@pytest.mark.parametrize("name", ["test", "test/test", "test/unknown"])
+def test_a_test_part_without_classes_is_left_out(tmp_path, name):
+    tree(tmp_path, "train/cat", "train/dog", name)
     data = SOURCE.load(tmp_path)
-    assert "4 images outside of the class folders: test/10.png, test/11.png" in said(data)[0]
+    assert f"4 images outside of the class folders: {name}/10.png, {name}/11.png" in said(data)[0]
     assert {n.split("/")[0] for n in names_of(data.test[0])} == {"train"}
 
 
@@ -117,7 +121,7 @@ def test_two_folders_for_one_part_are_refused(tmp_path):
 
 def test_parts_without_classes_are_not_classes(tmp_path):
     tree(tmp_path, "train", "test")
-    assert "0 subfolder(s) of files" in refused(tmp_path)
+    assert "0 subfolders of files" in refused(tmp_path)
 
 
 def test_classes_may_have_names_of_parts(tmp_path):
@@ -151,6 +155,15 @@ def test_a_single_folder_around_the_classes_is_entered(tmp_path, prefix):
     assert f"the classes are read from {prefix}" in said(data, "folder")
 
 
+def test_a_folder_without_images_beside_one_with_the_classes_is_left_out(tmp_path):
+    tree(tmp_path, "images/cat", "images/dog")
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "0.xml").write_text("<a/>")
+    data = SOURCE.load(tmp_path)
+    assert data.classes == ("cat", "dog")
+    assert said(data) == ["1 .xml: not read as images", "the classes are read from images"]
+
+
 def test_versions_beside_each_other_are_refused_with_one_to_use(tmp_path):
     tree(tmp_path, "v1/cat", "v1/dog", "v2/cat", "v2/dog")
     sentence = refused(tmp_path)
@@ -182,21 +195,18 @@ def test_a_flat_folder_is_refused_with_a_command_that_sorts_it(tmp_path):
             file.rename(folder / f"{name}.{file.name}")
         (tmp_path / name).rmdir()
     sentence = refused(folder)
-    assert "6 files stand in" in sentence
+    assert "6 files in " in sentence
     command = "cd " + sentence.split(": cd ")[1]
-    subprocess.run(command, shell=True, check=True)  # noqa: S602 - as a user pastes it
+    paste(command)
     assert SOURCE.load(folder).classes == ("cat", "dog")
 
 
-def test_an_archive_is_refused_with_a_command_that_unpacks_it(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("suffix", "kind"), [(".zip", "zip"), (".tar.gz", "gztar")])
+def test_an_archive_is_refused_with_a_command_that_unpacks_it(tmp_path, monkeypatch, suffix, kind):
     monkeypatch.chdir(tmp_path)
     tree(tmp_path / "pictures", "cat", "dog")
-    with zipfile.ZipFile("my pets.zip", "w") as archive:
-        for file in (tmp_path / "pictures").rglob("*.png"):
-            archive.write(file, file.relative_to(tmp_path))
-    sentence = refused("my pets.zip")
-    command = sentence.split("`")[1]
-    subprocess.run(command, shell=True, check=True)  # noqa: S602 - as a user pastes it
+    shutil.make_archive("my pets", kind, "pictures")
+    paste(refused(f"my pets{suffix}").split("`")[1])
     assert SOURCE.load("my pets").classes == ("cat", "dog")
 
 
@@ -211,13 +221,16 @@ def test_what_systems_and_tools_leave_behind_is_left_out_and_said(tmp_path):
     for name in (".DS_Store", "Thumbs.db", "desktop.ini", "._0.png"):
         (tmp_path / "cat" / name).write_bytes(b"x")
     (tmp_path / "birds").mkdir()
+    draw(tmp_path / "dog" / "more", 1, first=4)
+    (tmp_path / "dog" / "more" / "4.png").rename(tmp_path / "dog" / "9.jpg.crdownload")
     data = SOURCE.load(tmp_path)
     assert data.classes == ("cat", "dog")
     assert sum(len(x) for x, _ in (data.train, data.validation, data.test)) == 8
     left = said(data, "left out")
     assert "8 system files: $RECYCLE.BIN, @eaDir, __MACOSX and 5 more" in left
     assert "3 hidden: .git, .ipynb_checkpoints, cat/.ipynb_checkpoints" in left
-    assert "1 empty folders: birds" in left
+    assert "2 empty folders: birds, dog/more" in left
+    assert "1 unfinished or backup file: dog/9.jpg.crdownload" in left
 
 
 def test_other_files_are_counted_by_suffix(tmp_path):
@@ -239,6 +252,21 @@ def test_heic_is_read_where_pillow_heif_is_installed(tmp_path, monkeypatch):
     pixels.pillow()
     assert sys.modules.pop("pillow_heif").opened
     pixels.pillow.cache_clear()
+
+
+def test_drawings_are_read_once_the_command_has_converted_them(tmp_path, monkeypatch):
+    root = tree(tmp_path / "my pictures", "cat", "dog")
+    (root / "cat" / "new one.SVG").write_text("<svg/>")
+    (text,) = said(SOURCE.load(root))
+    programs = tmp_path / "programs"
+    draw(programs, 1)
+    (programs / "magick").write_text(f'#!/bin/sh\ncp {programs}/0.png "$2"\n')
+    (programs / "magick").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    paste(text[text.index("find ") :])
+    data = SOURCE.load(root)
+    assert said(data) == ["1 .svg: not read as images"]
+    assert (root / "cat" / "new one.SVG.png").exists()
 
 
 def test_a_class_of_other_files_is_refused_with_a_command_that_converts_them(tmp_path, monkeypatch):
@@ -280,7 +308,7 @@ def test_empty_and_unreadable_files_are_left_out_and_said(tmp_path, monkeypatch)
     locked, access = tmp_path / "dog" / "5.png", os.access
     monkeypatch.setattr(os, "access", lambda path, mode: path != locked and access(path, mode))
     data = SOURCE.load(tmp_path)
-    assert said(data) == ["1 empty files: cat/0.png", "1 unreadable: dog/5.png"]
+    assert said(data) == ["1 empty file: cat/0.png", "1 unreadable: dog/5.png"]
     assert all(f.warning for f in data.findings)
 
 
@@ -294,8 +322,8 @@ def test_linked_folders_are_followed_once(tmp_path):
     data = SOURCE.load(root)
     assert sum(len(x) for x, _ in (data.train, data.validation, data.test)) == 8 + 3
     texts = said(data)
-    assert "1 broken links: dog/gone.png" in texts
-    assert [t for t in texts if re.match(r"\d links to what is read already: .*dog/more", t)]
+    assert "1 broken link: dog/gone.png" in texts
+    assert [t for t in texts if re.match(r"\d links? to what is read already: .*dog/more", t)]
     assert [t for t in texts if t.startswith("followed ") and "cat/more" in t]
 
 

@@ -75,6 +75,32 @@ def test_a_file_of_more_bits_than_were_trained_on_is_scaled_by_itself(tmp_path):
         assert Images().read([tmp_path / "deep.png"], info).max() == 249
 
 
+def test_notes_on_files_to_predict(tmp_path):
+    Image.fromarray((4000 * RAMP).astype("uint16")).save(tmp_path / "deep.png")
+    Image.new("L", (16, 16)).save(tmp_path / "plain.png")
+    frames = [Image.new("L", (16, 16), 99 * i) for i in range(3)]
+    frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
+    files = [tmp_path / name for name in ("deep.png", "plain.png", "film.gif")]
+    info = tiny.info(input_name="image", details=ImageDetails((0.0, 1023.0)))
+    (deep, plain, film) = Images().notes(files, info)
+    assert deep["note"] == "values beyond 0..1023, the range that the model has learned from"
+    assert plain == {}
+    assert film["note"] == "the first of several frames or pages"
+    (deep, *_) = Images().notes(files, tiny.info())
+    assert deep["note"].startswith("more than 8 bits")
+
+
+def test_sixteen_bits_of_colour_are_said(tmp_path):
+    import tensorflow as tf
+
+    path = folder(tmp_path, [Image.new("RGB", (16, 16), (i, 0, 0)) for i in range(6)], ".png")
+    pixels = (65535 * np.stack([RAMP] * 3, -1)).astype("uint16")
+    (path / "a" / "0.png").write_bytes(tf.io.encode_png(pixels).numpy())
+    (found,) = Images(size=16).load(path).findings
+    assert found.text == "1 file of 16 bits a channel, read as the upper 8"
+    assert found.warning
+
+
 def test_pixels_that_are_no_numbers_are_refused(tmp_path):
     values = RAMP.astype("float32")
     path = folder(tmp_path, [values] * 6)
@@ -144,6 +170,8 @@ def test_huge_files_are_shrunk_while_they_are_decoded_or_refused(tmp_path, monke
     for read in (read_header, lambda file: read_image(file, (8, 8, 1))):
         with pytest.raises(RecipeError, match=r"huge\.png must have at most .*100x80.*smaller"):
             read(tmp_path / "huge.png")
+    Image.open(tmp_path / "huge.png").resize((50, 40)).save(tmp_path / "huge.png")
+    assert read_image(tmp_path / "huge.png", (8, 8, 1)).max() == 77
 
 
 def test_a_file_of_180_megapixels_is_no_bomb(tmp_path):

@@ -6,6 +6,7 @@ import collections
 import os
 import re
 import shlex
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,10 @@ from kcatalog.recipe.terminal.errors import RecipeError
 # Written by systems and tools, not by people who collect data
 SYSTEM = {
     "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "lost+found", "$recycle.bin",
-    "system volume information", "@eadir", "__pycache__",
+    "system volume information", "@eadir", "__pycache__", "#recycle", "recycler", "found.000",
+    "picasa.ini", "icon\r",
 }  # fmt: skip
+UNFINISHED = (".part", ".crdownload", ".download", ".partial", ".tmp", ".bak", "~")
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 _PART = {
     "train": re.compile(r"(^|[^a-z])(train|training)([^a-z]|$)"),
@@ -31,6 +34,8 @@ _PART = {
 }
 _VERSION = re.compile(r"(v|ver|version|fold|split)[ _.-]*\d[\d.]*")
 
+# A single folder of such a name in a part holds files without labels
+_UNLABELLED = {"test", "test1", "unknown", "unlabeled", "unlabelled", "images", "data", "all"}
 VERBS = {"validation": "validate", "test": "test"}
 
 Below = dict[Path, tuple[str, ...]]  # files, and where they are below a folder
@@ -106,6 +111,7 @@ class Scan:
 
     files: those that are read.
     unread: those with other suffixes.
+    of_kind: those that are read or could be converted.
     findings: what was left out or read in spite of its name.
     """
 
@@ -119,11 +125,12 @@ class Scan:
         while links:  # linked folders come last: a file belongs to where it really is
             links = [deeper for link in links for deeper in self._follow(link)]
         self.files.sort()
+        self.of_kind = {*self.files, *(f for f in self.unread if f.suffix.lower() in kind.others)}
 
     def _walk(self, folder: Path) -> list[Path]:
         """Sort the files below a folder. Return the links to folders in it."""
         if folder.resolve() in self._seen:
-            self._left["links to what is read already"].append(folder)
+            self._left["link to what is read already"].append(folder)
             return []
         self._seen.add(folder.resolve())
         try:
@@ -143,12 +150,12 @@ class Scan:
             else:
                 links += self._walk(entry)
         if len(self.files) + len(self.unread) == before and not links and folder != self.root:
-            self._left["empty folders"].append(folder)
+            self._left["empty folder"].append(folder)
         return links
 
     def _follow(self, link: Path) -> list[Path]:
         if link.resolve() in self._seen:
-            self._left["links to what is read already"].append(link)
+            self._left["link to what is read already"].append(link)
             return []
         self._left["followed"].append(link)
         return self._walk(link)
@@ -174,8 +181,9 @@ class Scan:
             found.append(Finding("left out", text, warning=bool(advice)))
         for reason, paths in left.items():
             names = listed((self._name(p) for p in paths), most=3)
-            quiet = reason in ("hidden", "system files")
-            found.append(Finding("left out", f"{len(paths)} {reason}: {names}", not quiet))
+            text = f"{len(paths)} {_plural(reason, len(paths))}: {names}"
+            quiet = reason in ("hidden", "system file")
+            found.append(Finding("left out", text, warning=not quiet))
         if followed:
             found.append(Finding("links", f"followed {listed(map(self._name, followed), most=3)}"))
         if by_content:
@@ -217,16 +225,19 @@ def by_class(path: Path, kind: Kind) -> Folder:
     test folders with one subfolder per class each."""
     wanted = f"one subfolder per class with {' '.join(kind.suffixes)} files in it"
     found = scan(path, kind, wanted)
-    below, prefix = unwrapped({f: f.relative_to(path).parts for f in found.files + found.unread})
+    below = {f: f.relative_to(path).parts for f in found.files + found.unread}
+    below, prefix = _unwrapped(below, found.of_kind)
     _check_versions(path.joinpath(*prefix), below)
-    places = _places(path, below)
+    places = _places(path, below, found.of_kind)
     classes = tuple(sorted({place.name for place in places.values()}))
     outside = [f for f in found.files if f not in places]
+    lost = sorted(f for f in found.of_kind if f not in places)
     if len(classes) < 2:
+        advice = " ".join(filter(None, (_sorting(lost), found.kind.advice(path, lost))))
         raise RecipeError(
-            f"--data must be a folder with {wanted}, two classes at least. "
-            f"Received: {path} with {len(classes)} subfolder(s) of files"
-            f"{': ' if classes else ''}{', '.join(classes)}.{_sorting(outside)}"
+            f"--data must be a folder with {wanted}, two classes at least. Received: {path} with "
+            f"{len(classes)} {_plural('subfolder', len(classes))} of files"
+            f"{': ' if classes else ''}{', '.join(classes)}. {advice}".rstrip()
         )
     parts = {place.part for place in places.values()} - {""}
     notes = list(found.findings)
@@ -247,22 +258,25 @@ def by_class(path: Path, kind: Kind) -> Folder:
     return Folder(files, labels, classes, given, tuple(notes))
 
 
-def unwrapped(below: Below) -> tuple[Below, tuple[str, ...]]:
-    """Descend as long as a folder holds nothing but one folder of folders."""
-    names = {parts[0] for parts in below.values() if len(parts) > 1}
-    if len(names) != 1 or not any(len(parts) > 2 for parts in below.values()):
+def _unwrapped(below: Below, of_kind: set[Path]) -> tuple[Below, tuple[str, ...]]:
+    """Descend as long as one folder holds all files of the kind that are in folders, and it holds
+    folders."""
+    inside = {f: parts for f, parts in below.items() if len(parts) > 1 and f in of_kind}
+    names = {parts[0] for parts in inside.values()}
+    if len(names) != 1 or all(len(parts) == 2 for parts in inside.values()):
         return below, ()
     (name,) = names
-    deeper, prefix = unwrapped({f: parts[1:] for f, parts in below.items() if len(parts) > 1})
+    entered = {f: p[1:] for f, p in below.items() if len(p) > 1 and p[0] == name}
+    deeper, prefix = _unwrapped(entered, of_kind)
     return deeper, (name, *prefix)
 
 
-def _places(path: Path, below: Below) -> Places:
+def _places(path: Path, below: Below, of_kind: set[Path]) -> Places:
     """Return where each file belongs that is in a class folder."""
     first = {parts[0] for parts in below.values() if len(parts) > 1}
     named = parts_of(first)
     if named and any(len(p) > 2 for p in below.values() if p[0] in named["train"]):
-        return _placed_by_part(path, below, named)  # train/cat/1.png
+        return _placed_by_part(path, below, named, of_kind)  # train/cat/1.png
     if named and first == {name for names in named.values() for name in names}:
         return {}  # parts without classes
     second = {parts[1] for parts in below.values() if len(parts) > 2}
@@ -273,8 +287,10 @@ def _places(path: Path, below: Below) -> Places:
     return {f: Place("", p[0], p[1:-1]) for f, p in below.items() if len(p) > 1}
 
 
-def _placed_by_part(path: Path, below: Below, named: dict[str, list[str]]) -> Places:
-    places = {}
+def _placed_by_part(
+    path: Path, below: Below, named: dict[str, list[str]], of_kind: set[Path]
+) -> Places:
+    places: Places = {}
     for part, names in named.items():
         if len(names) > 1:
             raise RecipeError(
@@ -282,8 +298,10 @@ def _placed_by_part(path: Path, below: Below, named: dict[str, list[str]]) -> Pl
                 "Move their files into one, or remove the others."
             )
         inside = {f: p[1:] for f, p in below.items() if p[0] == names[0] and len(p) > 1}
-        inside, _ = unwrapped(inside)
-        places |= {f: Place(part, p[0], p[1:-1]) for f, p in inside.items() if len(p) > 1}
+        inside, _ = _unwrapped(inside, of_kind)
+        within = {f: Place(part, p[0], p[1:-1]) for f, p in inside.items() if len(p) > 1}
+        if {place.name.lower() for place in within.values()} - _UNLABELLED:
+            places |= within
     return places
 
 
@@ -365,14 +383,18 @@ def _sorting(files: list[Path]) -> str:
     """Return how to sort files that stand in one folder into class folders."""
     if not files:
         return ""
-    folder = files[0].parent
-    files = [f for f in files if f.parent == folder]
-    text = f" {len(files)} files stand in {folder}: move those of each class to a subfolder"
-    names = collections.Counter(re.split("[ ._0-9-]", f.name)[0] for f in files)
-    if "" in names or not 2 <= len(names) <= len(files) / 3:
-        return f"{text}."
+    by_folder = collections.defaultdict(list)
+    for file in files:
+        by_folder[file.parent].append(file)
+    names = {f: {re.split("[ ._0-9-]", each.name)[0] for each in by_folder[f]} for f in by_folder}
+    sure = [f for f in names if "" not in names[f] and 2 <= len(names[f]) <= len(by_folder[f]) / 3]
+    folder = (sure or list(names))[0]
+    number = len(by_folder[folder])
+    text = f"{number} {_plural('file', number)} in {folder}: move those of a class to a subfolder."
+    if not sure:
+        return text
     return (
-        f"{text}. Where names begin with the class ({listed(sorted(names), most=3)}): "
+        f"{text} Where names begin with the class ({listed(sorted(names[folder]), most=3)}): "
         f"cd {shlex.quote(str(folder))} && for f in *.*; do "
         'mkdir -p "${f%%[ ._0-9-]*}" && mv "$f" "${f%%[ ._0-9-]*}"; done'
     )
@@ -382,10 +404,10 @@ def _alike(classes: tuple[str, ...]) -> Iterator[Finding]:
     """Report classes whose names differ by case or spaces alone."""
     same = collections.defaultdict(list)
     for name in classes:
-        same["".join(name.split()).casefold()].append(repr(name))
+        same[unicodedata.normalize("NFKC", "".join(name.split())).casefold()].append(repr(name))
     for names in same.values():
         if len(names) > 1:
-            text = f"{' and '.join(names)} are different classes: they differ by case or spaces"
+            text = f"{' and '.join(names)} differ by case or spaces only; they are two classes"
             yield Finding("classes", text, warning=True)
 
 
@@ -398,6 +420,13 @@ def _nested(places: Places) -> Iterator[Finding]:
         yield Finding("subfolders", text, warning=not direct)
 
 
+def _plural(words: str, count: int) -> str:
+    """Return a noun, with what may follow " to ", in the plural where it is meant."""
+    noun, to, rest = words.partition(" to ")
+    plural = noun if count == 1 or noun in ("hidden", "unreadable") else f"{noun}s"
+    return plural + to + rest
+
+
 def suffixes(files: Iterable[Path]) -> str:
     """Return how many files there are of each suffix."""
     return counted(f.suffix.lower() or "without suffix" for f in files)
@@ -405,25 +434,26 @@ def suffixes(files: Iterable[Path]) -> str:
 
 def count(path: Path, kind: Kind) -> int:
     """Return how many files of a kind there are, whether they can be read or not."""
-    known, found = {*kind.suffixes, *kind.others}, Scan(path, kind)
-    return sum(f.suffix.lower() in known for f in found.files + found.unread)
+    return len(Scan(path, kind).of_kind)
 
 
 def _reason(entry: Path) -> str:
     """Return why a file or folder is left out, or nothing."""
     name = entry.name.lower()
     if name in SYSTEM or name.startswith("._") or name == ".ds_store":
-        return "system files"
+        return "system file"
     if name.startswith("."):
         return "hidden"
+    if name.endswith(UNFINISHED):
+        return "unfinished or backup file"
     try:
         if not entry.exists():
-            return "broken links"
+            return "broken link"
         if entry.is_dir():
             return ""
         if not entry.is_file() or not os.access(entry, os.R_OK):
             return "unreadable"
-        return "" if entry.stat().st_size else "empty files"
+        return "" if entry.stat().st_size else "empty file"
     except OSError:
         return "unreadable"
 

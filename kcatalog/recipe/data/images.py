@@ -78,9 +78,12 @@ class Images(Source):
         return folders.by_class(folder, pixels.images())
 
     def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
-        names = (field.name for field in dataclasses.fields(pixels.ImageDetails))
-        how = {name: getattr(info.details, name, None) for name in names}
+        how = dataclasses.asdict(_details(info))
         return np.stack([pixels.read_image(Path(path), info.input_shape, **how) for path in paths])
+
+    def notes(self, paths: list[Path], info: DataInfo) -> list[dict]:
+        """Note of which files less is read than they hold."""
+        return [pixels.note(pixels.read_header(Path(path)), _details(info)) for path in paths]
 
     def _digits(self, seed: int) -> Data:
         """1797 digits of 8 x 8 pixels that ship with scikit-learn."""
@@ -106,6 +109,12 @@ class Images(Source):
     ) -> Data:
         parts = split(*samples, seed, test, _validation(len(samples[0])))
         return Data(name, self.task, "image", **parts, classes=classes, picture=picture)
+
+
+def _details(info: DataInfo) -> pixels.ImageDetails:
+    """Return the details of images, all of which a subclass or an older record may lack."""
+    names = (field.name for field in dataclasses.fields(pixels.ImageDetails))
+    return pixels.ImageDetails(**{name: getattr(info.details, name, None) for name in names})
 
 
 def _validation(samples: int) -> float:

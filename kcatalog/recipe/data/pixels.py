@@ -22,6 +22,7 @@ from kcatalog.recipe.terminal.errors import RecipeError
 
 DECODING = 3  # of `read_image`, counted up when its pixels change
 MOST_PIXELS = 178_956_970  # decoded at once; Pillow's own limit
+SHRUNK = 4  # times as many pixels a JPEG may have, which is shrunk while it is decoded
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 HEIF = (".heic", ".heif")
 TURNED = 0x0112  # the EXIF tag of the orientation
@@ -69,6 +70,7 @@ class Header:
     clear: whether it has transparency.
     turned: whether its EXIF data turn it.
     frames: whether it has several frames or pages.
+    halved: whether channels of 16 bits are read as their upper 8.
     values: its lowest and highest value, where pixels have more than 8 bits.
     """
 
@@ -78,6 +80,7 @@ class Header:
     clear: bool
     turned: bool
     frames: bool
+    halved: bool
     values: Range | None
 
 
@@ -150,6 +153,7 @@ def read_header(file: Path) -> Header:
             orientation > 1,
             # the further frames of an MPO file are other views of a phone's photograph
             getattr(image, "is_animated", False) and image.format != "MPO",
+            not _deep(image) and ";16" in str(image.tile),
             values,
         )
 
@@ -205,12 +209,25 @@ def findings(headers: list[Header], shape: tuple, details: ImageDetails) -> Iter
         "turned as the EXIF data say": sum(h.turned for h in headers),
         "with several frames or pages, read the first": sum(h.frames for h in headers),
         "in CMYK, converted to RGB": sum(h.mode == "CMYK" for h in headers),
+        "of 16 bits a channel, read as the upper 8": sum(h.halved for h in headers),
     }
     if channels == 1:
         counts["in colour, made grey"] = sum(h.colour for h in headers)
     for words, count in counts.items():
         if count:
-            yield Finding("pixels", f"{_files(count)} {words}")
+            yield Finding("pixels", f"{_files(count)} {words}", warning="upper 8" in words)
+
+
+def note(header: Header, details: ImageDetails) -> dict[str, str]:
+    """Return what a prediction for an image should mention, under "note"."""
+    notes = ["the first of several frames or pages"] if header.frames else []
+    scale = details.floats if header.mode == "F" else details.integers
+    if header.values and not scale:
+        notes.append("more than 8 bits, which no image was that the model has learned from")
+    elif header.values and (header.values[0] < scale[0] or header.values[1] > scale[1]):
+        low, high = (f"{value:g}" for value in scale)
+        notes.append(f"values beyond {low}..{high}, the range that the model has learned from")
+    return {"note": "; ".join(notes)} if notes else {}
 
 
 @contextlib.contextmanager
@@ -225,12 +242,13 @@ def opened(file: Path, edge: int | None = None):
     warnings.filterwarnings("ignore", module="PIL")
     try:
         with pillow().open(file) as image:
-            large = image.size
+            large = image.size  # before it is shrunk
             if edge:
                 image.draft(None, (edge, edge))
-            if image.size[0] * image.size[1] > MOST_PIXELS and (edge or image.format != "JPEG"):
+            most = MOST_PIXELS * (SHRUNK if image.format in ("JPEG", "MPO") else 1)
+            if large[0] * large[1] > most:
                 raise RecipeError(
-                    f"{file} must have at most {MOST_PIXELS // 10**6} megapixels, or be a JPEG. "
+                    f"{file} must have at most {most // 10**6} megapixels. "
                     f"Received: {large[0]}x{large[1]}. Save a smaller copy in its place."
                 )
             yield image
