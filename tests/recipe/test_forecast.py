@@ -37,11 +37,14 @@ recipe = Recipe("tiny", Series(horizon=6, window=12), build, baselines.ridge, ep
 def test_from_a_csv_file_to_a_forecast(call, tmp_path):
     rng, n = np.random.default_rng(0), np.arange(600)
     values = 100 + 20 * np.sin(2 * np.pi * n / 24) + rng.normal(size=len(n)).cumsum() / 20
-    rows = "\n".join(f"{i},{v:.4f},{-v:.4f}" for i, v in enumerate(values))
+    hours = np.datetime64("2024-02-05T00", "h") + n
+    rows = "\n".join(f"{h},{v:.4f},{-v:.4f}" for h, v in zip(hours, values, strict=True))
     (tmp_path / "sales.csv").write_text("hour,sold,returned\n" + rows)
     done = call("train", "--data", "sales.csv:sold", recipe=recipe)
     assert done.code == 0, done.err
     assert "tiny on sales.csv:sold" in done.out
+    assert "2024-02-05 00:00 to 2024-02-29 23:00, 600 steps of 1 hour" in done.out
+    assert "'sold' is forecast; left out: returned" in done.out
     done = call("export", recipe=recipe)
     assert done.code == 0, done.err
     for said in ("mean absolute percentage error", "coverage of the 80 % band", "ridge regression"):
@@ -55,8 +58,8 @@ def test_from_a_csv_file_to_a_forecast(call, tmp_path):
 
     done = call("predict", "sales.csv", recipe=recipe)
     assert done.code == 0, done.err
-    table = re.findall(r"│ (\d+) +│ ([\d.]+) +│ ([\d.]+) +│ ([\d.]+) +│", done.out)
-    assert [int(row[0]) for row in table] == list(range(1, 7))
+    table = re.findall(r"│ (2024.{12}) +│ ([\d.]+) +│ ([\d.]+) +│ ([\d.]+) +│", done.out)
+    assert [row[0] for row in table] == [f"2024-03-01 0{hour}:00" for hour in range(6)]
     low, middle, high = np.array([row[1:] for row in table], float).T
     assert (low < middle).all()
     assert (middle < high).all()

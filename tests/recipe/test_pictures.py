@@ -443,6 +443,25 @@ def test_forecasts_follow_one_another_with_their_intervals(every):
     assert axes.get_title() == "ramp, 4 steps ahead: the 80 % prediction interval covers 100.0 %"
 
 
+def test_forecasts_of_a_series_with_dates_are_drawn_over_dates():
+    data = series()
+    details = SeriesDetails(2, step="1 month", start="2024-11-01")
+    data = dataclasses.replace(data, details=details)
+    drawn = of(data, outputs(data, -1, 0.5, 2))
+    (axes,) = forecast.forecasts(drawn).axes
+    figures.png(axes.figure)
+    assert axes.get_xlabel() == "date"
+    past, first = (line.get_xdata().astype("datetime64[D]").astype(str) for line in axes.lines[:2])
+    assert (past[-1], *first) == (
+        "2024-10-01",
+        *(f"2024-{n}-01" for n in (11, 12)),
+        "2025-01-01",
+        "2025-02-01",
+    )
+    _, spread = forecast.errors_by_step_ahead(drawn).axes
+    assert spread.get_xlabel() == "steps of 1 month ahead"
+
+
 def test_the_seasonal_naive_forecast_and_the_error_are_of_the_test_split():
     data = series()
     assert Forecast().further(data, outputs(data, -1, -1, 1))["mean absolute error"] == 1

@@ -1,5 +1,7 @@
 """Series of numbers: windows, splits in time, and the user's own CSV file."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -161,6 +163,85 @@ def test_files_to_predict_give_their_end(wave, tmp_path):
     short = csv(tmp_path, "1\n2\n3\n", "short.csv")
     with pytest.raises(RecipeError, match=r"short\.csv must hold 36 numbers at least.*Received: 3"):
         SMALL.read([short], info)
+
+
+# --- short series, dates and gaps ---------------------------------------------------------
+
+
+def daily(folder, count, **columns):
+    """Write a file of daily values that repeat weekly; a date in every line."""
+    days = np.datetime64("2023-01-01") + np.arange(count)
+    values = 50 + np.arange(count) % 7 + np.random.default_rng(0).normal(size=count) / 5
+    return csv(folder, "\n".join(["day,sold", *map("{},{}".format, days, values.round(3))]))
+
+
+def test_two_years_of_days_are_enough_for_the_window_of_four_weeks_of_half_hours(tmp_path):
+    file = daily(tmp_path, 731)
+    data = Series(horizon=48, window=672).load(file)
+    said = {each.about: each for each in data.findings}
+    assert said["dates"].text == "2023-01-01 to 2024-12-31, 731 steps of 1 day"
+    assert said["season"].text == "7 steps, found in the data"
+    assert said["window"].text == "168 steps instead of 672, as the series has 731"
+    assert said["window"].warning
+    parts = "train from 2023-06-25, validate from 2024-07-04, test from 2024-09-02"
+    assert said["parts"].text == parts
+    assert (data.details.step, data.details.start) == ("1 day", "2024-09-02")
+    assert data.settings == {"season": 7, "window": 168, "horizon": 48}
+    again = Series(horizon=48, window=672).configured(data.settings).load(file)
+    assert again.fingerprint == data.fingerprint
+    yearly = Series(horizon=48, window=672, season=365).load(file)
+    assert yearly.input_shape == (365 + 84,)
+
+
+def test_two_years_of_months_get_a_shorter_horizon(tmp_path):
+    months = np.arange("2023-01", "2025-01", dtype="datetime64[M]")
+    file = csv(tmp_path, "\n".join(["month,sold", *(f"{m},{n % 5}" for n, m in enumerate(months))]))
+    data = Series(horizon=48, window=672).load(file)
+    said = {each.about: each.text for each in data.findings}
+    assert said["horizon"] == "2 steps instead of 48, as the series has 24"
+    assert data.test[1].shape[1] == 2
+
+
+def test_a_season_that_does_not_fit_is_refused_with_the_way_out(tmp_path):
+    file = daily(tmp_path, 400)
+    with pytest.raises(RecipeError, match=r"such as --season 1\.") as refused:
+        Series(horizon=7, window=28, season=365).load(file)
+    assert Series(horizon=7, window=28, season=1).load(file).details.season == 1
+    needed = int(re.search(r"must hold (\d+) numbers", str(refused.value))[1])
+    longer = daily(tmp_path, needed)
+    assert Series(horizon=7, window=28, season=365).load(longer).details.season == 365
+
+
+def test_forecasts_of_a_file_with_dates_have_dates(tmp_path):
+    file = daily(tmp_path, 400)
+    source = Series(horizon=3, window=28)
+    info = source.load(file).info
+    assert source.notes([file], info) == [{"dates": ["2024-02-05", "2024-02-06", "2024-02-07"]}]
+    bare = csv(tmp_path, "\n".join(map(str, WAVE)), "bare.csv")
+    assert source.notes([bare], info) == [{}]
+    assert source.read([bare], info).shape == (1, 35)
+    hours = np.datetime64("2024-01-01T00") + np.arange(400)
+    rows = [f"{h},{n % 24}" for n, h in enumerate(hours)]
+    hourly = csv(tmp_path, "\n".join(["hour,sold", *rows]), "hourly.csv")
+    with pytest.raises(RecipeError, match=r"must have steps of 1 day.*Received: steps of 1 hour"):
+        source.read([hourly], info)
+
+
+def test_gaps_are_filled_for_prediction_as_for_training(tmp_path):
+    lines = daily(tmp_path, 400).read_text().splitlines()
+    del lines[390]
+    file = csv(tmp_path, "\n".join(lines), "gap.csv")
+    source = Series(horizon=3, window=28, fill="linear")
+    data = source.load(file)
+    assert source.read([file], data.info).shape == (1, 35)
+    with pytest.raises(RecipeError, match="Add --fill linear or --fill previous"):
+        Series(horizon=3, window=28).read([file], data.info)
+
+
+def test_a_column_is_said_once(wave):
+    assert Series(horizon=6, window=12, column="demand").load(wave).details.column == "demand"
+    with pytest.raises(RecipeError, match=r"said once. Received: 'day' with --data and 'demand'"):
+        Series(horizon=6, window=12, column="demand").load(f"{wave}:day")
 
 
 # --- baseline -----------------------------------------------------------------------------

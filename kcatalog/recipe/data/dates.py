@@ -134,7 +134,7 @@ def places(dates: pandas.DatetimeIndex, step: str) -> np.ndarray:
     return np.asarray((dates - dates[0]).total_seconds()) / (count * FIXED[unit])
 
 
-def after(date: pandas.Timestamp, step: str, counts) -> pandas.DatetimeIndex:
+def after(date, step: str, counts) -> pandas.DatetimeIndex:
     """Return the dates so many steps after a date.
 
     >>> pd = need("pandas", "pandas")
@@ -142,7 +142,7 @@ def after(date: pandas.Timestamp, step: str, counts) -> pandas.DatetimeIndex:
     ['2024-02-29', '2024-03-31']
     """
     pd = need("pandas", "pandas")
-    count, unit = _parsed(step)
+    (count, unit), date = _parsed(step), pd.Timestamp(date)
     kinds = {
         "month": lambda n: pd.DateOffset(months=n),
         "month end": pd.offsets.MonthEnd,

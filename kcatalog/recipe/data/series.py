@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,18 +145,12 @@ class Series(Source):
         if values.dtype == np.float64:
             text = "float64, as float32 would round away the steps between such numbers"
             found.append(Finding("precision", text))
-        test, validation = len(values) // 6, len(values) // 12
-        known = len(values) - test
-        learned = known - validation
         stated = season or self.season
-        season = stated or find_season(series.values[:learned])
-        horizon = max(1, min(self.horizon, len(values) // 12))
-        window = self.window
-        while 2 * (season + window + horizon) > len(values) and window >= 2 * horizon:
-            window //= 2
+        season = stated or find_season(series.values[: _parts(len(values))[0]])
+        if (plan := self._plan(len(values), season)) is None:
+            raise RecipeError(self._too_short(name, len(values), season))
+        (horizon, window), (learned, known) = plan, _parts(len(values))
         history = season + window
-        if len(values) < SHORTEST or history + 2 * horizon > learned:
-            raise RecipeError(_too_short(name, len(values), season, window, horizon))
         how = "" if stated else ", found in the data" if season > 1 else ": none is found"
         found.append(Finding("season", f"{season} step{'s' if season > 1 else ''}{how}"))
         for what, asked, used in (
@@ -178,7 +173,12 @@ class Series(Source):
         }
         parts = {k: windows(values, history, horizon, *span) for k, span in spans.items()}
         details = SeriesDetails(
-            season, every(test, horizon), column, series.step, start, values.dtype.name
+            season,
+            every(len(values) - known, horizon),
+            column,
+            series.step,
+            start,
+            values.dtype.name,
         )
         return Data(
             name,
@@ -191,17 +191,30 @@ class Series(Source):
             settings={"season": season, "window": window, "horizon": horizon},
         )
 
+    def _plan(self, length: int, season: int) -> tuple[int, int] | None:
+        """Return horizon and window for a series of this length, or None where it is too short."""
+        horizon, window = max(1, min(self.horizon, length // 12)), self.window
+        while 2 * (season + window + horizon) > length and window >= 2 * horizon:
+            window //= 2
+        fits = length >= SHORTEST and season + window + 2 * horizon <= _parts(length)[0]
+        return (horizon, window) if fits else None
 
-def _too_short(name: str, length: int, season: int, window: int, horizon: int) -> str:
-    """Word why there are too few numbers, and what helps."""
-    needed = max(SHORTEST, math.ceil((season + window + 2 * horizon + 2) * 4 / 3))
-    fix = "Give a longer series"
-    fix += f", or a shorter season than --season {season}." if length >= SHORTEST else "."
-    return (
-        f"{name} must hold {needed} numbers at least: windows of {season + window} (a season of "
-        f"{season} steps and {window} more) to forecast {horizon} steps from. "
-        f"Received: {length}. {fix}"
-    )
+    def _too_short(self, name: str, length: int, season: int) -> str:
+        """Word why there are too few numbers, and what helps."""
+        needed = next(n for n in itertools.count(length) if self._plan(n, season))
+        fix = "Give a longer series"
+        if season > 1 and self._plan(length, 1):
+            fix += ", or a season that fits, such as --season 1"
+        return (
+            f"{name} must hold {needed} numbers at least, for a season of {season} steps and as "
+            f"much before and behind it as there is to learn from. Received: {length}. {fix}."
+        )
+
+
+def _parts(length: int) -> tuple[int, int]:
+    """Return where the training part ends, and where the test part begins."""
+    known = length - length // 6
+    return known - length // 12, known
 
 
 def narrowed(values: np.ndarray) -> np.ndarray:

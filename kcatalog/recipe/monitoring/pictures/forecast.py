@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from kcatalog.recipe.data import dates
+from kcatalog.recipe.data.series import SeriesDetails
 from kcatalog.recipe.monitoring.pictures import figures
 from kcatalog.recipe.monitoring.pictures.predictions import Predictions
 from kcatalog.recipe.tasks.forecast import BAND, coverage, last_season
@@ -19,21 +23,34 @@ def forecasts(p: Predictions):
     chosen = np.arange(0, len(y), max(1, horizon // details.every))[:MOST_WINDOWS]
     drawn = figures.figure(14, 4.5)
     axes = drawn.subplots()
-    (past,) = axes.plot(np.arange(-len(history), 0), history, color="gray", linewidth=1)
+    when, xlabel = _axis(details)
+    past = np.arange(-len(history), 0)
+    (past,) = axes.plot(when(past), history, color="gray", linewidth=1)
     places = chosen[:, None] * details.every + np.arange(horizon)
-    for steps, (low, median, high) in zip(places, p.outputs[chosen].swapaxes(1, 2), strict=True):
+    for places_ahead, quantiles in zip(places, p.outputs[chosen].swapaxes(1, 2), strict=True):
+        steps, (low, median, high) = when(places_ahead), quantiles
         interval = axes.fill_between(steps, low, high, color=figures.MODEL, alpha=0.25, linewidth=0)
         (forecast,) = axes.plot(steps, median, color=figures.MODEL, linewidth=1.2)
-    (true,) = axes.plot(np.ravel(places), np.ravel(y[chosen]), color=figures.TRUTH, linewidth=0.8)
+    (true,) = axes.plot(
+        when(np.ravel(places)), np.ravel(y[chosen]), color=figures.TRUTH, linewidth=0.8
+    )
     title = (
         f"{p.data.name}, {horizon} steps ahead: the {BAND:.0f} % prediction interval "
         f"covers {coverage(y, p.outputs):.1f} %"
     )
-    axes.set(xlabel="step of the test split", ylabel="value", title=figures.plain(title))
+    axes.set(xlabel=xlabel, ylabel="value", title=figures.plain(title))
     axes.margins(x=0.01)
     names = ("history", "truth", "forecast", "prediction interval")
     axes.legend((past, true, forecast, interval), names, loc="upper left", ncols=4)
     return drawn
+
+
+def _axis(details: SeriesDetails) -> tuple[Callable, str]:
+    """Return a function from steps of the test split to places on the axis, and its label."""
+    if not details.step:
+        return np.asarray, "step of the test split"
+    start = np.datetime64(details.start)
+    return lambda steps: dates.after(start, details.step, steps).to_numpy(), "date"
 
 
 def errors_by_step_ahead(p: Predictions):
@@ -54,6 +71,7 @@ def errors_by_step_ahead(p: Predictions):
         spread.fill_between(steps, low, high, color=figures.MODEL, alpha=shade, linewidth=0)
     spread.plot(steps, np.median(residuals, axis=0), color=figures.MODEL)
     spread.axhline(0, color=figures.TRUTH, linestyle="--", linewidth=0.8)
-    spread.set(xlabel="steps ahead", ylabel="residual (truth - forecast)")
+    step = f"steps of {p.data.details.step}" if p.data.details.step else "steps"
+    spread.set(xlabel=f"{step} ahead", ylabel="residual (truth - forecast)")
     spread.set_title("median, middle 50 % and middle 90 % of the residuals", fontsize=9)
     return drawn
