@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from kcatalog.recipe.export.original import Original
 from kcatalog.recipe.export.stepwise import Refused
 from kcatalog.recipe.files import rundir
 from kcatalog.recipe.tasks.classification import softmax
+from kcatalog.recipe.terminal import output
 from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe import tiny
 
@@ -452,3 +454,31 @@ def test_a_text_model_without_steps_is_exported_without_a_score(tmp_path, monkey
     assert "is bidirectional" in written["no_step"]
     assert written["plain"]["score"] is None
     assert "step by step" in written["variants"]["onnx"]["refused"]
+
+
+def test_failing_and_useless_variants_have_colors():
+    def row(size, milliseconds, **more):
+        latency = {"single": milliseconds, "batch_32": 2 * milliseconds}
+        return {
+            "size_bytes": size,
+            "latency_ms": latency,
+            "score": 0.9,
+            "largest_difference": 0,
+            **more,
+        }
+
+    rows = {
+        "float16": row(5000, 2.0),  # larger and slower
+        "int8": row(1000, 2.0),
+        "onnx": row(5000, 0.5, failing="..."),
+    }
+    metrics = {"measure": "accuracy", "test": 0.9}
+    manifest = {"metrics": metrics, "plain": row(0, 1.0), "size_bytes": 4000, "variants": rows}
+    console = output.console(file=io.StringIO(), width=100, force_terminal=True)
+    variants.show(console, manifest)
+    lines = console.file.getvalue().splitlines()
+    styles = {name: next(line for line in lines if name in line) for name in rows}
+    assert "\x1b[33m" in styles["float16"]
+    assert "\x1b[31m" in styles["onnx"]
+    assert not {"\x1b[31m", "\x1b[33m"} & set(re.findall("\x1b\\[\\d+m", styles["int8"]))
+    assert "float16 is neither smaller nor faster than the SavedModel." in lines[-1]

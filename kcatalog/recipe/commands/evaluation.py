@@ -28,7 +28,11 @@ def evaluate(recipe, run: Run, data: Data, device: str, console: Console) -> Non
     known = task.gallery(model, data)
     score, predicted = task.score(y, outputs, *known), task.predicted(outputs, *known)
     name, baseline = recipe.baseline(data)
-    console.print(f"Test {task.measure}: {_digits(score)}. Baseline ({name}): {_digits(baseline)}.")
+    worse = score < baseline if task.better == "higher" else score > baseline
+    console.print(
+        f"Test {task.measure}: {_digits(score)}. Baseline ({name}): {_digits(baseline)}.",
+        style="red" if worse else "",
+    )
     scores = {task.measure: score, f"{task.measure} of the baseline": baseline}
     further = task.further(data, outputs)
     for measure, value in further.items():

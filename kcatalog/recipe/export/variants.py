@@ -274,13 +274,16 @@ def show(console: Console, manifest: dict) -> None:
     table = output.table("variant", "KB", "ms, 1", "ms, 32", "difference", measure)
     table.add_row("(the live model)", "", "", "", "", f"{live:.4f}")
     plain = {**manifest["plain"], "size_bytes": manifest["size_bytes"]}
-    refused = []
+    remarks = []
     for name, row in {"SavedModel": plain, **manifest["variants"]}.items():
         if "refused" in row:
-            refused.append(f"{name} was left out: {row['refused']}.")
+            remarks.append(f"{name} was left out: {row['refused']}.")
             continue
         latency, score = row["latency_ms"], row["score"]
-        batch = latency.get("batch_32")
+        batch, style = latency.get("batch_32"), "red" if "failing" in row else None
+        if not style and name in manifest["variants"] and not _gains(row, plain):
+            style = "yellow"
+            remarks.append(f"{name} is neither smaller nor faster than the SavedModel.")
         table.add_row(
             name,
             f"{row['size_bytes'] / 1024:.0f}",
@@ -288,11 +291,18 @@ def show(console: Console, manifest: dict) -> None:
             "" if batch is None else f"{batch:.2f}",
             f"{row['largest_difference']:.2g}",
             "" if score is None else f"{score:.4f}",
-            style="red" if "failing" in row else None,
+            style=style,
         )
     console.print(table)
-    for sentence in refused:
+    for sentence in remarks:
         console.print(sentence, style="yellow")
+
+
+def _gains(row: dict, plain: dict) -> bool:
+    """Return whether a variant is smaller than the SavedModel, or faster in some batch."""
+    before, after = plain["latency_ms"], row["latency_ms"]
+    faster = any(after[batch] < before[batch] for batch in after if batch in before)
+    return faster or row["size_bytes"] < plain["size_bytes"]
 
 
 # LiteRT's converter puts internal locations before the error.
