@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kcatalog.recipe import tasks
+from kcatalog.recipe.data import Images, Labelled, Masks, Series, Speech
 from kcatalog.recipe.export import loading, signatures
 from kcatalog.recipe.export.stepwise import Stepwise
 from tests.recipe import tiny
@@ -35,7 +36,7 @@ def test_folders_are_searched_and_bad_files_named(exported, tmp_path):
     for name, content in {
         **points,
         "b/torn.txt": "2.0 none",
-        "b/notes.md": "",
+        "b/notes.md": "-",
         "c.txt": "1 0",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -46,16 +47,34 @@ def test_folders_are_searched_and_bad_files_named(exported, tmp_path):
     labels = {each["file"]: each["label"] for each in answers}
     assert labels == {"b/deep/two.TXT": "left", "b/one.txt": "right", "c.txt": "right"}
     assert all(0 < sum(each["probabilities"].values()) <= 1.001 for each in answers)
-    left_out, torn, missing = done.err.splitlines()
-    assert left_out == "Left out of b: 1 .md."
+    left_out, hidden, torn, missing = done.err.splitlines()
+    assert left_out == "b: left out: 1 .md: not read as files for this model"
+    assert hidden == "b: left out: 1 hidden: .hidden.txt"
     assert torn.startswith("b/torn.txt cannot be read: could not convert string")
     assert missing == "nowhere.txt does not exist."
     assert exported("predict", "b/deep", "c.txt").code == 0
 
 
+def test_folders_are_read_as_for_training():
+    """Images with another suffix or none, and sound, are found by the source's own rules."""
+    for source, name, shape in (
+        (Images(), "image", (8, 8, 1)),
+        (Masks(), "image", (8, 8, 1)),
+        (Labelled(Images(), Speech()), "image", (8, 8, 1)),
+    ):
+        kind = source.kind(tiny.info(input_name=name, input_shape=shape))
+        assert {".png", ".jpeg", ".webp"} <= set(kind.suffixes)
+    for source in (Speech(), Labelled(Images(), Speech())):
+        waveform = source.kind(tiny.info(input_name="waveform", input_shape=(16_000,)))
+        assert (".wav" in waveform.suffixes, ".mp3" in waveform.others) == (True, True)
+        frames = source.kind(tiny.info(input_name="frames", input_shape=(29, 12)))
+        assert frames.suffixes == (".csv",)
+    assert Series().kind(tiny.info(input_name="history")).suffixes == (".csv",)
+
+
 def test_a_folder_without_files_for_the_model(exported, tmp_path):
     (tmp_path / "b").mkdir()
-    (tmp_path / "b" / "a.heic").touch()
+    (tmp_path / "b" / "a.heic").write_text("a")
     done = exported("predict", "b")
     assert (done.code, len(done.err.splitlines())) == (2, 1)
     assert "Received: 1 .heic." in done.err

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from kcatalog.recipe.data import inputs
-from kcatalog.recipe.data.findings import counted
+from kcatalog.recipe.data import folders
+from kcatalog.recipe.data.folders import Kind
 from kcatalog.recipe.export import loading
 from kcatalog.recipe.export.loading import Exported
 from kcatalog.recipe.terminal import output
@@ -35,7 +35,8 @@ def predict(recipe, paths: list[Path], length: int, seed: int, as_json: bool) ->
     exported = loading.find(recipe)
     console, errors = output.console(), output.console(stderr=True)
     done, bad = [], []
-    for file in _files(paths, inputs.kind(exported.info.input_name).suffixes, errors):
+    kind = exported.recipe.source.kind(exported.info)
+    for file in _files(paths, kind, errors):
         try:
             done.append((file, _read(exported, file, length, seed)))
         except RecipeError as e:
@@ -71,27 +72,23 @@ def _read(exported: Exported, file: Path, length: int, seed: int) -> dict:
         raise RecipeError(f"{file}: {e}") from e
 
 
-def _files(paths: Iterable[Path], suffixes: set[str], errors) -> Iterator[Path]:
-    """Yield the files, and those in the folders that have one of the suffixes."""
+def _files(paths: Iterable[Path], kind: Kind, errors) -> Iterator[Path]:
+    """Yield the files, and those of the kind in the folders; print what is left out."""
     for path in paths:
         if not path.is_dir():
             yield path
             continue
-        found = sorted(f for f in path.rglob("*") if f.is_file() and not _hidden(f, path))
-        readable = [f for f in found if f.suffix.lower() in suffixes]
-        others = counted(f.suffix.lower() or "without suffix" for f in found if f not in readable)
-        if not readable:
+        found = folders.Scan(path, kind)
+        if not found.files:
+            others = folders.suffixes(found.unread) or "none"
+            advice = kind.advice(path, found.unread)
             raise RecipeError(
-                f"{path} must hold files that the model reads ({' '.join(sorted(suffixes))}). "
-                f"Received: {others or 'no files'}."
+                f"{path} must hold {kind.name} ({' '.join(kind.suffixes)}). Received: {others}."
+                + (f" {advice}" if advice else "")
             )
-        if others:
-            errors.print(f"Left out of {path}: {others}.", style="yellow")
-        yield from readable
-
-
-def _hidden(file: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+        for each in found.findings:
+            errors.print(f"{path}: {each.about}: {each.text}", style="yellow")
+        yield from found.files
 
 
 def _show(console, exported: Exported, done: list[tuple[Path, dict]]) -> None:

@@ -9,16 +9,20 @@ import inspect
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kcatalog import checks
+from kcatalog.recipe.data import inputs
 from kcatalog.recipe.data.files import Files, Shelf, take
 from kcatalog.recipe.data.findings import Finding
 from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.data.option import Option
 from kcatalog.recipe.terminal.errors import RecipeError
+
+if TYPE_CHECKING:
+    from kcatalog.recipe.data.folders import Kind
 
 TEST_SEED = 0  # draws the held-out part, whatever the run's seed is, so that scores compare
 
@@ -148,6 +152,13 @@ class Source:
             info: of the data the model was trained on.
         """
         raise NotImplementedError
+
+    def kind(self, info: DataInfo) -> Kind:
+        """Return the kind of files that `read` takes from a folder."""
+        from kcatalog.recipe.data import folders  # which imports this module
+
+        suffixes = tuple(sorted(inputs.kind(info.input_name).suffixes))
+        return folders.Kind("files for this model", suffixes, folders.NOTHING, {})
 
     def notes(self, paths: list[Path], info: DataInfo) -> list[dict]:
         """Return facts about files that belong beside their predictions, such as dates, by name.

@@ -36,6 +36,7 @@ _VERSION = re.compile(r"(v|ver|version|fold|split)[ _.-]*\d[\d.]*")
 
 # A single folder of such a name in a part holds files without labels
 _UNLABELLED = {"test", "test1", "unknown", "unlabeled", "unlabelled", "images", "data", "all"}
+NOTHING = re.compile(rb"(?!)")  # matches no file's beginning
 VERBS = {"validation": "validate", "test": "test"}
 
 Below = dict[Path, tuple[str, ...]]  # files, and where they are below a folder

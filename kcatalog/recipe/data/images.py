@@ -77,6 +77,9 @@ class Images(Source):
         """Find a folder's images, what they are labelled with, and the names of the classes."""
         return folders.by_class(folder, pixels.images())
 
+    def kind(self, info: DataInfo):
+        return pixels.images()
+
     def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
         how = dataclasses.asdict(_details(info))
         return np.stack([pixels.read_image(Path(path), info.input_shape, **how) for path in paths])

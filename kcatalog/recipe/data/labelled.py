@@ -59,6 +59,9 @@ class Labelled(Source):
         sound = path.is_dir() and folders.count(path, SOUND) > folders.count(path, pixels.images())
         return _embedding((self.speech if sound else self.images).from_path(path, seed))
 
+    def kind(self, info: DataInfo):
+        return self._source(info).kind(info)
+
     def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
         return self._source(info).read(paths, info)
 

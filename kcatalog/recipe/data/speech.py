@@ -91,6 +91,9 @@ class Speech(Source):
             settings={"seconds": seconds},
         )
 
+    def kind(self, info: DataInfo):
+        return SOUND if len(info.input_shape) == 1 else super().kind(info)
+
     def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
         """WAV files; where the model was trained on frames, CSV files with a frame per line."""
         if len(info.input_shape) == 1:
