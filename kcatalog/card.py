@@ -241,7 +241,7 @@ class Card:
         if unknown:
             raise ValueError(
                 f"Card: `tags` must be among {sorted(TAGS)}. Received: tags={self.tags!r}. "
-                f"Remove {unknown} or add it to kcatalog.card.TAGS with a check that reads it."
+                f"Remove {unknown}: each tag is read by a check of its own."
             )
 
         stated = self.better.directions.values() if isinstance(self.better, By) else [self.better]

@@ -82,7 +82,7 @@ def test_a_changed_test_part_is_scored_anew_and_named(folder, run, change):
     resumed, data, (said,) = reopen(run)
     assert path.relative_to(folder).as_posix() in said
     assert "has changed since the run began" in said
-    assert "scores are computed anew" in said
+    assert "Its scores are computed anew" in said
     assert not run.samples.exists()
     assert resumed.read("metrics.json") is None
     assert (path.name in names(data, "test")) == (change == "redrawn")

@@ -62,7 +62,8 @@ def _explained(error: Exception) -> tuple[str, int]:
     if isinstance(error, RecipeError):
         return str(error), USAGE_ERROR
     if reason := disk.disk_error(error):
-        return f"{reason}. Finished work is kept. Fix this, then rerun with --resume.", USAGE_ERROR
+        how = " ".join(getattr(error, "__notes__", ["Then run again."]))
+        return f"{reason}. Fix this. {how}", USAGE_ERROR
     first = "".join(str(error).strip().splitlines()[:1])
     return f"{type(error).__name__}: {first} (--debug shows the traceback)", 1
 
@@ -99,7 +100,7 @@ def app(about: str, source, recipe=None) -> typer.Typer:
         if call.invoked_subcommand is None:
             steps(options).everything()
         elif options != Options():
-            raise RecipeError(f"Put options after `{call.invoked_subcommand}`.")
+            _misplaced(call.invoked_subcommand, options)
 
     def trial(folder: Path, **given):
         steps(Options.of(**given)).trial(folder)
@@ -141,6 +142,16 @@ def app(about: str, source, recipe=None) -> typer.Typer:
 
 def _nothing(**given) -> None:
     pass
+
+
+def _misplaced(command: str, options: Options) -> None:
+    """Refuse options before a command: they would have no effect there."""
+    empty, taken = Options(), {f.name for f in fields(command)} | options.source.keys()
+    given = (f for f in fields("") if getattr(options, f.name, None) != getattr(empty, f.name))
+    foreign = [flag(f) for f in given if f.name not in taken]
+    if foreign:
+        raise RecipeError(f"Leave out {', '.join(foreign)}: `{command}` has no such option.")
+    raise RecipeError(f"Put options after `{command}`.")
 
 
 def _command(function: Callable, options: list[Field], **arguments) -> Callable:

@@ -62,6 +62,7 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
         "command": command,
         "settings": {**settings, **data.settings},
         "data": data.info.to_record(),
+        "began": data.fingerprint,
         "learned": data.learned,
         "declared": declared.record(recipe, data, space),
         "findings": [vars(each) for each in found],
@@ -133,9 +134,12 @@ def trained(
     """Lock the run in `--run-dir`, or the newest, which must have been trained."""
     run = rundir.find(recipe.name, options.run_dir)
     if run is None or not run.model.exists():
-        resume = " --resume" if run and run.checkpoints.exists() else ""
+        begun = run is not None and (run.checkpoints.exists() or not run.tuned)
+        words = ["train", *["--resume"] * begun]
+        words += ["--run-dir", str(options.run_dir)] if options.run_dir else []
         raise RecipeError(
-            f"There is no trained run of {_named(recipe, options)}. Run `train{resume}` first."
+            f"There is no trained run of {_named(recipe, options)}. Run `{shlex.join(words)}` "
+            "first."
         )
     with disk.file_lock(run.path):
         yield _reopened(recipe, run, options, say)
@@ -158,7 +162,7 @@ def _changed(recipe, run: Run, options: Options, say: Say) -> dict:
         field = fields[name]
         if settings[name] != value and field.metadata["change"] not in changes:
             raise RecipeError(
-                f"{run.path} was started with {flag(field)} {settings[name]}, which cannot be "
+                f"{run.path} was started {_as_given(field, settings[name])}, which cannot be "
                 f"changed to {value} now. Leave out {flag(field)} to go on. "
                 f"{rundir.anew(run.path)}"
             )
@@ -177,6 +181,13 @@ def _changed(recipe, run: Run, options: Options, say: Say) -> dict:
             f"{run.path} has already been trained for {done} epochs. Use --epochs {done} or more."
         )
     return settings
+
+
+def _as_given(field, value) -> str:
+    if value in (None, False, []):
+        return f"without {flag(field)}"
+    values = value if isinstance(value, list) else [value]
+    return "with " + " ".join(f"{flag(field)} {each}" for each in values)
 
 
 def _leave_room(settings: dict, options: Options) -> None:
@@ -227,18 +238,20 @@ def _reopened(recipe, run: Run, options: Options, say: Say) -> tuple[Run, Data]:
             f"{len(changes.added)} files have been added since {run.path} was started. It leaves "
             f"them out: {listed(changes.added)}."
         )
-    if data.fingerprint == run.facts["data"]["fingerprint"]:
+    if data.fingerprint == (facts := run.facts)["data"]["fingerprint"]:
         return run, data
     names = f" ({listed(changes.test)})" if changes.test else ""
-    text = f"has changed since the run began{names}, so its scores are computed anew"
-    say(f"The test part of {data.name} {text}.")
+    text, changed = (
+        f"has changed since the run began{names}",
+        data.fingerprint != facts.get("began"),
+    )
+    text = text if changed else "is again as it was when the run began"
+    say(f"The test part of {data.name} {text}. Its scores are computed anew.")
     run.samples.unlink(missing_ok=True)
     (run.path / "metrics.json").unlink(missing_ok=True)
-    if split := recorded.split_of(data, _root(recipe, run.facts["settings"])):
-        run.write("split.json", split)
-    others = [each for each in run.facts["findings"] if each["about"] != "test part"]
-    found = [*others, vars(Finding("test part", text, warning=True))]
-    run = Run(run.path, {**run.facts, "data": data.info.to_record(), "findings": found})
+    found = [each for each in facts["findings"] if each["about"] != "test part"]
+    found += [vars(Finding("test part", text, warning=True))] if changed else []
+    run = Run(run.path, {**facts, "data": data.info.to_record(), "findings": found})
     run.write("run.json", run.facts)
     return run, data
 

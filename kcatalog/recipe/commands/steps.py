@@ -115,9 +115,7 @@ class Steps:
         waiting = run if run and run.tuned and not run.checkpoints.exists() else None
         with self._start(waiting) as (run, data):
             if run.model.exists():
-                raise RecipeError(
-                    f"{run.path} is already trained. Leave out --resume to start a new run."
-                )
+                raise RecipeError(f"{run.path} is already trained. {rundir.anew(run.path)}")
             yield run, data
 
     def _join(self, path: Path) -> tuple[Run, Data]:

@@ -81,7 +81,7 @@ def check_divisible(what: str, number: int, parts: int, kind: str) -> None:
     if number % parts:
         raise RecipeError(
             f"The {what} must be a multiple of the {parts} {kind} that share it. "
-            f"Received: {number}. Set another batch size, or use another number of {kind}."
+            f"Received: {number}. Set Recipe(batch_size=...), or use another number of {kind}."
         )
 
 

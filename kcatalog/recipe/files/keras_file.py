@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shlex
 import stat
 import tempfile
 import zipfile
@@ -111,9 +112,10 @@ def _copy(file: Path, copy: Path, change: Callable) -> None:
 
 
 def _refused(file: Path, reason: str) -> RecipeError:
+    again = f"`train --resume --run-dir {shlex.quote(str(file.parent))}`"
     return RecipeError(
         f"Cannot load {file}, because it is damaged or unsafe: {_short(reason)} Remove it, then "
-        f"run `train --resume --run-dir {file.parent}` to write it again from the checkpoint."
+        f"run {again} to write it again from the checkpoint."
     )
 
 

@@ -132,8 +132,10 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
         prune(self.oracle, self._budget.keep)
         ended = [self.oracle.trials[i] for i in self.oracle.end_order]
         if len(ended) >= HOPELESS and all(t.status == "FAILED" for t in ended):
+            reason = report.reason(ended[-1]).rstrip(".")
             raise SearchError(
-                f"The first {len(ended)} trials failed. The last one: {report.reason(ended[-1])}"
+                f"The first {len(ended)} trials failed. The last one: {reason}. Correct the cause. "
+                f"{rundir.anew(self.oracle.folder)}"
             )
 
     def _conclude(self) -> dict:
@@ -145,7 +147,10 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
         if not any(t.score is not None and t.status == "COMPLETED" for t in trials):
             failed = [t for t in trials if t.message]
             last = report.reason(failed[-1]) if failed else "no score"
-            raise RecipeError(f"Every trial failed. The last one: {last}")
+            raise RecipeError(
+                f"Every trial failed. The last one: {last.rstrip('.')}. Correct the cause. "
+                f"{rundir.anew(oracle.folder)}"
+            )
         return monitoring.active(oracle.get_best_trials(1)[0].hyperparameters)
 
     def save(self):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -43,11 +44,12 @@ def signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def resumable(run: Path) -> Iterator[None]:
-    """Add the way to resume this run to the message of a stop inside."""
+    """Add the way to resume this run to the message of a stop, or an error, inside."""
     try:
         yield
-    except KeyboardInterrupt as e:
-        e.add_note(f"Finished work is kept. To continue, add: --resume --run-dir {run}")
+    except (KeyboardInterrupt, Exception) as e:
+        place = shlex.quote(str(run))
+        e.add_note(f"Finished work is kept. To continue, add: --resume --run-dir {place}")
         raise
 
 

@@ -1,0 +1,318 @@
+"""Every sentence that tells a user what to do is followed here, and it works.
+
+The steps that take time are replaced by ones that leave the same files. All else is the command
+line as a user has it.
+"""
+
+import dataclasses
+import functools
+import re
+import shlex
+import socket
+
+import numpy as np
+import pytest
+
+from kcatalog.recipe import serve, tasks
+from kcatalog.recipe.commands import steps
+from kcatalog.recipe.commands.steps import Steps
+from kcatalog.recipe.files import keras_file
+from kcatalog.recipe.terminal.errors import RecipeError
+from tests.recipe import test_declared, test_recorded, tiny
+
+TUNE = Steps._tune
+
+
+def tune(self, run, data, used):
+    run.tuning.mkdir(exist_ok=True)
+    run.write("hyperparameters.json", {"units": 4})
+
+
+def train(self, run, data, used):
+    run.checkpoints.mkdir(exist_ok=True)
+    run.model.touch()
+
+
+def evaluate(self, run, data, used):
+    np.asarray(data.test[0])  # reads the test part
+    run.write("metrics.json", {"test": 0.5})
+
+
+@pytest.fixture
+def quick(call, monkeypatch):
+    """The command line of a recipe, whose steps only leave their files."""
+    for step in (tune, train, evaluate):
+        monkeypatch.setattr(Steps, f"_{step.__name__}", step)
+    monkeypatch.setattr(steps, "export_run", lambda *arguments: None)
+    return call
+
+
+def refused(done, pattern) -> re.Match:
+    """Return the advice in the sentence of a command that was refused."""
+    assert done.code == 2, done.err
+    assert len(done.err.strip().splitlines()) == 1
+    found = re.search(pattern, done.err)
+    assert found, done.err
+    return found
+
+
+def works(done):
+    assert done.code == 0, done.err
+    return done
+
+
+NEW_RUN = r"Start a new run: leave out --resume and add (--run-dir \S+)\.$"
+
+
+# --- options ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "advice", "follow"),
+    [
+        ("--epochs 3 train", "Put options after `train`", "train --epochs 3"),
+        ("--trials 3 train", "Leave out --trials: `train` has", "train"),
+        ("train --set optimizer.SGD.momentum=0.9", "Add (--set optimizer=SGD)", "{given} {0}"),
+        ("train --set optimizer=SDG", "Did you mean '(SGD)'", "train --set optimizer={0}"),
+        ("train --data cloud", "Did you mean '(clouds)'", "train --data {0}"),
+        ("tune --trial-memory 9", "add (--isolate) or --parallel 2", "{given} {0}"),
+        ("tune --trial-memory 9", "add --isolate or (--parallel 2)", "{given} {0}"),
+        ("train --devices gpu", "Use (--devices cpu)", "train {0}"),
+        ("tune --folds 1000", r"--folds must be at most (\d+)", "tune --folds {0}"),
+        ("train --resume", "Leave out --resume to start one", "train"),
+        ("train --resume --run-dir a", "Leave out --resume to start one", "train --run-dir a"),
+    ],
+)
+def test_options_that_are_advised(quick, given, advice, follow):
+    found = refused(quick(*given.split()), advice)
+    assert not (quick(*given.split()).folder / "runs").exists()
+    works(quick(*follow.format(*found.groups(), given=given).split()))
+
+
+def with_epochs(hp, data):
+    """The tiny model, which tunes how long it trains."""
+    hp.Int("epochs", 1, 4)
+    return tiny.build(hp, data)
+
+
+@pytest.mark.parametrize(
+    ("given", "advice", "follow"),
+    [
+        ("train --epochs 3", "Use (--set epochs=3)", "train {0}"),
+        ("tune --tuner hyperband", "Add (--set epochs=)N", "{given} {0}4"),
+        ("tune --tuner hyperband", "or use another tuner", "tune --tuner random"),
+        ("train --set epochs=0", "must be at least (1)", "train --set epochs={0}"),
+    ],
+)
+def test_where_epochs_are_tuned(quick, given, advice, follow):
+    recipe = dataclasses.replace(tiny.recipe, build=with_epochs)
+    found = refused(quick(*given.split(), recipe=recipe), advice)
+    works(quick(*follow.format(*found.groups(), given=given).split(), recipe=recipe))
+
+
+# --- runs ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["", "--run-dir 'my run'"])
+@pytest.mark.parametrize("before", ["nothing", "begun", "tuned", "interrupted"])
+def test_a_run_that_is_not_trained_yet(quick, monkeypatch, before, place):
+    place = shlex.split(place)
+    if before == "begun":
+        with monkeypatch.context() as patch:
+            patch.setattr(Steps, "_tune", lambda *arguments: None)
+            works(quick("tune", *place))
+    elif before != "nothing":
+        works(quick("tune", *place))
+    if before == "interrupted":
+        with monkeypatch.context() as patch:
+            patch.setattr(Steps, "_train", lambda self, run, *rest: run.checkpoints.mkdir())
+            works(quick("train", *place))
+    for step in ("evaluate", "export"):
+        command = refused(quick(step, *place), "Run `(.*)` first")[1]
+    works(quick(*shlex.split(command)))
+    for step in ("evaluate", "export"):
+        works(quick(step, *place))
+
+
+@pytest.mark.parametrize("given", ["--seed 4", "--set units=8", "--data clouds"])
+def test_an_option_that_a_run_cannot_change(quick, given):
+    works(quick("tune"))
+    option = given.split()[0]
+    found = refused(quick("train", *given.split()), rf"(Leave out {option}) to go on.*{NEW_RUN}")
+    new = works(quick("train", *given.split(), *found[2].split()))
+    assert "in runs/tiny/2" in new.out
+    assert "in runs/tiny/1" in works(quick("train", "--run-dir", "runs/tiny/1")).out
+
+
+@pytest.mark.parametrize("place", [[], ["--run-dir", "there"]])
+def test_a_run_that_is_trained_already(quick, place):
+    works(quick("train", *place))
+    found = refused(quick("train", "--resume", *place), NEW_RUN)
+    works(quick("train", *found[1].split()))
+
+
+def test_a_directory_that_is_not_empty(quick, tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "note.txt").touch()
+    found = refused(quick("tune", "--run-dir", "notes"), "Choose another directory(.*)")
+    assert found[1] == "."  # there is no run to resume
+    works(quick("train", "--run-dir", "other"))
+    works(quick("tune", "--run-dir", "tuned"))
+    found = refused(quick("tune", "--run-dir", "tuned"), r"add (--resume) to continue the run")
+    works(quick("tune", "--run-dir", "tuned", found[1]))
+
+
+def test_a_run_of_another_recipe(quick):
+    other = dataclasses.replace(tiny.recipe, name="other")
+    works(quick("tune", "--run-dir", "run", recipe=other))
+    refused(quick("train", "--run-dir", "run"), "Choose another --run-dir")
+    works(quick("train", "--run-dir", "another"))
+
+
+@pytest.mark.parametrize("name", ["run.json", "hyperparameters.json"])
+def test_a_damaged_file_of_a_run(quick, monkeypatch, name):
+    done = works(quick("tune"))
+    (done.run / name).write_text("{")
+    with monkeypatch.context() as patch:
+        patch.setattr(Steps, "_train", lambda self, run, *rest: run.read("hyperparameters.json"))
+        found = refused(quick("train"), NEW_RUN)
+    works(quick("train", *found[1].split()))
+
+
+def test_a_damaged_model(quick):
+    done = works(quick("train"))
+    with pytest.raises(RecipeError) as damaged:
+        keras_file.load(done.run / "model.keras")
+    command = re.search("Remove it, then run `(.*)` to write it again", str(damaged.value))[1]
+    (done.run / "model.keras").unlink()
+    works(quick(*shlex.split(command)))
+    assert (done.run / "model.keras").exists()
+
+
+@pytest.mark.parametrize("place", [[], ["--run-dir", "my run"]])
+@pytest.mark.parametrize("step", [["train"], ["tune"], []])
+@pytest.mark.parametrize("how", [KeyboardInterrupt, functools.partial(OSError, 28, "")])
+def test_a_run_that_stops(quick, monkeypatch, how, step, place):
+    def stop(*arguments):
+        raise how()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Steps, "_train" if step == ["train"] else "_tune", stop)
+        stopped = quick(*step, *place)
+    assert stopped.code in (2, 130)
+    found = re.search(r"To continue, add: (.*)", stopped.err)
+    works(quick(*step, *shlex.split(found[1])))
+
+
+def test_a_step_without_a_way_to_resume(quick, monkeypatch):
+    def fail(*arguments):
+        raise OSError(28, "no space", "file")
+
+    works(quick("train"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Steps, "_evaluate", fail)
+        refused(quick("evaluate"), r"Fix this\. Then run again\.")
+    works(quick("evaluate"))
+
+
+# --- data ---------------------------------------------------------------------------------------
+
+
+def test_data_that_have_changed(quick, monkeypatch):
+    works(quick("tune"))
+    with monkeypatch.context() as patch:
+        patch.setenv("TINY_SHIFT", "1")
+        found = refused(quick("train"), f"Put them back to go on.*{NEW_RUN}")
+        works(quick("train", *found[1].split()))
+    works(quick("train", "--run-dir", "runs/tiny/1"))
+
+
+def pictures(tmp_path):
+    """The arguments that name a folder of two classes."""
+    for seed in range(16):
+        path = tmp_path / "pictures" / ("cat", "dog")[seed % 2] / f"{seed}.png"
+        test_recorded.draw(path, seed)
+    return {"recipe": test_recorded.recipe}, tmp_path / "pictures"
+
+
+@pytest.mark.parametrize("repaired", [True, False])
+def test_a_test_file_that_breaks_in_the_night(quick, tmp_path, repaired):
+    """Training has ended when the file is found. "Repair or remove it": either works."""
+    how, folder = pictures(tmp_path)
+    done = works(quick("train", "--data", folder, **how))
+    broken = test_recorded.file(folder, test_recorded.rundir.find("tiny", done.run), "test")
+    sound = broken.read_bytes()
+    broken.write_bytes(sound[:60])
+    named = refused(quick("evaluate", **how), r"(\S+\.png) must be an image.* Repair or remove it")
+    assert named[1] == str(broken)
+    broken.write_bytes(sound) if repaired else broken.unlink()
+    again = works(quick("evaluate", **how))
+    words = ("has changed since the run began", "is again as it was when the run began")[repaired]
+    assert f"The test part of pictures {words}" in again.out
+    works(quick("export", **how))
+
+
+@pytest.mark.parametrize("removed", [True, False])
+def test_a_test_file_that_breaks_while_a_run_goes_on(quick, tmp_path, monkeypatch, removed):
+    how, folder = pictures(tmp_path)
+    content = {}
+
+    def breaking(self, run, data, used):
+        train(self, run, data, used)
+        x = data.test[0]
+        content["path"] = path = x.shelf.paths[x.places[0]]
+        content["sound"] = path.read_bytes()
+        path.write_bytes(b"half")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Steps, "_train", breaking)
+        done = quick("--data", folder, **how)
+    advice = r"must stay as it was.*Put it back and run again, with (--resume) to continue.*removed"
+    found = refused(done, advice)
+    if removed:
+        content["path"].unlink()
+    else:
+        content["path"].write_bytes(content["sound"])
+    works(quick(found[1], **how))
+
+
+def test_a_training_file_that_breaks(quick, tmp_path):
+    how, folder = pictures(tmp_path)
+    done = works(quick("tune", "--data", folder, **how))
+    broken = test_recorded.file(folder, test_recorded.rundir.find("tiny", done.run), "train")
+    sound = broken.read_bytes()
+    broken.unlink()
+    found = refused(quick("train", **how), f"Put them back to go on.*{NEW_RUN}")
+    works(quick("train", "--data", folder, *found[1].split(), **how))
+    broken.write_bytes(sound)
+    works(quick("train", "--run-dir", done.run, **how))
+
+
+# --- recipes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("edited", [{"build": test_declared.build}, {"batch_size": 8}])
+def test_a_recipe_that_was_edited_during_a_search(quick, monkeypatch, edited):
+    """Undone, the search goes on; a new run takes the change."""
+    works(quick("tune"))
+    recipe = dataclasses.replace(tiny.recipe, **edited)
+    with monkeypatch.context() as patch:
+        patch.setattr(Steps, "_tune", TUNE)  # which refuses before anything is trained
+        done = quick("tune", "--resume", recipe=recipe)
+    found = refused(done, f"was .* when the run began, and is .* Undo the change.*{NEW_RUN}")
+    works(quick("tune", *found[1].split(), recipe=recipe))
+    works(quick("tune", "--resume", "--run-dir", "runs/tiny/1"))
+
+
+def test_an_objective_without_a_direction():
+    with pytest.raises(RecipeError, match=r"as in \('val_profit', 'max'\)"):
+        tasks.objective("val_profit")
+    assert tasks.objective(("val_profit", "max")).higher
+
+
+def test_a_port_in_use():
+    with socket.create_server((serve.HOST, 0)) as taken:
+        with pytest.raises(RecipeError) as refusal:
+            serve.listen(taken.getsockname()[1])
+        port = re.search(r"Try --port (\d+)", str(refusal.value))[1]
+        serve.listen(int(port)).close()
