@@ -40,7 +40,7 @@ def test_part_is_built_afresh_each_time():
 
 
 def test_unknown_tag_is_refused():
-    with pytest.raises(ValueError, match="Remove \\['shiny'\\] or add it"):
+    with pytest.raises(ValueError, match="Remove \\['shiny'\\]: each tag"):
         Card(tags=("shiny",))
 
 

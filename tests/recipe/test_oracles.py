@@ -71,10 +71,20 @@ class Searched:
         return [t.hyperparameters.values for t in self.trials]
 
 
+class Named(str):
+    """Data that are nothing but the tuner's name, and files that have changed."""
+
+    def __new__(cls, name, altered):
+        made = super().__new__(cls, name)
+        made.changed = lambda: altered
+        return made
+
+
 def run(folder, build=endless, tuner="random", trials=5, keep=3, run_trial=None, **more):
     """A search in `folder`, which resumes what is there."""
     runner = more.get("runner") or runners.InProcess(run_trial or scored)
-    training = Training(build, tuner, "val_accuracy", 9, 16, more.get("seed", 0), folder / "logs")
+    data, seed = Named(tuner, more.get("altered", [])), more.get("seed", 0)
+    training = Training(build, data, "val_accuracy", 9, 16, seed, folder / "logs")
     space, console = keras_tuner.HyperParameters(), Console(file=io.StringIO(), width=200)
     build(space, tuner)
     budget = Budget(tuner, trials, keep)
@@ -311,6 +321,15 @@ def test_a_full_disk_ends_the_search_not_a_trial(tmp_path):
 
     with pytest.raises(RecipeError, match=r"No space left on device.*--resume"):
         run(tmp_path, trials=3, run_trial=full)
+    assert [t.status for t in run(tmp_path, trials=3).trials] == ["COMPLETED"] * 3
+
+
+def test_a_file_that_changes_ends_the_search_not_a_trial(tmp_path):
+    def fails(work):
+        raise RecipeError("The file has changed.")
+
+    with pytest.raises(RecipeError, match=r"changed.*cat\.png. Put them back.*with --resume"):
+        run(tmp_path, trials=3, run_trial=fails, altered=["cat.png"])
     assert [t.status for t in run(tmp_path, trials=3).trials] == ["COMPLETED"] * 3
 
 
