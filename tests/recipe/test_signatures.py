@@ -133,6 +133,20 @@ def test_a_model_of_floats_takes_images_as_they_come(shape, tmp_path):
     assert (files["top_labels"] == best).all()
 
 
+@pytest.mark.parametrize("targets", [1, 2])
+def test_numbers_for_tensorflow_servings_regress(targets, tmp_path):
+    import tensorflow as tf
+
+    inputs = keras.Input((2,), name="point")
+    model = keras.Model(inputs, keras.layers.Dense(targets)(inputs))
+    signatures.write(model, tasks.Regression(), tiny.info("regression"), tmp_path / "model")
+    point = np.array([[1.0, 2.0]], "float32")
+    feature = {"point": tf.train.Feature(float_list={"value": point[0].tolist()})}
+    example = tf.train.Example(features={"feature": feature}).SerializeToString()
+    got = load(tmp_path / "model")("regress", inputs=[example])["outputs"]
+    np.testing.assert_allclose(got, np.array(model(point))[:, 0] if targets == 1 else model(point))
+
+
 def test_what_is_no_image(images):
     import tensorflow as tf
 

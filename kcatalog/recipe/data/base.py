@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kcatalog import checks
-from kcatalog.recipe.data import inputs
 from kcatalog.recipe.data.files import Files, Shelf, take
 from kcatalog.recipe.data.findings import Finding
 from kcatalog.recipe.data.info import DataInfo, Details
@@ -155,7 +154,7 @@ class Source:
 
     def kind(self, info: DataInfo) -> Kind:
         """Return the kind of files that `read` takes from a folder."""
-        from kcatalog.recipe.data import folders  # which imports this module
+        from kcatalog.recipe.data import folders, inputs  # which import this module
 
         suffixes = tuple(sorted(inputs.kind(info.input_name).suffixes))
         return folders.Kind("files for this model", suffixes, folders.NOTHING, {})

@@ -83,14 +83,23 @@ class Regression(Task):
         return answers["values"]
 
     def signatures(self, served, info):
-        """Return the default and `serving_bytes` for images, with each target under its name."""
+        """Return the default and `serving_bytes` for images, with each target under its name, and
+        `regress` as TensorFlow Serving has it, for one target."""
 
         def serve(x):
             values = served.answer(x)["values"]
             names = self.names(info.details, values.shape[-1])
             return {**{n: values[:, i] for i, n in enumerate(names)}, "values": values}
 
-        return {"serving_default": served.of_raw(serve), "serving_bytes": served.of_images(serve)}
+        def regress(x):
+            values = served.answer(x)["values"]
+            return {"outputs": values[:, 0] if values.shape[-1] == 1 else values}
+
+        return {
+            "serving_default": served.of_raw(serve),
+            "serving_bytes": served.of_images(serve),
+            "regress": served.of_examples(regress),
+        }
 
     def describe(self, answer, info):
         values = np.ravel(answer["values"]).tolist()
