@@ -24,7 +24,7 @@ def draw(folder: Path, count: int = 4, first: int = 0) -> None:
     """Draw different pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(first, first + count):
-        rng = np.random.default_rng(zlib.crc32(f"{folder.name}{number}".encode()))
+        rng = np.random.default_rng(zlib.crc32(f"{folder.name}{number}".encode(errors="replace")))
         pixels = rng.integers(0, 255, (8, 8, 3)).astype("uint8")
         Image.fromarray(pixels).save(folder / f"{number}.png")
 
@@ -179,6 +179,22 @@ def test_subfolders_of_classes_are_said(tmp_path):
     assert data.findings[0].warning
 
 
+def test_all_classes_with_too_few_files_are_named_at_once(tmp_path):
+    tree(tmp_path, "cat", "dog")
+    tree(tmp_path, "owl", "fox", count=2)
+    sentences = refused(tmp_path).splitlines()
+    assert [s.split("'")[1] for s in sentences] == ["fox", "owl"]
+    assert all(s.endswith("Received: 2. Add files or remove the folder.") for s in sentences)
+
+
+def test_names_that_nothing_else_can_write_are_refused_or_replaced(tmp_path):
+    tree(tmp_path, "cat", "dog")
+    (tmp_path / "cat" / os.fsdecode(b"caf\xe9.txt")).write_text("")
+    assert said(SOURCE.load(tmp_path)) == ["1 empty file: cat/caf?.txt"]
+    tree(tmp_path, os.fsdecode(b"caf\xe9"), "two\nlines", "übung")
+    assert r"Received: 'caf\udce9', 'two\nlines'. Rename them." in refused(tmp_path)
+
+
 def test_names_that_differ_by_case_or_spaces_only_are_said(tmp_path):
     tree(tmp_path, "Cat", "cat", "black dog", "Black Dog ")
     texts = said(SOURCE.load(tmp_path))
@@ -284,7 +300,7 @@ def test_a_class_of_other_files_is_refused_with_a_command_that_converts_them(tmp
     (programs / "ffmpeg").write_text(f'#!/bin/sh\ncp {programs}/one.wav "$4"\n')
     (programs / "ffmpeg").chmod(0o755)
     monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
-    command = sentence[sentence.index("find ") :]
+    command = sentence[sentence.index("find ") :].splitlines()[0]
     subprocess.run(command, shell=True, check=True)  # noqa: S602 - as a user pastes it
     data = Labelled(SOURCE, Speech()).load(root)
     assert data.input_name == "waveform"

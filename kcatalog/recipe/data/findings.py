@@ -39,7 +39,7 @@ def listed(names: Iterable, most: int = 5) -> str:
     >>> listed(["a.png", "b.png"]), listed("abcdefg", most=3)
     ('a.png, b.png', 'a, b, c and 4 more')
     """
-    names = [str(name) for name in names]
+    names = [str(name).encode(errors="replace").decode() for name in names]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 

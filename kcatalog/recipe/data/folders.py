@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kcatalog.recipe.data.base import TEST_SEED, Arrays, hold_out
-from kcatalog.recipe.data.files import take
+from kcatalog.recipe.data.files import MOST_NAMED, take
 from kcatalog.recipe.data.findings import PARTS, Finding, counted, listed
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -250,11 +250,12 @@ def by_class(path: Path, kind: Kind) -> Folder:
         notes.append(Finding("left out", text, warning=True))
     if parts:
         notes += _given_parts(path, places, parts, found)
-    for name in classes:
-        _check_class(path, name, places, parts, found)
+    _check_classes(path, places, parts, found)
+    _check_names(path, classes)
     notes += [*_alike(classes), *_nested(places)]
     files = sorted((f for f in found.files if f in places), key=lambda f: (places[f].name, f))
-    labels = np.array([classes.index(places[f].name) for f in files], "int32")
+    index = {name: label for label, name in enumerate(classes)}
+    labels = np.array([index[places[f].name] for f in files], "int32")
     given = np.array([places[f].part for f in files]) if parts else None
     return Folder(files, labels, classes, given, tuple(notes))
 
@@ -360,24 +361,40 @@ def given_parts(parts: Iterable[str]) -> Finding:
     return Finding("split", text)
 
 
-def _check_class(path: Path, name: str, places: Places, parts: set[str], found: Scan) -> None:
-    """Refuse a class with too few files to train, and to draw the parts that are missing."""
-
-    def inside(files: list[Path]) -> list[Path]:
-        trained = (f for f in files if f in places and places[f].part in ("", "train"))
-        return [f for f in trained if places[f].name == name]
-
-    files, unread = inside(found.files), inside(found.unread)
+def _check_classes(path: Path, places: Places, parts: set[str], found: Scan) -> None:
+    """Refuse classes with too few files to train, and to draw the parts that are missing."""
+    files = dict.fromkeys((place.name for place in places.values()), 0)
+    unread = collections.defaultdict(list)
+    for file in found.files:
+        if file in places and places[file].part in ("", "train"):
+            files[places[file].name] += 1
+    for file in found.unread:
+        if file in places:
+            unread[places[file].name].append(file)
     uses = ["train", *(verb for part, verb in VERBS.items() if part not in parts)]
-    if len(files) >= len(uses):
-        return
     each = f"one each to {', '.join(uses[:-1])} and {uses[-1]}" if len(uses) > 1 else "to train"
-    beside = f", and {suffixes(unread)}, not read as {found.kind.name}" if unread else ""
-    advice = found.kind.advice(path, unread) or "Add files or remove the folder."
-    raise RecipeError(
-        f"Class {name!r} in {path} must have at least {len(uses)} files "
-        f"({' '.join(found.kind.suffixes)}): {each}. Received: {len(files)}{beside}. {advice}"
-    )
+    errors = []
+    for name in sorted(name for name, number in files.items() if number < len(uses)):
+        others = unread[name]
+        beside = f", and {suffixes(others)}, not read as {found.kind.name}" if others else ""
+        advice = found.kind.advice(path, others) or "Add files or remove the folder."
+        errors.append(
+            f"Class {name!r} in {path} must have at least {len(uses)} files "
+            f"({' '.join(found.kind.suffixes)}): {each}. Received: {files[name]}{beside}. {advice}"
+        )
+    if errors:
+        more = [f"and {len(errors) - MOST_NAMED} more"] if len(errors) > MOST_NAMED else []
+        raise RecipeError("\n".join([*errors[:MOST_NAMED], *more]))
+
+
+def _check_names(path: Path, classes: tuple[str, ...]) -> None:
+    """Refuse names of classes that cannot be written anywhere else."""
+    wrong = [repr(name) for name in classes if not name.isprintable()]
+    if wrong:
+        raise RecipeError(
+            f"{path}: names of class folders must be printable text in UTF-8. Received: "
+            f"{listed(wrong)}. Rename {'it' if len(wrong) == 1 else 'them'}."
+        )
 
 
 def _sorting(files: list[Path]) -> str:

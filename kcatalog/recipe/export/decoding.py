@@ -12,6 +12,7 @@ PNG, JPEG = b"\x89PNG", b"\xff\xd8\xff"
 HEADER = 8  # bytes before a PNG's first chunk
 DEPTH, KIND = 24, 25  # places of a PNG's bits per channel and of the kind of its colours
 ORIENTATION = 0x0112  # the tag in EXIF data
+MOST_BYTES = 2**20  # of a file, in which the EXIF data begin
 MOST_TAGS = 256  # looked at
 PADDING = 12 * MOST_TAGS + 64  # zeros behind a file, in case it says that more is to come
 
@@ -101,7 +102,8 @@ def _orientation(content, is_png):
     """Return the orientation that a file's EXIF data say, 1 without any."""
     import tensorflow as tf
 
-    stored = tf.cast(tf.io.decode_raw(content, tf.uint8), tf.int32)
+    begin = tf.strings.substr(content, 0, MOST_BYTES)
+    stored = tf.cast(tf.io.decode_raw(begin, tf.uint8), tf.int32)
     data, size = tf.pad(stored, [[0, PADDING]]), tf.size(stored)
 
     def number(place, count, little=False):
