@@ -5,10 +5,12 @@ import math
 from types import SimpleNamespace
 
 import pytest
+from rich.text import Text
 
 from kcatalog.recipe.search import progress
 from kcatalog.recipe.search.progress import Note, Notes, Progress
 from kcatalog.recipe.terminal import output
+from kcatalog.recipe.training import progress as training
 
 
 class Oracle(SimpleNamespace):
@@ -99,6 +101,31 @@ def test_pipes_get_no_bar(tmp_path):
     with shown() as one:
         one.began("a", tmp_path, 1)
     assert printed(one) == ""
+
+
+def test_a_training_in_a_terminal_has_a_line_for_each_epoch():
+    console = output.console(file=io.StringIO(), width=80, force_terminal=True)
+    checkpoint = SimpleNamespace(best_epoch=None)
+    one = training.Progress(console, epochs=3, steps=10, checkpoint=checkpoint)
+    measures = {f"val_a_measure_with_a_long_name_{i}": 0.123456 for i in range(4)}
+    with one:
+        for epoch, best in enumerate((0, 0)):
+            one.on_epoch_begin(epoch)
+            one.on_train_batch_end(4)
+            checkpoint.best_epoch = best
+            one.on_epoch_end(epoch, measures)
+        one.on_epoch_begin(2)
+        one.on_train_batch_end(4)
+    assert not one._bar.live.is_started
+    assert one._bar.tasks[0].completed == 25
+    shown = Text.from_ansi(printed(one))
+    lines = [line.rstrip() for line in shown.plain.splitlines()]
+    first = next(i for i, line in enumerate(lines) if line.startswith("Epoch 1 of 3: val_"))
+    words = " ".join(lines[first : first + 3])
+    assert all(f"{name} 0.1235" in words for name in measures)
+    green = [line for line in printed(one).splitlines() if "\x1b[32m" in line]
+    assert "Epoch 1 of 3" in green[0]
+    assert not any("Epoch 2 of 3: val" in line for line in green)
 
 
 def test_half_a_note_is_none(tmp_path):

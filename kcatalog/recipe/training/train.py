@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import keras
@@ -16,6 +17,7 @@ from kcatalog.recipe.monitoring.profile import Profile
 from kcatalog.recipe.tasks import batches_of
 from kcatalog.recipe.training import loss_switch
 from kcatalog.recipe.training.checkpoint import Checkpoint
+from kcatalog.recipe.training.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -55,22 +57,28 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
     watching = monitoring.training_callbacks(run.logs, data, plan.epochs, unsharded, watch)
     if plan.profile:
         watching.append(Profile(run.logs / "training" / "profile", plan.profile, console.print))
-    pipeline.fit(
-        model,
-        data,
-        batches,
-        epochs=plan.epochs,
-        initial_epoch=start,
-        callbacks=[
-            *tasks.of(data).validation_callbacks(data),
-            *loss_switch.callbacks(model),
-            keras.callbacks.TerminateOnNaN(),
-            *watching,
-            checkpoint,
-        ],
-        waiting=Waiting(run.logs / "training" / "pipeline", warn),
-        verbose=0 if console.quiet else 1 if console.is_terminal else 2,
-    )
+    with contextlib.ExitStack() as stack:
+        progress = []
+        if console.is_terminal and not console.quiet:
+            shown = Progress(console, plan.epochs, len(batches), checkpoint)
+            progress.append(stack.enter_context(shown))
+        pipeline.fit(
+            model,
+            data,
+            batches,
+            epochs=plan.epochs,
+            initial_epoch=start,
+            callbacks=[
+                *tasks.of(data).validation_callbacks(data),
+                *loss_switch.callbacks(model),
+                keras.callbacks.TerminateOnNaN(),
+                *watching,
+                checkpoint,
+                *progress,
+            ],
+            waiting=Waiting(run.logs / "training" / "pipeline", warn),
+            verbose=0 if console.quiet or progress else 2,
+        )
     if sentence := monitoring.measured_once(watching):
         console.print(sentence, highlight=False)
     checkpoint.keep_best(model, lambda: tasks.validation_logs(model, data))
