@@ -206,8 +206,8 @@ class Series(Source):
         if season > 1 and self._plan(length, 1):
             fix += ", or a season that fits, such as --season 1"
         return (
-            f"{name} must hold {needed} numbers at least, for a season of {season} steps and as "
-            f"much before and behind it as there is to learn from. Received: {length}. {fix}."
+            f"{name} must hold {needed} numbers at least to learn a season of "
+            f"{'1 step' if season == 1 else f'{season} steps'} from. Received: {length}. {fix}."
         )
 
 
