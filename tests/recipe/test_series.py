@@ -136,7 +136,7 @@ def test_a_gap_is_named_with_its_line(tmp_path, cell):
         ("day\nmonday\ntuesday\n", "must have a column of numbers. Received: 'day'"),
         ("1,2\n3\n4,5,6\n", "a finite number in column '1' of every line. Received: '4,5,6'"),
         ("\n".join(map(str, WAVE[:20])), r"must hold \d+ numbers at least.*Received: 20"),
-        ("\n".join(["5"] * 600), "different numbers in column '1' to forecast. Received: 5 in all"),
+        ("\n".join(["5"] * 600), "must hold different numbers to forecast. Received: 5 600 times"),
     ],
 )
 def test_files_that_cannot_be_learned_from(tmp_path, text, reason):
@@ -234,7 +234,7 @@ def test_gaps_are_filled_for_prediction_as_for_training(tmp_path):
     source = Series(horizon=3, window=28, fill="linear")
     data = source.load(file)
     assert source.read([file], data.info).shape == (1, 35)
-    with pytest.raises(RecipeError, match="Add --fill linear or --fill previous"):
+    with pytest.raises(RecipeError, match=r"Complete the file\."):
         Series(horizon=3, window=28).read([file], data.info)
 
 

@@ -50,6 +50,7 @@ def test_dates_and_their_step_are_found(tmp_path):
         ("MS", "%m/%d/%Y", "1 month"),  # 01/02 is no second day of January here
         ("MS", "%Y-%m", "1 month"),
         ("MS", "%b %Y", "1 month"),
+        ("QS", "%YQ%q", "3 months"),
         ("ME", "%Y-%m-%d", "1 month end"),
         ("D", "%Y%m%d", "1 day"),
         ("h", "%d.%m.%Y %H:%M", "1 hour"),
@@ -59,9 +60,11 @@ def test_dates_and_their_step_are_found(tmp_path):
 )
 def test_dates_are_read_as_they_are_written(tmp_path, freq, form, step):
     days = pd.date_range("2023-01-31" if freq == "ME" else "2023-01-02", periods=40, freq=freq)
-    series, _ = read(tmp_path, dated(days.strftime(form)))
+    series, _ = read(
+        tmp_path, dated(days.to_period("Q").astype(str) if "%q" in form else days.strftime(form))
+    )
     assert series.step == step
-    expected = days.normalize().to_period("M") if "%d" not in form and freq == "MS" else days
+    expected = days if "%d" in form else days.to_period("M")
     got = series.days.to_period("M") if expected is not days else series.days
     assert (got == expected).all()
 
@@ -248,7 +251,7 @@ def test_a_cell_unlike_others_is_shown(tmp_path, cell, sentence):
 def test_a_comma_that_may_be_two_things_is_refused_with_the_way_out(tmp_path):
     lines = ["sold", *(f"{s:.0f},{n:03d}" for n, s in enumerate(SOLD, 111))]
     sentence = refused(tmp_path, lines)
-    assert "'100,111' in line 2 may have a decimal comma or a comma between thousands" in sentence
+    assert "the ',' of '100,111' in line 2 may come before decimals or between" in sentence
     assert read(tmp_path, lines, decimal=",")[0].values[0] == 100.111
     assert read(tmp_path, lines, decimal=".")[0].values[0] == 100_111
     sentence = refused(tmp_path, [str(s).replace(".", ",") for s in SOLD])
@@ -256,6 +259,22 @@ def test_a_comma_that_may_be_two_things_is_refused_with_the_way_out(tmp_path):
     assert "If the commas are decimal commas, add --decimal ','. Name it" in sentence
 
 
-def test_a_constant_series_is_refused(tmp_path):
-    sentence = refused(tmp_path, dated(sold=[5] * 40))
-    assert "different numbers in column 'sold' to forecast. Received: 5 in all 40 lines" in sentence
+def test_a_dot_that_may_be_two_things_is_refused_too(tmp_path):
+    lines = [
+        "sold",
+        *(f"{n}" if n < 1000 else f"{n:,}".replace(",", ".") for n in range(990, 1030)),
+    ]
+    assert "the '.' of '1.000' in line 12 may come before decimals or between" in refused(
+        tmp_path, lines
+    )
+    assert read(tmp_path, lines, decimal=",")[0].values.tolist() == list(range(990, 1030))
+    fixed = ["sold", *(f"{s:.3f}" for s in SOLD)]  # three decimals everywhere
+    assert read(tmp_path, fixed)[0].values.tolist() == SOLD
+
+
+def test_where_the_reader_cannot_give_options_none_is_named(tmp_path):
+    gap, two = dated(), ["a,b", *(f"{s},{s}" for s in SOLD)]
+    gap[5] = ""
+    for lines in (gap, dated(sold=["", *SOLD[1:]]), dated(sold=["x", *SOLD[1:]]), two):
+        assert " --" in refused(tmp_path, lines)
+        assert " --" not in refused(tmp_path, lines, options=False)

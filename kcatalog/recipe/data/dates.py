@@ -18,6 +18,7 @@ MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 TEXTUAL = re.compile(  # at least this is in a written date
     rf".*(\d[-/.]\d\d?[-/.]\d|\d{{4}}[-/]\d\d|\d:\d\d|({MONTHS}).*\d|\d.*({MONTHS}))", re.IGNORECASE
 )
+QUARTER = re.compile(r"^(\d{4})[- ]?Q([1-4])$")
 SERIAL = ("date", "time", "datetime", "timestamp", "year", "month")  # names above bare numbers
 FIXED = {  # seconds of units that always last equally long
     "day": 86_400.0,
@@ -36,7 +37,7 @@ def read(cells: list[str], name: str = "") -> pandas.DatetimeIndex | None:
         name: of the column: bare numbers are dates under some names only.
     """
     pd = need("pandas", "pandas")
-    column = pd.Series(cells, dtype=object)
+    column = pd.Series(cells, dtype=object).str.replace(QUARTER, _month, regex=True)
     filled = column[column != ""]
     if not len(filled):
         return None
@@ -47,6 +48,10 @@ def read(cells: list[str], name: str = "") -> pandas.DatetimeIndex | None:
     else:
         return None
     return found if found is not None and found.notna().mean() > 0.5 else None
+
+
+def _month(quarter: re.Match) -> str:
+    return f"{quarter[1]}-{3 * int(quarter[2]) - 2:02d}"
 
 
 def times(cells: list[str]) -> pandas.TimedeltaIndex | None:

@@ -55,6 +55,9 @@ def read(cells: list[str], decimal: str | None = None) -> Numbers:
     missing = column.str.lower().isin(MISSING).to_numpy()
     plain = pandas.to_numeric(column.where(~missing), errors="coerce").to_numpy("float64")
     good = np.isfinite(plain)
+    unclear = None if decimal else _dotted(column[~missing])
+    if unclear:
+        return Numbers(np.full(len(plain), np.nan), missing, ~missing, doubt=unclear)
     if decimal != "," and (good | missing).all():
         return Numbers(plain, missing, ~(good | missing))
     parts = column.astype(str).str.extract(WRITTEN).fillna("")
@@ -67,6 +70,18 @@ def read(cells: list[str], decimal: str | None = None) -> Numbers:
     given = given & ((parts["sign"] == "") | (parts["second"] == "")).to_numpy()
     values, form, doubt = _values(parts, given, decimal)
     return Numbers(values, missing, ~(np.isfinite(values) | missing), unit, form, doubt)
+
+
+def _dotted(column) -> str | None:
+    """Return a number like 1.234 where its dot may stand between thousands.
+
+    That is so where numbers without a dot stand beside it, and all with one look like it.
+    """
+    dotted = column.str.contains(".", regex=False)
+    if not dotted.any() or dotted.all() or column.str.contains(",", regex=False).any():
+        return None
+    alike = column[dotted].str.fullmatch(r"[-+]?[1-9]\d{0,2}\.\d{3}")
+    return column[dotted].iloc[0] if alike.all() else None
 
 
 def _values(parts, given: np.ndarray, decimal: str | None) -> tuple:

@@ -107,7 +107,7 @@ class Series(Source):
         """Read the end of each file's column, from which the model continues."""
         length, histories = info.input_shape[0], []
         for path in paths:
-            series = self._file(path, info.details.column)
+            series = self._file(path, info.details.column, options=False)
             values, step = series.values, info.details.step
             if step and series.step not in (None, step):
                 raise RecipeError(
@@ -124,15 +124,15 @@ class Series(Source):
 
     def notes(self, paths: list[Path], info: DataInfo) -> list[dict]:
         """Return the dates of each forecast, of files with dates."""
-        series = [self._file(path, info.details.column) for path in paths]
+        series = [self._file(path, info.details.column, options=False) for path in paths]
         ahead = range(1, self.horizon + 1)
         return [
             {"dates": dates.shown(dates.after(s.days[-1], s.step, ahead))} if s.step else {}
             for s in series
         ]
 
-    def _file(self, path: Path, column: str | None) -> SeriesFile:
-        return series_file.read(Path(path), column, self.decimal, self.fill)
+    def _file(self, path: Path, column: str | None, options: bool = True) -> SeriesFile:
+        return series_file.read(Path(path), column, self.decimal, self.fill, options)
 
     def _taylor(self, seed: int) -> Data:
         """Electricity demand of England and Wales in 2000, 12 weeks of half hours, in MW."""
@@ -141,6 +141,11 @@ class Series(Source):
 
     def _data(self, name: str, series: SeriesFile, column=None, season=None) -> Data:
         """Load the set, the same for every seed: a series is not shuffled."""
+        if np.ptp(series.values) == 0:
+            raise RecipeError(
+                f"{name} must hold different numbers to forecast. Received: {series.values[0]:g} "
+                f"{len(series.values)} times. Give another column or file."
+            )
         values, found = narrowed(series.values), list(series.findings)
         if values.dtype == np.float64:
             text = "float64, as float32 would round away the steps between such numbers"

@@ -25,6 +25,7 @@ class SeriesFile:
     lines: the line of the file in which each value stands.
     days: the dates, if the file has some.
     step: from one date to the next, such as "1 day".
+    options: whether the reader can give the options of training, which messages then name.
     """
 
     file: Path
@@ -34,6 +35,7 @@ class SeriesFile:
     lines: np.ndarray
     days: pandas.DatetimeIndex | None = None
     step: str | None = None
+    options: bool = True
     findings: list[Finding] = field(default_factory=list)
 
     def said(self, about: str, text: str, warning: bool = False) -> None:
@@ -55,7 +57,11 @@ def plain(values: np.ndarray) -> SeriesFile:
 
 
 def read(
-    file: Path, column: str | None = None, decimal: str | None = None, fill: str | None = None
+    file: Path,
+    column: str | None = None,
+    decimal: str | None = None,
+    fill: str | None = None,
+    options: bool = True,
 ) -> SeriesFile:
     """Read a file's column of numbers.
 
@@ -64,15 +70,16 @@ def read(
         column: its name; by default the only one that holds numbers.
         decimal: the decimal separator, "." or ","; by default found.
         fill: how missing values are filled, one of `FILLS`; by default they are refused.
+        options: whether messages may name options of training.
     """
     table = delimited.read(file, decimal)
     columns = [table.column(place) for place in range(len(table.names))]
     dated = _find_dates(table.names, columns)
     others = [place for place in range(len(columns)) if place not in (dated[0] if dated else ())]
-    place, found = _choose(file, table, columns, others, column, decimal)
+    place, found = _choose(file, table, columns, others, column, decimal, options)
     series = SeriesFile(
         file, table.names[place], found.values, found.missing, np.array(table.lines),
-        findings=[*table.findings],
+        options=options, findings=[*table.findings],
     )  # fmt: skip
     ignored = [table.names[other] for other in others if other != place]
     text = f"{series.name!r} is forecast" + (f"; left out: {listed(ignored)}" if ignored else "")
@@ -90,11 +97,6 @@ def read(
         series.said("dates", f"{first} to {last}, {len(series.days):,} steps of {series.step}")
     else:
         series.said("dates", "none: lines count as equal steps, forward in time")
-    if np.ptp(series.values) == 0:
-        raise RecipeError(
-            f"{file} must hold different numbers in column {series.name!r} to forecast. Received: "
-            f"{series.values[0]:g} in all {len(series.values)} lines. Give another column or file."
-        )
     return series
 
 
@@ -112,7 +114,7 @@ def _find_dates(names: list[str], columns: list[list[str]]):
     return None
 
 
-def _choose(file: Path, table, columns, others: list[int], column: str | None, decimal):
+def _choose(file: Path, table, columns, others: list[int], column, decimal, options):
     """Return the place and the numbers of the column asked for, or of the only one with some."""
     names = [table.names[place] for place in others]
     named = ", ".join(map(repr, names))
@@ -129,12 +131,12 @@ def _choose(file: Path, table, columns, others: list[int], column: str | None, d
     if not found:
         first = f", in line {table.lines[0]}: {', '.join(table.rows[0])[:60]}" if table.rows else ""
         raise RecipeError(f"{file} must have a column of numbers. Received: {named}{first}.")
-    comma = ""
+    fix = f"Name it: --data {file}:{table.names[list(found)[-1]]}"
     if table.separator == "," and table.names == ["1", "2"]:
-        comma = "If the commas are decimal commas, add --decimal ','. "
+        fix = f"If the commas are decimal commas, add --decimal ','. {fix}"
     raise RecipeError(
         f"{file} must have one column of numbers, or be told which. Received: {named}. "
-        f"{comma}Name it: --data {file}:{table.names[list(found)[-1]]}"
+        f"{fix if options else 'Keep one of them in the file.'}"
     )
 
 
@@ -142,9 +144,11 @@ def _check_cells(series: SeriesFile, cells: list[str], found: numbers.Numbers) -
     """Refuse cells that are no numbers, or may be two."""
     if found.doubt:
         line = series.lines[cells.index(next(c for c in cells if found.doubt in c))]
+        mark = "," if "," in found.doubt else "."
+        fix = "Add --decimal ',' or --decimal '.'." if series.options else "Write 1234 as 1234."
         raise RecipeError(
-            f"{series.file}: {found.doubt!r} in line {line} may have a decimal comma or a comma "
-            f"between thousands. Add --decimal ',' or --decimal '.'."
+            f"{series.file}: the {mark!r} of {found.doubt!r} in line {line} may come before "
+            f"decimals or between thousands. {fix}"
         )
     bad = np.flatnonzero(found.bad)
     if len(bad):
@@ -152,7 +156,8 @@ def _check_cells(series: SeriesFile, cells: list[str], found: numbers.Numbers) -
         raise RecipeError(
             f"{series.file} must hold a finite number{like} in column {series.name!r} of every "
             f"line. Received: {cells[bad[0]]!r} in line {series.lines[bad[0]]}, and "
-            f"{len(bad) - 1} more. Correct the cells, or empty them and add --fill linear."
+            f"{len(bad) - 1} more. Correct the cells"
+            f"{', or empty them and add --fill linear' if series.options else ''}."
         )
 
 
@@ -235,7 +240,7 @@ def _on_a_grid(series: SeriesFile, fill: str | None) -> None:
         raise RecipeError(
             f"{series.file} must have equal steps of {series.step}. Received: {date} in line "
             f"{series.lines[holes[0] + 1]}, after {before}; {missing} steps are missing in "
-            f"{len(holes)} gaps. Add --fill linear or --fill previous, or complete the file."
+            f"{len(holes)} gaps. {_completed(series)}"
         )
     if len(holes):
         values = np.full(places[-1] + 1, np.nan)
@@ -243,6 +248,12 @@ def _on_a_grid(series: SeriesFile, fill: str | None) -> None:
         values[places], lines[places] = series.values, series.lines
         series.values, series.lines, series.missing = values, lines, np.isnan(values)
         series.days = dates.after(series.days[0], series.step, range(len(values)))
+
+
+def _completed(series: SeriesFile) -> str:
+    if not series.options:
+        return "Complete the file."
+    return "Add --fill linear or --fill previous, or complete the file."
 
 
 def _fill(series: SeriesFile, fill: str | None) -> None:
@@ -255,8 +266,8 @@ def _fill(series: SeriesFile, fill: str | None) -> None:
     if fill is None:
         raise RecipeError(
             f"{series.file} must hold a finite number in column {series.name!r} of every line. "
-            f"Received: an empty cell in line {series.lines[at[0]]}, and {len(at) - 1} more. Add "
-            "--fill linear or --fill previous, or complete the file."
+            f"Received: an empty cell in line {series.lines[at[0]]}, and {len(at) - 1} more. "
+            f"{_completed(series)}"
         )
     known = np.flatnonzero(~series.missing)
     series.take(np.arange(known[0], known[-1] + 1))  # nothing is invented before and behind
