@@ -8,16 +8,24 @@ import dataclasses
 import functools
 import re
 import shlex
+import shutil
 import socket
 
+import keras
 import numpy as np
 import pytest
+from PIL import Image
 
-from kcatalog.recipe import serve, tasks
+import kcatalog
+from kcatalog.recipe import Recipe, serve, tasks
 from kcatalog.recipe.commands import steps
 from kcatalog.recipe.commands.steps import Steps
+from kcatalog.recipe.data import Images, Masks, Series
+from kcatalog.recipe.feed import batches
 from kcatalog.recipe.files import keras_file
+from kcatalog.recipe.tasks.forecast import QUANTILES
 from kcatalog.recipe.terminal.errors import RecipeError
+from kcatalog.recipe.training import checkpoint
 from tests.recipe import test_declared, test_recorded, tiny
 
 TUNE = Steps._tune
@@ -316,3 +324,157 @@ def test_a_port_in_use():
             serve.listen(taken.getsockname()[1])
         port = re.search(r"Try --port (\d+)", str(refusal.value))[1]
         serve.listen(int(port)).close()
+
+
+# --- files of one's own -------------------------------------------------------------------------
+
+
+def forecast(hp, data):
+    """A dense layer that forecasts three quantiles of each step."""
+    shape = (*data.train[1].shape[1:], len(QUANTILES))
+    inputs = keras.Input(data.input_shape, name=data.input_name)
+    x = keras.layers.Dense(int(np.prod(shape)))(inputs)
+    model = keras.Model(inputs, keras.layers.Reshape(shape)(x))
+    model.compile("sgd", kcatalog.losses.Pinball(list(QUANTILES)))
+    return model
+
+
+DAYS = np.arange("2024-01-01", "2024-09-01", dtype="datetime64[D]").astype(str)
+SOLD = [f"{day},{20 + 5 * (n % 7)}.{n % 10}" for n, day in enumerate(DAYS)]
+
+
+def line(number, text):
+    """The table with another line."""
+    return lambda lines: [*lines[:number], text, *lines[number + 1 :]]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "advice", "follow"),
+    [
+        (lambda s: [*s[:40], *s[44:]], "Add (--fill linear) or --fill previous", None),
+        (lambda s: [*s[:40], *s[44:]], "or (--fill previous), or complete the file", None),
+        (line(50, "2024-02-20,"), "Add (--fill linear)", None),
+        (
+            line(50, "2024-02-20,much"),
+            "empty them and add (--fill linear)",
+            line(50, "2024-02-20,"),
+        ),
+        (line(50, "2024-02-20,much"), "Correct the cells", lambda s: SOLD),
+        (line(50, "yesterday,3.5"), "Write dates like 2024-01-31", lambda s: SOLD),
+        (lambda s: [*s[:50], s[60], *s[50:]], "Keep one of them|Sort the lines", lambda s: SOLD),
+        (
+            lambda s: [f"{a},7.5" for a in (x[:10] for x in s)],
+            "Give another column or file",
+            lambda s: SOLD,
+        ),
+        (lambda s: s[:20], "Give a longer series", lambda s: SOLD),
+        (lambda s: [f"{x},{i % 5}.5" for i, x in enumerate(s)], r"Name it: (--data \S+)", None),
+    ],
+)
+def test_a_series_of_ones_own(quick, tmp_path, spoil, advice, follow):
+    recipe = Recipe("tiny", Series(horizon=2, window=8), forecast, tiny.baseline)
+    file, lines = tmp_path / "sold.csv", spoil(SOLD)
+    file.write_text("\n".join(["date,sold" + ",left" * (lines[0].count(",") - 1), *lines]))
+    found = refused(quick("tune", "--data", file, recipe=recipe), advice)
+    if follow:
+        file.write_text("\n".join(["date,sold", *follow(lines)]))
+    more = found[1].split() if found.groups() else []
+    works(quick("tune", "--data", file, *more, recipe=recipe))
+
+
+def masks(folder):
+    """Eight images and their masks."""
+    for n in range(8):
+        test_recorded.draw(folder / "images" / f"{n}.png", n)
+        (folder / "masks").mkdir(exist_ok=True)
+        pixels = np.random.default_rng(n).integers(0, 3, (8, 8)).astype("uint8")
+        Image.fromarray(pixels).save(folder / "masks" / f"{n}.png")
+    return folder
+
+
+def grey(folder, top):
+    Image.fromarray(np.full((8, 8), top, "uint8")).save(folder / "masks" / "3.png")
+
+
+def coloured(folder):
+    Image.fromarray(np.zeros((8, 8, 3), "uint8")).save(folder / "masks" / "3.png")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "advice", "follow"),
+    [
+        (lambda f: (f / "masks/3.png").unlink(), "Add them", lambda f: grey(f, 2)),
+        (
+            lambda f: (f / "masks/3.png").unlink(),
+            "or remove the others",
+            lambda f: (f / "images/3.png").unlink(),
+        ),
+        (coloured, "Save it as a grey PNG file of class numbers", lambda f: grey(f, 1)),
+        (lambda f: grey(f, 200), "Renumber them", lambda f: grey(f, 1)),
+        (
+            lambda f: (f / "classes.txt").write_text("a\nb"),
+            "Name every class in classes.txt, one a line",
+            lambda f: (f / "classes.txt").write_text("a\nb\nc"),
+        ),
+        (
+            lambda f: Image.fromarray(np.zeros((8, 20), "uint8")).save(f / "masks/3.png"),
+            "Repair or remove both",
+            lambda f: grey(f, 1),
+        ),
+    ],
+)
+def test_masks_of_ones_own(tmp_path, spoil, advice, follow):
+    folder = masks(tmp_path / "scenes")
+    assert len(Masks(size=8).load(folder).classes) == 3
+    spoil(folder)
+    with pytest.raises(RecipeError, match=advice):
+        Masks(size=8).load(folder)
+    follow(folder)
+    Masks(size=8).load(folder).decode()
+
+
+def few(folder):
+    for path in [*(folder / "dog").iterdir()][2:]:
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "advice", "follow"),
+    [
+        (few, "Add files", lambda f: test_recorded.draw(f / "dog" / "new.png", 70)),
+        (few, "or remove the folder", lambda f: shutil.rmtree(f / "dog")),
+        (
+            lambda f: (f / "cat" / "0.png").write_bytes(b"\x89PNG half"),
+            "Repair or remove it",
+            lambda f: (f / "cat" / "0.png").unlink(),
+        ),
+    ],
+)
+def test_pictures_of_ones_own(tmp_path, spoil, advice, follow):
+    _, folder = pictures(tmp_path)
+    for n in range(4):
+        test_recorded.draw(folder / "bird" / f"{n}.png", 30 + n)
+    spoil(folder)
+    with pytest.raises(RecipeError, match=advice):
+        Images(size=8).load(folder).decode()
+    follow(folder)
+    Images(size=8).load(folder).decode()
+
+
+# --- training -----------------------------------------------------------------------------------
+
+
+def test_weights_of_another_model(quick, tmp_path):
+    done = works(quick("train"))
+    file = done.run / "checkpoints" / "last.npz"
+    with pytest.raises(RecipeError) as refusal:
+        checkpoint.assign(file, {}, {"weights/0": np.ones(3)})
+    words = re.search(NEW_RUN, str(refusal.value))[1].split()
+    works(quick("train", *words))
+
+
+def test_batches_that_devices_cannot_share():
+    with pytest.raises(RecipeError, match=r"multiple of the 6 devices.*Set Recipe\(batch_size"):
+        batches.check_divisible("samples in a batch", 16, 6, "devices")
+    recipe = dataclasses.replace(tiny.recipe, batch_size=18)
+    batches.check_divisible("samples in a batch", recipe.batch_size, 6, "devices")
