@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from kcatalog.recipe.data import folders
-from kcatalog.recipe.data.folders import Kind
+from kcatalog.recipe.data import scan
 from kcatalog.recipe.export import loading
 from kcatalog.recipe.export.loading import Exported
 from kcatalog.recipe.terminal import output
@@ -72,15 +71,15 @@ def _read(exported: Exported, file: Path, length: int, seed: int) -> dict:
         raise RecipeError(f"{file}: {e}") from e
 
 
-def _files(paths: Iterable[Path], kind: Kind, errors) -> Iterator[Path]:
+def _files(paths: Iterable[Path], kind: scan.Kind, errors) -> Iterator[Path]:
     """Yield the files, and those of the kind in the folders; print what is left out."""
     for path in paths:
         if not path.is_dir():
             yield path
             continue
-        found = folders.Scan(path, kind)
+        found = scan.Scan(path, kind)
         if not found.files:
-            others = folders.suffixes(found.unread) or "none"
+            others = scan.suffixes(found.unread) or "none"
             advice = kind.advice(path, found.unread)
             raise RecipeError(
                 f"{path} must hold {kind.name} ({' '.join(kind.suffixes)}). Received: {others}."

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +18,8 @@ from kcatalog.recipe.data.files import Files, Shelf, take
 from kcatalog.recipe.data.findings import Finding
 from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.data.option import Option
+from kcatalog.recipe.data.scan import NOTHING, Kind
 from kcatalog.recipe.terminal.errors import RecipeError
-
-if TYPE_CHECKING:
-    from kcatalog.recipe.data.folders import Kind
 
 TEST_SEED = 0  # draws the held-out part, whatever the run's seed is, so that scores compare
 
@@ -154,10 +152,10 @@ class Source:
 
     def kind(self, info: DataInfo) -> Kind:
         """Return the kind of files that `read` takes from a folder."""
-        from kcatalog.recipe.data import folders, inputs  # which import this module
+        from kcatalog.recipe.data import inputs  # which imports this module
 
         suffixes = tuple(sorted(inputs.kind(info.input_name).suffixes))
-        return folders.Kind("files for this model", suffixes, folders.NOTHING, {})
+        return Kind("files for this model", suffixes, NOTHING, {})
 
     def notes(self, paths: list[Path], info: DataInfo) -> list[dict]:
         """Return facts about files that belong beside their predictions, such as dates, by name.

@@ -1,9 +1,8 @@
-"""Folders of files: what is read, the class and the part of each file, and what is left out."""
+"""Folders of classes and parts: the layouts that people and other tools make."""
 
 from __future__ import annotations
 
 import collections
-import os
 import re
 import shlex
 import unicodedata
@@ -14,19 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kcatalog.recipe.data import scan
 from kcatalog.recipe.data.base import TEST_SEED, Arrays, hold_out
 from kcatalog.recipe.data.files import MOST_NAMED, take
-from kcatalog.recipe.data.findings import PARTS, Finding, counted, listed
+from kcatalog.recipe.data.findings import PARTS, Finding, listed
 from kcatalog.recipe.terminal.errors import RecipeError
 
-# Written by systems and tools, not by people who collect data
-SYSTEM = {
-    "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "lost+found", "$recycle.bin",
-    "system volume information", "@eadir", "__pycache__", "#recycle", "recycler", "found.000",
-    "picasa.ini", "icon\r",
-}  # fmt: skip
-UNFINISHED = (".part", ".crdownload", ".download", ".partial", ".tmp", ".bak", "~")
-ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 _PART = {
     "train": re.compile(r"(^|[^a-z])(train|training)([^a-z]|$)"),
     "validation": re.compile(r"(^|[^a-z])(val|valid|validation|dev)([^a-z]|$)"),
@@ -36,39 +28,9 @@ _VERSION = re.compile(r"(v|ver|version|fold|split)[ _.-]*\d[\d.]*")
 
 # A single folder of such a name in a part holds files without labels
 _UNLABELLED = {"test", "test1", "unknown", "unlabeled", "unlabelled", "images", "data", "all"}
-NOTHING = re.compile(rb"(?!)")  # matches no file's beginning
 VERBS = {"validation": "validate", "test": "test"}
 
 Below = dict[Path, tuple[str, ...]]  # files, and where they are below a folder
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of files that a source reads.
-
-    name: what such files are, such as "images".
-    suffixes: those of the files that are read.
-    begins: matches the first 16 bytes of a file that can be read, whatever its name is.
-    others: suffixes of files of this kind that cannot be read, and how to get on with each.
-        `{folder}` and `{suffix}` are filled in.
-    """
-
-    name: str
-    suffixes: tuple[str, ...]
-    begins: re.Pattern[bytes]
-    others: dict[str, str]
-
-    def advice(self, folder: Path, files: Iterable[Path]) -> str:
-        """Return how to get on with files of this kind that cannot be read, or nothing."""
-        found = [f.suffix.lower() for f in files if self._unconverted(f)]
-        if not found:
-            return ""
-        suffix = collections.Counter(found).most_common(1)[0][0]
-        return self.others[suffix].format(folder=shlex.quote(str(folder)), suffix=suffix)
-
-    def _unconverted(self, file: Path) -> bool:
-        copies = (file.with_name(file.name + suffix) for suffix in self.suffixes)
-        return file.suffix.lower() in self.others and not any(copy.exists() for copy in copies)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,109 +69,6 @@ class Folder:
         return found
 
 
-class Scan:
-    """All files below a folder.
-
-    files: those that are read.
-    unread: those with other suffixes.
-    of_kind: those that are read or could be converted.
-    findings: what was left out or read in spite of its name.
-    """
-
-    def __init__(self, root: Path, kind: Kind):
-        self.root, self.kind = root, kind
-        self.files: list[Path] = []
-        self.unread: list[Path] = []
-        self._left: dict[str, list[Path]] = collections.defaultdict(list)
-        self._seen: set[Path] = set()
-        links = self._walk(root)
-        while links:  # linked folders come last: a file belongs to where it really is
-            links = [deeper for link in links for deeper in self._follow(link)]
-        self.files.sort()
-        self.of_kind = {*self.files, *(f for f in self.unread if f.suffix.lower() in kind.others)}
-
-    def _walk(self, folder: Path) -> list[Path]:
-        """Sort the files below a folder. Return the links to folders in it."""
-        if folder.resolve() in self._seen:
-            self._left["link to what is read already"].append(folder)
-            return []
-        self._seen.add(folder.resolve())
-        try:
-            entries = sorted(folder.iterdir())
-        except OSError:
-            self._left["unreadable"].append(folder)
-            return []
-        links, before = [], len(self.files) + len(self.unread)
-        for entry in entries:
-            reason = _reason(entry)
-            if reason:
-                self._left[reason].append(entry)
-            elif not entry.is_dir():
-                self._sort(entry)
-            elif entry.is_symlink():
-                links.append(entry)
-            else:
-                links += self._walk(entry)
-        if len(self.files) + len(self.unread) == before and not links and folder != self.root:
-            self._left["empty folder"].append(folder)
-        return links
-
-    def _follow(self, link: Path) -> list[Path]:
-        if link.resolve() in self._seen:
-            self._left["link to what is read already"].append(link)
-            return []
-        self._left["followed"].append(link)
-        return self._walk(link)
-
-    def _sort(self, file: Path) -> None:
-        if file.suffix.lower() in self.kind.suffixes:
-            self.files.append(file)
-        elif file.suffix.lower() not in self.kind.others and _begins(file, self.kind.begins):
-            self._left["by content"].append(file)
-            self.files.append(file)
-        else:
-            self.unread.append(file)
-
-    @property
-    def findings(self) -> list[Finding]:
-        """Report what was left out, by reason, and what was read in spite of its name."""
-        left, found = dict(self._left), []
-        followed, by_content = left.pop("followed", []), left.pop("by content", [])
-        if self.unread:
-            advice = self.kind.advice(self.root, self.unread)
-            text = f"{suffixes(self.unread)}: not read as {self.kind.name}"
-            text += f". {advice}" if advice else ""
-            found.append(Finding("left out", text, warning=bool(advice)))
-        for reason, paths in left.items():
-            names = listed((self._name(p) for p in paths), most=3)
-            text = f"{len(paths)} {_plural(reason, len(paths))}: {names}"
-            quiet = reason in ("hidden", "system file")
-            found.append(Finding("left out", text, warning=not quiet))
-        if followed:
-            found.append(Finding("links", f"followed {listed(map(self._name, followed), most=3)}"))
-        if by_content:
-            names = listed(map(self._name, by_content), most=3)
-            text = f"{len(by_content)} read as {self.kind.name} by content, not by suffix: {names}"
-            found.append(Finding("suffixes", text, warning=True))
-        return found
-
-    def _name(self, path: Path) -> str:
-        return str(path.relative_to(self.root))
-
-
-def scan(path: Path, kind: Kind, wanted: str) -> Scan:
-    """Scan a folder; say how to unpack an archive."""
-    if path.is_dir():
-        return Scan(path, kind)
-    advice = ""
-    if path.name.lower().endswith(ARCHIVES):
-        name = path.name.split(".")[0]
-        module = "zipfile" if path.suffix.lower() == ".zip" else "tarfile"
-        unpack = f"python -m {module} -e {shlex.quote(str(path))} {shlex.quote(name)}"
-        advice = f" Unpack it with `{unpack}`, and use --data {shlex.quote(name)}."
-    raise RecipeError(f"--data must be a folder with {wanted}. Received: the file {path}.{advice}")
-
-
 class Place(NamedTuple):
     """A file's part ("" without a split), its class, and the folders below that."""
 
@@ -221,11 +80,11 @@ class Place(NamedTuple):
 Places = dict[Path, Place]
 
 
-def by_class(path: Path, kind: Kind) -> Folder:
+def by_class(path: Path, kind: scan.Kind) -> Folder:
     """Find the files of a folder with one subfolder per class, or of training, validation and
     test folders with one subfolder per class each."""
     wanted = f"one subfolder per class with {' '.join(kind.suffixes)} files in it"
-    found = scan(path, kind, wanted)
+    found = scan.of_folder(path, kind, wanted)
     below = {f: f.relative_to(path).parts for f in found.files + found.unread}
     below, prefix = _unwrapped(below, found.of_kind)
     _check_versions(path.joinpath(*prefix), below)
@@ -237,8 +96,8 @@ def by_class(path: Path, kind: Kind) -> Folder:
         advice = " ".join(filter(None, (_sorting(lost), found.kind.advice(path, lost))))
         raise RecipeError(
             f"--data must be a folder with {wanted}, two classes at least. Received: {path} with "
-            f"{len(classes)} {_plural('subfolder', len(classes))} of files"
-            f"{': ' if classes else ''}{', '.join(classes)}. {advice}".rstrip()
+            f"{len(classes)} {scan.plural('subfolder', len(classes))} of files"
+            f"{': ' if classes else ''}{listed(classes)}. {advice}".rstrip()
         )
     parts = {place.part for place in places.values()} - {""}
     notes = list(found.findings)
@@ -334,7 +193,7 @@ def _check_versions(folder: Path, below: Below) -> None:
         )
 
 
-def _given_parts(path: Path, places: Places, parts: set[str], found: Scan) -> list[Finding]:
+def _given_parts(path: Path, places: Places, parts: set[str], found: scan.Scan) -> list[Finding]:
     """Refuse classes that are not trained; report the split and classes that a part lacks."""
     trained = {place.name for place in places.values() if place.part == "train"}
     notes = [given_parts(parts)]
@@ -361,7 +220,7 @@ def given_parts(parts: Iterable[str]) -> Finding:
     return Finding("split", text)
 
 
-def _check_classes(path: Path, places: Places, parts: set[str], found: Scan) -> None:
+def _check_classes(path: Path, places: Places, parts: set[str], found: scan.Scan) -> None:
     """Refuse classes with too few files to train, and to draw the parts that are missing."""
     files = dict.fromkeys((place.name for place in places.values()), 0)
     unread = collections.defaultdict(list)
@@ -373,13 +232,15 @@ def _check_classes(path: Path, places: Places, parts: set[str], found: Scan) -> 
             unread[places[file].name].append(file)
     uses = ["train", *(verb for part, verb in VERBS.items() if part not in parts)]
     each = f"one each to {', '.join(uses[:-1])} and {uses[-1]}" if len(uses) > 1 else "to train"
-    errors = []
+    errors, noun = [], scan.plural("file", len(uses))
     for name in sorted(name for name, number in files.items() if number < len(uses)):
         others = unread[name]
-        beside = f", and {suffixes(others)}, not read as {found.kind.name}" if others else ""
+        spoilt = [f for f in found.spoilt if name in f.relative_to(path).parts]
+        beside = f", and {scan.suffixes(others)}, not read as {found.kind.name}" if others else ""
+        beside += f", and {len(spoilt)} empty or unreadable" if spoilt else ""
         advice = found.kind.advice(path, others) or "Add files or remove the folder."
         errors.append(
-            f"Class {name!r} in {path} must have at least {len(uses)} files "
+            f"Class {name!r} in {path} must have at least {len(uses)} {noun} "
             f"({' '.join(found.kind.suffixes)}): {each}. Received: {files[name]}{beside}. {advice}"
         )
     if errors:
@@ -408,7 +269,8 @@ def _sorting(files: list[Path]) -> str:
     sure = [f for f in names if "" not in names[f] and 2 <= len(names[f]) <= len(by_folder[f]) / 3]
     folder = (sure or list(names))[0]
     number = len(by_folder[folder])
-    text = f"{number} {_plural('file', number)} in {folder}: move those of a class to a subfolder."
+    noun = scan.plural("file", number)
+    text = f"{number} {noun} in {folder}: move those of a class to a subfolder."
     if not sure:
         return text
     return (
@@ -436,49 +298,3 @@ def _nested(places: Places) -> Iterator[Finding]:
         direct = any(not p.inside for p in places.values())
         text = f"belong to the class above: {listed(sorted(folders), most=4)}"
         yield Finding("subfolders", text, warning=not direct)
-
-
-def _plural(words: str, count: int) -> str:
-    """Return a noun, with what may follow " to ", in the plural where it is meant."""
-    noun, to, rest = words.partition(" to ")
-    plural = noun if count == 1 or noun in ("hidden", "unreadable") else f"{noun}s"
-    return plural + to + rest
-
-
-def suffixes(files: Iterable[Path]) -> str:
-    """Return how many files there are of each suffix."""
-    return counted(f.suffix.lower() or "without suffix" for f in files)
-
-
-def count(path: Path, kind: Kind) -> int:
-    """Return how many files of a kind there are, whether they can be read or not."""
-    return len(Scan(path, kind).of_kind)
-
-
-def _reason(entry: Path) -> str:
-    """Return why a file or folder is left out, or nothing."""
-    name = entry.name.lower()
-    if name in SYSTEM or name.startswith("._") or name == ".ds_store":
-        return "system file"
-    if name.startswith("."):
-        return "hidden"
-    if name.endswith(UNFINISHED):
-        return "unfinished or backup file"
-    try:
-        if not entry.exists():
-            return "broken link"
-        if entry.is_dir():
-            return ""
-        if not entry.is_file() or not os.access(entry, os.R_OK):
-            return "unreadable"
-        return "" if entry.stat().st_size else "empty file"
-    except OSError:
-        return "unreadable"
-
-
-def _begins(file: Path, pattern: re.Pattern[bytes]) -> bool:
-    try:
-        with file.open("rb") as stream:
-            return pattern.match(stream.read(16)) is not None
-    except OSError:
-        return False

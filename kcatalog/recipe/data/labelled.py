@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kcatalog.recipe.data import folders, pixels
+from kcatalog.recipe.data import pixels, scan
 from kcatalog.recipe.data.base import Data, Source
 from kcatalog.recipe.data.images import Images
 from kcatalog.recipe.data.info import DataInfo
@@ -56,7 +56,7 @@ class Labelled(Source):
         }
 
     def from_path(self, path: Path, seed: int) -> Data:
-        sound = path.is_dir() and folders.count(path, SOUND) > folders.count(path, pixels.images())
+        sound = path.is_dir() and scan.count(path, SOUND) > scan.count(path, pixels.images())
         return _embedding((self.speech if sound else self.images).from_path(path, seed))
 
     def kind(self, info: DataInfo):

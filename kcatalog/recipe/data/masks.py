@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kcatalog.recipe.data import folders, pixels
+from kcatalog.recipe.data import folders, pixels, scan
 from kcatalog.recipe.data.base import TEST_SEED, Arrays, Data, need
 from kcatalog.recipe.data.files import checked
 from kcatalog.recipe.data.findings import Finding, listed
@@ -120,7 +120,7 @@ def paired(path: Path) -> tuple[list[Pair], list[Finding]]:
     `images` and `masks` may stand in the folders of a split, or the other way around.
     """
     wanted = "the subfolders `images` and `masks`, each mask a PNG file named like its image"
-    found = folders.scan(path, pixels.images(), wanted)
+    found = scan.of_folder(path, pixels.images(), wanted)
     images, masks, outside = {}, {}, []
     for file in found.files:
         *inside, _ = (part.lower() for part in file.relative_to(path).parts)

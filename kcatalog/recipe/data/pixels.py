@@ -16,8 +16,8 @@ import numpy as np
 
 from kcatalog.recipe.data.base import need
 from kcatalog.recipe.data.findings import Finding
-from kcatalog.recipe.data.folders import Kind
 from kcatalog.recipe.data.info import Details
+from kcatalog.recipe.data.scan import Kind
 from kcatalog.recipe.terminal.errors import RecipeError
 
 DECODING = 3  # of `read_image`, counted up when its pixels change

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kcatalog.recipe.data import folders, recordings
+from kcatalog.recipe.data import folders, recordings, scan
 from kcatalog.recipe.data.base import Data, Source, need, split
 from kcatalog.recipe.data.files import Files, Shelf, checked
 from kcatalog.recipe.data.info import DataInfo, Details
@@ -19,7 +19,7 @@ from kcatalog.recipe.terminal.errors import RecipeError
 
 JAPANESE_VOWELS = Path(__file__).parent / "sets" / "japanese_vowels.npz"
 DECODING = 2  # of `waveform`, counted up when its samples change
-SOUND = folders.Kind(
+SOUND = scan.Kind(
     "sound",
     (".wav", ".wave"),
     re.compile(b"(RIFF|RIFX).{4}WAVE", re.DOTALL),
