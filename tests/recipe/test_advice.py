@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import socket
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -27,6 +28,7 @@ from kcatalog.recipe.tasks.forecast import QUANTILES
 from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.recipe.training import checkpoint
 from tests.recipe import test_declared, test_recorded, tiny
+from tests.test_messages import MESSAGES, relative
 
 TUNE = Steps._tune
 
@@ -116,6 +118,15 @@ def test_where_epochs_are_tuned(quick, given, advice, follow):
     recipe = dataclasses.replace(tiny.recipe, build=with_epochs)
     found = refused(quick(*given.split(), recipe=recipe), advice)
     works(quick(*follow.format(*found.groups(), given=given).split(), recipe=recipe))
+
+
+def test_an_option_that_the_data_do_not_use(quick, tmp_path):
+    recipe = Recipe("tiny", Series(horizon=2, window=8), forecast, tiny.baseline)
+    given = ("tune", "--fill", "linear")
+    refused(quick(*given, recipe=recipe), "Leave it out, or name your files with --data")
+    works(quick("tune", recipe=recipe))
+    (tmp_path / "sold.csv").write_text("\n".join(["date,sold", *SOLD]))
+    works(quick(*given, "--data", "sold.csv", recipe=recipe))
 
 
 # --- runs ---------------------------------------------------------------------------------------
@@ -478,3 +489,94 @@ def test_batches_that_devices_cannot_share():
         batches.check_divisible("samples in a batch", 16, 6, "devices")
     recipe = dataclasses.replace(tiny.recipe, batch_size=18)
     batches.check_divisible("samples in a batch", recipe.batch_size, 6, "devices")
+
+
+# --- all of them --------------------------------------------------------------------------------
+
+FOLDERS = ("commands", "devices", "feed", "files", "monitoring", "search", "terminal", "training")
+VERBS = (
+    "Add|Allow|Choose|Convert|Correct|Decode|Decorate|Fill|Fix|Give|Install|Keep|Leave|Move|Name|"
+    "Open|Put|Read|Remove|Rename|Repair|Replace|Run|Save|See|Set|Start|Try|Undo|Use|Wait|Write"
+)
+# The beginning of each advice, and the test that follows it
+FOLLOWED = {
+    "Put options after": "test_options_that_are_advised",
+    "Leave out {}:": "test_options_that_are_advised",
+    "Then run again": "test_a_step_without_a_way_to_resume",
+    "Fix this": "test_a_step_without_a_way_to_resume",
+    "Undo the change": "test_a_recipe_that_was_edited_during_a_search",
+    "or start again": "test_weights_of_another_model",
+    "Correct it:": "test_a_baseline_that_fails_is_found_before_the_first_trial",
+    "Rename it": "test_a_place_where_no_export_can_be_written_is_found_at_once",
+    "Allow it": "test_a_place_where_no_export_can_be_written_is_found_at_once",
+    "or start elsewhere": "test_a_place_where_no_export_can_be_written_is_found_at_once",
+    "Leave it out": "test_an_option_that_the_data_do_not_use",
+    "or name your files": "test_an_option_that_the_data_do_not_use",
+    "Leave out --resume to start one": "test_options_that_are_advised",
+    "Run `{}` first": "test_a_run_that_is_not_trained_yet",
+    "Leave out {}": "test_an_option_that_a_run_cannot_change",
+    "Use {}": "test_a_run_keeps_its_epochs_and_names_the_option_that_changes_them",
+    "Use --epochs {}": "test_fewer_epochs_than_are_done_are_refused",
+    "Put them back": "test_a_training_file_that_breaks",
+    "Start all hosts again": "test_two_hosts_train_as_one_device_does_though_one_dies",
+    "Use --devices cpu": "test_options_that_are_advised",
+    "Set Recipe(batch_size": "test_batches_that_devices_cannot_share",
+    "or use another number": "test_batches_that_devices_cannot_share",
+    "Wait until it has finished": "test_waiting_for_the_other",
+    "or choose another --run-dir": "test_a_run_of_another_recipe",
+    "Decorate your own layers": "test_a_model_that_cannot_be_loaded_again_is_refused",
+    "give layers a `get_config`": "test_a_model_that_cannot_be_loaded_again_is_refused",
+    "and use no `Lambda`": "test_a_model_that_cannot_be_loaded_again_is_refused",
+    "Remove it": "test_a_damaged_model",
+    "then run {}": "test_a_damaged_model",
+    "Start a new run:": "test_a_run_that_is_trained_already",
+    "leave out --resume and add": "test_a_run_that_is_trained_already",
+    "Choose another directory": "test_a_directory_that_is_not_empty",
+    "Choose another --run-dir": "test_a_run_of_another_recipe",
+    "Add {}.": "test_options_that_are_advised",
+    "Use --set epochs=": "test_where_epochs_are_tuned",
+    "Add --set epochs=": "test_where_epochs_are_tuned",
+    "or use another tuner": "test_where_epochs_are_tuned",
+    "add --isolate or --parallel": "test_options_that_are_advised",
+    "Correct the cause": "test_a_hopeless_search_stops",
+    "add:": "test_a_run_that_stops",
+    "Try a smaller learning rate": "test_nan_from_the_start_is_one_sentence_and_train_begins_anew",
+}
+# What nobody can follow in a test: hosts, GPUs, other programs; `test_messages.py` knows the names
+ELSEWHERE = (
+    "run `pip install tensorflow`",  # on another Python
+    "or see `kcatalog doctor`",
+    "Leave out --hosts or --model-parallel",
+    "Use --devices {}:{}",
+    "or set JAX_NUM_CPU_DEVICES",
+    "Name the weights to split",
+    "or leave out the option",
+    "Decode less",
+    "keep them on a faster disk",
+    "or give more memory to the cache",
+    "Add --watch",
+    "Read it in TensorBoard's Profile tab",
+    "Open the .pt.trace.json file",
+    "Start one with `ray start",
+    "and add hosts with `ray start",
+    "Install the same version on all hosts",
+)
+
+
+def test_every_advice_of_the_engine_is_followed():
+    begins, advice = rf"(?:[Oo]r |[Tt]hen |[Aa]nd )?(?:{VERBS})\b", set()
+    for path, texts in MESSAGES.items():
+        place = relative(path).split("/")
+        if place[0] == "recipe" and place[1] in FOLDERS and place[-1] != "options.py":
+            sentences = (s.strip() for _, text in texts for s in re.split(r"(?<=[.:;,}])\s+", text))
+            advice |= {s for s in sentences if re.match(begins, s, re.IGNORECASE)}
+    helps = {
+        "Set aside.",
+        "Write a SavedModel and check it in a clean process.",
+        "Run one trial of a search.",
+    }
+    known = (*FOLLOWED, *ELSEWHERE)
+    assert sorted(s for s in advice - helps if not s.startswith(known)) == []
+    assert [k for k in known if not any(s.startswith(k) for s in advice)] == []
+    tests = "\n".join(f.read_text(encoding="utf-8") for f in Path(__file__).parent.glob("*.py"))
+    assert set(FOLLOWED.values()) <= set(re.findall(r"^def (test_\w+)", tests, re.MULTILINE))

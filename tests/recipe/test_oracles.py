@@ -3,7 +3,9 @@
 import dataclasses
 import io
 import json
+import re
 from concurrent.futures import Future
+from pathlib import Path
 
 import keras
 import keras_tuner
@@ -299,8 +301,11 @@ def test_a_hopeless_search_stops(tmp_path):
     def fails(work):
         raise ValueError("no such\nlayer")
 
-    with pytest.raises(RecipeError, match=r"first 10 trials failed. The last one: layer"):
+    reason = r"first 10 trials failed. The last one: layer. Correct the cause. Start a new run"
+    with pytest.raises(RecipeError, match=reason) as refused:
         run(tmp_path, trials=30, run_trial=fails)
+    free = Path(re.search(r"--run-dir (\S+)\.$", str(refused.value))[1])
+    assert len(run(free, trials=2).trials) == 2
 
 
 def test_all_trials_may_fail_but_one(tmp_path):
