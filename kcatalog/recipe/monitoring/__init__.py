@@ -20,7 +20,7 @@ import keras
 from kcatalog.callbacks import ActivationStatistics, GradientFlow, StepSize
 from kcatalog.recipe import tasks
 from kcatalog.recipe.monitoring import hparams, pictures
-from kcatalog.recipe.monitoring.events import CURVES, EventFile
+from kcatalog.recipe.monitoring.events import CURVES, SCORES, EventFile
 from kcatalog.recipe.monitoring.graph import Graph
 from kcatalog.recipe.monitoring.hparams import active as active
 from kcatalog.recipe.monitoring.pictures.callback import Pictures
@@ -69,7 +69,7 @@ def write_test(
     with contextlib.closing(EventFile(log_dir / "test")) as events:
         pictures.write(events, predictions, model=model)
         for name, value in scores.items():
-            events.write(scalar_pb(f"test/{name}", value))
+            events.write(scalar_pb(f"{SCORES}{name}", value))
 
 
 def trial_callbacks(log_dir: Path, trial, objective: str, data, epochs: int, batches) -> list:

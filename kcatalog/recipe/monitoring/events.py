@@ -15,8 +15,9 @@ def tensor(tag: str, values, metadata):
     return Summary.Value(tag=tag, tensor=tensor_util.make_tensor_proto(values), metadata=described)
 
 
-CURVES = "Learning curves/"  # before the loss and the metrics of epochs: TensorBoard sorts capitals
-# first, so that its first page shows them
+# Before the names of an epoch's loss and metrics, and of the test split's scores. TensorBoard sorts
+# capitals first and opens two groups, so that its first page shows these.
+CURVES, SCORES = "Learning curves/", "Test scores/"
 
 
 class EventFile:
