@@ -26,10 +26,11 @@ def maps(p: Predictions, model: keras.Model) -> Iterator[tuple[str, object]]:
         for call in calls:
             for i, heads in enumerate(call[: max(1, MOST_MAPS // len(found))]):
                 names = figures.readable_names(map(chr, x[i])) if text else []
-                yield f"attention/{layer}/sample {i}", _heads(heads, names, f"{layer}, sample {i}")
+                sample = figures.folded(p.file(i) or f"sample {i}", MOST_NAMES)
+                yield f"attention/{layer}/sample {i}", _heads(heads, names, layer, sample)
 
 
-def _heads(attention: np.ndarray, names: list[str], title: str):
+def _heads(attention: np.ndarray, names: list[str], layer: str, sample: str):
     """Draw the attention (heads, queries, keys) of one sample, with the names of its positions."""
     heads = attention[:MOST_HEADS]
     titles = [f"head {n}" for n in range(len(heads))]
@@ -39,7 +40,7 @@ def _heads(attention: np.ndarray, names: list[str], title: str):
         for axis, steps in zip((axes.yaxis, axes.xaxis), heads.shape[1:], strict=True):
             if steps == len(names) <= MOST_NAMES:
                 axis.set_ticks(range(steps), names, fontsize=7)
-    drawn.suptitle(figures.plain(title))
+    drawn.suptitle(f"{figures.plain(layer)}, {sample}")
     drawn.supxlabel("key", fontsize=9)
     drawn.supylabel("query", fontsize=9)
     return drawn

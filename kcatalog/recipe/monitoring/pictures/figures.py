@@ -122,40 +122,37 @@ def readable(name: str, index: int) -> str:
     name = VISIBLE.get(name, " ".join(name.split()) or "''")
     if len(name) > LONGEST:
         name = f"{name[: LONGEST // 2]}…{name[1 - LONGEST // 2 :]}"
-    drawn = _drawable(name)
-    return f"#{index}" if not drawn.strip("? ") and name.strip("?") else plain(drawn)
+    drawn = plain(name)
+    return f"#{index}" if not drawn.strip("? ") and name.strip("?") else drawn
 
 
 def shown_in_full(name: str) -> bool:
     """Return whether figures show a class's name, and not a part or a number."""
-    return readable(name, 0) == plain(VISIBLE.get(name, name))
+    return readable(name, 0).replace(r"\$", "$") == VISIBLE.get(name, name)
 
 
 def folded(name: str, width: int) -> str:
-    """Return a file's name in up to three lines. A longer one loses its middle.
+    r"""Return a file's name in up to three lines. A longer one loses its middle.
 
     >>> folded("cat/a_long_name.png", 10)
     'cat/a_long\n_name.png'
     """
-    name = _drawable(name)
     if len(name) > 3 * width:
         name = f"{name[: width - 1]}…{name[-2 * width :]}"
     return "\n".join(plain(name[i : i + width]) for i in range(0, len(name), width))
 
 
-def _drawable(text: str) -> str:
-    return "".join(c if c.isprintable() and _has(ord(c)) else "?" for c in text)
-
-
 def plain(text: str) -> str:
-    """Return text that matplotlib does not read as a formula."""
-    return text.replace("$", r"\$")
+    """Return text that matplotlib can draw, and does not read as a formula."""
+    drawn = (c if c == "\n" or (c.isprintable() and _has(ord(c))) else "?" for c in text)
+    return "".join(drawn).replace("$", r"\$")
 
 
 def readable_names(classes: Sequence[str]) -> list[str]:
-    """Return the classes' names as `readable` writes them, with numbers where they are alike."""
+    """Return names as `readable` writes them, and numbers where it makes different ones alike."""
+    classes = list(classes)
     names = [readable(name, i) for i, name in enumerate(classes)]
-    alike = collections.Counter(names)
+    alike = collections.Counter(name for name, _ in set(zip(names, classes, strict=True)))
     return [name if alike[name] == 1 else f"{name} #{i}" for i, name in enumerate(names)]
 
 
