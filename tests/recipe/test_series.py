@@ -165,6 +165,16 @@ def test_files_to_predict_give_their_end(wave, tmp_path):
         SMALL.read([short], info)
 
 
+@pytest.mark.parametrize(
+    ("part", "words"), [(slice(450), "first 450"), (slice(500, 600), "last 100")]
+)
+def test_a_part_of_one_number_is_refused(tmp_path, part, words):
+    values = np.array(WAVE)
+    values[part] = 0
+    with pytest.raises(RecipeError, match=f"different numbers in its {words} values"):
+        SMALL.load(csv(tmp_path, "\n".join(map(str, values))))
+
+
 # --- short series, dates and gaps ---------------------------------------------------------
 
 

@@ -103,7 +103,7 @@ def test_dates_that_occur_twice(tmp_path):
     lines = dated()
     series, said = read(tmp_path, [*lines[:9], lines[8], *lines[9:]])
     assert series.values.tolist() == SOLD
-    assert said["duplicates"] == "1 lines repeat another: they are left out"
+    assert said["duplicates"] == "left out: 1 of the same date and number"
     sentence = refused(tmp_path, [*lines[:9], f"{DAYS[7]},5", *lines[9:]])
     assert "2024-02-03 in line 9 and in line 10 with different numbers, and 0 more" in sentence
 
@@ -112,7 +112,7 @@ def test_gaps_are_refused_or_filled(tmp_path):
     lines = dated()
     del lines[11:14]
     sentence = refused(tmp_path, lines)
-    assert "Received: 2024-02-09 in line 12, after 2024-02-05; 3 steps are missing in 1 gaps" in (
+    assert "Received: 2024-02-09 in line 12, after 2024-02-05; 3 steps are missing in 1 gap." in (
         sentence
     )
     for fill in series_file.FILLS:

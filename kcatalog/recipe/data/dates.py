@@ -18,6 +18,7 @@ MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 TEXTUAL = re.compile(  # at least this is in a written date
     rf".*(\d[-/.]\d\d?[-/.]\d|\d{{4}}[-/]\d\d|\d:\d\d|({MONTHS}).*\d|\d.*({MONTHS}))", re.IGNORECASE
 )
+SAMPLE = 1000  # cells that show what a column holds
 QUARTER = re.compile(r"^(\d{4})[- ]?Q([1-4])$")
 SERIAL = ("date", "time", "datetime", "timestamp", "year", "month")  # names above bare numbers
 FIXED = {  # seconds of units that always last equally long
@@ -37,13 +38,16 @@ def read(cells: list[str], name: str = "") -> pandas.DatetimeIndex | None:
         name: of the column: bare numbers are dates under some names only.
     """
     pd = need("pandas", "pandas")
-    column = pd.Series(cells, dtype=object).str.replace(QUARTER, _month, regex=True)
+    column = pd.Series(cells, dtype=object)
     filled = column[column != ""]
     if not len(filled):
         return None
-    if filled.str.fullmatch(r"\d+(\.0)?").mean() > 0.5:
+    sample = filled.iloc[:: max(1, len(filled) // SAMPLE)]
+    if sample.str.fullmatch(r"\d+(\.0)?").mean() > 0.5:
         found = _of_numbers(column.str.removesuffix(".0"), name)
-    elif filled.str.match(TEXTUAL).mean() > 0.5 and not filled.str.fullmatch(TIME).mean() > 0.5:
+    elif sample.str.fullmatch(QUARTER).mean() > 0.5:
+        found = _of_text(column.str.replace(QUARTER, _month, regex=True))
+    elif sample.str.match(TEXTUAL).mean() > 0.5 and not sample.str.fullmatch(TIME).mean() > 0.5:
         found = _of_text(column)
     else:
         return None
@@ -113,10 +117,10 @@ def step_of(dates: pandas.DatetimeIndex) -> str:
     """
     pd = need("pandas", "pandas")
     months = _months(dates)
-    same_time = len(set(dates - dates.normalize())) == 1
+    same_time = (dates - dates.normalize()).nunique() == 1
     if same_time and (np.diff(months) > 0).all():
         unit = "month end" if dates.is_month_end.all() else "month"
-        if unit == "month end" or len(set(dates.day)) == 1:
+        if unit == "month end" or dates.day.nunique() == 1:
             return _text(int(pd.Series(np.diff(months)).mode()[0]), unit)
     step = pd.Series(np.diff(dates.to_numpy())).mode()[0].total_seconds()
     weekend = (dates.dayofweek >= 5).any()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import csv
-import io
 import itertools
 import re
 from dataclasses import dataclass
@@ -50,24 +49,22 @@ def read(file: Path, decimal: str | None = None) -> Table:
         file: in UTF-8, a line per row. A header has no numbers and no dates.
         decimal: "," where that is no separator, as numbers have a decimal comma.
     """
-    text = read_text(file)
-    lines = text.splitlines()
-    declared = re.fullmatch(r'"?sep=(.)"?', lines[0]) if lines else None  # as Excel writes it
-    comments = [line for line in lines if line.lstrip().startswith("#")]
-    bare = "\n".join("" if line.lstrip().startswith("#") else line for line in lines)
-    if declared:
-        bare, separator = bare[len(lines[0]) :], declared[1]
+    lines = read_text(file).splitlines()
+    comments = {n: line for n, line in enumerate(lines, 1) if line.lstrip()[:1] == "#"}
+    for n in comments:
+        lines[n - 1] = ""
+    if lines and (declared := re.fullmatch(r'"?sep=(.)"?', lines[0])):  # as Excel writes it
+        lines[0], separator = "", declared[1]
     else:
-        separator = _separator(bare, decimal)
-    reader = csv.reader(io.StringIO(bare), delimiter=separator or "\0", skipinitialspace=True)
+        separator = _separator(lines, decimal)
+    reader = csv.reader(lines, delimiter=separator or "\0", skipinitialspace=True)
     try:
         numbered = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as e:
         raise RecipeError(
             f"{file} must be a CSV file, a line per step. Received: {e} in line {reader.line_num}."
         ) from e
-    hidden = {n for n, line in enumerate(lines, 1) if line.lstrip().startswith("#")}
-    numbered = [(n, row) for n, row in numbered if n not in hidden]
+    numbered = [(n, row) for n, row in numbered if n not in comments] if comments else numbered
     blank = [not any(row) for _, row in numbered]
     first = len(list(itertools.takewhile(bool, blank)))
     last = len(blank) - len(list(itertools.takewhile(bool, reversed(blank))))
@@ -87,7 +84,12 @@ def read(file: Path, decimal: str | None = None) -> Table:
     if separator in NAMES:
         found.append(Finding("separator", f"cells are separated by a {NAMES[separator]}"))
     if comments:
-        found.append(Finding("left out", f"{len(comments)} comments, such as {comments[0][:40]!r}"))
+        found.append(
+            Finding(
+                "left out",
+                f"{len(comments)} comments, such as {next(iter(comments.values()))[:40]!r}",
+            )
+        )
     return Table(
         names,
         [_padded(row, width) for _, row in numbered],
@@ -97,9 +99,9 @@ def read(file: Path, decimal: str | None = None) -> Table:
     )
 
 
-def _separator(text: str, decimal: str | None) -> str:
+def _separator(lines: list[str], decimal: str | None) -> str:
     """Return what stands equally often in nearly all lines; "" for one column."""
-    lines = [line for line in itertools.islice(text.splitlines(), SNIFFED + 1) if line.strip()]
+    lines = list(itertools.islice(filter(str.strip, lines), SNIFFED))
     for separator in SEPARATORS:
         if separator == decimal:
             continue
@@ -123,7 +125,7 @@ def _without_empty_columns(numbered: list) -> list:
     width = max(len(row) for _, row in numbered)
     while width > 1 and not any(row[width - 1] for _, row in numbered if len(row) >= width):
         width -= 1
-    return [(line, row[:width]) for line, row in numbered]
+    return [(line, row[:width] if len(row) > width else row) for line, row in numbered]
 
 
 def _width(file: Path, numbered: list, header: bool) -> int:
@@ -142,4 +144,4 @@ def _width(file: Path, numbered: list, header: bool) -> int:
 
 
 def _padded(row: list[str], width: int) -> list[str]:
-    return row + [""] * (width - len(row))
+    return row if len(row) == width else row + [""] * (width - len(row))

@@ -155,6 +155,13 @@ class Series(Source):
         if (plan := self._plan(len(values), season)) is None:
             raise RecipeError(self._too_short(name, len(values), season))
         (horizon, window), (learned, known) = plan, _parts(len(values))
+        for words, part in (("first", values[:learned]), ("last", values[known:])):
+            if np.ptp(part) == 0:
+                raise RecipeError(
+                    f"{name} must hold different numbers in its {words} {len(part)} values, to "
+                    f"{'learn from' if words == 'first' else 'test with'}. Received: {part[0]:g} "
+                    "alone. Give another column or part of it."
+                )
         history = season + window
         how = "" if stated else ", found in the data" if season > 1 else ": none is found"
         found.append(Finding("season", f"{season} step{'s' if season > 1 else ''}{how}"))

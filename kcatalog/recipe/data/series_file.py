@@ -210,7 +210,7 @@ def _drop_copies(series: SeriesFile) -> None:
         )
     if same.any():
         series.take(np.flatnonzero(~np.append(False, same)))
-        series.said("duplicates", f"{same.sum()} lines repeat another: they are left out", True)
+        series.said("duplicates", f"left out: {same.sum()} of the same date and number", True)
 
 
 def _even(days, step: str) -> bool:
@@ -240,7 +240,7 @@ def _on_a_grid(series: SeriesFile, fill: str | None) -> None:
         raise RecipeError(
             f"{series.file} must have equal steps of {series.step}. Received: {date} in line "
             f"{series.lines[holes[0] + 1]}, after {before}; {missing} steps are missing in "
-            f"{len(holes)} gaps. {_completed(series)}"
+            f"{len(holes)} gap{'s' if len(holes) > 1 else ''}. {_completed(series)}"
         )
     if len(holes):
         values = np.full(places[-1] + 1, np.nan)
