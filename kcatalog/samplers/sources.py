@@ -83,7 +83,8 @@ def labelled_files(owner: str, directory) -> tuple[list[Path], np.ndarray, tuple
     names = tuple(sorted(d.name for d in root.iterdir() if d.is_dir() and d.name[0] != "."))
     files, labels = [], []
     for label, name in enumerate(names):
-        found = sorted(f for f in (root / name).rglob("*") if f.suffix.lower() in SUFFIXES)
+        files_below = (f for f in (root / name).rglob("*") if f.name[0] != ".")
+        found = sorted(f for f in files_below if f.suffix.lower() in SUFFIXES)
         files += found
         labels += [label] * len(found)
         if len(found) < 2:

@@ -262,14 +262,21 @@ def test_other_files_are_counted_by_suffix(tmp_path):
 
 def test_heic_is_read_where_pillow_heif_is_installed(tmp_path, monkeypatch):
     (tmp_path / "pillow_heif.py").write_text(
-        "opened = []\nregister_heif_opener = lambda: opened.append(1)"
+        "from PIL import Image\n"
+        "def register_heif_opener():\n"
+        "    Image.register_extension('HEIF', '.heic')\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    assert ".heic" in pixels.images().suffixes
-    pixels.pillow.cache_clear()
-    pixels.pillow()
-    assert sys.modules.pop("pillow_heif").opened
-    pixels.pillow.cache_clear()
+    monkeypatch.setattr(Image, "EXTENSION", dict(Image.EXTENSION))
+    for cached in (pixels.pillow, pixels.images):
+        cached.cache_clear()
+    kind = pixels.images()
+    assert ".heic" in kind.suffixes
+    assert ".heic" not in kind.others
+    assert ".heif" in kind.others
+    sys.modules.pop("pillow_heif")
+    for cached in (pixels.pillow, pixels.images):
+        cached.cache_clear()
 
 
 def test_drawings_are_read_once_the_command_has_converted_them(tmp_path, monkeypatch):
@@ -309,6 +316,21 @@ def test_a_class_of_other_files_is_refused_with_a_command_that_converts_them(tmp
     assert said(data, "left out") == [
         "10 .mp3: not read as sound"
     ]  # and no advice, as there are copies
+
+
+def test_recordings_are_found_by_the_same_rules(tmp_path):
+    sound = 9999 * np.sin(np.arange(2000))
+    for part in ("train", "test"):
+        for i, name in enumerate(("yes", "no")):
+            folder = tmp_path / part / name
+            folder.mkdir(parents=True)
+            for number in range(4):
+                suffix = ".wav" if number else ""
+                wavfile.write(folder / f"{number}{suffix}", 16_000 + i, sound.astype("int16"))
+    data = Speech().load(tmp_path)
+    assert [len(x) for x, _ in (data.train, data.validation, data.test)] == [6, 2, 8]
+    assert said(data, "split") == ["as the folders are: train, test; validation drawn from train"]
+    assert said(data, "suffixes")[0].startswith("4 read as sound by content, not by suffix: ")
 
 
 def test_files_without_a_suffix_are_read_by_content_and_said(tmp_path):

@@ -69,6 +69,10 @@ def test_names_of_classes(tmp_path):
     [
         (lambda p: (p / "masks" / "0.png").unlink(), r"1 of 8 images have none \(0.png\)"),
         (lambda p: (p / "images" / "1.png").unlink(), r"1 of 8 masks have none \(1.png\)"),
+        (
+            lambda p: (p / "masks" / "2.png").rename(p / "masks" / "2.jpg"),
+            r"have none \(2.png\).*Not read \(masks/2.jpg\): masks must be PNG files",
+        ),
         (lambda p: (p / "images").rename(p / "pictures"), "the subfolders `images` and `masks`"),
         (lambda p: (p / "classes.txt").write_text("road\n"), "below the 1 classes. Received: 2"),
         (

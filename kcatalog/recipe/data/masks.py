@@ -140,6 +140,7 @@ def paired(path: Path) -> tuple[list[Pair], list[Finding]]:
         raise RecipeError(
             f"--data must be a folder with {wanted}. Received: {path} with {len(images)} images "
             f"and {len(masks)} masks in such subfolders. It has: {there or 'nothing'}."
+            f"{_no_png(outside)}"
         )
     missing = [images[key].name for key in images if key not in masks]
     unused = [masks[key].name for key in masks if key not in images]
@@ -147,7 +148,7 @@ def paired(path: Path) -> tuple[list[Pair], list[Finding]]:
         raise RecipeError(
             f"{path}: each image must have a mask, and each mask an image. {len(missing)} of "
             f"{len(images)} images have none{_named(missing)}, {len(unused)} of {len(masks)} masks "
-            f"have none{_named(unused)}. Add them, or remove the others."
+            f"have none{_named(unused)}. Add them, or remove the others.{_no_png(outside)}"
         )
     if len(images) < 5:
         raise RecipeError(
@@ -232,6 +233,14 @@ def class_names(folder: Path, y: np.ndarray) -> tuple[str, ...]:
             f"{values[-1]}. Name every class in classes.txt, one a line."
         )
     return tuple(names)
+
+
+def _no_png(files: list[str]) -> str:
+    """Return which masks are no PNG files, and why they are not read."""
+    masks = [name for name in files if "masks" in Path(name.lower()).parts]
+    if not masks:
+        return ""
+    return f" Not read{_named(masks)}: masks must be PNG files, since JPEG changes class numbers."
 
 
 def _named(names: list[str]) -> str:

@@ -24,16 +24,17 @@ DECODING = 3  # of `read_image`, counted up when its pixels change
 MOST_PIXELS = 178_956_970  # decoded at once; Pillow's own limit
 SHRUNK = 4  # times as many pixels a JPEG may have, which is shrunk while it is decoded
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-HEIF = (".heic", ".heif")
+FURTHER = (".avif", ".heic", ".heif", ".jp2", ".ppm", ".pgm", ".tga")  # not in every Pillow
 TURNED = 0x0112  # the EXIF tag of the orientation
-_OTHERS = (
-    *(".svg", ".psd", ".pdf", ".eps", ".ai", ".tga", ".jp2", ".jxl", ".avif", ".exr", ".hdr"),
-    *(".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".ppm", ".pgm", ".ico"),
+OTHERS = (
+    *(".svg", ".psd", ".pdf", ".eps", ".ai", ".jxl", ".exr", ".hdr", ".ico"),
+    *(".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2"),
 )
-_CONVERT = (
+HEIF = "Read them with: pip install pillow-heif"
+CONVERT = (
     "Convert them with ImageMagick: find {folder} -iname '*{suffix}' -exec magick {{}} {{}}.png \\;"
 )
-_BEGINS = re.compile(
+BEGINS = re.compile(
     rb"\x89PNG|\xff\xd8\xff|GIF8|BM.{4}\0\0\0\0|RIFF.{4}WEBP|II\*\0|MM\0\*", re.DOTALL
 )
 _NO_IMAGE = {  # what files with an image's name often are: how they begin, and what to do
@@ -94,13 +95,13 @@ def pillow():
     return image_module
 
 
+@functools.cache
 def images() -> Kind:
-    """Return the kind of image files."""
-    others = dict.fromkeys(_OTHERS, _CONVERT)
-    if importlib.util.find_spec("pillow_heif"):
-        return Kind("images", SUFFIXES + HEIF, _BEGINS, others)
-    others |= dict.fromkeys(HEIF, "Read them with: pip install pillow-heif")
-    return Kind("images", SUFFIXES, _BEGINS, others)
+    """Return the kind of image files, with the formats that Pillow reads as it is installed."""
+    known = {**pillow().registered_extensions()}
+    suffixes = (*SUFFIXES, *(suffix for suffix in FURTHER if suffix in known))
+    others = {s: HEIF if s in (".heic", ".heif") else CONVERT for s in (*FURTHER, *OTHERS)}
+    return Kind("images", suffixes, BEGINS, {s: others[s] for s in others if s not in suffixes})
 
 
 def read_image(
