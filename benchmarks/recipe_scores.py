@@ -26,6 +26,8 @@ ALL = [
     "embedding_triplet --data vowels",
     "forecast_gru",
     "segmentation_unet",
+    "tabular_mlp",
+    "tabular_mlp --data breast_cancer",
 ]
 
 

@@ -48,6 +48,8 @@ def data(name):
             return images, rng.integers(0, 2, (n, 16, 16)).astype("int32")
         if name == "forecast_gru":
             return rng.normal(1e4, 1e3, (n, 28)).astype("float32"), np.full((n, 5), 1e4, "float32")
+        if name == "tabular_mlp":
+            return rng.normal(size=(n, 5)).astype("float32"), rng.normal(size=(n, 2)) * 100
         x = {
             "image_cnn": lambda: rng.integers(0, 255, (n, 8, 8, 1), "uint8"),
             "embedding_triplet": lambda: rng.integers(0, 255, (n, 8, 8, 1), "uint8"),
@@ -60,12 +62,13 @@ def data(name):
     inputs = {"text_gru": "characters", "speech_lstm": "frames", "waveforms": "waveform"}
     inputs["forecast_gru"] = "history"
     tasks = {"text_gru": "next-character", "embedding_triplet": "embedding"}
+    inputs["tabular_mlp"], tasks["tabular_mlp"] = "row", "regression"
     tasks["forecast_gru"], tasks["segmentation_unet"] = "forecast", "segmentation"
     parts = part(8), part(4), part(4)  # fewer than a batch
     known = {"forecast_gru": SeriesDetails(4), "waveforms": SpeechDetails(16_000)}
     details = known.get(name, Details())
-    task = tasks.get(name, "classification")
-    return Data(name, task, inputs.get(name, "image"), *parts, ("a", "b"), details=details)
+    task, classes = tasks.get(name, "classification"), () if name == "tabular_mlp" else ("a", "b")
+    return Data(name, task, inputs.get(name, "image"), *parts, classes, details=details)
 
 
 def answers(model, x):
@@ -103,6 +106,9 @@ CHOICES = {
     "forecast_gru": [
         {"units": 32, "optimizer": "Nadam"},
     ],
+    "tabular_mlp": [
+        {"units": 32, "optimizer": "Nadam"},
+    ],
     "segmentation_unet": [
         {"loss": "FocalTversky"},
         {"loss": "GeneralizedDice", "filters": 8},
@@ -121,6 +127,7 @@ CASES = [
     ("embedding_triplet", "waveforms", {}),
     ("forecast_gru", "forecast_gru", {}),
     ("segmentation_unet", "segmentation_unet", {}),
+    ("tabular_mlp", "tabular_mlp", {}),
     *(  # parts have been tried on each backend
         pytest.param(name, name, values, marks=pytest.mark.once)
         for name, choices in CHOICES.items()

@@ -44,7 +44,7 @@ def evaluate(recipe, run: Run, data: Data, device: str, console: Console) -> Non
     places = draw(len(x), COMPARED)
     answers = task.expected(outputs[places])
     with disk.atomic_write(run.samples) as beside:
-        np.savez(beside, request=task.request(x[places]), **answers)
+        np.savez(beside, request=tasks.requests(data, places), **answers)
     metrics = {
         "measure": task.measure,
         "higher": task.better == "higher",

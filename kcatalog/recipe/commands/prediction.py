@@ -37,7 +37,7 @@ def predict(recipe, paths: list[Path], length: int, seed: int, as_json: bool) ->
     kind = exported.recipe.source.kind(exported.info)
     for file in _files(paths, kind, errors):
         try:
-            done.append((file, _read(exported, file, length, seed)))
+            done += _read(exported, file, length, seed)
         except RecipeError as e:
             bad.append(str(e))
     if not done:
@@ -53,8 +53,8 @@ def predict(recipe, paths: list[Path], length: int, seed: int, as_json: bool) ->
     return SOME_FAILED if bad else 0
 
 
-def _read(exported: Exported, file: Path, length: int, seed: int) -> dict:
-    """Return the description of one file."""
+def _read(exported: Exported, file: Path, length: int, seed: int) -> list[tuple[str, dict]]:
+    """Return the description of a file, or of each row of a table, under its name."""
     if not file.exists():
         raise RecipeError(f"{file} does not exist.")
     try:
@@ -64,11 +64,14 @@ def _read(exported: Exported, file: Path, length: int, seed: int) -> dict:
     except Exception as e:  # a reader of the user's own raises almost anything for a broken file
         raise RecipeError(f"{file} cannot be read: {str(e) or type(e).__name__}.") from e
     if exported.task.generates:
-        return {"prompt": x[0], "continuation": exported.go_on(x[0], length, seed)}
+        return [(file, {"prompt": x[0], "continuation": exported.go_on(x[0], length, seed)})]
     try:
-        return exported.describe(exported.outputs(x), exported.notes([file]))[0]
+        found = exported.describe(exported.outputs(x), exported.notes([file]))
     except RecipeError as e:
         raise RecipeError(f"{file}: {e}") from e
+    if len(found) == 1:
+        return [(file, found[0])]
+    return [(f"{file}, row {i}", each) for i, each in enumerate(found, start=1)]
 
 
 def _files(paths: Iterable[Path], kind: scan.Kind, errors) -> Iterator[Path]:

@@ -8,6 +8,7 @@ from kcatalog.recipe.data.masks import Masks
 from kcatalog.recipe.data.option import Option
 from kcatalog.recipe.data.series import Series
 from kcatalog.recipe.data.speech import Speech
+from kcatalog.recipe.data.tables import Tables
 from kcatalog.recipe.data.text import Text
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "Series",
     "Source",
     "Speech",
+    "Tables",
     "Text",
 ]

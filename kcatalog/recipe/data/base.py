@@ -40,6 +40,7 @@ class Data:
     details: what else recipe, pictures or prediction need to know, such as a waveform's rate.
     findings: what its source found and did, such as files left out; said before the first trial.
     settings: values that the source found for its options; a run stores them for `--resume`.
+    requests: the test part as requests carry it, where that is not `x`, such as a table's cells.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Data:
     details: Details = field(default_factory=Details)
     findings: tuple[Finding, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
+    requests: np.ndarray | None = None
 
     def __post_init__(self):
         for split in ("train", "validation", "test"):

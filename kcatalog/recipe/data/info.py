@@ -10,7 +10,19 @@ from kcatalog import checks
 
 @dataclass(frozen=True)
 class Details:
-    """Facts that not every source has; a source that has some adds fields in a subclass."""
+    """Facts that not every source has; a source that has some adds fields in a subclass.
+
+    Where requests to an export carry another form than the model's input, `entry` says which.
+    """
+
+    def entry(self, raw) -> tuple | None:
+        """Return the TensorSpec of requests, and the function in the graph from them to the raw
+        input; None if requests carry the raw input itself."""
+        return None
+
+    def signatures(self, found: dict) -> dict:
+        """Return further signatures, made from those that the task names."""
+        return {}
 
 
 @dataclass(frozen=True)

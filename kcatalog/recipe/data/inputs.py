@@ -48,6 +48,7 @@ INPUTS = {
     "waveform": Input(_WAV, pictures=("spectrograms",)),
     "frames": Input(_CSV, pictures=("frames",)),
     "history": Input(_CSV),
+    "row": Input(_CSV),
     "characters": Input(_TEXT, characters=True),
 }
 

@@ -39,7 +39,8 @@ def write(
     for layer in _without_weights(model):
         archive.track(layer)
     served = Served(model, task, info, weights, stepwise, dtype)
-    for name, signature in task.signatures(served, info).items():
+    found = task.signatures(served, info)
+    for name, signature in {**found, **info.details.signatures(found)}.items():
         if signature is not None:
             function, spec = signature
             archive.add_endpoint(name, function, input_signature=[spec])
@@ -78,7 +79,7 @@ class Served:
             name: tf.TensorSpec([None, *shape], tf.float32, name=name)
             for name, shape in (stepwise.states if stepwise else {}).items()
         }
-        self._info = info
+        self._info, self._entry = info, info.details.entry(self.raw)
         self._image = inputs.kind(info.input_name).image
 
     def __call__(self, x):
@@ -100,8 +101,11 @@ class Served:
         return tf.function(answer, input_signature=[self.raw], autograph=False)
 
     def of_raw(self, function: Callable) -> tuple:
-        """Return a signature that takes the raw input."""
-        return function, self.raw
+        """Return a signature that takes the raw input, or the form in which requests carry it."""
+        if self._entry is None:
+            return function, self.raw
+        spec, read = self._entry
+        return lambda x: function(read(x)), spec
 
     def of_images(self, function: Callable) -> tuple | None:
         """Return a signature that takes files: PNG, JPEG, BMP, GIF."""
@@ -116,7 +120,7 @@ class Served:
         """Return a signature that takes serialized tf.Examples."""
         import tensorflow as tf
 
-        if self.raw.dtype == tf.string or None in self.raw.shape[2:]:
+        if self._entry or self.raw.dtype == tf.string or None in self.raw.shape[2:]:
             return None
         examples = tf.TensorSpec([None], tf.string, name="inputs")
         return lambda inputs: function(_parsed(inputs, self.raw)), examples

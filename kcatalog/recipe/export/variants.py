@@ -15,6 +15,7 @@ import numpy as np
 from rich.console import Console
 
 from kcatalog import checks
+from kcatalog.recipe import tasks
 from kcatalog.recipe.data.files import draw, take
 from kcatalog.recipe.export import converted, reduced
 from kcatalog.recipe.export.check_export import CheckFailed, Runtimes
@@ -134,7 +135,7 @@ class Check:
         states = self.original.states
         with tempfile.TemporaryDirectory(dir=file.parent) as folder:
             samples, outputs = Path(folder) / "samples.npz", Path(folder) / "outputs.npz"
-            np.savez(samples, **self.asked())
+            np.savez(samples, **self.asked(cells=runtime == "tensorflow"))
             job = {"states": states, "signature": "step"} if states else {}
             row = self.runtimes.check(runtime, model=file, samples=samples, outputs=outputs, **job)
             with np.load(outputs) as written:
@@ -150,9 +151,13 @@ class Check:
             first = draw(len(every), len(file["request"]))
         return np.concatenate([first, np.setdiff1d(every, first)])
 
-    def asked(self) -> dict:
+    def asked(self, cells: bool = True) -> dict:
         """Return the test split, then the samples that the task compares it with, if any; and the
-        live model's outputs for the first ones."""
+        live model's outputs for the first ones.
+
+        Args:
+            cells: whether the format takes a table's cells; others take the features.
+        """
         task, data = self.original.task, self.original.data
         with np.load(self.samples) as file:
             want = {key: file[key] for key in file.files if key != "request"}
@@ -161,6 +166,8 @@ class Check:
             return {"request": x[:TEXTS], **{key: values[:TEXTS] for key, values in want.items()}}
         if known := task.known(data, "test"):
             x = np.concatenate([x, known[0]])
+        if cells and data.requests is not None:
+            return {"request": tasks.requests(data, self.order), **want}
         return {"request": task.request(x), **want}
 
     def scored(self, answers: dict) -> dict:

@@ -173,7 +173,8 @@ def predict_file(exported: Exported, body: bytes, name: str, length: int, seed: 
     x, notes = requests.read_file(body, name, exported)
     if exported.task.generates:
         return {"continuation": exported.go_on(x[0], length, seed)}
-    return exported.describe(exported.outputs(x), notes)[0]
+    answers = exported.describe(exported.outputs(x), notes)
+    return answers[0] if len(answers) == 1 else {"predictions": answers}  # rows of a table
 
 
 def _plain(values: np.ndarray) -> list:

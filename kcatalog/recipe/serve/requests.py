@@ -163,12 +163,22 @@ def _tensor(values: list, spec) -> np.ndarray:
 
 
 def _strings(values: list, name: str) -> np.ndarray:
+    if isinstance(values[0], list):  # the cells of a table's row
+        return _cells(values)
     x = np.empty(len(values), object)
     x[:] = [_string(value) for value in values]
     if name == "image_bytes":
         for content in x:
             _check_image(content)
     return x
+
+
+def _cells(rows: list) -> np.ndarray:
+    """Return rows of texts and numbers as texts."""
+    if any(not isinstance(row, list) or len(row) != len(rows[0]) for row in rows):
+        raise HTTPException(400, "Samples must be lists of one length.")
+    cells = [[str(c) if type(c) in (int, float) else c for c in row] for row in rows]
+    return np.array([[_string(cell) for cell in row] for row in cells], object)
 
 
 def _string(value) -> bytes:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from kcatalog.recipe.data.files import take
 from kcatalog.recipe.feed import pipeline
 from kcatalog.recipe.tasks.binary import Binary
 from kcatalog.recipe.tasks.classification import Classification
@@ -76,6 +79,13 @@ def batches_of(data, hp, batch_size: int, seed: int, shard: tuple[int, int] = (0
 def steps_per_epoch(data, batch_size: int) -> int:
     """Return how many batches an epoch has, for schedules."""
     return of(data).steps_per_epoch(data, batch_size)
+
+
+def requests(data, places) -> np.ndarray:
+    """Return test samples in the form in which requests to an export carry them."""
+    if data.requests is not None:
+        return data.requests[places]
+    return of(data).request(take(data.test[0], places))
 
 
 def validation_logs(model, data) -> dict[str, float]:

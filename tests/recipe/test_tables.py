@@ -1,0 +1,209 @@
+"""Tables: what is read from a CSV file or DataFrame, said of it, and exported of it."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kcatalog.recipe.data import DataInfo, Tables
+from kcatalog.recipe.data.columns import Arrays, Column, Tensors
+from kcatalog.recipe.data.tables import TableDetails
+from kcatalog.recipe.export import loading
+from kcatalog.recipe.terminal.errors import RecipeError
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "tabular_mlp.py"
+ROWS = 60
+
+
+def rows(target=lambda i: f"{20 + i * 1.5:.2f}", **columns):
+    """A CSV file's text with columns of each kind, and some gaps."""
+    made = {
+        "id": lambda i: f"row-{i}",
+        "country": lambda i: "NL",
+        "age": lambda i: "" if i % 11 == 0 else str(20 + i % 40),
+        "city": lambda i: ("Delft", "Gouda", "", "Breda")[i % 4],
+        "member": lambda i: ("Yes", "no")[i % 2],
+        "since": lambda i: f"{2000 + i % 20}-{1 + i % 12:02}-{1 + i % 28:02}",
+        **columns,
+        "price": target,
+    }
+    lines = [",".join(made), *(",".join(f(i) for f in made.values()) for i in range(ROWS))]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text, name="table.csv"):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return tmp_path / name
+
+    return write
+
+
+def found(data):
+    texts = {}
+    for each in data.findings:
+        texts.setdefault(each.about, []).append(each.text)
+    return {about: "; ".join(each) for about, each in texts.items()}
+
+
+def test_columns_are_read_and_said(file):
+    data = Tables().load(file(rows()))
+    assert data.task == "regression"
+    said = found(data)
+    assert said["target"] == "price, numbers: a regression"
+    assert said["columns"] == "1 numeric, 1 categorical, 1 boolean, 1 date"
+    assert "constant: country" in said["left out"]
+    assert "different in every row: id" in said["left out"]
+    assert said["missing"].startswith("age 6, city 15; numbers and dates are filled with the mean")
+    kinds = {c.name: c.kind for c in data.details.columns}
+    assert kinds == {"age": "number", "city": "category", "member": "boolean", "since": "date"}
+    names = [name for c in data.details.columns for name in c.features]
+    assert data.input_shape == (len(names),) == (2 + 4 + 2 + 5,)
+    x = np.concatenate([part[0] for part in (data.train, data.validation, data.test)])
+    assert np.isfinite(x).all()
+    assert abs(data.train[0][:, 0].mean()) < 1e-5
+    assert data.requests.shape == (len(data.test[1]), 4)
+    np.testing.assert_allclose(data.details.encode(data.requests), data.test[0])
+
+
+@pytest.mark.parametrize(
+    ("target", "kind", "task", "classes", "words"),
+    [
+        (lambda i: ("b", "a")[i % 2], None, "binary", ("a", "b"), "price, a or b"),
+        (lambda i: str(i % 2), None, "binary", ("0", "1"), "price, 0 or 1"),
+        (lambda i: "cab"[i % 3], None, "classification", ("a", "b", "c"), "price, 3 classes"),
+        (
+            lambda i: str(3 + i % 4),
+            None,
+            "classification",
+            ("3", "4", "5", "6"),
+            "price, 4 classes of whole numbers; to read them as numbers, add --target-kind regr",
+        ),
+        (lambda i: str(3 + i % 4), "regression", "regression", (), "price, numbers: a regression"),
+        (lambda i: str(i * 7), None, "regression", (), "price, numbers: a regression"),
+    ],
+)
+def test_the_target_decides_the_task(file, target, kind, task, classes, words):
+    data = Tables(target_kind=kind).load(file(rows(target)))
+    assert (data.task, data.classes) == (task, classes)
+    assert found(data)["target"].startswith(words)
+
+
+def test_several_targets_are_labels_or_numbers(file):
+    path = file(rows(lambda i: str(i % 2), red=lambda i: str(i % 3 // 2)))
+    data = Tables(target="red,price").load(path)
+    assert (data.task, data.classes, data.train[1].shape[1]) == ("multi-label", ("red", "price"), 2)
+    data = Tables(target="age,price").load(file(rows()))
+    assert (data.task, data.details.targets) == ("regression", ("age", "price"))
+    assert "6 rows without a target" in found(data)["left out"]
+
+
+def test_the_target_stands_behind_a_colon_too(file):
+    path = file(rows(lambda i: ["x", "y", "z"][i % 3]))
+    assert Tables().load(f"{path}:member").classes == ("Yes", "no")
+    with pytest.raises(RecipeError, match="The target must be said once"):
+        Tables(target="age").load(f"{path}:member")
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "words"),
+    [
+        (rows(), {"target": "cost"}, r"must be a column of table.csv. Received: 'cost'.*'price'"),
+        (rows(lambda i: "1"), {}, r"'price' of table.csv has the same value in every row"),
+        (rows(lambda i: f"n{i}" * 2), {"target_kind": "regression"}, r"numbers for a regression"),
+        (rows(lambda i: "b" if i == 7 else "a"), {}, r"at least 3 rows.*Received: 1 of 'b'"),
+        (rows(age=lambda i: "old" if i == 7 else str(i % 9)), {}, r"'age'.*'old' in line 9"),
+        ("a\n1\n2\n", {}, r"must have a target and at least one other column"),
+        ("a,b\n1,2\n3,4\n", {}, r"at least 20 rows with a target. Received: 2"),
+        (
+            "id,y\n" + "".join(f"{i},{i * i}\n" for i in range(50)),
+            {},
+            r"no column to predict from \(different in every row: id\)",
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(file, text, source, words):
+    with pytest.raises(RecipeError, match=words):
+        Tables(**source).load(file(text))
+
+
+def test_a_dataframe_is_read_like_its_file(file):
+    import pandas
+
+    path = file(rows())
+    frame = pandas.read_csv(path, parse_dates=["since"])
+    frame["member"] = frame["member"] == "Yes"
+    data = Tables(default="mine", frames={"mine": frame}).load()
+    other = Tables().load(path)
+    assert data.name == "mine"
+    assert [c.kind for c in data.details.columns] == [c.kind for c in other.details.columns]
+    np.testing.assert_allclose(data.train[0][:, :2], other.train[0][:, :2], atol=1e-6)
+    np.testing.assert_allclose(data.train[0][:, -5:], other.train[0][:, -5:], atol=1e-6)
+
+
+def test_numbers_far_from_zero_keep_their_differences(file):
+    data = Tables().load(file(rows(age=lambda i: str(10**12 + i % 7))))
+    assert len(np.unique(data.train[0][:, 0])) == 7
+
+
+@pytest.mark.tensorflow
+def test_the_graph_encodes_as_numpy_does():
+    import tensorflow as tf
+
+    columns = [
+        (Column("n", "number", 1e12, 2.0, missing=True), ["1000000000001.5", "", "-3e5"]),
+        (Column("c", "category", values=("", "ä", "b")), ["ä", "", "new"]),
+        (Column("d", "date", 1e4, 9.0, True), ["2024-02-29", "", "1969-12-31"]),
+        (Column("t", "date", 1e4, 9.0, hours=True), ["2000-03-01T12:30:15", "1900-01-01", ""]),
+    ]
+    cells = np.array([texts for _, texts in columns]).T
+    details = TableDetails(tuple(column for column, _ in columns))
+    expected = details.encode(cells, Arrays)
+    assert expected.shape[1] == sum(len(c.features) for c, _ in columns)
+    got = details.encode(tf.constant(cells), Tensors()).numpy()
+    np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-6)
+    info = DataInfo("a", "regression", "row", (3,), (), details=details)
+    record = json.loads(json.dumps(info.to_record()))
+    assert DataInfo.from_record(record, TableDetails) == info
+
+
+def recipe():
+    spec = importlib.util.spec_from_file_location("tabular_mlp", RECIPE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.recipe
+
+
+@pytest.mark.tensorflow
+def test_from_a_file_to_answers_for_rows(file, call, one_process, tmp_path):
+    r, path = recipe(), file(rows(lambda i: ("no", "yes")[i % 2]))
+    for step in (("train", "--epochs", "1", "--data", path), ("evaluate",)):
+        done = call(*step, recipe=r)
+        assert done.code == 0, done.err
+    done = call("export", "--variants", "litert,float16", "--accept", "all", recipe=r)
+    assert done.code == 0, done.err
+    new = "city,age,since,member,more\nGouda,31,2010-05-06,no,1\nParis,,,yes,2\n"
+    done = call("predict", file(new, "new.csv"), "--json", recipe=r)
+    assert done.code == 0, done.err
+    first, second = map(json.loads, done.out.splitlines())
+    assert first["file"].endswith("new.csv, row 1")
+    assert second["label"] in ("no", "yes")
+    exported = loading.find(r)
+    p = exported.outputs(exported.read([tmp_path / "new.csv"]))["probabilities"]
+    columns = {
+        "age": np.array([31.0, np.nan]),
+        "city": np.array(["Gouda", "Paris"]),
+        "member": np.array(["no", "yes"]),
+        "since": np.array(["2010-05-06", ""]),
+    }
+    by_name = exported.outputs(columns, "columns")["probabilities"]
+    np.testing.assert_allclose(by_name, p, atol=1e-6)
+    manifest = json.loads((exported.folder / "manifest.json").read_text())
+    assert "refused" not in manifest["variants"]["litert"]
+    assert manifest["variants"]["litert"]["score"] == manifest["metrics"]["test"]
+    done = call("predict", file("age,city\n3,4\n", "bad.csv"), recipe=r)
+    assert done.code == 2
+    assert "Missing: 'member', 'since'" in " ".join(done.err.split())
