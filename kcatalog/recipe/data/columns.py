@@ -35,7 +35,7 @@ class Column:
 
     @property
     def numeric(self) -> bool:
-        """Whether cells are numbers."""
+        """True where cells are numbers."""
         return self.kind == "number"
 
     @property
