@@ -62,6 +62,23 @@ def test_lines_of_a_pipe_and_of_a_text_that_goes_on_stay_whole(monkeypatch):
     assert printed(console) == f"{sentence}\n"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "find . -iname '*.mp3' -exec ffmpeg -nostdin -i {} {}.wav \\;",
+        'pip install "kcatalog[serve]"',
+        "--resume --run-dir runs/image_cnn/1",
+        "export --variants int8 --accept int8",
+    ],
+)
+def test_a_command_to_paste_is_one_line(command):
+    before = "There is something wrong with this. Do that with:"
+    for after in ("", ". Then do something else."):
+        lines = output.wrapped(f"{before} {command}{after}", 30).splitlines()
+        assert [line for line in lines if line.startswith(command)], lines
+    assert output.wrapped("one two: three four", 12) == "one two:\nthree four"
+
+
 def test_styles_stay_where_they_were():
     text = Text("one two three")
     text.stylize("red", 8, 13)

@@ -40,8 +40,7 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
         folds.check(data, settings["folds"])
     folder = _existing(options.run_dir or Path("runs"))
     data.keep(folder, options.cache_memory)
-    with output.bar("Reading files", output.console()) as advance:
-        data.decode(advance)
+    _decode(data)
     needed.packages(recipe, settings, data)
     if options.hosts:  # no device may be used before the hosts meet
         looking = contextlib.nullcontext(devices.Devices("this host"))
@@ -92,6 +91,11 @@ def _root(recipe, settings: dict) -> Path:
     return Path(settings["data"] or getattr(recipe.source, "default", "")).expanduser()
 
 
+def _decode(data: Data) -> None:
+    with output.bar("Reading files", output.console()) as advance:
+        data.decode(advance)
+
+
 def _existing(path: Path) -> Path:
     """Return the first of a path and its parents that is there."""
     return next(place for place in (path, *path.absolute().parents) if place.exists())
@@ -120,7 +124,7 @@ def resume(
         _leave_room(settings, options)
         run, data = _reopened(recipe, run, options, say)
         if not run.model.exists():
-            data.decode()
+            _decode(data)
         if settings != run.facts["settings"]:
             run = Run(run.path, {**run.facts, "settings": settings})
             run.write("run.json", run.facts)

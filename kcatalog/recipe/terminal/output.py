@@ -16,14 +16,20 @@ from rich.text import Text
 
 PATIENCE = 1.0  # seconds before a bar appears
 WIDEST = 10_000  # columns of a pipe or a log
-UNIT = re.compile(r"(?:`[^`\n]*`|\S)+")  # a word, or a command in backticks
+# A command after a colon, up to the end of its sentence, is not to be broken. Nor is one in
+# backticks, nor a word.
+COMMAND = (
+    r"(?:^|(?<=: ))(?:--[a-z]|(?:pip|find|ffmpeg|iconv|curl|tensorboard|export) )"
+    r".*?(?=\.? [A-Z]|\.?$)"
+)
+UNIT = re.compile(rf"{COMMAND}|(?:`[^`\n]*`|\S)+", re.MULTILINE)
 
 
 class WholeWords(Console):
     """A console that starts new lines between words only.
 
-    A path that is longer than the line, and a command in backticks, stay in one piece, so that
-    they can be copied. Pipes and logs get whole lines.
+    A path that is longer than the line, and a command, stay in one piece, so that they can be
+    copied. Pipes and logs get whole lines.
     """
 
     def print(self, *objects, soft_wrap: bool | None = None, **how) -> None:
@@ -63,7 +69,7 @@ def wrapped(text: str | Text, width: int) -> str | Text:
         space, size = text[end : unit.start()], cell_len(unit[0])
         if "\n" in space:
             space, column = space.rpartition("\n")[2], 0
-        if column and column + len(space) + size > width:
+        if column and space and column + len(space) + size > width:
             characters[unit.start() - 1] = "\n"
             column = size
         else:
