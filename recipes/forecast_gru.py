@@ -50,7 +50,8 @@ def build(hp, data):
     last = ops.take(history, [data.input_shape[0] + step for step in before], axis=1)
     outputs = ops.expand_dims(last, -1) + scale * ops.cast(ops.stack(quantiles, axis=-1), exact)
     model = keras.Model(history, outputs)
-    model.compile(optimizer(hp, data), kcatalog.losses.Pinball(list(QUANTILES), dtype=exact))
+    loss = kcatalog.losses.Pinball(list(QUANTILES), dtype=exact)
+    model.compile(optimizer(hp, data), loss, loss_weights=1 / scale)  # the same in any unit
     return model
 
 

@@ -18,6 +18,7 @@ from kcatalog.recipe.export import converted
 from kcatalog.recipe.export.original import Original
 from kcatalog.recipe.feed import pipeline
 from kcatalog.recipe.tasks import contract
+from kcatalog.recipe.tasks.forecast import last_season
 from kcatalog.recipe.terminal.errors import RecipeError
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -262,3 +263,20 @@ def test_a_forecast_keeps_the_digits_of_large_numbers(tmp_path):
     rounding.compile("adam", "mae")
     with pytest.raises(RecipeError, match=r"wave needs float64.*dtype='float64'\), and add"):
         contract.check_model(tasks.of(large), rounding, large)
+
+
+def test_a_forecast_is_learned_alike_in_any_unit():
+    """Adam's epsilon would stop the learning of very small values."""
+    wave = 30 * np.sin(np.arange(600) * 2 * np.pi / 24) + np.random.default_rng(0).normal(size=600)
+    module, forecasts = script("forecast_gru"), []
+    for unit in (1.0, 1e-9):
+        series = series_file.plain(wave * unit)
+        some = Series(horizon=6, window=12, season=24)._data("wave", series)
+        keras.utils.set_random_seed(0)
+        model = module.build(keras_tuner.HyperParameters(), some)
+        model.run_eagerly = True
+        loss = [model.train_on_batch(some.train[0][:32], some.train[1][:32]) for _ in range(3)]
+        assert 0.1 < float(loss[-1]) < 1  # in deviations from the last season
+        forecasts.append(answers(model, some.test[0][:8]) / unit)
+    np.testing.assert_allclose(*forecasts, atol=1e-2)
+    assert np.abs(forecasts[0][..., 1] - last_season(some, some.test[0][:8]) / unit).max() > 0.05
