@@ -59,6 +59,12 @@ def test_a_folder_of_masks(tmp_path, values, classes):
 
 
 def test_names_of_classes(tmp_path):
+    path = folder(tmp_path / "two", (0, 255))
+    (path / "classes.txt").write_text("\ufeffroad\ncar\n", encoding="utf-8")
+    data = Masks(size=16).load(path)
+    assert data.classes == ("road", "car")
+    assert data.train[1].max() == 1
+    assert not [each for each in data.findings if each.about == "left out"]
     path = folder(tmp_path / "own", (0, 1))
     (path / "classes.txt").write_text("road\ncar\nsky\n", encoding="utf-8")
     assert Masks(size=16).load(path).classes == ("road", "car", "sky")

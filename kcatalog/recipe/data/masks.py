@@ -10,12 +10,14 @@ import numpy as np
 
 from kcatalog.recipe.data import folders, pixels, scan
 from kcatalog.recipe.data.base import TEST_SEED, Arrays, Data, need
+from kcatalog.recipe.data.encoding import read_text
 from kcatalog.recipe.data.files import checked
 from kcatalog.recipe.data.findings import Finding, listed
 from kcatalog.recipe.data.images import Images
 from kcatalog.recipe.terminal.errors import RecipeError
 
 BINARY = ("background", "foreground")
+NAMES = "classes.txt"
 EDGE, ENLARGED = 48, 3  # of a scene of digits: its edge in pixels, and how much a digit grows
 CUT = 480  # column of the photographs that parts the ground of training from that of the test
 
@@ -47,11 +49,14 @@ class Masks(Images):
         pairs, found = paired(folder)
         shapes = checked(same_shape, pairs)
         y = np.stack(checked(lambda pair: read_mask(pair.mask, self.size), pairs)).astype("int32")
-        classes = class_names(folder, y)
-        y = (y > 0).astype("int32") if classes == BINARY else y
+        classes, binary = class_names(folder, y), set(np.unique(y)) == {0, 255}
+        y = (y > 0).astype("int32") if binary else y
         parts = {pair.part for pair in pairs}
         given = np.array([pair.part for pair in pairs]) if parts != {""} else None
         notes = [*found, *_described(classes, y, shapes)]
+        if binary:
+            text = f"pixels of 0 are {classes[0]}, pixels of 255 {classes[1]}"
+            notes.append(Finding("masks", text))
         if given is not None:
             notes.append(folders.given_parts(parts))
         return folders.Folder([pair.image for pair in pairs], y, classes, given, tuple(notes))
@@ -121,6 +126,7 @@ def paired(path: Path) -> tuple[list[Pair], list[Finding]]:
     """
     wanted = "the subfolders `images` and `masks`, each mask a PNG file named like its image"
     found = scan.of_folder(path, pixels.images(), wanted)
+    found.unread = [file for file in found.unread if file != path / NAMES]
     images, masks, outside = {}, {}, []
     for file in found.files:
         *inside, _ = (part.lower() for part in file.relative_to(path).parts)
@@ -190,8 +196,6 @@ def _described(classes: tuple[str, ...], y: np.ndarray, equal: list[bool]) -> It
     several = dict(sorted(zip(classes, shares, strict=True), key=lambda each: -each[1]))
     text = listed((f"{name} {share:.1%}" for name, share in several.items() if share), most=8)
     yield Finding("masks", f"shares of the pixels: {text}")
-    if classes == BINARY:
-        yield Finding("masks", "pixels of 0 are background, pixels of 255 foreground")
     if absent := [name for name, share in several.items() if not share]:
         yield Finding("masks", f"no pixel is of {listed(absent)}", warning=True)
     if not all(equal):
@@ -215,11 +219,11 @@ def read_mask(file: Path, size: int) -> np.ndarray:
 def class_names(folder: Path, y: np.ndarray) -> tuple[str, ...]:
     """Name the classes of masks, after `classes.txt` if there is one."""
     values = np.unique(y).tolist()
-    if set(values) == {0, 255}:
-        return BINARY
-    file = folder / "classes.txt"
-    names = file.read_text(encoding="utf-8").split("\n") if file.exists() else []
+    file = folder / NAMES
+    names = read_text(file).split("\n") if file.exists() else []
     names = [name.strip() for name in names if name.strip()]
+    if set(values) == {0, 255} and len(names) in (0, 2):
+        return tuple(names) or BINARY
     if not names and values[-1] >= 64:  # brightness rather than classes
         raise RecipeError(
             f"{folder}: masks must hold class numbers from 0 on, or 0 and 255 alone. Received: "
@@ -240,7 +244,7 @@ def _no_png(files: list[str]) -> str:
     masks = [name for name in files if "masks" in Path(name.lower()).parts]
     if not masks:
         return ""
-    return f" Not read{_named(masks)}: masks must be PNG files, since JPEG changes class numbers."
+    return f" Not read{_named(masks)}: masks must be PNG files (JPEG would change class numbers)."
 
 
 def _named(names: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 import functools
 import importlib.util
 import re
@@ -98,7 +99,7 @@ def pillow():
 @functools.cache
 def images() -> Kind:
     """Return the kind of image files, with the formats that Pillow reads as it is installed."""
-    known = {**pillow().registered_extensions()}
+    known = pillow().registered_extensions()
     suffixes = (*SUFFIXES, *(suffix for suffix in FURTHER if suffix in known))
     others = {s: HEIF if s in (".heic", ".heif") else CONVERT for s in (*FURTHER, *OTHERS)}
     return Kind("images", suffixes, BEGINS, {s: others[s] for s in others if s not in suffixes})
@@ -171,8 +172,8 @@ def details(headers: list[Header]) -> ImageDetails:
 def full_range(values) -> Range:
     """Return the range that pixels were meant to have, by what they hold.
 
-    Without negative values it starts at 0 and ends where the next number of bits does, at 8 bits
-    or more; at 1, or a power of 2 below, if no value is higher.
+    Without negative values it starts at 0 and ends at the highest value of that many bits, 8 at
+    least; or at 1 or a smaller power of 2, where no value is higher.
 
     >>> full_range([3, 3900]), full_range([0.0, 0.7]), full_range([-1000, 2000])
     ((0.0, 4095.0), (0.0, 1.0), (-1000.0, 2000.0))
@@ -180,8 +181,7 @@ def full_range(values) -> Range:
     low, high = float(np.min(values)), float(np.max(values))
     if low < 0:
         return low, max(high, 0.0)
-    integers = all(float(value).is_integer() for value in (low, high)) and high > 1
-    if not integers and 0 < high <= 1:
+    if 0 < high <= 1:
         return 0.0, float(2.0 ** np.ceil(np.log2(high)))
     return 0.0, float(2 ** max(8, int(np.ceil(high)).bit_length()) - 1)
 
@@ -199,10 +199,10 @@ def findings(headers: list[Header], shape: tuple, details: ImageDetails) -> Iter
         text += f" to {width}x{height}"
         text += f", stretched by up to {change:.2g} to 1" if change > 1.01 else ""
         yield Finding("resized", text, warning=change > 2)
-    for name, kind in (("integers", "integers"), ("floats", "floats")):
-        files = [h for h in headers if h.values and (h.mode == "F") == (name == "floats")]
+    for kind, scale in dataclasses.asdict(details).items():
+        files = [h for h in headers if h.values and (h.mode == "F") == (kind == "floats")]
         if files:
-            low, high = getattr(details, name)
+            low, high = scale
             text = f"{_files(len(files))} of {kind}, scaled from {low:g}..{high:g} to 0..255"
             yield Finding("pixels", text)
     counts = {
@@ -224,7 +224,7 @@ def note(header: Header, details: ImageDetails) -> dict[str, str]:
     notes = ["the first of several frames or pages"] if header.frames else []
     scale = details.floats if header.mode == "F" else details.integers
     if header.values and not scale:
-        notes.append("more than 8 bits, which no image was that the model has learned from")
+        notes.append("more than 8 bits, unlike the images that the model has learned from")
     elif header.values and (header.values[0] < scale[0] or header.values[1] > scale[1]):
         low, high = (f"{value:g}" for value in scale)
         notes.append(f"values beyond {low}..{high}, the range that the model has learned from")

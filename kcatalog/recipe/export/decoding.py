@@ -79,10 +79,10 @@ def _png(content, scale):
 
 
 def _full(highest):
-    """Return the end of the range of whole bits, 8 or more, that holds the highest value."""
+    """Return the end of the range that holds the highest value, as `pixels.full_range` does."""
     import tensorflow as tf
 
-    ends = tf.constant([2.0**bits - 1 for bits in range(8, 17)])
+    ends = tf.constant([1.0, *(2.0**bits - 1 for bits in range(8, 17))])
     return tf.reduce_min(tf.where(ends >= highest, ends, ends[-1]))
 
 
