@@ -78,6 +78,11 @@ def test_a_folder_without_files_for_the_model(exported, tmp_path):
     done = exported("predict", "b")
     assert (done.code, len(done.err.splitlines())) == (2, 1)
     assert "Received: 1 .heic." in done.err
+    (tmp_path / "c.txt").write_text("1 0")
+    done = exported("predict", "b", "c.txt")
+    assert done.code == 1
+    assert "c.txt" in done.out
+    assert "Received: 1 .heic." in done.err
 
 
 def test_a_missing_file(exported):

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -240,6 +241,17 @@ def test_a_photograph_fits(picture):
     Image.fromarray(noise).save(file, "jpeg", quality=90)
     assert len(file.getvalue()) > 4_000_000
     assert ask(picture, "/predict", file.getvalue(), content_type="image/jpeg")[0] == 200
+
+
+def test_an_image_that_would_not_fit_into_the_memory(picture):
+    """Its header promises more than its content, which is not decoded."""
+    content = bytearray(png(bright_row(1)))
+    content[16:24] = struct.pack(">II", 20_000, 20_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    body = {"instances": [b64(content)], "signature_name": "serving_bytes"}
+    status, answer = ask(picture, PREDICT, body)
+    check_refused(status, answer, 400)
+    assert "at most 100,000,000 pixels" in answer["error"]
 
 
 def test_a_body_may_hold_all_samples_of_a_request():

@@ -35,7 +35,7 @@ def predict(recipe, paths: list[Path], length: int, seed: int, as_json: bool) ->
     console, errors = output.console(), output.console(stderr=True)
     done, bad = [], []
     kind = exported.recipe.source.kind(exported.info)
-    for file in _files(paths, kind, errors):
+    for file in _files(paths, kind, errors, bad):
         try:
             done += _read(exported, file, length, seed)
         except RecipeError as e:
@@ -74,8 +74,11 @@ def _read(exported: Exported, file: Path, length: int, seed: int) -> list[tuple[
     return [(f"{file}, row {i}", each) for i, each in enumerate(found, start=1)]
 
 
-def _files(paths: Iterable[Path], kind: scan.Kind, errors) -> Iterator[Path]:
-    """Yield the files, and those of the kind in the folders; print what is left out."""
+def _files(paths: Iterable[Path], kind: scan.Kind, errors, bad: list[str]) -> Iterator[Path]:
+    """Yield the files, and those of the kind in the folders; print what is left out.
+
+    A folder without any adds a sentence to `bad`.
+    """
     for path in paths:
         if not path.is_dir():
             yield path
@@ -84,10 +87,11 @@ def _files(paths: Iterable[Path], kind: scan.Kind, errors) -> Iterator[Path]:
         if not found.files:
             others = scan.suffixes(found.unread) or "none"
             advice = kind.advice(path, found.unread)
-            raise RecipeError(
+            bad.append(
                 f"{path} must hold {kind.name} ({' '.join(kind.suffixes)}). Received: {others}."
                 + (f" {advice}" if advice else "")
             )
+            continue
         for each in found.findings:
             errors.print(f"{path}: {each.about}: {each.text}", style="yellow")
         yield from found.files

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kcatalog.recipe.data import pixels
-
 _IMAGE_FILES = {
     "image/png": ".png",
     "image/jpeg": ".jpg",
@@ -39,8 +37,7 @@ class Input:
     def suffixes(self) -> set[str]:
         """All suffixes of the files, in lower case."""
         found = set(self.files.values())
-        found |= {_MORE[suffix] for suffix in found & _MORE.keys()}
-        return found | set(pixels.images().suffixes) if self.image else found
+        return found | {_MORE[suffix] for suffix in found & _MORE.keys()}
 
 
 INPUTS = {

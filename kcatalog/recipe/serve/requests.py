@@ -207,7 +207,10 @@ def _check_image(content: bytes) -> None:
             400, 'image_bytes must be PNG, JPEG, BMP or GIF files, as {"b64": ...}.'
         ) from e
     if math.prod(size) > MAX_PIXELS:
-        raise HTTPException(400, f"An image must have at most {MAX_PIXELS:,} pixels.")
+        raise HTTPException(
+            400,
+            f"An image must have at most {MAX_PIXELS:,} pixels. Send a smaller one.",
+        )
 
 
 def _numbers(values: list, dtype) -> np.ndarray:
