@@ -589,6 +589,12 @@ def test_the_page_shows_a_wave_and_a_text(text, tmp_path):
         sync_api.expect(page.locator("#answer .label")).to_have_text("low")
         assert page.locator("#sent path").get_attribute("d").count("M") > 100
         assert page.locator("#sent audio").is_visible()
+        answer.clear()
+        answer["predictions"] = [{"label": "low", "probability": 0.75, "probabilities": {"low": 1}}]
+        page.get_by_role("button", name="Predict").click()
+        sync_api.expect(page.locator("#answer table")).to_have_text(
+            "rowlabelprobability1low0.75", use_inner_text=False
+        )
         assert errors == []
         window.close()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from starlette.exceptions import HTTPException
 
-from kcatalog.recipe.data import DataInfo, inputs
+from kcatalog.recipe.data import DataInfo, inputs, pixels
 from kcatalog.recipe.terminal.errors import RecipeError
 
 MAX_SAMPLES = 256
@@ -197,10 +197,9 @@ def _string(value) -> bytes:
 
 def _check_image(content: bytes) -> None:
     """Refuse what TensorFlow cannot decode, and what would not fit into the memory."""
-    from PIL import Image
-
+    formats = ("PNG", "JPEG", "BMP", "GIF")
     try:
-        with Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "BMP", "GIF")) as image:
+        with pixels.pillow().open(io.BytesIO(content), formats=formats) as image:
             size = image.size
     except Exception as e:  # Pillow raises almost anything for a broken header
         raise HTTPException(
