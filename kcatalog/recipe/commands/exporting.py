@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -50,7 +51,7 @@ def export_run(
         f"(tolerance {manifest['tolerance']:g}).\n"
         f"SavedModel:  {folder}\n"
         f"Model card:  {folder / 'model_card.md'}\n"
-        f"TensorBoard: tensorboard --logdir {run.logs}"
+        f"TensorBoard: tensorboard --logdir {shlex.quote(str(run.logs))}"
     )
     if wanted:
         variants.show(console, written)

@@ -13,7 +13,7 @@ from kcatalog.recipe.data.base import need
 from kcatalog.recipe.data.files import some
 from kcatalog.recipe.data.findings import PARTS, Finding
 from kcatalog.recipe.export import versions
-from kcatalog.recipe.monitoring import pictures
+from kcatalog.recipe.monitoring import pictures, profile
 from kcatalog.recipe.terminal.errors import RecipeError
 
 FEW = 32  # samples of a part on which a baseline is tried
@@ -64,6 +64,17 @@ def space(model, trials: int, folder: Path) -> list[Finding]:
         return []
     text = f"checkpoints take up to {wanted / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free"
     return [Finding("disk", text, warning=True)]
+
+
+def profiled(asked: str | None, hp, epochs: int, steps: int) -> None:
+    """Refuse to profile steps that the training will not reach, unless its length is tuned."""
+    if asked is None or {"epochs", "batch_size"} & {h.name for h in hp.space}:
+        return
+    if profile.steps(asked)[0] > epochs * steps:
+        raise RecipeError(
+            f"--profile {asked}: the training has {epochs * steps} steps. Choose earlier ones, "
+            "such as --profile 2."
+        )
 
 
 def place(recipe: str) -> None:

@@ -53,6 +53,7 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
         keras_file.check_reloads(model)
         batches = tasks.batches_of(data, space, recipe.batch_size, settings["seed"])
         found = block.findings(data, model, space.values.get("batch_size", recipe.batch_size))
+        needed.profiled(options.profile, space, settings["epochs"], len(batches))
         found += needed.space(model, min(settings["trials"], settings["keep"]), folder)
         found += contract.check_batch(task, model, data, batches, objective)
     hyperparameters.check_epochs(space, options.epochs or options.trial_epochs, settings["tuner"])
@@ -92,6 +93,7 @@ def _root(recipe, settings: dict) -> Path:
 
 
 def _decode(data: Data) -> None:
+    """Decode each file once: the first trial needs it, and bad ones are named now."""
     with output.bar("Reading files", output.console()) as advance:
         data.decode(advance)
 
