@@ -20,7 +20,12 @@ from tests.test_house_rules import PACKAGE, ROOT, SOURCES, relative
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-SOURCES_OF_DATA = (data.Images(), data.Masks(), data.Series(), data.Speech(), data.Text())
+SOURCES_OF_DATA = [
+    source()
+    for source in vars(data).values()
+    if isinstance(source, type) and issubclass(source, data.Source)
+    if source not in (data.Source, data.Labelled)  # which has the options of others
+]
 OPTIONS = {
     *(
         flag(f)
