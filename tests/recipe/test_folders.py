@@ -376,6 +376,16 @@ def test_files_that_are_no_images_say_what_they_are(tmp_path):
     assert "a web page. Download it again" in sentences
 
 
+def test_broken_headers_and_broken_pixels_are_named_at_once(tmp_path):
+    tree(tmp_path, "cat", "dog")
+    (tmp_path / "cat" / "0.png").write_bytes(b"no image")
+    short = tmp_path / "dog" / "5.png"
+    short.write_bytes(short.read_bytes()[:70])
+    sentences = refused(tmp_path)
+    assert "cat/0.png must be an image" in sentences
+    assert "dog/5.png must be an image" in sentences
+
+
 # --- masks -----------------------------------------------------------------------------------
 
 

@@ -58,7 +58,11 @@ class Images(Source):
 
     def from_path(self, path: Path, seed: int) -> Data:
         folder, shape = self.find(path), (self.size, self.size, self.channels)
-        headers = checked(pixels.read_header, folder.files)
+        try:
+            headers = checked(pixels.read_header, folder.files)
+        except RecipeError:  # name the files with sound headers and broken pixels, too
+            checked(functools.partial(pixels.read_image, shape=shape), folder.files)
+            raise
         details = pixels.details(headers)
         how = {"shape": shape, **dataclasses.asdict(details)}
         x = Files(Shelf(folder.files, pixels.read_image, shape, "uint8", how, pixels.DECODING))
