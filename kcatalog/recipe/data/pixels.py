@@ -125,7 +125,8 @@ def read_image(
     with opened(file, 2 * max(height, width)) as image:  # a square: it may have to be turned
         image = _turned(image)
         if _deep(image):
-            image = _shallow(image, floats if image.mode == "F" else integers)
+            scale = floats if image.mode == "F" else integers
+            image = _shallow(_numbers(image, file), scale)
         elif _clear(image):
             image = image.convert("RGBA")
             white = pillow().new("RGBA", image.size, "white")
@@ -140,12 +141,7 @@ def read_header(file: Path) -> Header:
         whole = image.format == "PNG" and "exif" not in image.info  # Pillow would look to its end
         orientation, values = 1 if whole else _orientation(image), None
         if _deep(image):
-            pixels = np.asarray(image)
-            if not np.isfinite(pixels).all():
-                raise RecipeError(
-                    f"{file} must hold finite pixels. Received: NaN or infinity. "
-                    "Repair or remove it."
-                )
+            pixels = _numbers(image, file)
             values = float(pixels.min()), float(pixels.max())
         return Header(
             image.size[::-1] if orientation >= 5 else image.size,
@@ -310,9 +306,18 @@ def _clear(image) -> bool:
     return has_alpha or (not _deep(image) and "transparency" in image.info)
 
 
-def _shallow(image, scale: Range | None):
-    """Return an image of more than 8 bits in 8 bits, scaled by this range or its own."""
+def _numbers(image, file: Path) -> np.ndarray:
+    """Return the pixels of an image of more than 8 bits."""
     values = np.asarray(image).astype("float64")
+    if not np.isfinite(values).all():
+        raise RecipeError(
+            f"{file} must hold finite pixels. Received: NaN or infinity. Repair or remove it."
+        )
+    return values
+
+
+def _shallow(values: np.ndarray, scale: Range | None):
+    """Return pixels as an image of 8 bits, scaled by this range or their own."""
     low, high = scale or full_range([values.min(), values.max()])
     values = np.clip((values - low) * (255 / max(high - low, 1e-12)), 0, 255)
     return pillow().fromarray(np.rint(values).astype("uint8"))
