@@ -16,7 +16,7 @@ from kcatalog.recipe.commands.options import (
     initial,
 )
 from kcatalog.recipe.commands.steps import Steps
-from kcatalog.recipe.data import Images, Labelled, Masks, Option, Series, Speech, Text
+from kcatalog.recipe.data import Images, Labelled, Masks, Option, Series, Speech, Tables, Text
 from kcatalog.recipe.export import loading
 from kcatalog.recipe.files.rundir import Run, write_json
 from kcatalog.recipe.terminal.errors import RecipeError
@@ -115,7 +115,7 @@ class Moved(tiny.Clouds):
 
 
 MOVED = dataclasses.replace(tiny.recipe, source=Moved())
-SOURCES = [Images(), Masks(), Speech(), Series(), Text(), Moved()]
+SOURCES = [Images(), Masks(), Speech(), Series(), Text(), Tables(), Moved()]
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
