@@ -57,7 +57,6 @@ def test_each_epoch_is_noted_with_the_time_of_one_more(tmp_path, monkeypatch):
         (5, 2, 0, "About 4 minutes for this trial, 12 minutes for the search.\n"),
         (3, 1, 1, "About 4 minutes for this trial, 8 minutes for the search.\n"),
         (1, 1, 0, "About 4 minutes for this trial.\n"),
-        (None, 1, 0, "About 4 minutes for this trial.\n"),  # Hyperband
     ],
 )
 def test_the_estimate_is_printed_once(tmp_path, trials, slots, ended, sentence):
@@ -68,6 +67,16 @@ def test_the_estimate_is_printed_once(tmp_path, trials, slots, ended, sentence):
     one.look()
     Note(2, 10, 0.5, 40, 30).write(tmp_path)
     one.ended("a")
+    assert printed(one) == sentence
+
+
+def test_hyperbands_first_trials_are_short(tmp_path):
+    one = shown()
+    one.oracle.max_epochs = 30
+    one.began("a", tmp_path, 1)
+    Note(1, 10, 0.5, 40, 20).write(tmp_path)
+    one.ended("a")
+    sentence = "About 4 minutes for this trial, at most 32 minutes for the search.\n"
     assert printed(one) == sentence
 
 

@@ -110,6 +110,7 @@ class Progress:
         self._said, self._last = False, None
         self._ended, self._lock = threading.Event(), threading.Lock()
         self._bar = progress.Progress(
+            progress.SpinnerColumn(),
             progress.TextColumn("{task.description}"),
             progress.BarColumn(None),
             progress.TextColumn("{task.fields[state]}", style="dim"),
@@ -172,17 +173,21 @@ class Progress:
         self._said, sentence = True, f"About {output.duration(note.trial)} for this trial"
         if waiting:
             rounds = 1 + math.ceil(waiting / self.slots)
-            sentence += f", {output.duration(rounds * note.trial)} for the search"
+            longest = getattr(
+                self.oracle, "max_epochs", note.of
+            )  # Hyperband begins with short ones
+            whole = output.duration(rounds * (note.start + longest * note.epoch))
+            sentence += f", {'at most ' if longest > note.of else ''}{whole} for the search"
         self.console.print(f"{sentence}.")
 
     def _waiting(self) -> int:
-        """Return how many trials have not begun; 0 where the oracle does not know."""
+        """Return how many trials have not begun."""
         begun = len(self.oracle.end_order) + len(self._running)
-        return max(0, (self.oracle.max_trials or 0) - begun)
+        return max(0, self.oracle.max_trials - begun)
 
     def _show(self, running: list[str], notes: list[Note]) -> None:
         ended, trials = len(self.oracle.end_order), self.oracle.max_trials
-        count = f" ({ended + 1} of {trials})" if trials else ""
+        count = f" ({ended + 1} of {trials})"
         about = f"Trial {running[0]}{count}" if len(running) == 1 else f"{len(running)} trials"
         state, done, total = [], 0.0, None
         if len(notes) == 1:
@@ -196,8 +201,8 @@ class Progress:
             left = (left + self._waiting() * note.trial) / min(self.slots, max(1, len(running)))
             left = max(0.0, left - (clock() - seen if notes else 0.0))
             state.append(f"{timedelta(seconds=round(left))} left")
-            done = sum(n.done / n.of for n in notes) + (ended if trials else 0)
-            total = trials or max(1, len(running))
+            done = ended + sum(n.done / n.of for n in notes)
+            total = trials
         self._bar.update(
             self._task, description=about, completed=done, total=total, state="  ".join(state)
         )

@@ -26,6 +26,7 @@ class Progress(keras.callbacks.Callback):
         self.console, self.checkpoint = console, checkpoint
         self.epochs, self.steps = epochs, steps
         self._bar = progress.Progress(
+            progress.SpinnerColumn(),
             progress.TextColumn("{task.description}"),
             progress.BarColumn(None),
             progress.TimeRemainingColumn(),
