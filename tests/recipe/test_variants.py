@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from kcatalog.recipe import export, tasks
-from kcatalog.recipe.commands import exporting
+from kcatalog.recipe.commands import exporting, steps
 from kcatalog.recipe.commands.options import Options
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.data.files import draw
@@ -236,7 +237,7 @@ def test_one_that_fails_is_left_out_unless_it_is_accepted(write, tmp_path):
     assert [f.name for f in (tmp_path / "variants").iterdir()] == ["float16"]
     assert variants.faults(rows) == [
         "onnx was left out, because it fails: its accuracy falls. "
-        "To keep it: export --variants onnx --accept onnx"
+        "Run `export --variants onnx --accept onnx` to export it all the same."
     ]
     shutil.rmtree(tmp_path / "variants")
     rows = write(failing=("float32",), accept=("onnx",), **writers)
@@ -262,6 +263,14 @@ def test_what_a_variant_may_lose(task, kind, before, score, difference, fails):
     row = {"score": score, "largest_difference": difference}
     said = variants.Check(original, None, None).fault(kind, row, {"score": before})
     assert said is None if fails is None else fails in said
+
+
+def test_the_advice_for_a_failing_variant_is_a_command(call, monkeypatch):
+    asked = []
+    monkeypatch.setattr(steps.Steps, "export", lambda step: asked.append(step))
+    (sentence,) = variants.faults({"onnx": {"failing": "its accuracy falls", "accepted": False}})
+    assert call(*shlex.split(sentence.split("`")[1])).code == 0
+    assert (asked[0].variants, asked[0].options.accept) == (("onnx",), "onnx")
 
 
 def test_accept_names_variants_that_are_exported(call):

@@ -265,7 +265,7 @@ def faults(rows: dict) -> list[str]:
         elif "failing" in row:
             sentences.append(
                 f"{name} was left out, because it fails: {row['failing']}. "
-                f"To keep it: export --variants {name} --accept {name}"
+                f"Run `export --variants {name} --accept {name}` to export it all the same."
             )
     return sentences
 
