@@ -112,9 +112,7 @@ def test_gaps_are_refused_or_filled(tmp_path):
     lines = dated()
     del lines[11:14]
     sentence = refused(tmp_path, lines)
-    assert "Received: 2024-02-09 in line 12, after 2024-02-05; 3 steps are missing in 1 gap." in (
-        sentence
-    )
+    assert "Received: 2024-02-09 in line 12, after 2024-02-05; missing: 3 in 1 gap." in (sentence)
     for fill in series_file.FILLS:
         assert f"--fill {fill}" in sentence
     series, said = read(tmp_path, lines, fill="linear")
@@ -278,3 +276,18 @@ def test_where_the_reader_cannot_give_options_none_is_named(tmp_path):
     for lines in (gap, dated(sold=["", *SOLD[1:]]), dated(sold=["x", *SOLD[1:]]), two):
         assert " --" in refused(tmp_path, lines)
         assert " --" not in refused(tmp_path, lines, options=False)
+
+
+def test_a_title_above_the_header_is_refused(tmp_path):
+    sentence = refused(tmp_path, ["Report 2024", "", *dated()])
+    assert "2 cells in line 3 (day, sold), 1 in the header. Remove lines above" in sentence
+    assert "Received: 'total' in line 42" in refused(tmp_path, [*dated(), "total,300"])
+
+
+def test_times_with_a_zone_are_said_to_be_in_utc(tmp_path):
+    hours = pd.date_range("2024-03-30", periods=40, freq="h", tz="Europe/Berlin")  # summer begins
+    series, said = read(tmp_path, dated(map(str, hours)))
+    assert series.step == "1 hour"
+    assert said["dates"].startswith("2024-03-29 23:00 to 2024-03-31 14:00 in UTC, 40 steps")
+    local = hours.strftime("%Y-%m-%d %H:%M")
+    assert "2024-03-31 03:00 in line 28, after 2024-03-31 01:00" in refused(tmp_path, dated(local))

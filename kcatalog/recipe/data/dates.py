@@ -18,6 +18,7 @@ MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 TEXTUAL = re.compile(  # at least this is in a written date
     rf".*(\d[-/.]\d\d?[-/.]\d|\d{{4}}[-/]\d\d|\d:\d\d|({MONTHS}).*\d|\d.*({MONTHS}))", re.IGNORECASE
 )
+ZONE = re.compile(r":\d\d(\.\d+)?\s?(Z|UTC|[+-]\d\d:?\d\d)$")
 SAMPLE = 1000  # cells that show what a column holds
 QUARTER = re.compile(r"^(\d{4})[- ]?Q([1-4])$")
 SERIAL = ("date", "time", "datetime", "timestamp", "year", "month")  # names above bare numbers
@@ -56,6 +57,11 @@ def read(cells: list[str], name: str = "") -> pandas.DatetimeIndex | None:
 
 def _month(quarter: re.Match) -> str:
     return f"{quarter[1]}-{3 * int(quarter[2]) - 2:02d}"
+
+
+def zoned(cells: list[str]) -> bool:
+    """Return whether dates have a time zone, which `read` converts to UTC."""
+    return any(ZONE.search(cell) for cell in cells[:SAMPLE])
 
 
 def times(cells: list[str]) -> pandas.TimedeltaIndex | None:

@@ -17,6 +17,7 @@ SEPARATORS = (";", "\t", "|", ",")  # a comma may also be a decimal comma: it co
 NAMES = {";": "semicolon", "\t": "tab", "|": "bar"}
 SNIFFED = 200  # lines that decide
 DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}:\d\d|\d{4}-\d\d")
+DECIMAL_COMMA = re.compile(r"\s*[-+−]?\d+,\d+\s*")
 NUMBER = re.compile(r"[-+−]?[^\w\s]?\s*[-+−]?\d")  # what a cell with a number begins with
 
 
@@ -110,9 +111,9 @@ def _separator(lines: list[str], decimal: str | None) -> str:
             return ""
         width, count = widths.most_common(1)[0]
         if width > 1 and count >= 0.9 * len(lines):
-            # one name above "1,5": a decimal comma
-            alone = len(next(csv.reader(lines, delimiter=separator))) == 1
-            return "" if separator == "," and alone and width == 2 else separator
+            halves = [line for line in lines if DECIMAL_COMMA.fullmatch(line)]
+            named = "," not in lines[0] and len(halves) >= 0.9 * (len(lines) - 1)
+            return "" if separator == "," and named else separator  # one name above "1,5"
     return ""
 
 
@@ -134,11 +135,12 @@ def _width(file: Path, numbered: list, header: bool) -> int:
     width = len(numbered[0][1]) if header else widths.most_common(1)[0][0]
     for line, row in numbered:
         if len(row) > width:
+            fix = "Remove lines above the header, or quote" if header else "Quote"
             raise RecipeError(
                 f"{file} must be a CSV file, a line per step, with as many cells in each. "
-                f"Received: {len(row)} cells in line {line} ({', '.join(row)[:60]}), {width} "
-                f"in {'the header' if header else 'others'}. Correct the line, or quote cells "
-                'with a comma in them, such as "1,5".'
+                f"Received: {len(row)} cells in line {line} ({', '.join(row)[:60]}), {width} in "
+                f"{'the header' if header else 'others'}. {fix} cells with a comma in them, such "
+                'as "1,5".'
             )
     return width
 

@@ -94,7 +94,9 @@ def read(
     _fill(series, fill)
     if series.step:
         first, last = dates.shown(series.days[[0, -1]])
-        series.said("dates", f"{first} to {last}, {len(series.days):,} steps of {series.step}")
+        zone = " in UTC" if dates.zoned(columns[dated[0][0]]) else ""
+        count = f"{len(series.days):,} steps of {series.step}"
+        series.said("dates", f"{first} to {last}{zone}, {count}")
     else:
         series.said("dates", "none: lines count as equal steps, forward in time")
     return series
@@ -169,7 +171,8 @@ def _in_order(series: SeriesFile, written: list[list[str]]) -> None:
         cells = " ".join(column[bad[0]] for column in written)
         raise RecipeError(
             f"{series.file} must have a date in every line. Received: {cells!r} in line "
-            f"{series.lines[bad[0]]}, and {len(bad) - 1} more. Write dates like 2024-01-31."
+            f"{series.lines[bad[0]]}, and {len(bad) - 1} more. Write dates like 2024-01-31, or "
+            "remove the lines."
         )
     series.take(np.flatnonzero(~blank))
     steps = np.diff(series.days.to_numpy()).astype("int64")
@@ -205,8 +208,8 @@ def _drop_copies(series: SeriesFile) -> None:
         raise RecipeError(
             f"{series.file} must have each date once. Received: "
             f"{dates.shown(series.days[other[:1]])[0]} in line {first} and in line {second} with "
-            f"different numbers, and {len(other) - 1} more. Keep one of them; if the file holds "
-            "several series, keep the lines of one."
+            f"different numbers, and {len(other) - 1} more. Keep one of them, or write UTC where "
+            "the clock was put back; if the file holds several series, keep the lines of one."
         )
     if same.any():
         series.take(np.flatnonzero(~np.append(False, same)))
@@ -239,7 +242,7 @@ def _on_a_grid(series: SeriesFile, fill: str | None) -> None:
         before, date = dates.shown(series.days[[holes[0], holes[0] + 1]])
         raise RecipeError(
             f"{series.file} must have equal steps of {series.step}. Received: {date} in line "
-            f"{series.lines[holes[0] + 1]}, after {before}; {missing} steps are missing in "
+            f"{series.lines[holes[0] + 1]}, after {before}; missing: {missing} in "
             f"{len(holes)} gap{'s' if len(holes) > 1 else ''}. {_completed(series)}"
         )
     if len(holes):
