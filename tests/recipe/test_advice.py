@@ -71,7 +71,7 @@ def works(done):
     return done
 
 
-NEW_RUN = r"Start a new run: leave out --resume and add (--run-dir \S+)\.$"
+NEW_RUN = r"To start a new run, leave out --resume and add (--run-dir \S+)\.$"
 
 
 # --- options ------------------------------------------------------------------------------------
@@ -506,7 +506,6 @@ FOLLOWED = {
     "Then run again": "test_a_step_without_a_way_to_resume",
     "Fix this": "test_a_step_without_a_way_to_resume",
     "Undo the change": "test_a_recipe_that_was_edited_during_a_search",
-    "or start again": "test_weights_of_another_model",
     "Correct it:": "test_a_baseline_that_fails_is_found_before_the_first_trial",
     "Rename it": "test_a_place_where_no_export_can_be_written_is_found_at_once",
     "Allow it": "test_a_place_where_no_export_can_be_written_is_found_at_once",
@@ -531,7 +530,6 @@ FOLLOWED = {
     "and use no `Lambda`": "test_a_model_that_cannot_be_loaded_again_is_refused",
     "Remove it": "test_a_damaged_model",
     "then run {}": "test_a_damaged_model",
-    "Start a new run:": "test_a_run_that_is_trained_already",
     "leave out --resume and add": "test_a_run_that_is_trained_already",
     "Choose another directory": "test_a_directory_that_is_not_empty",
     "Choose another --run-dir": "test_a_run_of_another_recipe",

@@ -301,7 +301,7 @@ def test_a_hopeless_search_stops(tmp_path):
     def fails(work):
         raise ValueError("no such\nlayer")
 
-    reason = r"first 10 trials failed. The last one: layer. Correct the cause. Start a new run"
+    reason = r"first 10 trials failed. The last one: layer. Correct the cause. To start a new run"
     with pytest.raises(RecipeError, match=reason) as refused:
         run(tmp_path, trials=30, run_trial=fails)
     free = Path(re.search(r"--run-dir (\S+)\.$", str(refused.value))[1])

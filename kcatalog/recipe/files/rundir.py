@@ -93,7 +93,7 @@ def anew(place: Path) -> str:
     name, numbered = run.name, run.name.isdigit()
     names = (str(int(name) + i) if numbered else f"{name}-{i + 1}" for i in itertools.count(1))
     free = next(path for n in names if not (path := run.with_name(n)).exists())
-    return f"Start a new run: leave out --resume and add --run-dir {shlex.quote(str(free))}."
+    return f"To start a new run, leave out --resume and add --run-dir {shlex.quote(str(free))}."
 
 
 def check_new(path: Path | None) -> None:

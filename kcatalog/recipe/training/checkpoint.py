@@ -183,7 +183,7 @@ def assign(file: Path, variables: dict, arrays: dict) -> None:
     if not fits:
         raise RecipeError(
             f"The weights in {file} do not fit this model: the recipe has changed since. Undo the "
-            f"change, or start again. {rundir.anew(file)}"
+            f"change to go on. {rundir.anew(file)}"
         )
     for k, v in variables.items():
         v.assign(arrays[k])
