@@ -38,6 +38,12 @@ def test_the_advice_for_another_encoding_works_as_pasted(tmp_path, encoding, tex
     assert read_text(tmp_path / "it's a text.utf8.txt") == text
 
 
+def test_an_encoding_that_cannot_be_told_is_left_to_the_reader(tmp_path):
+    (tmp_path / "a.txt").write_bytes("日本語テキスト、ソ".encode("shift_jis"))
+    with pytest.raises(RecipeError, match=r"byte 0x93 at position 0\. Convert it with iconv"):
+        read_text(tmp_path / "a.txt")
+
+
 @pytest.mark.parametrize(
     ("content", "what"),
     [

@@ -46,12 +46,21 @@ def read_text(file: Path) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as e:
-        controls = any(0x80 <= byte < 0xA0 for byte in raw)  # no characters in Latin-1
-        encoding = "WINDOWS-1252" if controls else "latin1"
         raise RecipeError(
             f"{file} must be text in UTF-8. Received: byte {raw[e.start]:#04x} at position "
-            f"{e.start}. If it is in {encoding}: {_convert(file, encoding)}"
+            f"{e.start}. {_guess(file, raw)}"
         ) from e
+
+
+def _guess(file: Path, raw: bytes) -> str:
+    """Advise how to convert text in an encoding of one byte, or in one that cannot be told."""
+    if not any(0x80 <= byte < 0xA0 for byte in raw):  # no characters in Latin-1
+        return f"If it is in Latin-1: {_convert(file, 'latin1')}"
+    try:
+        raw.decode("cp1252")
+    except UnicodeDecodeError:
+        return "Convert it with iconv, which lists the encodings it knows with: iconv -l"
+    return f"If it is in Windows-1252: {_convert(file, 'WINDOWS-1252')}"
 
 
 def _wide(raw: bytes) -> str | None:
