@@ -72,6 +72,10 @@ def test_a_short_series_gets_shorter_windows():
         assert data.input_shape == (24 + left,)
 
 
+def test_the_season_of_a_known_series_can_be_set():
+    assert Series(season=48).load().details.season == 48
+
+
 # --- season -------------------------------------------------------------------------------
 
 
@@ -136,7 +140,8 @@ def test_a_gap_is_named_with_its_line(tmp_path, cell):
         ("day\nmonday\ntuesday\n", "must have a column of numbers. Received: 'day'"),
         ("1,2\n3\n4,5,6\n", "a finite number in column '1' of every line. Received: '4,5,6'"),
         ("\n".join(map(str, WAVE[:20])), r"must hold \d+ numbers at least.*Received: 20"),
-        ("\n".join(["5"] * 600), "must hold different numbers to forecast. Received: 5 600 times"),
+        ("1\n2\n3", r"must hold 24 numbers at least.*Received: 3\."),
+        ("\n".join(["5"] * 600), "must hold different numbers to learn from. Received: 5 in all"),
     ],
 )
 def test_files_that_cannot_be_learned_from(tmp_path, text, reason):
@@ -166,12 +171,12 @@ def test_files_to_predict_give_their_end(wave, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("part", "words"), [(slice(450), "first 450"), (slice(500, 600), "last 100")]
+    ("part", "words"), [(slice(450), "learn from"), (slice(500, 600), "test with")]
 )
 def test_a_part_of_one_number_is_refused(tmp_path, part, words):
     values = np.array(WAVE)
     values[part] = 0
-    with pytest.raises(RecipeError, match=f"different numbers in its {words} values"):
+    with pytest.raises(RecipeError, match=f"different numbers to {words}. Received: 0 in all"):
         SMALL.load(csv(tmp_path, "\n".join(map(str, values))))
 
 

@@ -136,35 +136,21 @@ class Series(Source):
 
     def _taylor(self, seed: int) -> Data:
         """Electricity demand of England and Wales in 2000, 12 weeks of half hours, in MW."""
-        load = need("pmdarima.datasets", "pmdarima").load_taylor
-        return self._data("taylor", series_file.plain(load(as_series=False)), season=336)
+        values = need("pmdarima.datasets", "pmdarima").load_taylor(as_series=False)
+        return self._data("taylor", series_file.plain(values), season=self.season or 336)
 
     def _data(self, name: str, series: SeriesFile, column=None, season=None) -> Data:
         """Load the set, the same for every seed: a series is not shuffled."""
-        if np.ptp(series.values) == 0:
-            raise RecipeError(
-                f"{name} must hold different numbers to forecast. Received: {series.values[0]:g} "
-                f"{len(series.values)} times. Give another column or file."
-            )
-        values, found = narrowed(series.values), list(series.findings)
-        if values.dtype == np.float64:
-            text = "float64, as float32 would round away the steps between such numbers"
-            found.append(Finding("precision", text))
-        stated = season or self.season
-        season = stated or find_season(series.values[: _parts(len(values))[0]])
+        values, stated = series.values, season or self.season
+        season = stated or find_season(values[: _parts(len(values))[0]])
         if (plan := self._plan(len(values), season)) is None:
             raise RecipeError(self._too_short(name, len(values), season))
         (horizon, window), (learned, known) = plan, _parts(len(values))
-        for words, part in (("first", values[:learned]), ("last", values[known:])):
-            if np.ptp(part) == 0:
-                raise RecipeError(
-                    f"{name} must hold different numbers in its {words} {len(part)} values, to "
-                    f"{'learn from' if words == 'first' else 'test with'}. Received: {part[0]:g} "
-                    "alone. Give another column or part of it."
-                )
-        history = season + window
+        _check_varied(name, values[:learned], "learn from")
+        _check_varied(name, values[known:], "test with")
+        values, history, start = narrowed(values), season + window, None
         how = "" if stated else ", found in the data" if season > 1 else ": none is found"
-        found.append(Finding("season", f"{season} step{'s' if season > 1 else ''}{how}"))
+        found = [*series.findings, Finding("season", f"{season} step{'s' * (season > 1)}{how}")]
         for what, asked, used in (
             ("horizon", self.horizon, horizon),
             ("window", self.window, window),
@@ -172,7 +158,9 @@ class Series(Source):
             if used < asked:
                 text = f"{used} steps instead of {asked}, as the series has {len(values)}"
                 found.append(Finding(what, text, warning=True))
-        start = None
+        if values.dtype == np.float64:
+            text = "float64, as float32 would round away the steps between such numbers"
+            found.append(Finding("precision", text))
         if series.step:
             begin = dates.shown(series.days[[history, learned, known]])
             text = "train from {}, validate from {}, test from {}".format(*begin)
@@ -223,6 +211,14 @@ class Series(Source):
         )
 
 
+def _check_varied(name: str, part: np.ndarray, use: str) -> None:
+    if np.ptp(part) == 0:
+        raise RecipeError(
+            f"{name} must hold different numbers to {use}. Received: {part[0]:g} in all of the "
+            f"{len(part)} values for that. Give another column or file."
+        )
+
+
 def _parts(length: int) -> tuple[int, int]:
     """Return where the training part ends, and where the test part begins."""
     known = length - length // 6
@@ -269,6 +265,8 @@ def find_season(values: np.ndarray) -> int:
     6
     """
     signal = need("scipy.signal", "scipy")
+    if len(values) < 8:
+        return 1
     x = signal.detrend(values.astype("float64"))
     lags = np.arange(len(x) // 4)
     products = signal.correlate(x, x, method="fft")[len(x) - 1 :][: len(lags)]
