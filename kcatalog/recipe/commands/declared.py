@@ -48,10 +48,12 @@ def check_training(recipe, run: Run, data: Data, hp) -> list[str]:
     if "declared" not in run.facts:
         return []
     was, now = run.facts["declared"], record(recipe, data, hp)
-    both = [name for name in now["space"] if name in was["space"]]  # others may be conditional
+    other = [  # names that one space alone has may be conditional
+        name for name, words in now["space"].items() if was["space"].get(name, words) != words
+    ]
     changes = _changes(was, now, ("batch_size", "objective"))
-    fatal = changes if run.checkpoints.exists() else hyperparameters.not_offered(hp)
-    changes += _changes(was["space"], now["space"], both)
+    fatal = changes if run.checkpoints.exists() else hyperparameters.not_offered(hp, other)
+    changes = changes + _changes(was["space"], now["space"], other)
     if fatal:
         reasons = dict.fromkeys([*changes, *fatal])
         raise RecipeError(

@@ -110,12 +110,12 @@ def _ranged(h) -> bool:
     return hasattr(h, "min_value")
 
 
-def not_offered(hp) -> list[str]:
-    """Name values of active hyperparameters that lie outside of their range."""
+def not_offered(hp, names: list[str]) -> list[str]:
+    """Return a sentence for each of these hyperparameters whose value is outside of its range."""
     found = []
     for h in hp.space:
         value = hp.values.get(h.name)
-        if value is None or not hp.is_active(h):
+        if h.name not in names or value is None or not hp.is_active(h):
             continue
         if not (h.min_value <= value <= h.max_value if _ranged(h) else value in h.values):
             found.append(f"{h.name} is {value} in this run, and must be of {_words(h)} now")
