@@ -179,9 +179,10 @@ def test_one_logit_of_two_classes_is_honoured():
 
 def test_what_the_contract_allows_passes():
     assert check(model()) == []
-    assert check(model(layers.Dense(4, "relu"), layers.Dense(2), dtype="float64")) == []
+    assert check(model(layers.Dense(4, "relu"), layers.Dense(2), dtype="float32")) == []
     nested = keras.Sequential([keras.Input((2,)), layers.Dense(2)])
     assert check(model(nested)) == []
+    assert check(model(Own())) == []  # as advised for a model of one's own class
     assert check(model(metrics=()), objective="val_loss") == []
 
 

@@ -116,6 +116,7 @@ def test_the_target_stands_behind_a_colon_too(file):
         (rows(lambda i: f"n{i}" * 2), {"target_kind": "regression"}, r"numbers for a regression"),
         (rows(lambda i: "b" if i == 7 else "a"), {}, r"at least 3 rows.*Received: 1 of 'b'"),
         (rows(age=lambda i: "old" if i == 7 else str(i % 9)), {}, r"'age'.*'old' in line 9"),
+        ("a,b,a\n1,2,3\n", {}, r"a different name for each column. Received: 'a' more than once"),
         ("a\n1\n2\n", {}, r"must have a target and at least one other column"),
         ("a,b\n1,2\n3,4\n", {}, r"at least 20 rows with a target. Received: 2"),
         (
@@ -180,7 +181,8 @@ def recipe():
 @pytest.mark.tensorflow
 def test_from_a_file_to_answers_for_rows(file, call, one_process, tmp_path):
     r, path = recipe(), file(rows(lambda i: ("no", "yes")[i % 2]))
-    for step in (("train", "--epochs", "1", "--data", path), ("evaluate",)):
+    data = ("--data", path, "--target", "price", "--target-kind", "classification")
+    for step in (("train", "--epochs", "1", *data), ("evaluate",)):
         done = call(*step, recipe=r)
         assert done.code == 0, done.err
     done = call("export", "--variants", "litert,float16", "--accept", "all", recipe=r)

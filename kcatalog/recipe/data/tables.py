@@ -194,6 +194,12 @@ class Tables(Source):
                 f"{name} must have a target and at least one other column. "
                 f"Received: {listed(map(repr, table.names))}."
             )
+        twice = [n for n, count in collections.Counter(table.names).items() if count > 1]
+        if twice:
+            raise RecipeError(
+                f"{name} must have a different name for each column. Received: {twice[0]!r} more "
+                "than once. Rename one of them."
+            )
         if wanted is None:
             return [table.names[-1]]
         targets = [wanted] if wanted in table.names else [t.strip() for t in wanted.split(",")]
