@@ -361,7 +361,7 @@ def test_damaged_headers_are_named(tmp_path):
 
 def test_recordings_are_not_held_in_memory(tmp_path):
     """Neither where they are checked, nor where the parts of the data are."""
-    for i in range(60):
+    for i in range(150):
         write_wav(tmp_path / "ab"[i % 2] / f"{i}.wav", tone(200, seconds=2))
     Labelled(Images(), Speech(rate=8000)).load(tmp_path)  # what is imported remains
     tracemalloc.start()

@@ -31,31 +31,17 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
     settings = {**initial(recipe), **options.given()}
     _leave_room(settings, options)
     rundir.check_new(options.run_dir)  # before the data are loaded
-    overrides = hyperparameters.parse(settings["overrides"])
+    hyperparameters.parse(settings["overrides"])
     devices.resolve(options.devices, 2 if options.hosts else 1)
     data = recipe.load(settings["data"], settings["seed"], settings)
     _check_used(recipe.source, options, data)
-    objective = tasks.objective_of(recipe, data)
+    tasks.objective_of(recipe, data)
     if settings["folds"] > 1:
         folds.check(data, settings["folds"])
-    folder = _existing(options.run_dir or Path("runs"))
-    data.keep(folder, options.cache_memory)
+    data.keep(_existing(options.run_dir), options.cache_memory)
     _decode(data)
     needed.packages(recipe, settings, data)
-    if options.hosts:  # no device may be used before the hosts meet
-        looking = contextlib.nullcontext(devices.Devices("this host"))
-    else:
-        looking = session(recipe, settings, options)
-    with looking as used:
-        build = builder(recipe, data, used)
-        space = hyperparameters.space(build, overrides)
-        model, task = build(space), tasks.of(data)
-        keras_file.check_reloads(model)
-        batches = tasks.batches_of(data, space, recipe.batch_size, settings["seed"])
-        found = block.findings(data, model, space.values.get("batch_size", recipe.batch_size))
-        needed.profiled(options.profile, space, settings["epochs"], len(batches))
-        found += needed.space(model, min(settings["trials"], settings["keep"]), folder)
-        found += contract.check_batch(task, model, data, batches, objective)
+    space, found = _try_model(recipe, data, settings, options)
     hyperparameters.check_epochs(space, options.epochs or options.trial_epochs, settings["tuner"])
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     facts = {
@@ -98,9 +84,32 @@ def _decode(data: Data) -> None:
         data.decode(advance)
 
 
-def _existing(path: Path) -> Path:
-    """Return the first of a path and its parents that is there."""
-    return next(place for place in (path, *path.absolute().parents) if place.exists())
+def _try_model(recipe, data: Data, settings: dict, options: Options) -> tuple:
+    """Build the default model and try it on real samples. Return the search space and findings."""
+    if options.hosts:  # no device may be used before the hosts meet
+        looking = contextlib.nullcontext(devices.Devices("this host"))
+    else:
+        looking = session(recipe, settings, options)
+    with looking as used:
+        build = builder(recipe, data, used)
+        space = hyperparameters.space(build, hyperparameters.parse(settings["overrides"]))
+        model, objective = build(space), tasks.objective_of(recipe, data)
+        keras_file.check_reloads(model)
+        batches = tasks.batches_of(data, space, recipe.batch_size, settings["seed"])
+        needed.profiled(options.profile, space, settings["epochs"], len(batches))
+        kept = min(settings["trials"], settings["keep"])
+        found = [
+            *block.findings(data, model, space.values.get("batch_size", recipe.batch_size)),
+            *needed.space(model, kept, _existing(options.run_dir)),
+            *contract.check_batch(tasks.of(data), model, data, batches, objective),
+        ]
+    return space, found
+
+
+def _existing(run_dir: Path | None) -> Path:
+    """Return the first of a new run's directory and its parents that is there."""
+    path = (run_dir or Path("runs")).absolute()
+    return next(place for place in (path, *path.parents) if place.exists())
 
 
 Say = Callable[[str], None]  # shows the user a sentence

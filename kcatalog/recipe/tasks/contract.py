@@ -130,7 +130,7 @@ def check_batch(task, model, data, batches, objective: str) -> list[Finding]:
     x, y = (np.asarray(part) for part in task.probe(data, batches))
     model.run_eagerly = keras.backend.backend() != "jax"  # where each operation is compiled
     try:
-        raw = model.predict_on_batch(x)
+        raw = _outputs(model, x)
     except Exception as e:  # Keras and the backends have errors of their own
         raise RecipeError(f"The model cannot process the training samples. {_reason(e)}") from e
     if len(raw) != len(x):
@@ -163,6 +163,16 @@ def check_batch(task, model, data, batches, objective: str) -> list[Finding]:
         text = f"ends in {found}: scores and the export use its inverse, logits"
         return [Finding("outputs", text)]
     return []
+
+
+def _outputs(model, x: np.ndarray) -> np.ndarray:
+    """Return a model's outputs, on JAX by compiled inference: it compiles each operation alone.
+
+    Elsewhere the model is called: on several devices Keras's inference answers once for each.
+    """
+    if keras.backend.backend() == "jax":
+        return model.predict_on_batch(x)
+    return ops.convert_to_numpy(model(x, training=False))
 
 
 def _check_sizes(model, y: np.ndarray, outputs: np.ndarray) -> None:
