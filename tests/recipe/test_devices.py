@@ -77,11 +77,11 @@ def test_a_run_prints_its_devices(call):
 
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="it computes there")
 def test_tensorflow_leaves_the_gpu_to_another_backend(call, monkeypatch):
-    """It writes the summaries also where arrays in memory need none of its pipelines."""
+    """What writes the summaries loads it, also where arrays in memory need no pipeline of it."""
     import tensorflow as tf
-    import tensorflow.summary as summary  # as Keras does: TensorFlow 2.20 then has it twice
+    from tensorboard.summary.writer import event_file_writer
 
-    happened, file_writer = [], summary.create_file_writer
+    happened, file_writer = [], event_file_writer.EventFileWriter
 
     def hide(devices, kind):
         happened.append((devices, kind))
@@ -91,7 +91,7 @@ def test_tensorflow_leaves_the_gpu_to_another_backend(call, monkeypatch):
         return file_writer(*where)
 
     monkeypatch.setattr(tf.config, "set_visible_devices", hide)
-    monkeypatch.setattr(summary, "create_file_writer", write)
+    monkeypatch.setattr(event_file_writer, "EventFileWriter", write)
     done = call("train", "--epochs", "1", recipe=spread.recipe)
     assert done.code == 0, done.err
     assert happened.index(([], "GPU")) < happened.index("writes")
