@@ -77,7 +77,7 @@ def test_a_run_prints_its_devices(call):
 
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="it computes there")
 def test_tensorflow_leaves_the_gpu_to_another_backend(call, monkeypatch):
-    """What writes the summaries loads it, also where arrays in memory need no pipeline of it."""
+    """The writer of summaries loads it, also where arrays in memory need no pipeline of it."""
     import tensorflow as tf
     from tensorboard.summary.writer import event_file_writer
 
