@@ -1,5 +1,6 @@
 """Tables: what is read from a CSV file or DataFrame, said of it, and exported of it."""
 
+import dataclasses
 import importlib.util
 import json
 from pathlib import Path
@@ -129,6 +130,35 @@ def test_the_target_stands_behind_a_colon_too(file):
 def test_what_cannot_be_meant_is_refused(file, text, source, words):
     with pytest.raises(RecipeError, match=words):
         Tables(**source).load(file(text))
+
+
+def test_cells_to_predict_are_read_as_those_of_the_training(file):
+    """Alone, 2.500 would be 2.5 and 03/04/2023 might be in March or April."""
+    table = "since;size;price\n"
+    for i in range(60):
+        size = f"{1000 + 37 * i:,}".replace(",", ".")
+        table += f"{{date}};{size},5 kg;{i}\n".format(date=f"{1 + i % 12:02}/{1 + i % 28:02}/2023")
+    data = Tables().load(file(table))
+    since, size = data.details.columns
+    assert (since.day_first, size.decimal, size.unit) == (False, ",", "kg")
+    details = TableDetails(json.loads(json.dumps([vars(c) for c in data.details.columns])))
+    info = dataclasses.replace(data.info, details=details)
+    asked = file("since;size;price\n03/04/2023;2.500;1\n04/03/2023;1.750;1\n", "asked.csv")
+    assert Tables().read([asked], info).tolist() == [
+        ["2023-03-04", "2500.0"],
+        ["2023-04-03", "1750.0"],
+    ]
+    asked.write_text("since;size;price\n2023-04-03;2.5;1\n", encoding="utf-8")  # shows its own
+    assert Tables().read([asked], info).tolist() == [["2023-04-03", "2.5"]]
+    asked.write_text("since;size;price\n2023-04-03;2 g;1\n", encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"in kg in column 'size'.*Received: g. Convert them"):
+        Tables().read([asked], info)
+
+
+def test_an_order_of_day_and_month_that_no_cell_shows_is_said(file):
+    text = rows(since=lambda i: f"{1 + i * 5 % 12}/{1 + i * 7 % 11}/{2000 + i % 20}")
+    data = Tables().load(file(text))
+    assert "'1/1/2000' in since: the day comes first; no cell shows" in found(data)["dates"]
 
 
 def test_a_dataframe_is_read_like_its_file(file):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import re
 
 import numpy as np
@@ -32,7 +33,7 @@ def columns(name: str, table, targets: list[str], train: np.ndarray, found: list
         elif _identifies(column, cells, filled):
             out["different in every row"].append(column)
         else:
-            made = _column(name, table, place, train)
+            made = _column(name, table, place, train, found)
             columns.append(made)
             kinds.append(made.kind)
             if (empty := len(cells) - len(filled)) > 0:
@@ -52,56 +53,82 @@ def columns(name: str, table, targets: list[str], train: np.ndarray, found: list
     return columns
 
 
-def _column(name: str, table, place: int, train: np.ndarray) -> Column:
-    column = table.names[place]
-    cells = canonical(name, table, column)
-    known = [cells[0][i] for i in train]
-    kind, missing = cells[1], "" in cells[0]
-    if kind in ("category", "boolean"):
+def _column(name: str, table, place: int, train: np.ndarray, found: list) -> Column:
+    cells, column = canonical(name, table, table.names[place])
+    known = [cells[i] for i in train]
+    if column.kind in ("category", "boolean"):
         values = [value for value, _ in collections.Counter(known).most_common(MOST_VALUES)]
-        return Column(column, kind, values=tuple(sorted(values)))
-    read = Arrays.days(known) if kind == "date" else Arrays.numbers(known)
+        return dataclasses.replace(column, values=tuple(sorted(values)))
+    if column.kind == "date" and not dates.order(table.column(place))[1]:
+        cell = next(cell for cell in table.column(place) if dates.NUMERIC.match(cell))
+        first = "day" if column.day_first else "month"
+        text = f"{cell!r} in {column.name}: the {first} comes first; no cell shows the order"
+        found.append(Finding("dates", text, warning=True))
+    read = Arrays.days(known) if column.kind == "date" else Arrays.numbers(known)
     read = read[np.isfinite(read)]
     mean, scale = (float(read.mean()), float(read.std())) if len(read) else (0.0, 1.0)
-    hours = kind == "date" and any("T" in cell for cell in cells[0])
-    return Column(column, kind, mean, scale or 1.0, missing, hours=hours)
+    hours = column.kind == "date" and any("T" in cell for cell in cells)
+    return dataclasses.replace(
+        column, mean=mean, scale=scale or 1.0, missing="" in cells, hours=hours
+    )
 
 
-def canonical(name: str, table, column: str, kind: str | None = None) -> tuple[list[str], str]:
-    """Return a column's cells as `Column` takes them, and its kind (found without `kind`)."""
-    cells = table.column(table.names.index(column))
-    gone = np.array([missing(cell) for cell in cells])
+def canonical(
+    name: str, table, column: str, like: Column | None = None
+) -> tuple[list[str], Column]:
+    """Return a column's cells in the form that `Column` takes, and how they are written.
+
+    Args:
+        name: of the table, for messages.
+        table: its cells.
+        column: the column's name.
+        like: the column that the model was trained on, whose cells these are read like.
+    """
+    cells, kind = table.column(table.names.index(column)), like and like.kind
+    gone = [missing(cell) for cell in cells]
     if kind in (None, "number"):
-        number = numeric(name, table, column, required=kind == "number")
+        number = numeric(name, table, column, like)
         if number is not None:
-            return ["" if g else repr(float(v)) for g, v in zip(gone, number.values, strict=True)
-                    ], "number"  # fmt: skip
+            texts = [repr(float(value)) for value in number.values]
+            made = Column(column, "number", decimal=number.decimal, unit=number.unit)
+            return ["" if g else text for g, text in zip(gone, texts, strict=True)], made
     if kind in (None, "date"):
-        read = dates.read([cell for cell, g in zip(cells, gone, strict=True) if not g], column)
-        good = np.zeros(int((~gone).sum()), bool) if read is None else read.notna()
+        filled = [cell for cell, g in zip(cells, gone, strict=True) if not g]
+        first = like.day_first if like else dates.order(filled)[0]
+        read = dates.read(filled, column, first)
+        good = np.zeros(len(filled), bool) if read is None else read.notna()
         if good.all():
             found = iter(() if read is None else read)
-            return ["" if g else _iso(next(found)) for g in gone], "date"
+            made = Column(column, "date", day_first=first)
+            return ["" if g else _iso(next(found)) for g in gone], made
         if kind == "date":
-            at = int(np.flatnonzero(~gone)[np.argmin(good)])
+            at = int(np.flatnonzero(np.logical_not(gone))[np.argmin(good)])
             raise RecipeError(
                 f"{name} must have dates in column {column!r}. Received: {cells[at]!r} in line "
                 f"{table.lines[at]}."
             )
-    lower = {cell.lower() for cell, g in zip(cells, gone, strict=True) if not g}
-    boolean = any(lower <= pair for pair in BOOLEAN)
-    if kind == "boolean" or (kind is None and boolean):
-        return ["" if g else c.lower() for g, c in zip(gone, cells, strict=True)], "boolean"
-    return ["" if g else c for g, c in zip(gone, cells, strict=True)], "category"
+    lower = ["" if g else cell.lower() for g, cell in zip(gone, cells, strict=True)]
+    if kind == "boolean" or (kind is None and any(set(lower) - {""} <= p for p in BOOLEAN)):
+        return lower, Column(column, "boolean")
+    return ["" if g else c for g, c in zip(gone, cells, strict=True)], Column(column, "category")
 
 
-def numeric(name: str, table, column: str, required: bool = False):
-    """Return a column of numbers, NaN where a cell is missing; None for one of something else."""
+def numeric(name: str, table, column: str, like: Column | None = None):
+    """Return a column of numbers, NaN where a cell is missing; None for one of something else.
+
+    Where it is to be read like another column, something else is refused.
+    """
+    required, decimal = like is not None, like.decimal if like else ""
     cells = table.column(table.names.index(column))
     filled = np.array([not missing(cell) for cell in cells])
     if not filled.any():
         return numbers.Numbers(np.full(len(cells), np.nan), ~filled, ~filled) if required else None
-    read = numbers.read([cell for cell, f in zip(cells, filled, strict=True) if f])
+    read = numbers.read_like([c for c, f in zip(cells, filled, strict=True) if f], decimal)
+    if like and like.unit and read.unit not in ("", like.unit):
+        raise RecipeError(
+            f"{name} must have numbers in {like.unit} in column {column!r}, as the model was "
+            f"trained on. Received: {read.unit}. Convert them."
+        )
     if read.doubt is not None:
         raise RecipeError(
             f"{name} has numbers that can be read in two ways in column {column!r}, such as "
@@ -119,12 +146,12 @@ def numeric(name: str, table, column: str, required: bool = False):
         )
     values = np.full(len(cells), np.nan)
     values[filled] = read.values
-    return numbers.Numbers(values, ~filled, np.zeros(len(cells), bool), read.unit)
+    return dataclasses.replace(read, values=values, missing=~filled, bad=np.zeros(len(cells), bool))
 
 
 def matrix(name: str, table, columns) -> np.ndarray:
     """Return the cells of the columns as text (rows, columns)."""
-    found = [canonical(name, table, column.name, column.kind)[0] for column in columns]
+    found = [canonical(name, table, column.name, column)[0] for column in columns]
     return np.array(found).T
 
 

@@ -23,6 +23,9 @@ class Column:
     missing: whether missing cells get a feature of their own.
     values: the categories that get a feature each; others get none.
     hours: whether dates have a time of the day.
+    decimal: the decimal separator of numbers in files, "" where none was seen.
+    day_first: whether 03/04/2024 is in April, in files with such dates.
+    unit: what stands before or behind each number in files.
     """
 
     name: str
@@ -32,6 +35,9 @@ class Column:
     missing: bool = False
     values: tuple[str, ...] = ()
     hours: bool = False
+    decimal: str = ""
+    day_first: bool | None = None
+    unit: str = ""
 
     @property
     def numeric(self) -> bool:

@@ -19,6 +19,7 @@ TEXTUAL = re.compile(  # at least this is in a written date
     rf".*(\d[-/.]\d\d?[-/.]\d|\d{{4}}[-/]\d\d|\d:\d\d|({MONTHS}).*\d|\d.*({MONTHS}))", re.IGNORECASE
 )
 ZONE = re.compile(r":\d\d(\.\d+)?\s?(Z|UTC|[+-]\d\d:?\d\d)$")
+NUMERIC = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.]\d{2,4}\b")
 SAMPLE = 1000  # cells that show what a column holds
 QUARTER = re.compile(r"^(\d{4})[- ]?Q([1-4])$")
 SERIAL = ("date", "time", "datetime", "timestamp", "year", "month")  # names above bare numbers
@@ -31,12 +32,15 @@ FIXED = {  # seconds of units that always last equally long
 }
 
 
-def read(cells: list[str], name: str = "") -> pandas.DatetimeIndex | None:
+def read(
+    cells: list[str], name: str = "", day_first: bool | None = None
+) -> pandas.DatetimeIndex | None:
     """Read a column of dates; NaT where a cell is none. None for a column of something else.
 
     Args:
         cells: text. Dates with a time zone are converted to UTC.
         name: of the column: bare numbers are dates under some names only.
+        day_first: whether 03/04/2024 is in April; None lets the cells decide.
     """
     pd = need("pandas", "pandas")
     column = pd.Series(cells, dtype=object)
@@ -49,10 +53,28 @@ def read(cells: list[str], name: str = "") -> pandas.DatetimeIndex | None:
     elif sample.str.fullmatch(QUARTER).mean() > 0.5:
         found = _of_text(column.str.replace(QUARTER, _month, regex=True))
     elif sample.str.match(TEXTUAL).mean() > 0.5 and not sample.str.fullmatch(TIME).mean() > 0.5:
-        found = _of_text(column)
+        found = _of_text(column, day_first)
     else:
         return None
     return found if found is not None and found.notna().mean() > 0.5 else None
+
+
+def order(cells: list[str]) -> tuple[bool | None, bool]:
+    """Return whether the day comes first in dates like 03/04/2024, and whether a cell shows it.
+
+    None where there are no such dates.
+
+    >>> order(["03/04/2024", "13/04/2024"]), order(["03/04/2024"]), order(["2024-04-03"])
+    ((True, True), (True, False), (None, True))
+    """
+    written = [match for match in map(NUMERIC.match, cells) if match]
+    if not written:
+        return None, True
+    for place, first in ((1, True), (2, False)):
+        if any(int(match[place]) > 12 for match in written):
+            return first, True
+    found = read(cells)
+    return found is None or found.equals(read(cells, day_first=True)), False
 
 
 def _month(quarter: re.Match) -> str:
@@ -90,14 +112,15 @@ def _of_numbers(column, name: str) -> pandas.DatetimeIndex | None:
     return None
 
 
-def _of_text(column) -> pandas.DatetimeIndex:
+def _of_text(column, day_first: bool | None = None) -> pandas.DatetimeIndex:
     """Read dates as people and programs write them, the same way in all cells.
 
     Of 03/04/2024 the day comes first where that makes more cells dates, or equal steps of them.
     """
     pd = need("pandas", "pandas")
     ways = []
-    for how in ({"format": "ISO8601"}, {"dayfirst": True}, {"dayfirst": False}):
+    orders = (True, False) if day_first is None else (day_first,)
+    for how in ({"format": "ISO8601"}, *({"dayfirst": first} for first in orders)):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # where the first cell has no form: slower
             dates = pd.DatetimeIndex(pd.to_datetime(column, errors="coerce", utc=True, **how))

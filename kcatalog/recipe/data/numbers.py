@@ -28,6 +28,7 @@ class Numbers:
     unit: what stands before or behind each number.
     form: how the numbers are written, where that is not plain.
     doubt: a cell that can be read in two ways, and nothing decides.
+    decimal: the decimal separator, "" where no cell shows it.
     """
 
     values: np.ndarray
@@ -36,11 +37,24 @@ class Numbers:
     unit: str = ""
     form: str = ""
     doubt: str | None = None
+    decimal: str = ""
 
     @property
     def mostly(self) -> bool:
         """Return whether more than half of the cells hold numbers."""
         return bool(np.isfinite(self.values).mean() > 0.5) or self.doubt is not None
+
+
+def read_like(cells: list[str], decimal: str) -> Numbers:
+    """Read cells as a column with this decimal separator was read, unless they show another one.
+
+    Alone, 2.500 would be 2.5, also where the model was trained on 1.234,5.
+
+    >>> float(read(["2.500"]).values[0]), float(read_like(["2.500"], ",").values[0])
+    (2.5, 2500.0)
+    """
+    found = read(cells, decimal or None)
+    return read(cells) if decimal and found.bad.any() else found
 
 
 def read(cells: list[str], decimal: str | None = None) -> Numbers:
@@ -59,7 +73,8 @@ def read(cells: list[str], decimal: str | None = None) -> Numbers:
     if unclear:
         return Numbers(np.full(len(plain), np.nan), missing, ~missing, doubt=unclear)
     if decimal != "," and (good | missing).all():
-        return Numbers(plain, missing, ~(good | missing))
+        point = "." if column[~missing].str.contains(".", regex=False).any() else ""
+        return Numbers(plain, missing, ~(good | missing), decimal=point)
     parts = column.astype(str).str.extract(WRITTEN).fillna("")
     given = (parts["digits"] != "").to_numpy()
     if given.mean() <= 0.5:
@@ -68,8 +83,8 @@ def read(cells: list[str], decimal: str | None = None) -> Numbers:
     unit = affixes[given].mode()[0]
     given = given & (affixes == unit).to_numpy()
     given = given & ((parts["sign"] == "") | (parts["second"] == "")).to_numpy()
-    values, form, doubt = _values(parts, given, decimal)
-    return Numbers(values, missing, ~(np.isfinite(values) | missing), unit, form, doubt)
+    values, form, doubt, decimal = _values(parts, given, decimal)
+    return Numbers(values, missing, ~(np.isfinite(values) | missing), unit, form, doubt, decimal)
 
 
 def _dotted(column) -> str | None:
@@ -85,7 +100,7 @@ def _dotted(column) -> str | None:
 
 
 def _values(parts, given: np.ndarray, decimal: str | None) -> tuple:
-    """Return numbers, how they are written, and a cell in doubt."""
+    """Return numbers, how they are written, a cell in doubt, and the decimal separator."""
     pandas = need("pandas", "pandas")
     digits = parts["digits"].where(given, "")
     spaced = digits.str.contains(f"[{SPACES}]", regex=True)
@@ -95,7 +110,7 @@ def _values(parts, given: np.ndarray, decimal: str | None) -> tuple:
     if decimal is None:
         unclear = bare.str.fullmatch(r"[1-9]\d{0,2},\d{3}")
         if not any(v.any() for v in votes.values()) and unclear.any():
-            return np.full(len(bare), np.nan), "", digits[unclear].iloc[0]
+            return np.full(len(bare), np.nan), "", digits[unclear].iloc[0], ""
         decimal = "," if votes[","].sum() > votes["."].sum() else "."
     thousands = "," if decimal == "." else "."
     d, t = f"[{decimal}]", f"[{thousands}]"
@@ -106,7 +121,9 @@ def _values(parts, given: np.ndarray, decimal: str | None) -> tuple:
     text = (signs + number + parts["exponent"]).where(well & given)
     forms = ["decimal comma"] if decimal == "," else []
     forms += ["thousands in groups"] if grouped else []
-    return pandas.to_numeric(text, errors="coerce").to_numpy("float64"), ", ".join(forms), None
+    values = pandas.to_numeric(text, errors="coerce").to_numpy("float64")
+    shown = decimal if bare.str.contains("[.,]").any() else ""
+    return values, ", ".join(forms), None, shown
 
 
 def _votes(digits, decimal: str, thousands: str):
