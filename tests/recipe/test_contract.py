@@ -9,7 +9,7 @@ from keras import layers, ops
 
 from kcatalog.recipe import Recipe, devices, tasks
 from kcatalog.recipe.commands import start
-from kcatalog.recipe.tasks import contract
+from kcatalog.recipe.tasks import contract, heads
 from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe import tiny
 
@@ -162,9 +162,9 @@ def test_probabilities_stay_what_they_are(name):
     assert found.about == "outputs"
     p = made.predict(x, verbose=0)
     p = np.concatenate([1 - p, p], axis=1) if p.shape[1] == 1 else p
-    outputs = contract.to_contract(task, made, DATA, made.predict(x, verbose=0))
+    outputs = heads.to_contract(task, made, DATA, made.predict(x, verbose=0))
     np.testing.assert_allclose(task.probabilities(outputs), p, atol=1e-5)
-    logits = contract.converted(task, made, DATA).predict(x, verbose=0)
+    logits = heads.converted(task, made, DATA).predict(x, verbose=0)
     np.testing.assert_allclose(logits, outputs, atol=1e-4)
 
 
@@ -173,7 +173,7 @@ def test_one_logit_of_two_classes_is_honoured():
     made = model(layers.Dense(1), loss=BINARY(from_logits=True), metrics=[accuracy])
     assert check(made) == []
     z = made.predict(DATA.test[0], verbose=0)
-    outputs = contract.to_contract(tasks.of(DATA), made, DATA, z)
+    outputs = heads.to_contract(tasks.of(DATA), made, DATA, z)
     np.testing.assert_allclose(outputs, np.concatenate([0 * z, z], axis=1))
 
 

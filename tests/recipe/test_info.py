@@ -17,7 +17,7 @@ OLD = """{"name": "taylor", "task": "forecast", "input_name": "history", "input_
 def test_a_record_survives_json_in_the_form_of_earlier_versions():
     info = DataInfo("taylor", "forecast", "history", (672,), (), "f5ac", SeriesDetails(336))
     assert DataInfo.from_record(json.loads(OLD), SeriesDetails) == info
-    later = {"step": None, "start": None, "dtype": "float32"}
+    later = {"step": None, "start": None, "dtype": "float32", "decimal": "", "unit": ""}
     assert json.loads(json.dumps(info.to_record())) == {**json.loads(OLD), **later}
     without = {k: v for k, v in json.loads(OLD).items() if k not in ("column", "every")}
     assert DataInfo.from_record({**without, "later": 1}, SeriesDetails) == info

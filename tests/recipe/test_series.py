@@ -302,3 +302,14 @@ def _by_hand(data, penalty):
     x, y = data.test
     forecast = last_season(data, x) + scale * ((differences(x) - Dm) @ W + Tm)
     return 100 * np.mean(np.abs(forecast - y) / np.abs(y))
+
+
+def test_numbers_to_predict_are_read_as_those_of_the_training(tmp_path):
+    """Alone, 2.500 would be 2.5."""
+    values = [f"{1000 + 31 * (i % 12):,}".replace(",", ".") + ",5 kg" for i in range(200)]
+    data = SMALL.load(csv(tmp_path, "\n".join(["sold", *(f'"{v}"' for v in values)])))
+    asked = csv(tmp_path, "\n".join(["sold", *["2.500 kg"] * data.input_shape[0]]))
+    assert np.unique(SMALL.read([asked], data.info)).tolist() == [2500.0]
+    asked = csv(tmp_path, "\n".join(["sold", *["2500 g"] * data.input_shape[0]]))
+    with pytest.raises(RecipeError, match=r"numbers in kg.*Received: g\. Convert them"):
+        SMALL.read([asked], data.info)

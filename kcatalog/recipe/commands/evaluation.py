@@ -14,7 +14,7 @@ from kcatalog.recipe.files import disk, keras_file
 from kcatalog.recipe.files.rundir import Run
 from kcatalog.recipe.monitoring import projector
 from kcatalog.recipe.monitoring.pictures import Predictions
-from kcatalog.recipe.tasks import contract
+from kcatalog.recipe.tasks import heads
 
 COMPARED = 1000  # test samples on which live and exported model are compared
 
@@ -23,7 +23,7 @@ def evaluate(recipe, run: Run, data: Data, device: str, console: Console) -> Non
     """Score the test split next to a baseline on the same split."""
     task, (x, y) = tasks.of(data), data.test
     model = keras_file.load(run.model)
-    outputs = contract.to_contract(task, model, data, pipeline.predict(model, x))
+    outputs = heads.to_contract(task, model, data, pipeline.predict(model, x))
     outputs = outputs.astype(np.promote_types(outputs.dtype, "float32"))
     known = task.gallery(model, data)
     score, predicted = task.score(y, outputs, *known), task.predicted(outputs, *known)

@@ -12,10 +12,9 @@ from pathlib import Path
 import keras
 
 from kcatalog.recipe import devices, tasks
-from kcatalog.recipe.commands import block, declared, needed
+from kcatalog.recipe.commands import block, declared, earlier_data, needed
 from kcatalog.recipe.commands.options import STORED, Change, Options, flag, initial, of_source
 from kcatalog.recipe.data import Data, recorded
-from kcatalog.recipe.data.findings import Finding, listed
 from kcatalog.recipe.files import disk, keras_file, rundir
 from kcatalog.recipe.files.rundir import Run
 from kcatalog.recipe.search import folds, hyperparameters, runners
@@ -53,7 +52,7 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
         "declared": declared.record(recipe, data, space),
         "findings": [vars(each) for each in found],
     }
-    split = recorded.split_of(data, _root(recipe, settings))
+    split = recorded.split_of(data, earlier_data.root(recipe, settings))
     with rundir.begin(recipe.name, options.run_dir, facts) as run:
         if split:
             run.write("split.json", split)
@@ -71,11 +70,6 @@ def _check_used(source, options: Options, data: Data) -> None:
                 f"{files!r}. {data.name} does not depend on it. Leave it out, or name your files "
                 "with --data."
             )
-
-
-def _root(recipe, settings: dict) -> Path:
-    """Return the folder of a run's data, where they are a folder."""
-    return Path(settings["data"] or getattr(recipe.source, "default", "")).expanduser()
 
 
 def _decode(data: Data) -> None:
@@ -112,12 +106,9 @@ def _existing(run_dir: Path | None) -> Path:
     return next(place for place in (path, *path.parents) if place.exists())
 
 
-Say = Callable[[str], None]  # shows the user a sentence
-
-
 @contextlib.contextmanager
 def resume(
-    recipe, options: Options, run: Run | None = None, say: Say = lambda sentence: None
+    recipe, options: Options, run: Run | None = None, say: earlier_data.Say = lambda sentence: None
 ) -> Iterator[tuple[Run, Data]]:
     """Lock an earlier run, by default that in `--run-dir` or the newest, to continue it.
 
@@ -133,7 +124,7 @@ def resume(
         run = rundir.find(recipe.name, run.path)  # read again, now that nobody else writes
         settings = _changed(recipe, run, options, say)
         _leave_room(settings, options)
-        run, data = _reopened(recipe, run, options, say)
+        run, data = earlier_data.reopened(recipe, run, options, say)
         if not run.model.exists():
             _decode(data)
         if settings != run.facts["settings"]:
@@ -144,7 +135,7 @@ def resume(
 
 @contextlib.contextmanager
 def trained(
-    recipe, options: Options, say: Say = lambda sentence: None
+    recipe, options: Options, say: earlier_data.Say = lambda sentence: None
 ) -> Iterator[tuple[Run, Data]]:
     """Lock the run in `--run-dir`, or the newest, which must have been trained."""
     run = rundir.find(recipe.name, options.run_dir)
@@ -157,14 +148,14 @@ def trained(
             "first."
         )
     with disk.file_lock(run.path):
-        yield _reopened(recipe, run, options, say)
+        yield earlier_data.reopened(recipe, run, options, say)
 
 
 def _named(recipe, options: Options) -> str:
     return f"{recipe.name} in {options.run_dir}" if options.run_dir else recipe.name
 
 
-def _changed(recipe, run: Run, options: Options, say: Say) -> dict:
+def _changed(recipe, run: Run, options: Options, say: earlier_data.Say) -> dict:
     """Return the run's settings with the given options, or refuse what can no longer change."""
     settings = {**initial(recipe), **run.facts["settings"]}
     changes = {Change.ANY_TIME}
@@ -210,65 +201,6 @@ def _leave_room(settings: dict, options: Options) -> None:
     isolated = settings["isolate"] or settings["parallel"] > 1 or options.cluster is not None
     if isolated or settings["trial_memory"]:
         runners.prepare(isolated, settings["trial_memory"])
-
-
-def same_data(recipe, run: Run, options: Options, folder: Path | None = None) -> Data:
-    """Load the data that the run learns from; decoded samples are cached in `folder` or the run
-    directory. The test part may have changed."""
-    return _loaded(recipe, run, options, folder)[0]
-
-
-def _loaded(
-    recipe, run: Run, options: Options, folder: Path | None = None
-) -> tuple[Data, recorded.Changes]:
-    """Load the data of the run, split as they were when it began."""
-    settings, facts, changes = run.facts["settings"], run.facts["data"], recorded.Changes()
-    data = recipe.load(settings["data"], settings["seed"], settings)
-    if split := run.read("split.json"):
-        root, classes = _root(recipe, settings), tuple(facts["classes"])
-        data, changes = recorded.apply(data, split, root, classes)
-    if changes.learned:
-        raise RecipeError(
-            f"Files that {run.path} learns from have changed or are gone since it was started: "
-            f"{listed(changes.learned)}. Put them back to go on. {rundir.anew(run.path)}"
-        )
-    if "learned" in run.facts:
-        same = data.learned == run.facts["learned"]
-    else:  # a run of an earlier version
-        same = data.fingerprint == facts["fingerprint"]
-    if not same:
-        raise RecipeError(
-            f"The data {data.name} have changed since {run.path} was started. Put them back to go "
-            f"on. {rundir.anew(run.path)}"
-        )
-    data.keep(folder or run.path, options.cache_memory)
-    return data, changes
-
-
-def _reopened(recipe, run: Run, options: Options, say: Say) -> tuple[Run, Data]:
-    """Return a locked run and its data. Scores of a test part that has changed are removed."""
-    data, changes = _loaded(recipe, run, options)
-    if changes.added:
-        say(
-            f"{len(changes.added)} files have been added since {run.path} was started. It leaves "
-            f"them out: {listed(changes.added)}."
-        )
-    if data.fingerprint == (facts := run.facts)["data"]["fingerprint"]:
-        return run, data
-    names = f" ({listed(changes.test)})" if changes.test else ""
-    text, changed = (
-        f"has changed since the run began{names}",
-        data.fingerprint != facts.get("began"),
-    )
-    text = text if changed else "is again as it was when the run began"
-    say(f"The test part of {data.name} {text}. Its scores are computed anew.")
-    run.samples.unlink(missing_ok=True)
-    (run.path / "metrics.json").unlink(missing_ok=True)
-    found = [each for each in facts["findings"] if each["about"] != "test part"]
-    found += [vars(Finding("test part", text, warning=True))] if changed else []
-    run = Run(run.path, {**facts, "data": data.info.to_record(), "findings": found})
-    run.write("run.json", run.facts)
-    return run, data
 
 
 @contextlib.contextmanager

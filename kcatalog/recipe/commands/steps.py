@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 
 from kcatalog.recipe import devices, monitoring, tasks
-from kcatalog.recipe.commands import block, declared, needed, start
+from kcatalog.recipe.commands import block, declared, earlier_data, needed, start
 from kcatalog.recipe.commands.evaluation import evaluate
 from kcatalog.recipe.commands.exporting import export_run
 from kcatalog.recipe.commands.options import Options, arguments
@@ -94,7 +94,7 @@ class Steps:
         work, on_cluster = runners.assigned(folder)
         run = rundir.find(self.recipe.name, self.options.run_dir)
         decoded = Path(tempfile.gettempdir()) if on_cluster else None
-        data = start.same_data(self.recipe, run, self.options, decoded)
+        data = earlier_data.same_data(self.recipe, run, self.options, decoded)
         with self._session(run) as used:
             runners.report(work, self._training(run, data, used).run(work))
 
@@ -121,7 +121,9 @@ class Steps:
     def _join(self, path: Path) -> tuple[Run, Data]:
         """Open the run of host 0 for reading; samples are cached elsewhere."""
         run = rundir.find(self.recipe.name, path)
-        return run, start.same_data(self.recipe, run, self.options, Path(tempfile.gettempdir()))
+        return run, earlier_data.same_data(
+            self.recipe, run, self.options, Path(tempfile.gettempdir())
+        )
 
     @contextlib.contextmanager
     def _start(self, waiting: Run | None = None) -> Iterator[tuple[Run, Data]]:

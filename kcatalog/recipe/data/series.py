@@ -33,6 +33,7 @@ class SeriesDetails(Details):
     step: from one value to the next, such as "1 day", if the file has dates.
     start: the date of the first value to forecast in the test part.
     dtype: of its values: float64 where float32 would round away what changes from step to step.
+    decimal, unit: of the numbers in the file, "" where there is none.
     """
 
     season: int
@@ -41,6 +42,8 @@ class SeriesDetails(Details):
     step: str | None = None
     start: str | None = None
     dtype: str = "float32"
+    decimal: str = ""
+    unit: str = ""
 
 
 class Series(Source):
@@ -107,8 +110,13 @@ class Series(Source):
         """Read the end of each file's column, from which the model continues."""
         length, histories = info.input_shape[0], []
         for path in paths:
-            series = self._file(path, info.details.column, options=False)
-            values, step = series.values, info.details.step
+            series = self._file(path, info.details.column, info.details)
+            values, step, unit = series.values, info.details.step, info.details.unit
+            if unit and series.unit not in ("", unit):
+                raise RecipeError(
+                    f"{path} must hold numbers in {unit}, as the model was trained on. "
+                    f"Received: {series.unit}. Convert them."
+                )
             if step and series.step not in (None, step):
                 raise RecipeError(
                     f"{path} must have steps of {step}, as that is what the model forecasts. "
@@ -124,15 +132,19 @@ class Series(Source):
 
     def notes(self, paths: list[Path], info: DataInfo) -> list[dict]:
         """Return the dates of each forecast, of files with dates."""
-        series = [self._file(path, info.details.column, options=False) for path in paths]
+        series = [self._file(path, info.details.column, info.details) for path in paths]
         ahead = range(1, self.horizon + 1)
         return [
             {"dates": dates.shown(dates.after(s.days[-1], s.step, ahead))} if s.step else {}
             for s in series
         ]
 
-    def _file(self, path: Path, column: str | None, options: bool = True) -> SeriesFile:
-        return series_file.read(Path(path), column, self.decimal, self.fill, options)
+    def _file(
+        self, path: Path, column: str | None, like: SeriesDetails | None = None
+    ) -> SeriesFile:
+        decimal = like.decimal if like else ""
+        options = like is None  # predictions have none
+        return series_file.read(Path(path), column, self.decimal, self.fill, options, decimal)
 
     def _taylor(self, seed: int) -> Data:
         """Electricity demand of England and Wales in 2000, 12 weeks of half hours, in MW."""
@@ -179,6 +191,8 @@ class Series(Source):
             series.step,
             start,
             values.dtype.name,
+            series.decimal,
+            series.unit,
         )
         return Data(
             name,

@@ -25,6 +25,7 @@ class SeriesFile:
     lines: the line of the file in which each value stands.
     days: the dates, if the file has some.
     step: from one date to the next, such as "1 day".
+    decimal, unit: of the numbers in the file, "" where there is none.
     options: whether the reader can give the options of training, which messages then name.
     """
 
@@ -35,6 +36,8 @@ class SeriesFile:
     lines: np.ndarray
     days: pandas.DatetimeIndex | None = None
     step: str | None = None
+    decimal: str = ""
+    unit: str = ""
     options: bool = True
     findings: list[Finding] = field(default_factory=list)
 
@@ -62,6 +65,7 @@ def read(
     decimal: str | None = None,
     fill: str | None = None,
     options: bool = True,
+    like: str = "",
 ) -> SeriesFile:
     """Read a file's column of numbers.
 
@@ -71,15 +75,20 @@ def read(
         decimal: the decimal separator, "." or ","; by default found.
         fill: how missing values are filled, one of `FILLS`; by default they are refused.
         options: whether messages may name options of training.
+        like: the decimal separator of the training's numbers, "" where none was seen.
     """
     table = delimited.read(file, decimal)
     columns = [table.column(place) for place in range(len(table.names))]
     dated = _find_dates(table.names, columns)
     others = [place for place in range(len(columns)) if place not in (dated[0] if dated else ())]
-    place, found = _choose(file, table, columns, others, column, decimal, options)
+
+    def numbered(cells):
+        return numbers.read(cells, decimal) if decimal else numbers.read_like(cells, like)
+
+    place, found = _choose(file, table, columns, others, column, options, numbered)
     series = SeriesFile(
         file, table.names[place], found.values, found.missing, np.array(table.lines),
-        options=options, findings=[*table.findings],
+        decimal=found.decimal, unit=found.unit, options=options, findings=[*table.findings],
     )  # fmt: skip
     ignored = [table.names[other] for other in others if other != place]
     text = f"{series.name!r} is forecast" + (f"; left out: {listed(ignored)}" if ignored else "")
@@ -116,7 +125,7 @@ def _find_dates(names: list[str], columns: list[list[str]]):
     return None
 
 
-def _choose(file: Path, table, columns, others: list[int], column, decimal, options):
+def _choose(file: Path, table, columns, others: list[int], column, options, numbered):
     """Return the place and the numbers of the column asked for, or of the only one with some."""
     names = [table.names[place] for place in others]
     named = ", ".join(map(repr, names))
@@ -125,8 +134,8 @@ def _choose(file: Path, table, columns, others: list[int], column, decimal, opti
             times = " once" if column in names else ""
             raise RecipeError(f"{file} must have a column {column!r}{times}. Received: {named}.")
         place = others[names.index(column)]
-        return place, numbers.read(columns[place], decimal)
-    read = {place: numbers.read(columns[place], decimal) for place in others}
+        return place, numbered(columns[place])
+    read = {place: numbered(columns[place]) for place in others}
     found = {place: column for place, column in read.items() if column.mostly}
     if len(found) == 1:
         return next(iter(found.items()))

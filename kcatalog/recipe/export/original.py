@@ -17,7 +17,7 @@ from kcatalog.recipe.data.files import some
 from kcatalog.recipe.export import signatures
 from kcatalog.recipe.export.stepwise import Refused, Stepwise
 from kcatalog.recipe.files import keras_file
-from kcatalog.recipe.tasks import contract
+from kcatalog.recipe.tasks import heads
 
 CUDNN = ("LSTM", "GRU")  # their `get_config` omits the argument `use_cudnn`
 READ = (8, 48)  # texts and characters that a model reads in pieces to check its state
@@ -43,7 +43,7 @@ class Original:
 
     def portable(self, steps: int | None = None) -> keras.Model:
         """Load the model (`portable`), with outputs as its task takes them."""
-        return contract.converted(self.task, portable(self.file, steps), self.data)
+        return heads.converted(self.task, portable(self.file, steps), self.data)
 
     @property
     def task(self) -> tasks.Task:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from kcatalog.recipe.tasks import contract
+from kcatalog.recipe.tasks import heads
 from kcatalog.recipe.tasks.task import Task
 from kcatalog.recipe.terminal import output
 
@@ -54,10 +54,10 @@ class Classification(Classes):
         """Return the function to logits, also from the one output of a binary classifier."""
         if model.outputs[0].shape[1:] != (1,) or len(data.classes) != 2:
             return super().conversion(model, data)
-        found = contract.head(model)
+        found = heads.head(model)
         if found == "softmax":  # which is 1 for whatever there is
             return None
-        logit = contract.inverse("sigmoid") if found else lambda z: ops.cast(z, "float32")
+        logit = heads.inverse("sigmoid") if found else lambda z: ops.cast(z, "float32")
         return lambda outputs: ops.concatenate([0 * logit(outputs), logit(outputs)], axis=-1)
 
     def score(self, labels, outputs):

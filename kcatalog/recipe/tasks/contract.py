@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 
 import keras
@@ -10,9 +9,9 @@ import numpy as np
 from keras import ops
 
 from kcatalog.recipe.data.findings import Finding
+from kcatalog.recipe.tasks import heads
 from kcatalog.recipe.terminal.errors import RecipeError
 
-TINY = float(np.finfo("float32").tiny)
 # Losses that would broadcast labels and outputs of different sizes without a word.
 ELEMENTWISE = (
     keras.losses.MeanSquaredError,
@@ -82,13 +81,13 @@ def _check_precision(model, data, entry: str) -> None:
             f"{why} Received: {model.inputs[0].dtype} in, {model.outputs[0].dtype} out. Use "
             f"{entry[:-1]}, dtype='float64'), and add the forecast to a value of the history."
         )
-    if getattr(_loss(model), "dtype", "float32") != "float64":
+    if getattr(heads.loss_of(model), "dtype", "float32") != "float64":
         raise RecipeError(f"{why} Give the loss dtype='float64'.")
 
 
 def _check_head(task, model, data, refuse: Callable) -> None:
     """Refuse outputs of a wrong shape, or that the loss takes for something else."""
-    output, found, convert = model.outputs[0], head(model), task.conversion(model, data)
+    output, found, convert = model.outputs[0], heads.head(model), task.conversion(model, data)
     wanted = task.output_shape(data)
     shape = (output if convert is None else convert(output)).shape[1:]
     if wanted is not None and not _fits(shape, wanted):
@@ -101,7 +100,7 @@ def _check_head(task, model, data, refuse: Callable) -> None:
         raise refuse(f"outputs of shape {_named(output.shape[1:])}", fix)
     if task.activation is None:
         return
-    known = from_logits(model)
+    known = heads.from_logits(model)
     if found and convert is None:
         raise refuse(f"outputs of a {found}", "Remove the activation of the last layer.")
     if found and known:
@@ -143,7 +142,7 @@ def check_batch(task, model, data, batches, objective: str) -> list[Finding]:
             f"{_contract(task, data)} Received: NaN or infinity for the training samples. "
             "Look for a logarithm, a root or a division without a lower bound in `build`."
         )
-    if task.activation and not head(model) and _distribution(raw):
+    if task.activation and not heads.head(model) and _distribution(raw):
         raise RecipeError(
             f"{_contract(task, data)} Received: outputs that are already probabilities, as "
             "they add up to 1. Leave the softmax out and give the loss from_logits=True."
@@ -157,9 +156,9 @@ def check_batch(task, model, data, batches, objective: str) -> list[Finding]:
             f"{_named(y.shape[1:])} with outputs of shape {_named(raw.shape[1:])}. {_reason(e)}"
         ) from e
     _check_objective(task, objective, logs)
-    outputs = to_contract(task, model, data, raw).astype("float32")
+    outputs = heads.to_contract(task, model, data, raw).astype("float32")
     _check_score(task, data, y, outputs, logs)
-    if (found := head(model)) and task.conversion(model, data):
+    if (found := heads.head(model)) and task.conversion(model, data):
         text = f"ends in {found}: scores and the export use its inverse, logits"
         return [Finding("outputs", text)]
     return []
@@ -222,70 +221,6 @@ def _check_score(task, data, y: np.ndarray, outputs: np.ndarray, logs: dict) -> 
             )
 
 
-# --- outputs ---------------------------------------------------------------------------------
-
-
-def head(model) -> str | None:
-    """Return "softmax" or "sigmoid" if the model ends in that, else None."""
-    for operation in reversed(getattr(model, "operations", model.layers)):
-        if isinstance(operation, keras.Model):
-            return head(operation)
-        activation = getattr(operation, "activation", None)
-        for name in ("softmax", "sigmoid"):
-            if activation is getattr(keras.activations, name):
-                return name
-            if type(operation).__name__.lower() == name and getattr(operation, "axis", -1) == -1:
-                return name
-        passes = isinstance(operation, keras.layers.Identity) or (
-            isinstance(operation, keras.layers.Activation)
-            and activation is keras.activations.linear
-        )
-        if not passes:
-            return None
-    return None
-
-
-def from_logits(model) -> bool | None:
-    """Return the loss's `from_logits`, or None for a loss that has no such argument."""
-    loss = _loss(model)
-    if isinstance(loss, keras.losses.Loss):
-        return loss.get_config().get("from_logits", getattr(loss, "from_logits", None))
-    if not callable(loss):
-        return None
-    parameter = inspect.signature(loss).parameters.get("from_logits")
-    return parameter.default if parameter and isinstance(parameter.default, bool) else None
-
-
-def inverse(activation: str) -> Callable:
-    """Return the function from probabilities to logits.
-
-    >>> p = np.array([[0.2, 0.8]])
-    >>> np.round(np.exp(inverse("softmax")(p)), 3).tolist(), float(inverse("sigmoid")(0.5))
-    ([[0.20000000298023224, 0.800000011920929]], 0.0)
-    """
-
-    def log(p):
-        return ops.log(ops.maximum(p, TINY))
-
-    def logits(p):
-        p = ops.cast(p, "float32")
-        return log(p) if activation == "softmax" else log(p) - log(1 - p)
-
-    return logits
-
-
-def to_contract(task, model, data, outputs: np.ndarray) -> np.ndarray:
-    """Return a model's outputs in the form that the task's methods take."""
-    convert = task.conversion(model, data)
-    return outputs if convert is None else ops.convert_to_numpy(convert(outputs))
-
-
-def converted(task, model, data) -> keras.Model:
-    """Return the model with outputs in the form that the task's methods take."""
-    convert = task.conversion(model, data)
-    return model if convert is None else keras.Model(model.inputs, convert(model.outputs[0]))
-
-
 # --- words -----------------------------------------------------------------------------------
 
 
@@ -334,17 +269,9 @@ def _distribution(p: np.ndarray) -> bool:
     return p.shape[-1] > 1 and bool((p >= 0).all() and np.allclose(p.sum(-1), 1, atol=1e-3))
 
 
-def _loss(model):
-    loss = model.loss
-    if isinstance(loss, dict):
-        loss = list(loss.values())
-    loss = loss[0] if isinstance(loss, list | tuple) and len(loss) == 1 else loss
-    return keras.losses.get(loss) if isinstance(loss, str) else loss
-
-
 def _loss_name(model) -> str:
     """Return the loss's name in snake case, such as "binary_crossentropy"."""
-    loss = _loss(model)
+    loss = heads.loss_of(model)
     return _snake(getattr(loss, "__name__", type(loss).__name__))
 
 

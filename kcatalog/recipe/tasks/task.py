@@ -14,7 +14,7 @@ from rich.console import Console
 from kcatalog.recipe.data import Data, DataInfo
 from kcatalog.recipe.data.files import some
 from kcatalog.recipe.feed import batches, pipeline
-from kcatalog.recipe.tasks import contract
+from kcatalog.recipe.tasks import heads
 from kcatalog.recipe.terminal import output
 
 PROBE = 32  # samples on which gradients and activations are measured
@@ -72,8 +72,8 @@ class Task(abc.ABC):
     def conversion(self, model: keras.Model, data: Data | DataInfo) -> Callable | None:
         """Return the function (`keras.ops`) from the outputs of this model to those that the
         methods below take; None if they are the same. By default it undoes a last `activation`."""
-        found = contract.head(model) if self.activation else None
-        return contract.inverse(found) if found and found == self.activation else None
+        found = heads.head(model) if self.activation else None
+        return heads.inverse(found) if found and found == self.activation else None
 
     # --- training ------------------------------------------------------------------------
 

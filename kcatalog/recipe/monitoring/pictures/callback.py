@@ -12,7 +12,7 @@ from kcatalog.recipe.data.files import draw, take
 from kcatalog.recipe.feed import pipeline
 from kcatalog.recipe.monitoring import pictures
 from kcatalog.recipe.monitoring.events import EventFile
-from kcatalog.recipe.tasks import contract
+from kcatalog.recipe.tasks import heads
 
 MOST_SAMPLES = 5000
 FIRST = 1.0  # seconds, an estimate of the first pictures, which compile the model's prediction
@@ -73,7 +73,7 @@ class Pictures(keras.callbacks.Callback):
         places = draw(len(y), MOST_SAMPLES)
         x, y = take(x, places), y[places]
         task, outputs = tasks.of(self.data), pipeline.predict(self.model, x)
-        outputs = contract.to_contract(task, self.model, self.data, outputs)
+        outputs = heads.to_contract(task, self.model, self.data, outputs)
         predicted = task.predicted(outputs, *task.gallery(self.model, self.data, "validation"))
         predictions = pictures.Predictions(self.data, (x, y), outputs, predicted, places)
         pictures.write(self.events, predictions, epoch)
