@@ -38,7 +38,7 @@ def text(recipe: str, info: DataInfo, manifest: dict, classes: Sequence[str] = (
 def _summary(info: DataInfo) -> str:
     shape = " x ".join(map(str, info.input_shape)) or "one value"
     return (
-        f"A Keras model for {info.task}, trained on {_code(info.name)}. Its input is "
+        f"A Keras model for the task {info.task!r}, trained on {_code(info.name)}. Its input is "
         f"{_code(info.input_name)} ({shape})."
     )
 
