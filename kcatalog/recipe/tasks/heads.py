@@ -47,7 +47,8 @@ def inverse(activation: str) -> Callable:
     """Return the function from probabilities to logits.
 
     >>> p = np.array([[0.2, 0.8]])
-    >>> np.round(np.exp(inverse("softmax")(p)), 3).tolist(), float(inverse("sigmoid")(0.5))
+    >>> logits = ops.convert_to_numpy(inverse("softmax")(p))
+    >>> np.round(np.exp(logits), 3).tolist(), float(inverse("sigmoid")(0.5))
     ([[0.20000000298023224, 0.800000011920929]], 0.0)
     """
 
