@@ -74,6 +74,20 @@ def batches_are_read_in_any_order(s: Subject):
 
 
 @check("samplers")
+def steps_outside_an_epoch_are_refused(s: Subject):
+    """No batch is counted from the end, and none comes after the last."""
+    part = s.make()
+    part.on_epoch_end()  # the epoch before has a batch at -1
+    for step in (-1, len(part)):
+        try:
+            part[step]
+        except (ValueError, IndexError) as e:
+            require("step" in str(e), f"the error for batch {step} does not name the step: {e}")
+        else:
+            raise CheckError(f"batch {step} of {len(part)} is a batch of another epoch")
+
+
+@check("samplers")
 def epochs_differ(s: Subject):
     """After `on_epoch_end` come other batches."""
     first, *later = _epochs(s.make(), EPOCHS)

@@ -191,6 +191,7 @@ class MPerClass(keras.utils.PyDataset):
         return self._steps
 
     def __getitem__(self, step):
+        checks.integer(self, "step", step, f"[0, {len(self)})")
         chosen = self.indices(self.epoch, step)
         return keras.tree.map_structure(lambda a: a[chosen], self.x), self.y[chosen]
 

@@ -33,6 +33,8 @@ class Halves(keras.utils.PyDataset):
         return 2
 
     def __getitem__(self, step):
+        if not 0 <= step < 2:
+            raise IndexError(f"step {step}")
         mine = np.split(self.places(step), self.shards)[self.shard]
         return self.x[mine], self.y[mine]
 
@@ -60,6 +62,14 @@ class ReadsOn(Halves):
     def __getitem__(self, step):
         self.step = (self.step + 1) % 2
         return super().__getitem__(self.step)
+
+
+@broken("steps_outside_an_epoch_are_refused", example=EXAMPLE)
+class ReachesBack(Halves):
+    """Counts from the end, and beyond it."""
+
+    def __getitem__(self, step):
+        return super().__getitem__(step % 2)
 
 
 @broken("epochs_differ", example=EXAMPLE)

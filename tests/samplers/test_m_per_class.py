@@ -251,3 +251,10 @@ def test_bad_datasets():
     shuffled = MPerClass.from_dataset(good.shuffle(8), y, classes_per_batch=2, samples_per_class=3)
     with pytest.raises(tf.errors.InvalidArgumentError, match="in the same order every time"):
         list(shuffled.take(3))
+
+
+def test_a_step_outside_the_epoch_is_refused():
+    batches = MPerClass(np.arange(8), np.arange(8) % 2, 2, 2)
+    for step in (-1, len(batches), 0.5):
+        with pytest.raises(ValueError, match=r"MPerClass: `step` must be an integer in \[0, 2\)"):
+            batches[step]
