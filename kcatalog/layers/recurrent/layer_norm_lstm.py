@@ -1,4 +1,5 @@
 import inspect
+from types import SimpleNamespace
 
 import keras
 from keras import ops
@@ -6,13 +7,10 @@ from keras import ops
 from kcatalog import checks
 from kcatalog.card import Example, Float, Int, Paper
 from kcatalog.layers.recurrent.layer_norm_lstm_cell import LayerNormLSTMCell
+from kcatalog.layers.recurrent.normalized_gates import NormalizedGates
 from kcatalog.registry import component
 
 _CELL_ARGUMENTS = [n for n in inspect.signature(LayerNormLSTMCell).parameters if n != "kwargs"]
-_OTHER_ARGUMENTS = (
-    *("dropout", "recurrent_dropout", "seed", "return_sequences", "return_state"),
-    *("go_backwards", "stateful", "unroll", "zero_output_for_mask"),
-)
 
 
 @component(
@@ -28,7 +26,7 @@ _OTHER_ARGUMENTS = (
     },
     example=Example({"units": 4, "return_sequences": True}, shape=(5, 3)),
 )
-class LayerNormLSTM(keras.layers.RNN):
+class LayerNormLSTM(NormalizedGates, keras.layers.RNN):
     """A layer-normalized LSTM over whole sequences.
 
     Takes the place of `keras.layers.LSTM`, inside `keras.layers.Bidirectional` too: steadier
@@ -42,17 +40,6 @@ class LayerNormLSTM(keras.layers.RNN):
         rescaled `x` and `h`, and the loop normalizes nothing wider than `units`.
 
     Args:
-        units: Width of `h` and `c`, an integer in [1, inf). With 1, `LN(c)` is constant.
-        activation: `φ`, a Keras activation by name, or a function.
-        recurrent_activation: `σ` of the gates, a Keras activation by name, or a function.
-        kernel_initializer: Initializer of `W`.
-        recurrent_initializer: Initializer of `U`.
-        gamma_initializer: Initializer of the scales `γ`.
-        kernel_regularizer: Regularizer of `W`, or None.
-        recurrent_regularizer: Regularizer of `U`, or None.
-        carry_normalized: Whether the next step gets `LN(c')` in place of `c'`, which is what
-            TensorFlow Addons computes; the paper carries `c'`.
-        epsilon: Added to the variance, a number in (0, inf).
         dropout: Probability to drop a feature of `x`, a number in [0, 1).
         recurrent_dropout: Probability to drop a unit of `h` before `U`, a number in [0, 1).
         seed: Seed of both, an integer in [0, inf), or None.
@@ -82,11 +69,18 @@ class LayerNormLSTM(keras.layers.RNN):
         units,
         activation="tanh",
         recurrent_activation="sigmoid",
+        use_bias=True,
         kernel_initializer="glorot_uniform",
         recurrent_initializer="orthogonal",
-        gamma_initializer="ones",
+        bias_initializer="zeros",
+        unit_forget_bias=True,
         kernel_regularizer=None,
         recurrent_regularizer=None,
+        bias_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        gamma_initializer="ones",
         carry_normalized=False,
         epsilon=1e-3,
         dropout=0.0,
@@ -95,23 +89,28 @@ class LayerNormLSTM(keras.layers.RNN):
         return_sequences=False,
         **kwargs,
     ):
-        super().__init__(_Recurrence(units), return_sequences=return_sequences, **kwargs)
-        self.units = checks.integer(self, "units", units, "[1, inf)")
-        self.activation = checks.activation(self, "activation", activation)
-        self.recurrent_activation = checks.activation(
-            self, "recurrent_activation", recurrent_activation
+        super().__init__(
+            units,
+            activation,
+            recurrent_activation,
+            use_bias,
+            kernel_initializer,
+            recurrent_initializer,
+            bias_initializer,
+            unit_forget_bias,
+            kernel_regularizer,
+            recurrent_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            recurrent_constraint,
+            bias_constraint,
+            gamma_initializer,
+            carry_normalized,
+            epsilon,
+            cell=SimpleNamespace(call=None, state_size=[units, units]),  # until all is checked
+            return_sequences=return_sequences,
+            **kwargs,
         )
-        self.kernel_initializer = checks.initializer(self, "kernel_initializer", kernel_initializer)
-        self.recurrent_initializer = checks.initializer(
-            self, "recurrent_initializer", recurrent_initializer
-        )
-        self.gamma_initializer = checks.initializer(self, "gamma_initializer", gamma_initializer)
-        self.kernel_regularizer = checks.regularizer(self, "kernel_regularizer", kernel_regularizer)
-        self.recurrent_regularizer = checks.regularizer(
-            self, "recurrent_regularizer", recurrent_regularizer
-        )
-        self.carry_normalized = checks.boolean(self, "carry_normalized", carry_normalized)
-        self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
         self.dropout = checks.number(self, "dropout", dropout, "[0, 1)")
         self.recurrent_dropout = checks.number(
             self, "recurrent_dropout", recurrent_dropout, "[0, 1)"
@@ -119,33 +118,35 @@ class LayerNormLSTM(keras.layers.RNN):
         self.seed = checks.integer(self, "seed", seed, "[0, inf)", optional=True)
         self._seed_generator = keras.random.SeedGenerator(seed)
         shared = {name: getattr(self, name) for name in _CELL_ARGUMENTS}
-        self._lstm_cell = LayerNormLSTMCell(**shared, dtype=self.dtype_policy)
+        # by its first name its weights are found in files
+        self._lstm_cell = self.cell = LayerNormLSTMCell(
+            **shared, dtype=self.dtype_policy, name="lstm_cell"
+        )
 
     def build(self, sequences_shape, initial_state_shape=None):
         checks.rank(self, sequences_shape, 3, "(batch, steps, features)")
-        features = checks.known_axis(self, sequences_shape, -1, "features")
-        self._lstm_cell.build((sequences_shape[0], features))
-        self.cell.compute_dtype = self.compute_dtype
+        checks.known_axis(self, sequences_shape, -1, "features")
         super().build(sequences_shape, initial_state_shape)
 
-    def call(self, sequences, initial_state=None, mask=None, training=False):
+    def inner_loop(self, sequences, initial_state, mask, training=False):
+        """Take the steps, as `keras.layers.RNN` has every layer of its own do."""
+        cell, sequences = self.cell, ops.cast(sequences, self.compute_dtype)
+        weights = (cell._W, cell._U, cell._b, cell._γ1, cell._γ2, cell._γ3, cell._β3)
+        W, U, b, γ1, γ2, γ3, β3 = (ops.cast(w, self.compute_dtype) for w in weights)
         batch, _, features = ops.shape(sequences)
         drop_x = self._drop((batch, 1, features), self.dropout, training)
         drop_h = self._drop((batch, self.units), self.recurrent_dropout, training)
-        cell, b = self._lstm_cell, ops.convert_to_tensor(self._lstm_cell._b)
-        W, U = _centred(cell._W), _centred(cell._U)
-        γW, γU, mean_square = cell._γ1 * W, cell._γ2 * U, _mean_square(U)
+        W, U = _centred(W), _centred(U)
+        γW, γU, mean_square = γ1 * W, γ2 * U, _mean_square(U)
 
         def step(x, states):
             h, c = states
             h = self._divided(drop_h(h), mean_square)
-            return cell.gated(ops.matmul(x, γW) + ops.matmul(h, γU) + b, c)
+            return cell.gated(ops.matmul(x, γW) + ops.matmul(h, γU) + b, c, γ3, β3)
 
-        self.cell.step = step
         x = self._divided(drop_x(sequences), _mean_square(W))
-        output = super().call(x, initial_state=initial_state, mask=mask, training=training)
-        self.cell.step = None  # it holds tensors of this call
-        return output
+        call = _Call(self, step)
+        return keras.layers.RNN.inner_loop(call, x, initial_state, mask, training)
 
     def _divided(self, a, mean_square):
         """Return `a / √(mean square of W a + epsilon)`."""
@@ -161,27 +162,27 @@ class LayerNormLSTM(keras.layers.RNN):
         return lambda a: a * kept
 
     def get_config(self):
-        return {
-            **self._lstm_cell.get_config(),
-            **keras.layers.Layer.get_config(self),  # RNN's own would hold the cell
-            **{name: getattr(self, name) for name in _OTHER_ARGUMENTS},
-        }
+        config = super().get_config()
+        cell = config.pop("cell")["config"]  # the arguments that it shares
+        own = ("dropout", "recurrent_dropout", "seed")
+        return {**cell, **config, **{name: getattr(self, name) for name in own}}
 
     @classmethod
     def from_config(cls, config):
         return cls(**config)  # RNN's own wants a cell
 
 
-class _Recurrence:
-    """A function that takes one step, as `keras.layers.RNN` wants to see a cell."""
+class _Call:
+    """One call of the layer: the layer, with the step that holds this call's tensors as cell.
 
-    def __init__(self, units):
-        self.state_size, self.step = [units, units], None
+    The layer itself keeps nothing of a call, so that several threads may call it.
+    """
 
-    def call(self, x, states):
-        return self.step(x, states)
+    def __init__(self, layer, step):
+        self._layer, self.cell = layer, step
 
-    __call__ = call
+    def __getattr__(self, name):
+        return getattr(self._layer, name)
 
 
 def _centred(W):

@@ -3,6 +3,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Int, Paper
+from kcatalog.layers.recurrent.normalized_gates import NormalizedGates
 from kcatalog.registry import component
 
 
@@ -19,7 +20,7 @@ from kcatalog.registry import component
     space={"units": Int(8, 256, log=True), "carry_normalized": Choice(False, True)},
     example=Example({"units": 4, "carry_normalized": True}, shape=(5, 3)),
 )
-class LayerNormLSTMCell(keras.layers.Layer):
+class LayerNormLSTMCell(NormalizedGates):
     """One step of a layer-normalized LSTM, to be run by `keras.layers.RNN`.
 
     The sums from input and state are normalized over the gates before they meet, and the cell
@@ -32,19 +33,6 @@ class LayerNormLSTMCell(keras.layers.Layer):
         `4 units` gates, as `(a - mean(a)) / √(var(a) + epsilon)`; `i, f, g, o = z` in quarters;
         `c' = σ(f) c + σ(i) φ(g)`; `h' = σ(o) φ(LN(c'))`, with `φ` = `activation`,
         `σ` = `recurrent_activation`.
-
-    Args:
-        units: Width of `h` and `c`, an integer in [1, inf). With 1, `LN(c)` is constant.
-        activation: `φ`, a Keras activation by name, or a function.
-        recurrent_activation: `σ` of the gates, a Keras activation by name, or a function.
-        kernel_initializer: Initializer of `W`.
-        recurrent_initializer: Initializer of `U`.
-        gamma_initializer: Initializer of the scales `γ`.
-        kernel_regularizer: Regularizer of `W`, or None.
-        recurrent_regularizer: Regularizer of `U`, or None.
-        carry_normalized: Whether the next step gets `LN(c')` in place of `c'`, which is what
-            TensorFlow Addons computes; the paper carries `c'`.
-        epsilon: Added to the variance, a number in (0, inf).
 
     Shapes:
         Input `(batch, features)` and states `h`, `c`, both `(batch, units)`; output
@@ -64,38 +52,10 @@ class LayerNormLSTMCell(keras.layers.Layer):
         0.6323
     """
 
-    def __init__(
-        self,
-        units,
-        activation="tanh",
-        recurrent_activation="sigmoid",
-        kernel_initializer="glorot_uniform",
-        recurrent_initializer="orthogonal",
-        gamma_initializer="ones",
-        kernel_regularizer=None,
-        recurrent_regularizer=None,
-        carry_normalized=False,
-        epsilon=1e-3,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        self.units = checks.integer(self, "units", units, "[1, inf)")
-        self.activation = checks.activation(self, "activation", activation)
-        self.recurrent_activation = checks.activation(
-            self, "recurrent_activation", recurrent_activation
-        )
-        self.kernel_initializer = checks.initializer(self, "kernel_initializer", kernel_initializer)
-        self.recurrent_initializer = checks.initializer(
-            self, "recurrent_initializer", recurrent_initializer
-        )
-        self.gamma_initializer = checks.initializer(self, "gamma_initializer", gamma_initializer)
-        self.kernel_regularizer = checks.regularizer(self, "kernel_regularizer", kernel_regularizer)
-        self.recurrent_regularizer = checks.regularizer(
-            self, "recurrent_regularizer", recurrent_regularizer
-        )
-        self.carry_normalized = checks.boolean(self, "carry_normalized", carry_normalized)
-        self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
-        self.state_size = [units, units]  # what RNN asks a cell for
+    @property
+    def state_size(self):
+        """The widths of `h` and `c`, as `keras.layers.RNN` asks a cell for them."""
+        return [self.units, self.units]
 
     def build(self, input_shape):
         checks.rank(self, input_shape, 2, "(batch, features)")
@@ -105,37 +65,49 @@ class LayerNormLSTMCell(keras.layers.Layer):
             (features, gates),
             self.kernel_initializer,
             regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
             name="kernel",
         )
         self._U = self.add_weight(
             (units, gates),
             self.recurrent_initializer,
             regularizer=self.recurrent_regularizer,
+            constraint=self.recurrent_constraint,
             name="recurrent_kernel",
         )
         # differs from the paper: β₁, β₂ and b are only ever added, so one bias holds their sum
-        self._b = self.add_weight((gates,), self._bias_initializer, name="bias")
+        self._b = 0.0
+        if self.use_bias:
+            self._b = self.add_weight(
+                (gates,),
+                self._forget_one if self.unit_forget_bias else self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+                name="bias",
+            )
         self._γ1 = self.add_weight((gates,), γ, name="kernel_gamma")
         self._γ2 = self.add_weight((gates,), γ, name="recurrent_gamma")
         self._γ3 = self.add_weight((units,), γ, name="state_gamma")
         self._β3 = self.add_weight((units,), "zeros", name="state_beta")
 
-    def _bias_initializer(self, shape, dtype=None):
-        """Zero; for the forget gate one, so that at first the cell keeps what it has."""
-        return ops.cast(ops.arange(shape[0]) // self.units == 1, dtype)
+    def _forget_one(self, shape, dtype=None):
+        """Draw the bias piece by piece, as Keras's LSTM does, with ones for the forget gate."""
+        init, units = self.bias_initializer, self.units
+        one = ops.ones((units,), dtype)
+        return ops.concatenate([init((units,), dtype), one, init((2 * units,), dtype)])
 
     def call(self, x, states):
         h, c = states
         x = self._γ1 * self._standardized(ops.matmul(x, self._W))
         h = self._γ2 * self._standardized(ops.matmul(h, self._U))
-        return self.gated(x + h + self._b, c)
+        return self.gated(x + h + self._b, c, self._γ3, self._β3)
 
-    def gated(self, z, c):
+    def gated(self, z, c, γ3, β3):
         """Compute the step's second half: output and new states from the gates' sums."""
         σ, φ = self.recurrent_activation, self.activation
         i, f, g, o = ops.split(z, 4, axis=-1)
         c = σ(f) * c + σ(i) * φ(g)
-        n = self._standardized(c) * self._γ3 + self._β3
+        n = self._standardized(c) * γ3 + β3
         h = σ(o) * φ(n)
         return h, [h, n if self.carry_normalized else c]
 
