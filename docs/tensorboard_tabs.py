@@ -68,8 +68,7 @@ def board(log_dir: str | Path, width: int = 1440, height: int = 1000) -> Iterato
     """
     from playwright import sync_api
 
-    url = _serve(log_dir)
-    with sync_api.sync_playwright() as playwright:
+    with serve(log_dir) as url, sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=SWITCHES)
         try:
             page = browser.new_page(viewport={"width": width, "height": height})
@@ -82,15 +81,33 @@ def board(log_dir: str | Path, width: int = 1440, height: int = 1000) -> Iterato
             browser.close()
 
 
-def _serve(log_dir: str | Path) -> str:
-    """Start TensorBoard on a free port; its address."""
+@contextlib.contextmanager
+def serve(log_dir: str | Path) -> Iterator[str]:
+    """TensorBoard on these logs, in a thread that ends with the block; yields its address.
+
+    The logs are read once, before the address is there. TensorBoard's thread that reads them again
+    would outlive the block, and a process that ends while TensorFlow reads for it is aborted:
+    "terminate called ... FATAL: exception not rethrown".
+    """
     with warnings.catch_warnings():  # packages that TensorBoard brings along are deprecated
         warnings.simplefilter("ignore", DeprecationWarning)
         from tensorboard import program
 
-        server = program.TensorBoard()
-        server.configure(logdir=str(log_dir), port=0, host="127.0.0.1", load_fast="false")
-        return server.launch()
+        servers = []
+
+        def make(app, flags):
+            servers.append(program.WerkzeugServer(app, flags))
+            return servers[0]
+
+        board = program.TensorBoard(server_class=make)
+        settings = {"load_fast": "false", "reload_task": "blocking", "reload_interval": 0}
+        board.configure(logdir=str(log_dir), port=0, host="127.0.0.1", **settings)
+        url = board.launch()
+    try:
+        yield url
+    finally:
+        servers[0].shutdown()
+        servers[0].server_close()
 
 
 def _listen(shown: Board) -> None:

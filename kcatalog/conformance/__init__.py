@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from kcatalog.conformance import (  # noqa: F401 - each module registers its checks
     callbacks,
+    calls,
     common,
     in_batch,
     layers,

@@ -89,6 +89,31 @@ def compiled_training_runs(s: Subject):
         finite(backend.as_numpy(v), f"{v.path} after a compiled step")
 
 
+@check("layers")
+def shapes_refused(s: Subject):
+    """A shape that a layer cannot take is refused with a sentence, before it is built and after."""
+    shape, built = s.card.example.shape, _layer(s)
+    for wrong in (shape[:-1], (1, *shape), *_unknown(shape), (*shape[:-1], shape[-1] + 1)):
+        try:
+            as_layer(s, s.make())(keras.Input(wrong))
+        except Exception as e:  # of any kind, where the backend is the first to notice
+            named = f"{s.name}: `input_shape` must be " in str(e)
+            require(named, f"input of shape {(None, *wrong)} fails with {e}")
+        else:
+            if len(wrong) == len(shape) or None in wrong:
+                continue
+        try:
+            built(keras.Input(wrong))
+        except Exception as e:
+            said = any(t in str(e) for t in (f"{s.name}: `", "is incompatible with the layer"))
+            require(said, f"once built, input of shape {(None, *wrong)} fails with {e}")
+
+
+def _unknown(shape):
+    """Return the shape with each axis unknown in turn."""
+    return [(*shape[:i], None, *shape[i + 1 :]) for i in range(len(shape))]
+
+
 # --- precision and gradients ------------------------------------------------------------
 
 
@@ -105,6 +130,15 @@ def half_precision(s: Subject, policy: str):
     require(keras.backend.standardize_dtype(y.dtype) == wanted, f"output {y.dtype}, not {wanted}")
     tolerance = HALF[policy]
     close(backend.as_numpy(y), _run(exact, s.inputs()), policy, tolerance, tolerance)
+
+
+@check("layers")
+def called_in_half_precision(s: Subject):
+    """In a wrapper of a mixed policy, which hands it halves, a float32 layer computes the same."""
+    layer, x = _layer(s), s.inputs()
+    wrapper = keras.layers.TimeDistributed(layer, dtype="mixed_float16")
+    wrapper.build((None, 1, *x.shape[1:]))
+    close(_run(wrapper, x[:, None])[:, 0], _run(layer, x), "in TimeDistributed", 2e-2, 2e-2)
 
 
 @check("layers")

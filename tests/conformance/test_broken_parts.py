@@ -4,7 +4,11 @@ import keras
 import pytest
 
 from kcatalog.conformance import checks_for, suite
-from tests.conformance import broken_optimizers, broken_samplers  # noqa: F401 - register their own
+from tests.conformance import (  # noqa: F401 - register their own
+    broken_calls,
+    broken_optimizers,
+    broken_samplers,
+)
 from tests.conformance.broken_parts import FOUND_BY
 
 

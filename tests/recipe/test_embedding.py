@@ -5,7 +5,6 @@ import json
 import os
 import urllib.parse
 import urllib.request
-import warnings
 from io import BytesIO
 from types import SimpleNamespace
 
@@ -16,6 +15,7 @@ from PIL import Image
 from scipy.io import wavfile
 
 import kcatalog
+from docs import tensorboard_tabs
 from kcatalog.recipe import Recipe, tasks
 from kcatalog.recipe.commands import cli
 from kcatalog.recipe.data import Data, Images, Labelled, Speech
@@ -251,20 +251,14 @@ def test_the_objective_of_a_task_knows_its_direction():
 @pytest.fixture(scope="module")
 def board(run):
     """TensorBoard on the run's logs; a function that fetches from the projector's plugin."""
-    from tensorboard import program
+    with tensorboard_tabs.serve(run / "logs") as url:
 
-    with warnings.catch_warnings():  # packages that TensorBoard brings along are deprecated
-        warnings.simplefilter("ignore", DeprecationWarning)
-        server = program.TensorBoard()
-        server.configure(logdir=str(run / "logs"), port=0, host="127.0.0.1", load_fast="false")
-        url = server.launch()
+        def fetch(route, **query):
+            query = urllib.parse.urlencode(query)
+            with urllib.request.urlopen(f"{url}data/plugin/projector/{route}?{query}") as answer:
+                return answer.read()
 
-    def fetch(route, **query):
-        query = urllib.parse.urlencode(query)
-        with urllib.request.urlopen(f"{url}data/plugin/projector/{route}?{query}") as answer:
-            return answer.read()
-
-    return fetch
+        yield fetch
 
 
 @pytest.mark.slow

@@ -72,6 +72,7 @@ class SqueezeExcite(keras.layers.Layer):
     def build(self, input_shape):
         checks.rank(self, input_shape, 4, "(batch, height, width, channels)")
         channels = checks.known_axis(self, input_shape, -1, "channels")
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
         squeezed = max(1, channels // self.ratio)
         init = self.kernel_initializer
         self._w1 = self.add_weight((channels, squeezed), init, name="squeeze_kernel")

@@ -89,6 +89,7 @@ class Prototypes(keras.layers.Layer):
     def build(self, input_shape):
         checks.rank(self, input_shape, 2, "(batch, features)")
         features = checks.known_axis(self, input_shape, -1, "features")
+        self.input_spec = keras.layers.InputSpec(ndim=2, axes={-1: features})
         self.prototypes = self.add_weight(
             (*self._scores, features),
             self.initializer,

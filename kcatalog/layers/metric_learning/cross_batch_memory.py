@@ -97,6 +97,7 @@ class CrossBatchMemory(keras.layers.Layer):
     def build(self, embeddings_shape, labels_shape=None):
         checks.rank(self, embeddings_shape, 2, "(batch, features)")
         features = checks.known_axis(self, embeddings_shape, -1, "features")
+        self.input_spec = keras.layers.InputSpec(ndim=2, axes={-1: features})
         state = {"initializer": "zeros", "trainable": False, "aggregation": "only_first_replica"}
         self._embeddings = self.add_weight(
             (self.capacity, features), dtype="float32", name="embeddings", **state

@@ -56,6 +56,7 @@ class LayerScale(keras.layers.Layer):
 
     def build(self, input_shape):
         channels = checks.known_axis(self, input_shape, -1, "channels")
+        self.input_spec = keras.layers.InputSpec(axes={-1: channels})
         init = keras.initializers.Constant(self.init_values)
         self._lambda = self.add_weight((channels,), init, name="lambda")
 

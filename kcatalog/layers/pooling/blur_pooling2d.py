@@ -69,6 +69,7 @@ class BlurPooling2D(keras.layers.Layer):
     def build(self, input_shape):
         checks.rank(self, input_shape, 4, "(batch, height, width, channels)")
         checks.known_axis(self, input_shape, -1, "channels")
+        self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def call(self, x):
         kkT = np.outer(self._k, self._k)[:, :, None, None]

@@ -60,6 +60,7 @@ class GeneralizedMeanPooling2D(keras.layers.Layer):
 
     def build(self, input_shape):
         checks.rank(self, input_shape, 4, "(batch, height, width, channels)")
+        self.input_spec = keras.layers.InputSpec(ndim=4)
         start = keras.initializers.Constant(self.p)
         # differs from the paper: p is kept from falling below the average's 1
         self._p = self.add_weight(

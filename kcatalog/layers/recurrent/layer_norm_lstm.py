@@ -125,7 +125,8 @@ class LayerNormLSTM(NormalizedGates, keras.layers.RNN):
 
     def build(self, sequences_shape, initial_state_shape=None):
         checks.rank(self, sequences_shape, 3, "(batch, steps, features)")
-        checks.known_axis(self, sequences_shape, -1, "features")
+        features = checks.known_axis(self, sequences_shape, -1, "features")
+        self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: features})
         super().build(sequences_shape, initial_state_shape)
 
     def inner_loop(self, sequences, initial_state, mask, training=False):

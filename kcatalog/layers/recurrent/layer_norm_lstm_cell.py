@@ -60,6 +60,7 @@ class LayerNormLSTMCell(NormalizedGates):
     def build(self, input_shape):
         checks.rank(self, input_shape, 2, "(batch, features)")
         features = checks.known_axis(self, input_shape, -1, "features")
+        self.input_spec = keras.layers.InputSpec(ndim=2, axes={-1: features})
         units, gates, γ = self.units, 4 * self.units, self.gamma_initializer
         self._W = self.add_weight(
             (features, gates),

@@ -67,6 +67,7 @@ class DropBlock2D(keras.layers.Layer):
         checks.rank(self, input_shape, 4, "(batch, height, width, channels)")
         checks.known_axis(self, input_shape, 1, "height")
         checks.known_axis(self, input_shape, 2, "width")
+        self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def call(self, x, training=False):
         if not training or self.rate == 0:

@@ -63,6 +63,7 @@ class VariationalDropout(keras.layers.Layer):
         if len(input_shape) < 3:
             axes = "(batch, steps, ..., features), three axes or more"
             raise checks.error(self, "input_shape", axes, tuple(input_shape))
+        self.input_spec = keras.layers.InputSpec(min_ndim=3)
 
     def call(self, x, training=False):
         if not training or self.rate == 0:
