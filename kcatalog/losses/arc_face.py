@@ -1,9 +1,8 @@
 import math
 
-import keras
-
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
+from kcatalog.losses.similarity_loss import SimilarityLoss
 from kcatalog.ops.margins import class_similarities, cosine_of_wider_angle, margin_crossentropy
 from kcatalog.registry import component
 
@@ -23,7 +22,7 @@ from kcatalog.registry import component
         {"margin_degrees": 20.0, "scale": 8.0}, shape=(6,), targets="labels", predictions="cosines"
     ),
 )
-class ArcFace(keras.losses.Loss):
+class ArcFace(SimilarityLoss):
     """Softmax of cosines with an additive margin on the angle.
 
     The usual choice for faces and whatever else is to be recognized in classes that come after
@@ -59,9 +58,10 @@ class ArcFace(keras.losses.Loss):
     Example:
         Right at 30 degrees, wrong at 60: with a margin of 30 they are even, log 2.
 
+        >>> from keras import ops
         >>> loss = ArcFace(margin_degrees=30.0)
-        >>> cos = keras.ops.convert_to_tensor([[3**0.5 / 2, 0.5]])
-        >>> round(float(loss(keras.ops.convert_to_tensor([0]), cos)), 4)
+        >>> cos = ops.convert_to_tensor([[3**0.5 / 2, 0.5]])
+        >>> round(float(loss(ops.convert_to_tensor([0]), cos)), 4)
         0.6931
     """
 

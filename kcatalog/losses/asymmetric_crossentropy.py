@@ -3,8 +3,10 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.losses.loss import Loss
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.samples import same_rank
+from kcatalog.ops.targets import Targets, between_0_and_1, numbers, same_shape
 from kcatalog.registry import component
 
 
@@ -28,7 +30,7 @@ from kcatalog.registry import component
         targets="binary",
     ),
 )
-class AsymmetricCrossentropy(keras.losses.Loss):
+class AsymmetricCrossentropy(Loss):
     """Binary cross-entropy for multi-label data, focused on negatives more than on positives.
 
     An image bears a few of many labels. In plain cross-entropy the many absent ones, nearly all
@@ -91,6 +93,16 @@ class AsymmetricCrossentropy(keras.losses.Loss):
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
         self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
         self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
+
+    def targets(self, y_true, y_pred):
+        y = numbers(self, "y_true", y_true, self.dtype)
+        same_shape(
+            self,
+            y,
+            y_pred.shape,
+            "One 0 or 1 for each output: keras.utils.to_categorical makes them of class indices.",
+        )
+        return Targets(y, faults=between_0_and_1(self, y))
 
     def call(self, y_true, y_pred):
         y_pred = at_least_float32(y_pred)

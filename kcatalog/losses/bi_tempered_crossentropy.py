@@ -65,8 +65,17 @@ class BiTemperedCrossentropy(ClassLoss):
         0.25
     """
 
-    def __init__(self, t1=0.8, t2=1.2, from_logits=False, label_smoothing=0.0, axis=-1, **kwargs):
-        super().__init__(from_logits, label_smoothing, axis, **kwargs)
+    def __init__(
+        self,
+        t1=0.8,
+        t2=1.2,
+        from_logits=False,
+        label_smoothing=0.0,
+        axis=-1,
+        ignore_class=None,
+        **kwargs,
+    ):
+        super().__init__(from_logits, label_smoothing, axis, ignore_class, **kwargs)
         self.t1 = checks.number(self, "t1", t1, "[0, 1]")
         self.t2 = checks.number(self, "t2", t2, "[1, 5]")
 

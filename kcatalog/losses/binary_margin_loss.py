@@ -1,13 +1,13 @@
 """The base of losses of one score for two classes."""
 
-import keras
-
+from kcatalog.losses.loss import Loss
 from kcatalog.ops.labels import signs
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.samples import mean_over_outputs
+from kcatalog.ops.targets import two_classes
 
 
-class BinaryMarginLoss(keras.losses.Loss):
+class BinaryMarginLoss(Loss):
     """Base of losses for two classes that look at `z = y s` alone: a part states `of(z)`.
 
     Shapes:
@@ -19,6 +19,9 @@ class BinaryMarginLoss(keras.losses.Loss):
         Each sample on its own: a label above 0 is the positive class, any other the negative.
         Half precision is computed in float32.
     """
+
+    def targets(self, y_true, y_pred):
+        return two_classes(self, y_true, y_pred)
 
     def of(self, z):
         """Return the loss of each score, signed by its label."""

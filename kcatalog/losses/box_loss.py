@@ -1,12 +1,13 @@
 """The base of losses that compare two boxes."""
 
-import keras
-
 from kcatalog import checks
+from kcatalog.losses.loss import Loss
 from kcatalog.ops import boxes
+from kcatalog.ops.precision import at_least_float32
+from kcatalog.ops.targets import Targets, numbers
 
 
-class BoxLoss(keras.losses.Loss):
+class BoxLoss(Loss):
     """Base of losses of boxes: a part states `between(a, b)`.
 
     Args:
@@ -32,5 +33,11 @@ class BoxLoss(keras.losses.Loss):
         """Return the loss of boxes that are given by their corners, `y_true` and `y_pred`."""
         raise NotImplementedError
 
+    def targets(self, y_true, y_pred):
+        y = numbers(self, "y_true", y_true, self.dtype)
+        boxes.same_boxes(self, y, y_pred)
+        return Targets(y, faults=y)
+
     def call(self, y_true, y_pred):
-        return self.between(*boxes.corners(self, y_true, y_pred, self.bounding_box_format))
+        pair = at_least_float32(y_true), at_least_float32(y_pred)
+        return self.between(*(boxes.low_and_high(b, self.bounding_box_format) for b in pair))

@@ -1,6 +1,5 @@
-import keras
-
 from kcatalog.card import Example, Paper
+from kcatalog.losses.similarity_loss import SimilarityLoss
 from kcatalog.ops.margins import class_similarities
 from kcatalog.ops.probabilities import crossentropy
 from kcatalog.registry import component
@@ -17,7 +16,7 @@ from kcatalog.registry import component
     tags=("integer-labels", "one-hot-labels", "logits"),
     example=Example(shape=(6,), targets="labels"),
 )
-class Center(keras.losses.Loss):
+class Center(SimilarityLoss):
     """Center loss: half the squared distance of an embedding to its class's learned center.
 
     A helper beside cross-entropy that makes embeddings of a class compact. Give the model a second
@@ -47,9 +46,10 @@ class Center(keras.losses.Loss):
     Example:
         At distance 4 from its class's center, ½ · 4²:
 
+        >>> from keras import ops
         >>> loss = Center()
-        >>> s = keras.ops.convert_to_tensor([[-16.0, -1.0]])
-        >>> float(loss(keras.ops.convert_to_tensor([0]), s))
+        >>> s = ops.convert_to_tensor([[-16.0, -1.0]])
+        >>> float(loss(ops.convert_to_tensor([0]), s))
         8.0
     """
 

@@ -62,9 +62,16 @@ class ClassBalancedCrossentropy(ClassLoss):
     """
 
     def __init__(
-        self, counts, beta=0.999, from_logits=False, label_smoothing=0.0, axis=-1, **kwargs
+        self,
+        counts,
+        beta=0.999,
+        from_logits=False,
+        label_smoothing=0.0,
+        axis=-1,
+        ignore_class=None,
+        **kwargs,
     ):
-        super().__init__(from_logits, label_smoothing, axis, **kwargs)
+        super().__init__(from_logits, label_smoothing, axis, ignore_class, **kwargs)
         self.counts = checks.numbers_list(self, "counts", counts, "[1, inf)")
         self.beta = checks.number(self, "beta", beta, "[0, 1)")
 

@@ -1,11 +1,10 @@
 """The base of losses of class probabilities."""
 
-import keras
-
 from kcatalog import checks
+from kcatalog.losses.categorical_loss import CategoricalLoss
 
 
-class ClassLoss(keras.losses.Loss):
+class ClassLoss(CategoricalLoss):
     """Base of losses of class probabilities, or of logits, with targets that may be smoothed.
 
     Args:
@@ -19,8 +18,10 @@ class ClassLoss(keras.losses.Loss):
         Unreduced: `(batch, ...)`.
     """
 
-    def __init__(self, from_logits=False, label_smoothing=0.0, axis=-1, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(
+        self, from_logits=False, label_smoothing=0.0, axis=-1, ignore_class=None, **kwargs
+    ):
+        super().__init__(ignore_class, **kwargs)
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
         self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
         self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")

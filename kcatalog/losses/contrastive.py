@@ -1,10 +1,11 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.losses.loss import Loss
 from kcatalog.ops.distances import DISTANCES, paired_distances
 from kcatalog.ops.labels import flat_labels
+from kcatalog.ops.targets import Targets, between_0_and_1, numbers, same_shape
 from kcatalog.ops.views import pair
 from kcatalog.registry import component
 
@@ -27,7 +28,7 @@ from kcatalog.registry import component
         {"margin": 4.0, "normalize": True}, shape=(2, 5), targets="binary", target_shape=()
     ),
 )
-class Contrastive(keras.losses.Loss):
+class Contrastive(Loss):
     """Contrastive loss of pairs that are given as pairs: the same, or different.
 
     For siamese networks on data that come in pairs (signatures, duplicate questions, before and
@@ -61,8 +62,8 @@ class Contrastive(keras.losses.Loss):
         The pair is 5 apart. As the same it costs 25, as different it is 1 short of the margin:
 
         >>> loss = Contrastive(margin=6.0, reduction=None)
-        >>> pairs = keras.ops.convert_to_tensor([[[0.0, 0.0], [3.0, 4.0]]] * 2)
-        >>> [float(value) for value in loss(keras.ops.convert_to_tensor([1, 0]), pairs)]
+        >>> pairs = ops.convert_to_tensor([[[0.0, 0.0], [3.0, 4.0]]] * 2)
+        >>> [float(value) for value in loss(ops.convert_to_tensor([1, 0]), pairs)]
         [25.0, 1.0]
     """
 
@@ -71,6 +72,11 @@ class Contrastive(keras.losses.Loss):
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
         self.distance = checks.choice(self, "distance", distance, DISTANCES)
         self.normalize = checks.boolean(self, "normalize", normalize)
+
+    def targets(self, y_true, y_pred):
+        y = numbers(self, "y_true", y_true, self.dtype)
+        same_shape(self, y, y_pred.shape[:1])
+        return Targets(y, faults=between_0_and_1(self, y))
 
     def call(self, y_true, y_pred):
         a, b = pair(self, y_pred)

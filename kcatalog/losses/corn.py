@@ -1,8 +1,9 @@
-import keras
 from keras import ops
 
 from kcatalog.card import Example, Paper
+from kcatalog.losses.categorical_loss import CategoricalLoss
 from kcatalog.ops.labels import class_indices
+from kcatalog.ops.masks import counted
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.replicas import mean_over_replicas
 from kcatalog.registry import component
@@ -20,7 +21,7 @@ from kcatalog.registry import component
     tags=("integer-labels", "in-batch"),
     example=Example(shape=(4,), targets="labels", classes=5),
 )
-class CORN(keras.losses.Loss):
+class CORN(CategoricalLoss):
     """Conditional ordinal regression: cross-entropy of "above rank k", given that k is reached.
 
     For classes that have an order, of which only the order is known (grades, age groups, stages).
@@ -49,14 +50,25 @@ class CORN(keras.losses.Loss):
         Rank 0 of 3 has one question to answer, rank 1 two, each with the chance 1/2:
 
         >>> loss = CORN(reduction=None)
-        >>> y_true = keras.ops.convert_to_tensor([0, 1])
-        >>> [round(float(v), 4) for v in loss(y_true, keras.ops.zeros((2, 2)))]
+        >>> y_true = ops.convert_to_tensor([0, 1])
+        >>> [round(float(v), 4) for v in loss(y_true, ops.zeros((2, 2)))]
         [0.4621, 0.9242]
     """
+
+    one_hot = False
+
+    def __init__(self, ignore_class=None, **kwargs):
+        super().__init__(ignore_class, **kwargs)
+
+    def scores(self, y_pred):
+        *samples, logits = y_pred.shape  # one less than ranks
+        return (*samples, None if logits is None else logits + 1), -1
 
     def call(self, y_true, y_pred):
         z = at_least_float32(y_pred)
         y, k = class_indices(y_true, z), ops.arange(z.shape[-1], dtype="int32")
         S = ops.cast(y >= k, z.dtype)
         H = ops.softplus(ops.where(y > k, -z, z))
-        return ops.sum(S * H, axis=-1) / mean_over_replicas(ops.sum(S, axis=-1))
+        reached = ops.sum(S, axis=-1)
+        mean = mean_over_replicas(reached, weights=counted(y_pred, reached))
+        return ops.divide_no_nan(ops.sum(S * H, axis=-1), mean)

@@ -1,7 +1,6 @@
-import keras
-
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
+from kcatalog.losses.similarity_loss import SimilarityLoss
 from kcatalog.ops.margins import class_similarities, margin_crossentropy
 from kcatalog.registry import component
 
@@ -21,7 +20,7 @@ from kcatalog.registry import component
         {"margin": 0.2, "scale": 8.0}, shape=(6,), targets="labels", predictions="cosines"
     ),
 )
-class CosFace(keras.losses.Loss):
+class CosFace(SimilarityLoss):
     """Softmax of cosines with an additive margin on the cosine (also AM-softmax).
 
     Embeddings of a class draw together and classes apart by more than is needed to tell them.
@@ -53,9 +52,10 @@ class CosFace(keras.losses.Loss):
     Example:
         The right class leads by just the margin, which makes it even odds, log 2:
 
+        >>> from keras import ops
         >>> loss = CosFace(margin=0.5)
-        >>> s = keras.ops.convert_to_tensor([[0.75, 0.25]])
-        >>> round(float(loss(keras.ops.convert_to_tensor([0]), s)), 4)
+        >>> s = ops.convert_to_tensor([[0.75, 0.25]])
+        >>> round(float(loss(ops.convert_to_tensor([0]), s)), 4)
         0.6931
     """
 

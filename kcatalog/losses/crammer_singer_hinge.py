@@ -1,8 +1,8 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
+from kcatalog.losses.categorical_loss import CategoricalLoss
 from kcatalog.ops.labels import class_distribution
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.registry import component
@@ -20,7 +20,7 @@ from kcatalog.registry import component
     space={"margin": Float(0.1, 10.0, log=True)},
     example=Example({"margin": 0.5}, shape=(5,), targets="labels"),
 )
-class CrammerSingerHinge(keras.losses.Loss):
+class CrammerSingerHinge(CategoricalLoss):
     """Multiclass hinge loss: the margin of the right score over the best of the others.
 
     The support vector machine for many classes. A sample that is right by the margin has no
@@ -48,13 +48,13 @@ class CrammerSingerHinge(keras.losses.Loss):
         The right score is 2, the best of the others 1.5, so 0.5 of the margin is missing:
 
         >>> loss = CrammerSingerHinge()
-        >>> y_true = keras.ops.convert_to_tensor([1])
-        >>> float(loss(y_true, keras.ops.convert_to_tensor([[1.5, 2.0, -1.0]])))
+        >>> y_true = ops.convert_to_tensor([1])
+        >>> float(loss(y_true, ops.convert_to_tensor([[1.5, 2.0, -1.0]])))
         0.5
     """
 
-    def __init__(self, margin=1.0, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, margin=1.0, ignore_class=None, **kwargs):
+        super().__init__(ignore_class, **kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
 
     def call(self, y_true, y_pred):

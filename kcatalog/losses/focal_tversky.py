@@ -65,18 +65,19 @@ class FocalTversky(MaskLoss):
         epsilon=1.0,
         from_logits=False,
         axis=-1,
+        ignore_class=None,
         **kwargs,
     ):
-        super().__init__(from_logits, axis, **kwargs)
+        super().__init__(from_logits, axis, ignore_class, **kwargs)
         self.alpha = checks.number(self, "alpha", alpha, "[0, inf)")
         self.beta = checks.number(self, "beta", beta, "[0, inf)")
         self.gamma = checks.number(self, "gamma", gamma, "(0, inf)")
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
 
-    def overlap(self, r, p):
-        TP = ops.sum(r * p, axis=1)
-        FN = ops.sum(r * (1 - p), axis=1)
-        FP = ops.sum((1 - r) * p, axis=1)
+    def overlap(self, r, p, w):
+        TP = ops.sum(w * r * p, axis=1)
+        FN = ops.sum(w * r * (1 - p), axis=1)
+        FP = ops.sum(w * (1 - r) * p, axis=1)
         missing = self.alpha * FN + self.beta * FP
         x = missing / (TP + missing + self.epsilon)  # 1 - TI, without cancellation
         return ops.mean(x * ops.maximum(x, 1e-7) ** (1 / self.gamma - 1), axis=-1)

@@ -56,14 +56,14 @@ class GeneralizedDice(MaskLoss):
         0.3333
     """
 
-    def __init__(self, epsilon=1.0, from_logits=False, axis=-1, **kwargs):
-        super().__init__(from_logits, axis, **kwargs)
+    def __init__(self, epsilon=1.0, from_logits=False, axis=-1, ignore_class=None, **kwargs):
+        super().__init__(from_logits, axis, ignore_class, **kwargs)
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
 
-    def overlap(self, r, p):
-        w = _weights(ops.sum(r, axis=1))
-        wrong = ops.sum(w * ops.sum(r * (1 - p) + p * (1 - r), axis=1), axis=-1)
-        total = ops.sum(w * ops.sum(r + p, axis=1), axis=-1)
+    def overlap(self, r, p, w):
+        v = _weights(ops.sum(w * r, axis=1))
+        wrong = ops.sum(v * ops.sum(w * (r * (1 - p) + p * (1 - r)), axis=1), axis=-1)
+        total = ops.sum(v * ops.sum(w * (r + p), axis=1), axis=-1)
         return wrong / (total + self.epsilon)  # r + p - 2 r p is what is wrong
 
 

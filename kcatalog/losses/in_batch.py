@@ -1,14 +1,14 @@
 """The base of losses that compare the samples of a batch with each other."""
 
-import keras
 from keras import ops
 
+from kcatalog.losses.loss import Loss
 from kcatalog.ops.labels import flat_labels
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.replicas import own_rows_first, sum_over_replicas
 
 
-class InBatchLoss(keras.losses.Loss):
+class InBatchLoss(Loss):
     """Base of losses in which each sample, the anchor, is compared with references.
 
     References are the whole batch, under data parallelism that of all replicas, and what
@@ -39,6 +39,10 @@ class InBatchLoss(keras.losses.Loss):
     def call(self, y_true, y_pred):
         every, anchors = own_rows_first(*self.samples(y_true, y_pred))
         return self.values(*self.compare(*every, anchors=anchors))
+
+    def faults(self, targets, y_pred, values):
+        """Return NaN for all values if there is one: each is compared with each."""
+        return ops.sum(super().faults(targets, y_pred, values))
 
     def values(self, S, N):
         """One value a sample, of which the mean over the replicas' means is `Σ S / Σ N`."""

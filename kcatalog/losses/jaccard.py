@@ -50,11 +50,11 @@ class Jaccard(MaskLoss):
         0.3333
     """
 
-    def __init__(self, epsilon=1.0, from_logits=False, axis=-1, **kwargs):
-        super().__init__(from_logits, axis, **kwargs)
+    def __init__(self, epsilon=1.0, from_logits=False, axis=-1, ignore_class=None, **kwargs):
+        super().__init__(from_logits, axis, ignore_class, **kwargs)
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
 
-    def overlap(self, r, p):
-        wrong = ops.sum(r * (1 - p) + p * (1 - r), axis=1)  # U - I, without cancellation
-        union = ops.sum(r + p * (1 - r), axis=1)
+    def overlap(self, r, p, w):
+        wrong = ops.sum(w * (r * (1 - p) + p * (1 - r)), axis=1)  # U - I, without cancellation
+        union = ops.sum(w * (r + p * (1 - r)), axis=1)
         return ops.mean(wrong / (union + self.epsilon), axis=-1)

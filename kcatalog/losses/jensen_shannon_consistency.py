@@ -1,8 +1,8 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.losses.categorical_loss import CategoricalLoss
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.probabilities import crossentropy, log_probabilities
 from kcatalog.registry import component
@@ -20,7 +20,7 @@ from kcatalog.registry import component
     space={"alpha": Float(1.0, 24.0, log=True), "label_smoothing": Choice(0.0, 0.1)},
     example=Example({"alpha": 5.0, "from_logits": True}, shape=(3, 5), targets="labels"),
 )
-class JensenShannonConsistency(keras.losses.Loss):
+class JensenShannonConsistency(CategoricalLoss):
     """Cross-entropy of the clean view plus the Jensen-Shannon divergence of all views.
 
     For training with strong augmentation (AugMix and the like): several views of a sample, the
@@ -54,23 +54,31 @@ class JensenShannonConsistency(keras.losses.Loss):
         Both views are right with 3/4 and 1/4, `M` is 1/2: `-log 3/4` + (`log 2` - `H(3/4)`):
 
         >>> loss = JensenShannonConsistency(alpha=1.0)
-        >>> y_true = keras.ops.convert_to_tensor([0])
-        >>> y_pred = keras.ops.convert_to_tensor([[[0.75, 0.25], [0.25, 0.75]]])
+        >>> y_true = ops.convert_to_tensor([0])
+        >>> y_pred = ops.convert_to_tensor([[[0.75, 0.25], [0.25, 0.75]]])
         >>> round(float(loss(y_true, y_pred)), 4)
         0.4185
     """
 
-    def __init__(self, alpha=12.0, from_logits=False, label_smoothing=0.0, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(
+        self, alpha=12.0, from_logits=False, label_smoothing=0.0, ignore_class=None, **kwargs
+    ):
+        super().__init__(ignore_class, **kwargs)
         self.alpha = checks.number(self, "alpha", alpha, "[0, inf)")
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
         self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
 
-    def call(self, y_true, y_pred):
+    def scores(self, y_pred):
+        return (y_pred.shape[0], *y_pred.shape[2:]), -1
+
+    def targets(self, y_true, y_pred):
         if len(y_pred.shape) < 3:
             rule = "of shape (batch, views, ..., classes)"
             fix = "Put the views of a sample side by side on axis 1, the clean one first."
             raise checks.error(self, "y_pred", rule, tuple(y_pred.shape), fix)
+        return super().targets(y_true, y_pred)
+
+    def call(self, y_true, y_pred):
         log_p = log_probabilities(at_least_float32(y_pred), self.from_logits)
         V = ops.cast(ops.shape(log_p)[1], log_p.dtype)
         log_M = ops.logsumexp(log_p, axis=1, keepdims=True) - ops.log(V)

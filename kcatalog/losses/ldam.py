@@ -77,9 +77,10 @@ class LDAM(ClassLoss):
         from_logits=False,
         label_smoothing=0.0,
         axis=-1,
+        ignore_class=None,
         **kwargs,
     ):
-        super().__init__(from_logits, label_smoothing, axis, **kwargs)
+        super().__init__(from_logits, label_smoothing, axis, ignore_class, **kwargs)
         self.counts = checks.numbers_list(self, "counts", counts, "(0, inf)")
         self.max_margin = checks.number(self, "max_margin", max_margin, "[0, inf)")
         self.scale = checks.number(self, "scale", scale, "(0, inf)")

@@ -57,8 +57,17 @@ class LogitAdjustedCrossentropy(ClassLoss):
         1.3863
     """
 
-    def __init__(self, counts, tau=1.0, from_logits=False, label_smoothing=0.0, axis=-1, **kwargs):
-        super().__init__(from_logits, label_smoothing, axis, **kwargs)
+    def __init__(
+        self,
+        counts,
+        tau=1.0,
+        from_logits=False,
+        label_smoothing=0.0,
+        axis=-1,
+        ignore_class=None,
+        **kwargs,
+    ):
+        super().__init__(from_logits, label_smoothing, axis, ignore_class, **kwargs)
         self.counts = checks.numbers_list(self, "counts", counts, "(0, inf)")
         self.tau = checks.number(self, "tau", tau, "[0, inf)")
 

@@ -1,11 +1,12 @@
-import keras
-
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
+from kcatalog.losses.categorical_loss import CategoricalLoss
 from kcatalog.ops.labels import signs
 from kcatalog.ops.lovasz import lovasz_jaccard
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.samples import flat_samples
+from kcatalog.ops.segmentation import pixel_weights
+from kcatalog.ops.targets import two_classes
 from kcatalog.registry import component
 
 
@@ -22,7 +23,7 @@ from kcatalog.registry import component
     space={"per_image": Choice(True, False)},
     example=Example({"name": "iou"}, shape=(3, 4), targets="binary"),
 )
-class LovaszHinge(keras.losses.Loss):
+class LovaszHinge(CategoricalLoss):
     """Lovász hinge loss: a convex stand-in for 1 - IoU of a mask.
 
     Cross-entropy counts every pixel alike, so a small object hardly matters; this follows the index
@@ -42,6 +43,7 @@ class LovaszHinge(keras.losses.Loss):
     Shapes:
         `y_true`: masks 0/1 or -1/+1, as `y_pred`; a last axis of 1 may be left out.
         `y_pred`: logits `(batch, ...)`, all axes but the first are pixels. Unreduced: `(batch,)`.
+        `sample_weight`: `(batch,)`, or one for each pixel, `(batch, ...)`.
 
     Behaviour:
         Half precision is computed in float32. One sort of the pixels, which is its floor; slopes
@@ -51,20 +53,28 @@ class LovaszHinge(keras.losses.Loss):
         One foreground pixel of four, missed by an error of 2, which costs the whole index; then a
         background pixel with error 1.5 costs 1.5 times the half that it adds to the union:
 
-        >>> loss, tensor = LovaszHinge(), keras.ops.convert_to_tensor
+        >>> from keras import ops
+        >>> loss, tensor = LovaszHinge(), ops.convert_to_tensor
         >>> float(loss(tensor([[1, 0, 0, 0]]), tensor([[-1.0, -2.0, -2.0, -2.0]])))
         2.0
         >>> float(loss(tensor([[1, 0, 0, 0]]), tensor([[3.0, 0.5, -2.0, -2.0]])))
         0.75
     """
 
-    def __init__(self, per_image=True, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, per_image=True, ignore_class=None, **kwargs):
+        super().__init__(ignore_class, **kwargs)
         self.per_image = checks.boolean(self, "per_image", per_image)
 
-    def call(self, y_true, y_pred):
+    def targets(self, y_true, y_pred):
+        return two_classes(self, y_true, y_pred, self.ignore_class)
+
+    def evaluate(self, y_true, y_pred, mask, sample_weight):
+        w, sample_weight = pixel_weights(self, y_pred, mask, sample_weight)
+        return self._values(y_true, y_pred, w), mask, sample_weight
+
+    def _values(self, y_true, y_pred, w):
         s = at_least_float32(y_pred)
         y = flat_samples(signs(y_true, s))[..., None]
         e = 1 - y * flat_samples(s)[..., None]
         truth = (y + 1) / 2
-        return lovasz_jaccard(e, truth, self.per_image)[:, 0]
+        return lovasz_jaccard(e, truth, self.per_image, w)[:, 0]

@@ -60,16 +60,24 @@ class LovaszSoftmax(MaskLoss):
         0.5
     """
 
-    def __init__(self, classes="present", per_image=True, from_logits=False, axis=-1, **kwargs):
-        super().__init__(from_logits, axis, **kwargs)
+    def __init__(
+        self,
+        classes="present",
+        per_image=True,
+        from_logits=False,
+        axis=-1,
+        ignore_class=None,
+        **kwargs,
+    ):
+        super().__init__(from_logits, axis, ignore_class, **kwargs)
         self.classes = checks.choice(self, "classes", classes, ("present", "all"))
         self.per_image = checks.boolean(self, "per_image", per_image)
 
-    def overlap(self, r, p):
-        each = lovasz_jaccard(ops.abs(r - p), r, self.per_image)
+    def overlap(self, r, p, w):
+        each = lovasz_jaccard(ops.abs(r - p), r, self.per_image, w)
         if self.classes == "all":
             return ops.mean(each, axis=-1)
-        present = ops.max(r, axis=1)
+        present = ops.max(ops.where(w > 0, r, 0.0), axis=1)
         if not self.per_image:
             present = ops.max(present, axis=0, keepdims=True)
         return ops.sum(present * each, axis=-1) / ops.maximum(ops.sum(present, axis=-1), 1.0)

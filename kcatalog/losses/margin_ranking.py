@@ -1,10 +1,11 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
+from kcatalog.losses.loss import Loss
 from kcatalog.ops.labels import signs
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.ops.targets import two_classes
 from kcatalog.registry import component
 
 
@@ -19,7 +20,7 @@ from kcatalog.registry import component
     space={"margin": Float(0.0, 10.0)},
     example=Example({"margin": 0.5}, shape=(2,), targets="signs", target_shape=()),
 )
-class MarginRanking(keras.losses.Loss):
+class MarginRanking(Loss):
     """Hinge loss on the difference of two scores.
 
     For learning an order from comparisons: which of two documents is the better answer, which of
@@ -46,7 +47,7 @@ class MarginRanking(keras.losses.Loss):
     Example:
         The first leads by 0.25 where a margin of 1 is asked for; the second leads enough:
 
-        >>> loss, tensor = MarginRanking(reduction="sum"), keras.ops.convert_to_tensor
+        >>> loss, tensor = MarginRanking(reduction="sum"), ops.convert_to_tensor
         >>> float(loss(tensor([1, -1]), tensor([[0.75, 0.5], [1.0, 3.0]])))
         0.75
     """
@@ -55,10 +56,13 @@ class MarginRanking(keras.losses.Loss):
         super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "[0, inf)")
 
+    def targets(self, y_true, y_pred):
+        if len(y_pred.shape) < 2 or y_pred.shape[-1] != 2:
+            fix = "Stack the two scores: keras.ops.stack([first, second], axis=-1)."
+            raise checks.error(self, "y_pred", "pairs (batch, ..., 2)", tuple(y_pred.shape), fix)
+        return two_classes(self, y_true, y_pred[..., 0])
+
     def call(self, y_true, y_pred):
         s = at_least_float32(y_pred)
-        if s.shape[-1] != 2:
-            fix = "Stack the two scores: keras.ops.stack([first, second], axis=-1)."
-            raise checks.error(self, "y_pred", "pairs (batch, ..., 2)", tuple(s.shape), fix)
         difference = s[..., 0] - s[..., 1]
         return ops.relu(self.margin - signs(y_true, difference) * difference)

@@ -1,8 +1,8 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Paper
+from kcatalog.losses.loss import Loss
 from kcatalog.ops.distances import unit_rows
 from kcatalog.ops.views import two_views
 from kcatalog.registry import component
@@ -20,7 +20,7 @@ from kcatalog.registry import component
     tags=("embeddings",),
     example=Example({"stop_gradient": False}, shape=(2, 5)),
 )
-class NegativeCosine(keras.losses.Loss):
+class NegativeCosine(Loss):
     """Negative cosine similarity to a target view that gets no gradient: the loss of SimSiam.
 
     Self-supervision without negatives and without a large batch. That all embeddings become one is
@@ -59,6 +59,10 @@ class NegativeCosine(keras.losses.Loss):
     def __init__(self, stop_gradient=True, **kwargs):
         super().__init__(**kwargs)
         self.stop_gradient = checks.boolean(self, "stop_gradient", stop_gradient)
+
+    def targets(self, y_true, y_pred):
+        targets = super().targets(y_true, y_pred)
+        return targets._replace(faults=None) if len(y_pred.shape) == 3 else targets
 
     def call(self, y_true, y_pred):
         z, p = two_views(self, y_true, y_pred)

@@ -1,8 +1,8 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
+from kcatalog.losses.similarity_loss import SimilarityLoss
 from kcatalog.ops.margins import class_similarities
 from kcatalog.ops.probabilities import crossentropy
 from kcatalog.registry import component
@@ -21,7 +21,7 @@ from kcatalog.registry import component
     space={"temperature": Float(0.01, 1.0, log=True)},
     example=Example({"temperature": 0.1}, shape=(6,), targets="labels", predictions="cosines"),
 )
-class NormalizedSoftmax(keras.losses.Loss):
+class NormalizedSoftmax(SimilarityLoss):
     """Cross-entropy of cosines over a temperature.
 
     The plain way to embeddings from class labels, and the one to beat: no pairs, no mining, any
@@ -49,8 +49,8 @@ class NormalizedSoftmax(keras.losses.Loss):
         A difference of log(3) / 2 at a temperature of 1/2 makes 3 to 1: -log(3/4).
 
         >>> loss = NormalizedSoftmax(temperature=0.5)
-        >>> s = keras.ops.convert_to_tensor([[0.5493, 0.0]])
-        >>> round(float(loss(keras.ops.convert_to_tensor([0]), s)), 4)
+        >>> s = ops.convert_to_tensor([[0.5493, 0.0]])
+        >>> round(float(loss(ops.convert_to_tensor([0]), s)), 4)
         0.2877
     """
 

@@ -1,9 +1,10 @@
-import keras
 from keras import ops
 
 from kcatalog.card import Example, Paper
+from kcatalog.losses.categorical_loss import CategoricalLoss
 from kcatalog.ops.labels import class_distribution, signs
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.ops.targets import two_classes
 from kcatalog.registry import component
 
 
@@ -19,7 +20,7 @@ from kcatalog.registry import component
     tags=("integer-labels", "one-hot-labels", "logits"),
     example=Example(shape=(5,), targets="labels"),
 )
-class Perceptron(keras.losses.Loss):
+class Perceptron(CategoricalLoss):
     """Perceptron loss: zero where the right class leads, else how far it is behind.
 
     Its gradient step is Rosenblatt's update for two classes and Collins's for many. It asks for no
@@ -45,12 +46,20 @@ class Perceptron(keras.losses.Loss):
     Example:
         The right score is 2, the best 3.5; with one score, -0.5 is on the wrong side:
 
-        >>> loss, tensor = Perceptron(), keras.ops.convert_to_tensor
+        >>> loss, tensor = Perceptron(), ops.convert_to_tensor
         >>> float(loss(tensor([1]), tensor([[1.0, 2.0, 3.5]])))
         1.5
         >>> float(loss(tensor([[1]]), tensor([[-0.5]])))
         0.5
     """
+
+    def __init__(self, ignore_class=None, **kwargs):
+        super().__init__(ignore_class, **kwargs)
+
+    def targets(self, y_true, y_pred):
+        if len(y_pred.shape) > 1 and y_pred.shape[-1] != 1:
+            return super().targets(y_true, y_pred)
+        return two_classes(self, y_true, y_pred, self.ignore_class)
 
     def call(self, y_true, y_pred):
         s = at_least_float32(y_pred)

@@ -1,10 +1,11 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Paper
+from kcatalog.losses.loss import Loss
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.samples import mean_over_outputs, same_rank
+from kcatalog.ops.targets import Targets, numbers, same_shape
 from kcatalog.registry import component
 
 
@@ -18,7 +19,7 @@ from kcatalog.registry import component
     ),
     example=Example({"tau": [0.1, 0.5, 0.9]}, shape=(3,)),
 )
-class Pinball(keras.losses.Loss):
+class Pinball(Loss):
     """Pinball loss: its minimizer is the quantile `tau` of the target, given the input.
 
     For intervals instead of points: a model with `tau=[0.05, 0.5, 0.95]` predicts the median and
@@ -45,14 +46,20 @@ class Pinball(keras.losses.Loss):
         For the quantile 0.9 a prediction that is 2 too low costs 1.8, one 2 too high 0.2:
 
         >>> loss = Pinball(tau=0.9, reduction="sum")
-        >>> y_true = keras.ops.convert_to_tensor([[5.0], [5.0]])
-        >>> round(float(loss(y_true, keras.ops.convert_to_tensor([[3.0], [7.0]]))), 4)
+        >>> y_true = ops.convert_to_tensor([[5.0], [5.0]])
+        >>> round(float(loss(y_true, ops.convert_to_tensor([[3.0], [7.0]]))), 4)
         2.0
     """
 
     def __init__(self, tau=0.5, **kwargs):
         super().__init__(**kwargs)
         self.tau = _number_or_list(self, tau)
+
+    def targets(self, y_true, y_pred):
+        y, one = numbers(self, "y_true", y_true, self.dtype), not isinstance(self.tau, list | tuple)
+        shape = y_pred.shape
+        same_shape(self, y, shape if one or tuple(y.shape) == tuple(shape) else (*shape[:-1], 1))
+        return Targets(y, faults=y)
 
     def call(self, y_true, y_pred):
         q = at_least_float32(y_pred)

@@ -52,8 +52,16 @@ class PolyCrossentropy(ClassLoss):
         1.6931
     """
 
-    def __init__(self, epsilon=2.0, from_logits=False, label_smoothing=0.0, axis=-1, **kwargs):
-        super().__init__(from_logits, label_smoothing, axis, **kwargs)
+    def __init__(
+        self,
+        epsilon=2.0,
+        from_logits=False,
+        label_smoothing=0.0,
+        axis=-1,
+        ignore_class=None,
+        **kwargs,
+    ):
+        super().__init__(from_logits, label_smoothing, axis, ignore_class, **kwargs)
         self.epsilon = checks.number(self, "epsilon", epsilon, "[-1, inf)")
 
     def call(self, y_true, y_pred):

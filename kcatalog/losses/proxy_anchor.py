@@ -5,6 +5,7 @@ from kcatalog.card import Example, Float, Paper
 from kcatalog.losses.in_batch import InBatchLoss
 from kcatalog.ops.labels import flat_labels, is_distribution
 from kcatalog.ops.margins import class_similarities
+from kcatalog.ops.targets import class_targets
 from kcatalog.registry import component
 
 
@@ -66,6 +67,9 @@ class ProxyAnchor(InBatchLoss):
         super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "[0, inf)")
         self.scale = checks.number(self, "scale", scale, "(0, inf)")
+
+    def targets(self, y_true, y_pred):
+        return class_targets(self, y_true, y_pred.shape)
 
     def samples(self, y_true, y_pred):
         s = class_similarities(self, y_pred)

@@ -1,8 +1,8 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.losses.similarity_loss import SimilarityLoss
 from kcatalog.ops.labels import class_distribution
 from kcatalog.ops.margins import class_similarities
 from kcatalog.registry import component
@@ -21,7 +21,7 @@ from kcatalog.registry import component
     space={"temperature": Float(0.05, 2.0, log=True), "include_positive": Choice(False, True)},
     example=Example({"temperature": 0.5}, shape=(6,), targets="labels", predictions="cosines"),
 )
-class ProxyNCA(keras.losses.Loss):
+class ProxyNCA(SimilarityLoss):
     """Neighbourhood components analysis with one proxy for each class.
 
     A sample meets proxies of all classes in place of the other samples of its batch: no pairs, no

@@ -1,10 +1,11 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
-from kcatalog.ops.masks import weight_each, with_mask
+from kcatalog.losses.loss import Loss
+from kcatalog.ops.masks import with_mask
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.ops.targets import Targets, numbers, same_shape
 from kcatalog.registry import component
 
 _NEVER = -1e30  # a score whose softmax is 0, and which gives no NaN where a list is all padding
@@ -21,7 +22,7 @@ _NEVER = -1e30  # a score whose softmax is 0, and which gives no NaN where a lis
     space={"temperature": Float(0.1, 10.0, log=True)},
     example=Example({"temperature": 0.5}, shape=(5,), targets="binary"),
 )
-class RankingSoftmax(keras.losses.Loss):
+class RankingSoftmax(Loss):
     """Listwise ranking loss: cross-entropy between relevances and the softmax of a list's scores.
 
     For lists of items of which some are relevant (clicked, bought, graded), in search and
@@ -54,8 +55,8 @@ class RankingSoftmax(keras.losses.Loss):
         The relevant item has the share 3/4; the padding's score does not matter:
 
         >>> loss = RankingSoftmax()
-        >>> y_true = keras.ops.convert_to_tensor([[0.0, 1.0, -1.0]])
-        >>> y_pred = keras.ops.log(keras.ops.convert_to_tensor([[1.0, 3.0, 100.0]]))
+        >>> y_true = ops.convert_to_tensor([[0.0, 1.0, -1.0]])
+        >>> y_pred = ops.log(ops.convert_to_tensor([[1.0, 3.0, 100.0]]))
         >>> round(float(loss(y_true, y_pred)), 4)
         0.2877
     """
@@ -64,8 +65,10 @@ class RankingSoftmax(keras.losses.Loss):
         super().__init__(**kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
-        return super().__call__(y_true, y_pred, weight_each(sample_weight, y_pred))
+    def targets(self, y_true, y_pred):
+        y = numbers(self, "y_true", y_true, self.dtype)
+        same_shape(self, y, y_pred.shape)
+        return Targets(y, faults=y)
 
     def call(self, y_true, y_pred):
         s = at_least_float32(y_pred)

@@ -1,10 +1,6 @@
-import keras
-from keras import ops
-
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
-from kcatalog.ops.labels import class_indices, is_distribution
-from kcatalog.ops.masks import weight_each, with_mask
+from kcatalog.losses.categorical_loss import CategoricalLoss
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.probabilities import crossentropy, log_probabilities
 from kcatalog.registry import component
@@ -27,7 +23,7 @@ from kcatalog.registry import component
         target_shape=(4,),
     ),
 )
-class SequenceCrossentropy(keras.losses.Loss):
+class SequenceCrossentropy(CategoricalLoss):
     """Cross-entropy averaged over the steps that are neither masked nor of the ignored class.
 
     For language models, translation, tagging: whatever predicts a class at each step of padded
@@ -66,34 +62,19 @@ class SequenceCrossentropy(keras.losses.Loss):
     Example:
         The second sequence has one step. Three steps count, each with `p` = 1/2:
 
+        >>> from keras import ops
         >>> loss = SequenceCrossentropy(ignore_class=-1)
-        >>> y_true = keras.ops.convert_to_tensor([[0, 1], [1, -1]])
-        >>> y_pred = keras.ops.convert_to_tensor([[[0.5, 0.5]] * 2, [[0.5, 0.5], [0.9, 0.1]]])
+        >>> y_true = ops.convert_to_tensor([[0, 1], [1, -1]])
+        >>> y_pred = ops.convert_to_tensor([[[0.5, 0.5]] * 2, [[0.5, 0.5], [0.9, 0.1]]])
         >>> round(float(loss(y_true, y_pred)), 4)
         0.6931
     """
 
     def __init__(self, from_logits=False, label_smoothing=0.0, ignore_class=None, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(ignore_class, **kwargs)
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
         self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
-        self.ignore_class = checks.integer(
-            self, "ignore_class", ignore_class, "(-inf, inf)", optional=True
-        )
-
-    def __call__(self, y_true, y_pred, sample_weight=None):
-        return super().__call__(y_true, y_pred, weight_each(sample_weight, y_pred))
 
     def call(self, y_true, y_pred):
         log_p = log_probabilities(at_least_float32(y_pred), self.from_logits)
-        if self.ignore_class is None:
-            return crossentropy(y_true, log_p, label_smoothing=self.label_smoothing)
-        if is_distribution(y_true, log_p):
-            others = ops.arange(log_p.shape[-1], dtype="int32") != self.ignore_class
-            m = ops.any(ops.logical_and(others, y_true > 0), axis=-1)
-        else:
-            y_true = class_indices(y_true, log_p)
-            m = (y_true != self.ignore_class)[..., 0]
-            y_true = ops.where(m[..., None], y_true, 0)  # any index that exists
-        H = crossentropy(y_true, log_p, label_smoothing=self.label_smoothing)
-        return with_mask(ops.where(m, H, 0.0), m)
+        return crossentropy(y_true, log_p, label_smoothing=self.label_smoothing)

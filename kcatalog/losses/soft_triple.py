@@ -1,8 +1,8 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
+from kcatalog.losses.similarity_loss import SimilarityLoss
 from kcatalog.ops.margins import center_similarities, margin_crossentropy
 from kcatalog.registry import component
 
@@ -30,7 +30,7 @@ from kcatalog.registry import component
         classes=6,
     ),
 )
-class SoftTriple(keras.losses.Loss):
+class SoftTriple(SimilarityLoss):
     """Softmax over classes with several centers each, pooled softly.
 
     For classes that are made of several clusters, such as birds in several poses. Without a

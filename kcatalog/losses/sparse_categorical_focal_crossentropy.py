@@ -61,10 +61,19 @@ class SparseCategoricalFocalCrossentropy(ClassLoss):
         0.1733
     """
 
+    one_hot = False
+
     def __init__(
-        self, gamma=2.0, alpha=0.25, from_logits=False, label_smoothing=0.0, axis=-1, **kwargs
+        self,
+        gamma=2.0,
+        alpha=0.25,
+        from_logits=False,
+        label_smoothing=0.0,
+        axis=-1,
+        ignore_class=None,
+        **kwargs,
     ):
-        super().__init__(from_logits, label_smoothing, axis, **kwargs)
+        super().__init__(from_logits, label_smoothing, axis, ignore_class, **kwargs)
         self.gamma = checks.number(self, "gamma", gamma, "[0, inf)")
         self.alpha = _number_or_list(self, alpha)
 

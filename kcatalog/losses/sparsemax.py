@@ -1,8 +1,8 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
+from kcatalog.losses.categorical_loss import CategoricalLoss
 from kcatalog.ops.labels import class_distribution
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.simplex import simplex_projection
@@ -21,7 +21,7 @@ from kcatalog.registry import component
     space={"label_smoothing": Choice(0.0, 0.1)},
     example=Example({"label_smoothing": 0.1}, shape=(5,), targets="labels"),
 )
-class Sparsemax(keras.losses.Loss):
+class Sparsemax(CategoricalLoss):
     """Sparsemax loss: the counterpart of cross-entropy whose gradient is sparsemax(z) - q.
 
     For models that shall answer with few classes and rule the rest out; predict with
@@ -54,13 +54,13 @@ class Sparsemax(keras.losses.Loss):
         The scores 0.5 and 1 have sparsemax 0.25 and 0.75; the third class is ruled out:
 
         >>> loss = Sparsemax()
-        >>> y_true = keras.ops.convert_to_tensor([0])
-        >>> float(loss(y_true, keras.ops.convert_to_tensor([[0.5, 1.0, -3.0]])))
+        >>> y_true = ops.convert_to_tensor([0])
+        >>> float(loss(y_true, ops.convert_to_tensor([[0.5, 1.0, -3.0]])))
         0.5625
     """
 
-    def __init__(self, label_smoothing=0.0, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, label_smoothing=0.0, ignore_class=None, **kwargs):
+        super().__init__(ignore_class, **kwargs)
         self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
 
     def call(self, y_true, y_pred):

@@ -1,10 +1,10 @@
 import math
 
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Int, Paper
+from kcatalog.losses.similarity_loss import SimilarityLoss
 from kcatalog.ops.margins import class_similarities, margin_crossentropy
 from kcatalog.registry import component
 
@@ -24,7 +24,7 @@ from kcatalog.registry import component
         {"margin": 3, "scale": 8.0}, shape=(6,), targets="labels", predictions="cosines"
     ),
 )
-class SphereFace(keras.losses.Loss):
+class SphereFace(SimilarityLoss):
     """Softmax of cosines with a multiplicative margin on the angle (A-softmax).
 
     The first of the angular margins, kept for comparison: `CosFace` and `ArcFace` train more

@@ -1,10 +1,10 @@
 import math
 
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
+from kcatalog.losses.similarity_loss import SimilarityLoss
 from kcatalog.ops.margins import center_similarities, cosine_of_wider_angle, margin_crossentropy
 from kcatalog.registry import component
 
@@ -28,7 +28,7 @@ from kcatalog.registry import component
         classes=6,
     ),
 )
-class SubCenterArcFace(keras.losses.Loss):
+class SubCenterArcFace(SimilarityLoss):
     """ArcFace with several centers for each class, of which the nearest counts.
 
     For labels with noise: a sample need be close to one of its class's centers only, so that the

@@ -70,9 +70,10 @@ class SymmetricCrossentropy(ClassLoss):
         from_logits=False,
         label_smoothing=0.0,
         axis=-1,
+        ignore_class=None,
         **kwargs,
     ):
-        super().__init__(from_logits, label_smoothing, axis, **kwargs)
+        super().__init__(from_logits, label_smoothing, axis, ignore_class, **kwargs)
         self.alpha = checks.number(self, "alpha", alpha, "[0, inf)")
         self.beta = checks.number(self, "beta", beta, "[0, inf)")
         self.log_zero = checks.number(self, "log_zero", log_zero, "(-inf, 0)")

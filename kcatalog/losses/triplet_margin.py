@@ -1,8 +1,8 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.losses.loss import Loss
 from kcatalog.ops.distances import DISTANCES, paired_distances
 from kcatalog.registry import component
 
@@ -25,7 +25,7 @@ from kcatalog.registry import component
     },
     example=Example({"margin": 3.0, "swap": True}, shape=(3, 4)),
 )
-class TripletMargin(keras.losses.Loss):
+class TripletMargin(Loss):
     """Triplet loss on triplets that you bring along.
 
     For data that come as triplets (this picture is more like that one than like the other), with
@@ -70,6 +70,9 @@ class TripletMargin(keras.losses.Loss):
         self.swap = checks.boolean(self, "swap", swap)
         self.distance = checks.choice(self, "distance", distance, DISTANCES)
         self.normalize = checks.boolean(self, "normalize", normalize)
+
+    def targets(self, y_true, y_pred):
+        return super().targets(y_true, y_pred)._replace(faults=None)  # they are not read
 
     def call(self, y_true, y_pred):
         if len(y_pred.shape) != 3 or y_pred.shape[1] != 3:

@@ -1,9 +1,10 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.losses.categorical_loss import CategoricalLoss
 from kcatalog.ops.labels import class_distribution
+from kcatalog.ops.masks import counted
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.replicas import mean_over_replicas
 from kcatalog.registry import component
@@ -25,7 +26,7 @@ from kcatalog.registry import component
         {"weightage": "linear"}, shape=(5,), targets="labels", predictions="probabilities"
     ),
 )
-class WeightedKappa(keras.losses.Loss):
+class WeightedKappa(CategoricalLoss):
     """The logarithm of 1 - κ, with κ Cohen's weighted kappa, for classes that have an order.
 
     For grades and stages (severity of a disease, stars of a review) that are judged by quadratic
@@ -62,13 +63,15 @@ class WeightedKappa(keras.losses.Loss):
         Errors half as dear as those of chance, `log 1/2`:
 
         >>> loss = WeightedKappa()
-        >>> y_true = keras.ops.convert_to_tensor([0, 1])
-        >>> round(float(loss(y_true, keras.ops.convert_to_tensor([[0.75, 0.25], [0.25, 0.75]]))), 4)
+        >>> y_true = ops.convert_to_tensor([0, 1])
+        >>> round(float(loss(y_true, ops.convert_to_tensor([[0.75, 0.25], [0.25, 0.75]]))), 4)
         -0.6931
     """
 
-    def __init__(self, weightage="quadratic", epsilon=1e-6, from_logits=False, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(
+        self, weightage="quadratic", epsilon=1e-6, from_logits=False, ignore_class=None, **kwargs
+    ):
+        super().__init__(ignore_class, **kwargs)
         self.weightage = checks.choice(self, "weightage", weightage, ("linear", "quadratic"))
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, 1]")
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
@@ -79,14 +82,19 @@ class WeightedKappa(keras.losses.Loss):
         q = class_distribution(y_true, p)
         samples = tuple(range(len(p.shape) - 1))
         N_b = ops.sum(self._costs(q) * p, axis=-1)
-        D_b = ops.sum(self._costs(mean_over_replicas(q, samples, keepdims=True)) * p, axis=-1)
+        counts = counted(y_pred, N_b)
+        q_mean = mean_over_replicas(q, samples, keepdims=True, weights=counts[..., None])
+        D_b = ops.sum(self._costs(q_mean) * p, axis=-1)
         # the batch's own quantities are constants to a sample
-        N, D = mean_over_replicas(N_b), mean_over_replicas(D_b)
+        N, D = (mean_over_replicas(x, weights=counts) for x in (N_b, D_b))
         possible = D > 0
         D = ops.where(possible, D, 1.0)
         r, ε = ops.where(possible, N / D, 0.0), self.epsilon
         share = ops.where(possible, (N_b - r * D_b) / (D * (r + ε)), 0.0)
         return ops.log(r + ε) + share
+
+    def faults(self, targets, y_pred, values):
+        return ops.sum(super().faults(targets, y_pred, values))
 
     def _costs(self, q):
         """`Σ_i q_i W_ij` for every class `j`: what it costs to answer `j`."""

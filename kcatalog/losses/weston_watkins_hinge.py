@@ -1,8 +1,8 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
+from kcatalog.losses.categorical_loss import CategoricalLoss
 from kcatalog.ops.labels import class_distribution
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.registry import component
@@ -20,7 +20,7 @@ from kcatalog.registry import component
     space={"margin": Float(0.1, 10.0, log=True)},
     example=Example({"margin": 0.5}, shape=(5,), targets="labels"),
 )
-class WestonWatkinsHinge(keras.losses.Loss):
+class WestonWatkinsHinge(CategoricalLoss):
     """Multiclass hinge loss summed over all wrong classes.
 
     The support vector machine for many classes that looks at every competitor; `CrammerSingerHinge`
@@ -48,13 +48,13 @@ class WestonWatkinsHinge(keras.losses.Loss):
         One competitor lacks 0.5 of the margin, the other beats the right score of 2 by 1:
 
         >>> loss = WestonWatkinsHinge()
-        >>> y_true = keras.ops.convert_to_tensor([1])
-        >>> float(loss(y_true, keras.ops.convert_to_tensor([[1.5, 2.0, 3.0]])))
+        >>> y_true = ops.convert_to_tensor([1])
+        >>> float(loss(y_true, ops.convert_to_tensor([[1.5, 2.0, 3.0]])))
         2.5
     """
 
-    def __init__(self, margin=1.0, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, margin=1.0, ignore_class=None, **kwargs):
+        super().__init__(ignore_class, **kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
 
     def call(self, y_true, y_pred):

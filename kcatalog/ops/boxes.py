@@ -5,7 +5,7 @@ import math
 from keras import ops
 
 from kcatalog import checks
-from kcatalog.ops.precision import at_least_float32
+from kcatalog.ops.targets import same_shape
 
 FORMATS = ("xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw")
 _NOTHING = 1e-18  # lengths and areas below it count as 0: their squares would underflow
@@ -27,14 +27,13 @@ def low_and_high(boxes, bounding_box_format="xyxy"):
     return low, low + second
 
 
-def corners(owner, y_true, y_pred, bounding_box_format):
-    """Return the corners of both, in float32 at least; `owner` is named in errors."""
-    for name, boxes in (("y_true", y_true), ("y_pred", y_pred)):
-        if boxes.shape[-1] != 4:
+def same_boxes(owner, y_true, y_pred):
+    """Raise unless both hold equally many boxes; `owner` is named in the error."""
+    for name, boxes in (("y_pred", y_pred), ("y_true", y_true)):
+        if boxes.shape[-1:] != (4,):
             fix = "Put the four numbers of a box on the last axis."
             raise checks.error(owner, name, "boxes (batch, ..., 4)", tuple(boxes.shape), fix)
-    pair = at_least_float32(y_true), at_least_float32(y_pred)
-    return [low_and_high(boxes, bounding_box_format) for boxes in pair]
+    same_shape(owner, y_true, y_pred.shape)
 
 
 def overlap(a, b):

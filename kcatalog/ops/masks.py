@@ -1,49 +1,58 @@
-"""Tell Keras which of a loss's values count, and how much."""
+"""Tell Keras which values count.
 
-import keras
+Keras hands a mask on with the tensor it belongs to, and has no public name for reading or setting
+it. The two functions it uses itself stand here alone.
+"""
+
 from keras import ops
+from keras.src.backend import get_keras_mask, set_keras_mask
 
 
-class _Masked(keras.layers.Layer):
-    """Keras sets masks in layers only; this one does nothing else."""
+def mask_of(x):
+    """Return the mask that Keras's layers handed on with `x`, as bool, or None.
 
-    def call(self, inputs):
-        return inputs[0]
-
-    def compute_mask(self, inputs, previous_mask=None):
-        return inputs[1]
-
-
-_masked = _Masked(autocast=False)  # making a layer costs more than calling one
+    >>> mask_of(ops.ones((2, 3))) is None
+    True
+    """
+    mask = get_keras_mask(x)
+    return None if mask is None else ops.cast(mask, "bool")
 
 
-def with_mask(values, mask):
-    """Mask a loss's unreduced `values`: Keras's reductions count those where `mask` is True.
+def with_mask(x, mask):
+    """Return a tensor equal to `x` with this mask, which losses and metrics then read.
 
-    Keras joins it with the mask of the predictions: the mean is over what both leave, and 0 if
-    that is nothing.
+    A loss may mask its unreduced values: the mean is over those where `mask` is True, joined with
+    the mask of the predictions, and 0 if nothing is left.
 
     >>> values = with_mask(ops.ones((2, 3)), ops.ones((2, 3), dtype="bool"))
-    >>> tuple(values.shape)
+    >>> tuple(mask_of(values).shape)
     (2, 3)
     """
-    return _masked([values, mask])
+    x = ops.copy(x)  # the mask of the caller's tensor stays as it is
+    set_keras_mask(x, mask)
+    return x
 
 
-def weight_each(sample_weight, y_pred):
-    """Spread a sample's weight over its values: `(batch,)` becomes `y_pred.shape[:-1]`.
+def both(mask, other):
+    """Return where both masks are True; None, everywhere, for either is left out.
 
-    Keras would lay `(batch,)` along the last axis of `(batch, steps)` values: an error, or the
-    wrong weights without one where there are as many steps as samples.
-
-    >>> tuple(weight_each([1.0, 2.0], ops.ones((2, 3, 5))).shape)
-    (2, 3)
+    >>> both(None, None) is None
+    True
     """
-    if sample_weight is None:
-        return None
-    w, shape = ops.convert_to_tensor(sample_weight), ops.shape(y_pred)[:-1]
-    if len(w.shape) > len(shape):  # (batch, steps, 1)
-        w = ops.squeeze(w, -1)
-    while len(w.shape) < len(shape):
-        w = ops.expand_dims(w, -1)
-    return w * ops.ones(shape, dtype=w.dtype)
+    if mask is None or other is None:
+        return other if mask is None else mask
+    while len(mask.shape) < len(other.shape):
+        mask = ops.expand_dims(mask, -1)
+    while len(other.shape) < len(mask.shape):
+        other = ops.expand_dims(other, -1)
+    return ops.logical_and(mask, other)
+
+
+def counted(x, values):
+    """Return 1 for each of `values` that the mask of `x` leaves, else 0, in their shape and dtype.
+
+    >>> float(ops.sum(counted(ops.ones((2, 3, 5)), ops.ones((2, 3)))))
+    6.0
+    """
+    mask, ones = mask_of(x), ops.ones_like(values)
+    return ones if mask is None else ones * ops.cast(mask, ones.dtype)

@@ -63,14 +63,14 @@ def sum_over_replicas(x):
     return context.all_reduce(tf.distribute.ReduceOp.SUM, x)
 
 
-def mean_over_replicas(x, axis=None, keepdims=False):
-    """Return the mean over axes, including the batch, of all replicas' rows; no gradient.
+def mean_over_replicas(x, axis=None, keepdims=False, weights=1.0):
+    """Return the weighted mean over axes, including the batch, of all replicas' rows; no gradient.
 
     >>> float(mean_over_replicas(ops.ones((2,))))
     1.0
     """
     x = ops.stop_gradient(x)
-    total = ops.sum(x, axis=axis, keepdims=keepdims)
-    count = ops.sum(ops.ones_like(x), axis=axis, keepdims=keepdims)
+    total = ops.sum(x * weights, axis=axis, keepdims=keepdims)
+    count = ops.sum(ops.ones_like(x) * weights, axis=axis, keepdims=keepdims)
     total, count = sum_over_replicas([total, count])
-    return total / count
+    return ops.divide_no_nan(total, count)

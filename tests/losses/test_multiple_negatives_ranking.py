@@ -53,9 +53,7 @@ def test_both_forms_are_one_loss(rng):
 def test_shapes_that_do_not_fit():
     loss = losses.MultipleNegativesRanking()
     for y_true, y_pred in (((4, 3), (4, 5)), ((4,), (4, 5)), ((4, 5), (4, 3, 5)), ((3, 5), (4, 5))):
-        with pytest.raises(
-            ValueError, match=r"MultipleNegativesRanking: `y_pred` must be of shape"
-        ):
+        with pytest.raises(ValueError, match=r"MultipleNegativesRanking: `y_(true|pred)` must be"):
             loss(np.ones(y_true, "float32"), np.ones(y_pred, "float32"))
 
 

@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 
 from kcatalog.conformance import backend
-from kcatalog.ops.masks import weight_each, with_mask
+from kcatalog.ops.masks import both, counted, mask_of, with_mask
 
 
 class Masked(keras.losses.Loss):
@@ -39,8 +39,18 @@ def test_compiled():
     assert backend.as_numpy(function(*y)) == 2.5
 
 
-@pytest.mark.parametrize("shape", [(2,), (2, 1), (2, 1, 1)])
-def test_a_sample_weighs_on_all_its_values(shape):
-    w = weight_each(np.reshape([1.0, 2.0], shape), np.zeros((2, 3, 5)))
-    np.testing.assert_array_equal(backend.as_numpy(w), [[1, 1, 1], [2, 2, 2]])
-    assert weight_each(None, np.zeros((2, 3, 5))) is None
+def test_the_tensor_given_keeps_its_own_mask():
+    values = ops.ones((2, 3))
+    assert mask_of(with_mask(values, ops.ones((2, 3), "bool"))) is not None
+    assert mask_of(values) is None
+
+
+def test_masks_of_different_ranks_are_joined_from_the_left():
+    samples, steps = np.array([True, False]), np.array([[True, False], [True, True]])
+    joined = both(ops.convert_to_tensor(samples), ops.convert_to_tensor(steps))
+    np.testing.assert_array_equal(backend.as_numpy(joined), [[True, False], [False, False]])
+
+
+def test_counted_follows_the_values():
+    x = with_mask(ops.ones((2, 2, 5)), ops.convert_to_tensor([[True, False], [True, True]]))
+    np.testing.assert_array_equal(backend.as_numpy(counted(x, ops.ones((2, 2)))), [[1, 0], [1, 1]])

@@ -24,8 +24,8 @@ class SwitchedLoss(keras.losses.Loss):
         self.first, self.then, self.epochs = first, then, epochs
         self._current = first
 
-    def call(self, y_true, y_pred):
-        return self._current.call(y_true, y_pred)
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        return self._current(y_true, y_pred, sample_weight)
 
     def get_config(self):
         parts = {"first": self.first, "then": self.then}

@@ -1,0 +1,67 @@
+"""The base of all losses."""
+
+import keras
+from keras import ops
+from keras.src.losses.loss import reduce_weighted_values
+
+from kcatalog.ops.masks import both, mask_of, with_mask
+from kcatalog.ops.targets import Targets, like, nan_of, numbers, same_samples
+
+# Keras has no public name for the reduction of a loss; it stands here alone.
+
+
+class Loss(keras.losses.Loss):
+    """Base of all losses: a part states `call`, the value of each sample, step or pixel.
+
+    What Keras would do without a word is done by its meaning or refused: a weight of a sample
+    weighs all its values; a mask takes values out; a NaN in predictions or targets is a NaN in
+    value and gradient, though comparisons within `call` would hide it; targets that disagree with
+    the predictions raise an error.
+    """
+
+    axis = -1  # of what belongs to one value, in the predictions
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        with keras.name_scope(self.name):
+            p = numbers(self, "y_pred", y_pred, self.dtype)
+            y = self.targets(y_true, p)
+            mask = both(mask_of(y_pred), y.counts)
+            if mask is not None:
+                p = with_mask(p, mask)
+            values, mask, sample_weight = self.evaluate(y.values, p, mask, sample_weight)
+            mask = both(mask, mask_of(values))
+            values = values + self.faults(y, p, values)
+            return self._reduced(values, mask, sample_weight)
+
+    def targets(self, y_true, y_pred):
+        """Return the `Targets` that `call` is given, or raise where they disagree with `y_pred`."""
+        y = numbers(self, "y_true", y_true, self.dtype)
+        same_samples(self, y, y_pred)
+        return Targets(y, faults=y)
+
+    def evaluate(self, y_true, y_pred, mask, sample_weight):
+        """Return one value a sample, step or pixel, and what is left of mask and weights for them.
+
+        The mask of `y_pred` is `mask`, for losses whose values depend on each other.
+        """
+        return self.call(y_true, y_pred), mask, sample_weight
+
+    def faults(self, targets, y_pred, values):
+        """Return 0 for each of the values, NaN where it must be NaN."""
+        found = nan_of(y_pred, values, self.axis)
+        return (
+            found if targets.faults is None else found + nan_of(targets.faults, values, self.axis)
+        )
+
+    def _reduced(self, values, mask, sample_weight):
+        if mask is not None:
+            while len(mask.shape) > len(values.shape):
+                mask = ops.any(mask, axis=-1)
+            mask = like(self, "mask", mask, values)
+            values = ops.where(mask, values, 0.0)  # a NaN counts for nothing either
+        if sample_weight is not None:
+            sample_weight = ops.convert_to_tensor(sample_weight, dtype=self.dtype)
+            sample_weight = like(self, "sample_weight", sample_weight, values)
+        reduced = reduce_weighted_values(values, sample_weight, mask, self.reduction, self.dtype)
+        no_sample = self.reduction not in (None, "none") and tuple(reduced.shape) == (0,)
+        return ops.sum(reduced) if no_sample else reduced  # Keras does not reduce no value
