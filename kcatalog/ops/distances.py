@@ -61,9 +61,10 @@ def paired_distances(x, y, metric="euclidean", normalize=False):
     y = ops.cast(at_least_float32(y), x.dtype)
     if normalize or metric == "cosine":
         x, y = unit_rows(x), unit_rows(y)
+    squared = ops.sum(ops.square(x - y), axis=-1)
     if metric == "cosine":
-        return ops.relu(1 - ops.sum(x * y, axis=-1))
-    return _root_unless_squared(ops.sum(ops.square(x - y), axis=-1), metric)
+        return _resolved((squared + _zero_rows(x) + _zero_rows(y)) / 2)
+    return _root_unless_squared(squared, metric)
 
 
 def unit_rows(x):
@@ -72,32 +73,58 @@ def unit_rows(x):
     >>> [round(float(v), 3) for v in unit_rows(ops.convert_to_tensor([[3.0, 4.0]]))[0]]
     [0.6, 0.8]
     """
-    largest = ops.stop_gradient(ops.max(ops.abs(x), axis=-1, keepdims=True))
+    largest = ops.stop_gradient(ops.max(ops.abs(x), axis=-1, keepdims=True, initial=0))
     x = x / ops.where(largest > 0, largest, 1.0)  # squares neither overflow nor vanish
     square = ops.sum(x * x, axis=-1, keepdims=True)
     return x * ops.rsqrt(ops.where(square > 0, square, 1.0))
 
 
 def _squared_euclidean(x, y):
-    origin = ops.stop_gradient(ops.mean(x, axis=0))
+    return ops.relu(_scaled_squares(x, y, 1.0))
+
+
+def _scaled_squares(x, y, scale, more=lambda x: 0.0):
+    """`scale · (‖xᵢ - yⱼ‖² + more(x)ᵢ + more(y)ⱼ)`, which rounding may leave below zero."""
+    more_x, more_y = scale * more(x), scale * more(x if y is None else y)
+    origin = ops.stop_gradient(_mean_row(x))
     x = x - origin
+    y = None if y is None else y - origin
+    G = ops.matmul(-2 * scale * x, ops.transpose(x if y is None else y))
     if y is None:
-        G = ops.matmul(x, ops.transpose(x))
-        xx = yy = ops.diagonal(G)
+        xx = yy = ops.diagonal(G) / -2
     else:
-        y = y - origin
-        G = ops.matmul(x, ops.transpose(y))
-        xx, yy = ops.sum(x * x, axis=1), ops.sum(y * y, axis=1)
-    return ops.relu(xx[:, None] + yy[None, :] - 2 * G)
+        xx, yy = scale * ops.sum(x * x, axis=1), scale * ops.sum(y * y, axis=1)
+    return (xx + more_x)[:, None] + (yy + more_y)[None, :] + G
+
+
+def _mean_row(x):
+    """Return the mean of the rows: exactly the row that all of them are, so that these tie."""
+    first = ops.sum(x[:1], axis=0)
+    rows = ops.maximum(ops.shape(x)[0], 1)  # a replica may have none
+    return first + ops.sum(x - first, axis=0) / ops.cast(rows, x.dtype)
 
 
 def _root_unless_squared(squared, metric):
     if metric == "squared_euclidean":
         return squared
-    apart = squared > 0
-    return ops.where(apart, ops.sqrt(ops.where(apart, squared, 1.0)), 0.0)
+    zero = squared == 0  # not of a NaN, which stays one
+    return ops.where(zero, 0.0, ops.sqrt(ops.where(zero, 1.0, squared)))
+
+
+# Scaling rows to length 1 rounds each number by about this much: what is nearer is one direction.
+_ROUNDING = 5e-7
 
 
 def _cosine(x, y):
-    D = ops.relu(1 - ops.matmul(x, ops.transpose(x if y is None else y)))
+    """Return half the squared distance of unit rows: `1 - G` has no digits for small angles."""
+    D = _resolved(_scaled_squares(x, y, 0.5, _zero_rows))
     return D * (1 - ops.eye(ops.shape(x)[0], dtype=D.dtype)) if y is None else D
+
+
+def _zero_rows(x):
+    """Return 1 for each row of zeros, else 0: it makes up for the length they do not have."""
+    return ops.cast(ops.all(x == 0, axis=-1), x.dtype)
+
+
+def _resolved(D):
+    return ops.where(D < _ROUNDING**2, 0.0, D)

@@ -11,8 +11,8 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.ops.distances import pairwise_distances
-from kcatalog.ops.labels import flat_labels
 from kcatalog.ops.sorting import count_below
+from kcatalog.ops.words import same_words, words
 
 INF = float("inf")
 
@@ -111,6 +111,16 @@ def _positives(r):
 
 # --- a whole set ------------------------------------------------------------------------
 
+_SCORES = (
+    "recall_at_k",
+    "precision_at_k",
+    "r_precision",
+    "map_at_r",
+    "mean_reciprocal_rank",
+    "ndcg_at_k",
+    "nearest_neighbour_accuracy",
+)
+
 
 def retrieval_scores(
     x,
@@ -130,7 +140,7 @@ def retrieval_scores(
 
     Args:
         x: queries, embeddings `(samples, features)`.
-        labels: `(samples,)` or `(samples, 1)`.
+        labels: `(samples,)` or `(samples, 1)`, whole numbers of any dtype.
         references: embeddings to search among; None for `x`, each without itself.
         reference_labels: their labels.
         k: how many neighbours count.
@@ -138,7 +148,8 @@ def retrieval_scores(
         chunk: queries searched for at a time.
 
     Returns:
-        A dict of numbers from 0 to 1, means over queries; 0 where there is nobody to find:
+        A dict of numbers from 0 to 1, means over queries; 0 where there is nobody to find, NaN
+        where an embedding is not finite:
         `recall_at_k` (whether the class is among the `k` nearest), `precision_at_k`,
         `r_precision`, `map_at_r`, `mean_reciprocal_rank`, `ndcg_at_k`, and
         `nearest_neighbour_accuracy`: of a classifier that answers with the label of the nearest
@@ -148,7 +159,9 @@ def retrieval_scores(
     >>> round(retrieval_scores(x, labels, distance="euclidean")["mean_reciprocal_rank"], 4)
     0.8333
     """
-    total = {}
+    if not _finite(x, references):
+        return dict.fromkeys(_SCORES, float("nan"))
+    total = dict.fromkeys(_SCORES, 0.0)
     everybody = searched = 0
     for positives, negatives in _neighbours(
         x, labels, references, reference_labels, distance, chunk
@@ -167,7 +180,7 @@ def retrieval_scores(
             "nearest_neighbour_accuracy": found_at_k(r, 1),
         }
         for name, score in scores.items():
-            total[name] = total.get(name, 0.0) + float(ops.sum(score))
+            total[name] += float(ops.sum(score))
         everybody += positives.shape[0]
         searched += int(ops.sum(ops.cast(positives[:, 0] < INF, "int32")))
     means = {name: value / max(searched, 1) for name, value in total.items()}
@@ -188,17 +201,20 @@ def recall_at_k(x, labels, k=1, distance="cosine", chunk=1024):
 
     Args:
         x: embeddings `(samples, features)`.
-        labels: `(samples,)` or `(samples, 1)`.
+        labels: `(samples,)` or `(samples, 1)`, whole numbers of any dtype.
         k: how many neighbours count.
         distance: as in `pairwise_distances`.
         chunk: samples searched for at a time.
 
     Returns:
-        A number from 0 to 1; 0 if no sample has another of its class.
+        A number from 0 to 1; 0 if no sample has another of its class, NaN if an embedding is not
+        finite.
 
     >>> recall_at_k([[0.0], [1.0], [3.0], [9.0]], [7, 7, 8, 8], distance="euclidean")
     0.75
     """
+    if not _finite(x, None):
+        return float("nan")
     found = searched = 0
     for positives, negatives in _neighbours(x, labels, None, None, distance, chunk):
         nearest = k_nearest(positives, 1)[:, 0]
@@ -216,10 +232,11 @@ def _neighbours(x, labels, references, reference_labels, distance, chunk):
     if (references is None) != (reference_labels is None):
         rule = "given with `references`, and not without"
         raise checks.error("retrieval", "reference_labels", rule, reference_labels)
-    x, labels = ops.convert_to_tensor(x), flat_labels(labels)
-    y = x if references is None else ops.convert_to_tensor(references)
-    y_labels = labels if references is None else flat_labels(reference_labels)
-    query_class, member_class = ops.convert_to_numpy(labels), ops.convert_to_numpy(y_labels)
+    x, y = ops.convert_to_tensor(x), x if references is None else references
+    y = ops.convert_to_tensor(y)
+    labels = _labels(x, labels, "labels")
+    y_labels = labels if references is None else _labels(y, reference_labels, "reference_labels")
+    query_class, member_class = _classes(labels), _classes(y_labels)
     by_class = np.argsort(member_class, kind="stable").astype("int32")
     first, end = (
         np.searchsorted(member_class, query_class, side, sorter=by_class).astype("int32")
@@ -235,8 +252,31 @@ def _neighbours(x, labels, references, reference_labels, distance, chunk):
         if references is None:
             there &= positive != np.arange(start, rows.stop)[:, None]
         D_positives = ops.take_along_axis(D, ops.convert_to_tensor(positive), axis=1)
-        same = ops.equal(labels[rows][:, None], y_labels[None, :])
+        same = same_words(labels[rows], y_labels)
         yield (
             ops.where(ops.convert_to_tensor(there), D_positives, INF),
             ops.where(same, INF, D),
         )
+
+
+def _finite(x, references):
+    sets = [x] if references is None else [x, references]
+    return all(bool(ops.all(ops.isfinite(ops.convert_to_tensor(v)))) for v in sets)
+
+
+def _labels(x, labels, name):
+    """Return the labels of embeddings as words, `(samples, 2)`."""
+    if len(x.shape) != 2:
+        raise checks.error("retrieval", "x", "embeddings (samples, features)", tuple(x.shape))
+    labels = words(labels)
+    shape = tuple(labels.shape[:-1])
+    if shape not in ((x.shape[0],), (x.shape[0], 1)):
+        rule = f"one label for each of the {x.shape[0]} embeddings, ({x.shape[0]},)"
+        raise checks.error("retrieval", name, rule, shape)
+    return ops.reshape(labels, (-1, 2))
+
+
+def _classes(labels):
+    """Return words as NumPy's own whole numbers."""
+    upper, lower = np.moveaxis(ops.convert_to_numpy(labels).astype("int64"), -1, 0)
+    return upper * 2**32 + lower

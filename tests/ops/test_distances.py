@@ -4,6 +4,7 @@ from keras import ops
 
 from kcatalog.conformance.backend import as_numpy, value_and_gradients
 from kcatalog.ops import pairwise_distances
+from kcatalog.ops.distances import paired_distances
 from tests.losses.test_triplet_semi_hard import DISTANCES, distance
 
 
@@ -62,3 +63,48 @@ def test_cosine_of_tiny_huge_and_zero_rows():
     )
     np.testing.assert_allclose(D, 6.0)
     assert not np.any(np.isnan(gradient))
+
+
+@pytest.mark.parametrize("form", ["pairwise", "paired"])
+def test_cosine_of_nearly_parallel_rows(rng, form):
+    """Their distance of about 1e-8 keeps its digits, and so does its gradient."""
+    x = (1 + 1e-4 * rng.normal(size=(6, 5))).astype("float32")
+    w = rng.normal(size=(6, 6)).astype("float32")
+
+    def pairs(x):
+        return pairwise_distances(x, None, "cosine") if form == "pairwise" else _paired_with_all(x)
+
+    def reference_of(x):
+        return np.array([[distance(a, b, "cosine") for b in x] for a in x])
+
+    exact = x.astype("float64")
+    D = as_numpy(pairs(ops.convert_to_tensor(x)))
+    np.testing.assert_allclose(D, reference_of(exact), rtol=1e-2, atol=1e-12)
+    weights = ops.convert_to_tensor(w)
+    _, (gradient,) = value_and_gradients(lambda x: ops.sum(weights * pairs(x)), [x])
+    for i, j in ((0, 0), (3, 2)):
+        step = np.zeros_like(exact)
+        step[i, j] = 1e-6
+        rise = np.sum(w * (reference_of(exact + step) - reference_of(exact - step)))
+        assert gradient[i, j] == pytest.approx(rise / 2e-6, rel=2e-2)
+
+
+def _paired_with_all(x):
+    D = paired_distances(ops.repeat(x, 6, 0), ops.tile(x, (6, 1)), "cosine")
+    return ops.reshape(D, (6, 6))
+
+
+@pytest.mark.parametrize("metric", DISTANCES)
+def test_nan_stays_nan(metric):
+    x = np.array([[1.0, 2.0], [np.nan, 1.0], [2.0, 0.0]], "float32")
+    for D in (pairwise_distances(x, None, metric), pairwise_distances(x, x.copy(), metric)):
+        assert np.all(np.isnan(as_numpy(D)[1]))
+    assert np.isnan(as_numpy(paired_distances(x, x[::-1].copy(), metric))[1])
+
+
+@pytest.mark.parametrize("metric", DISTANCES)
+def test_no_rows(metric):
+    x, none = np.ones((3, 2), "float32"), np.ones((0, 2), "float32")
+    assert tuple(pairwise_distances(none, x, metric).shape) == (0, 3)
+    assert tuple(pairwise_distances(x, none, metric).shape) == (3, 0)
+    assert tuple(pairwise_distances(none, None, metric).shape) == (0, 0)

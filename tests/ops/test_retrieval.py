@@ -156,3 +156,45 @@ def test_ranks_count_negatives_that_are_not_farther(rng):
 
 def test_fewer_than_k():
     np.testing.assert_array_equal(k_nearest(np.array([[2.0, 1.0]]), 3)[0, :2], [1.0, 2.0])
+
+
+def test_labels_of_64_bits():
+    x, labels = [[0.0], [1.0], [1.1], [5.0]], np.array([5, 2**32 + 5, 5, 2**32 + 5])
+    for each in (labels, labels.astype("uint64"), labels.astype("float64"), labels[:, None]):
+        assert recall_at_k(x, each, distance="euclidean") == 0
+        assert retrieval_scores(x, each, distance="euclidean")["nearest_neighbour_accuracy"] == 0
+
+
+@pytest.mark.parametrize("name", ["cosine", "euclidean"])
+def test_nearly_parallel_embeddings(rng, name):
+    """All of a model's embeddings in one direction, but for a spread that tells classes apart."""
+    labels = np.arange(64) % 8
+    centers = rng.normal(size=(8, 16))
+    x = 5 + 3e-4 * (centers[labels] + 0.01 * rng.normal(size=(64, 16)))
+    assert recall_at_k(x.astype("float32"), labels, distance=name) == 1
+
+
+@pytest.mark.parametrize("samples", [13, 64, 301])
+@pytest.mark.parametrize("features", [3, 37, 128])
+def test_one_direction_scores_nothing(rng, samples, features):
+    lengths, direction = rng.uniform(0.1, 9, (samples, 1)), rng.normal(size=(1, features))
+    x, labels = (lengths * direction).astype("float32"), np.arange(samples) % 4
+    assert recall_at_k(x, labels) == 0
+
+
+def test_nan_stays_nan():
+    x = np.eye(4, dtype="float32")
+    x[0, 0] = np.nan
+    assert np.isnan(recall_at_k(x, [0, 0, 1, 1]))
+    assert all(np.isnan(v) for v in retrieval_scores(x, [0, 0, 1, 1]).values())
+    assert all(np.isnan(v) for v in retrieval_scores(x[1:], [0, 1, 1], x, [0, 0, 1, 1]).values())
+
+
+def test_no_samples():
+    assert recall_at_k(np.zeros((0, 2)), []) == 0
+    assert not any(retrieval_scores(np.zeros((0, 2)), []).values())
+
+
+def test_as_many_labels_as_embeddings():
+    with pytest.raises(ValueError, match="`labels` must be one label for each of the 3 embeddings"):
+        recall_at_k(np.eye(3), [1, 2])
