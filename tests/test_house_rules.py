@@ -32,6 +32,9 @@ KNOWS_BACKENDS = {
 }
 
 
+# Where Keras's private modules may be imported, and why.
+KNOWS_PRIVATE_KERAS = {"ops/masks.py": "reading and setting a mask have no public name"}
+
 # Acronyms with small letters inside, which stay whole in a file's name.
 ACRONYMS = ("CIoU", "DIoU", "GIoU", "NTXent", "SigLIP", "VICReg")
 
@@ -186,7 +189,8 @@ def test_backends_are_named_only_where_allowed(path):
 
 @each_source
 def test_private_keras_stays_out(path):
-    assert not [n for n in imports(path) if n.startswith("keras.src")]
+    if relative(path) not in KNOWS_PRIVATE_KERAS:
+        assert not [n for n in imports(path) if n.startswith("keras.src")]
 
 
 @each_source

@@ -2,12 +2,16 @@
 
 import keras
 from keras import ops
-from keras.src.losses.loss import reduce_weighted_values
 
 from kcatalog.ops.masks import both, mask_of, with_mask
 from kcatalog.ops.targets import Targets, like, nan_of, numbers, same_samples
 
-# Keras has no public name for the reduction of a loss; it stands here alone.
+
+class _Reduction(keras.losses.Loss):
+    """Keras's reduction of values that are there already."""
+
+    def call(self, y_true, y_pred):
+        return y_pred
 
 
 class Loss(keras.losses.Loss):
@@ -54,14 +58,15 @@ class Loss(keras.losses.Loss):
         )
 
     def _reduced(self, values, mask, sample_weight):
+        reduction = _Reduction(self.name, self.reduction, self.dtype)
+        if sample_weight is not None:
+            sample_weight = ops.convert_to_tensor(sample_weight, dtype=self.dtype)
+            sample_weight = like(self, "sample_weight", sample_weight, values)
         if mask is not None:
             while len(mask.shape) > len(values.shape):
                 mask = ops.any(mask, axis=-1)
             mask = like(self, "mask", mask, values)
-            values = ops.where(mask, values, 0.0)  # a NaN counts for nothing either
-        if sample_weight is not None:
-            sample_weight = ops.convert_to_tensor(sample_weight, dtype=self.dtype)
-            sample_weight = like(self, "sample_weight", sample_weight, values)
-        reduced = reduce_weighted_values(values, sample_weight, mask, self.reduction, self.dtype)
+            values = with_mask(ops.where(mask, values, 0.0), mask)  # a masked NaN is nothing
+        reduced = reduction(values, values, sample_weight)
         no_sample = self.reduction not in (None, "none") and tuple(reduced.shape) == (0,)
         return ops.sum(reduced) if no_sample else reduced  # Keras does not reduce no value

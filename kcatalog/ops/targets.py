@@ -1,4 +1,4 @@
-"""What losses are given, as users bring it: read once, and refused where it disagrees.
+"""Targets and weights as users bring them: read once, and refused where they disagree.
 
 Shapes are compared whenever they are known, while a step is traced as well. Values are looked at
 where that is free: before they are a tensor, or eagerly on the CPU. Elsewhere a target that is
