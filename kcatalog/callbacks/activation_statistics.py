@@ -35,8 +35,8 @@ class ActivationStatistics(periodic.Periodic):
         is dead if it was 0 everywhere at each of the last `window` measurements.
 
     Args:
-        probe: The batch: `(x, y)` or `(x, y, sample_weight)` as arrays, or a dataset, of which
-            the first batch is taken. Only `x` is used.
+        probe: The batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)` as arrays, or a dataset, of
+            which the first batch is taken. Only `x` is used.
         log_dir: Where TensorBoard's event file goes, or None to warn only.
         every_steps: Training steps from one measurement to the next, an integer in [1, inf).
         dead: The share of dead units from which a layer is said to be dead, in (0, 1].
@@ -51,11 +51,13 @@ class ActivationStatistics(periodic.Periodic):
 
     Behaviour:
         Watches layers that have weights to train or are activations, and put out one tensor of
-        floats, in functional and Sequential models; others raise an error. A model inside the
-        model is one layer. Of a layer that is called several times the first call is watched.
+        floats, in models of any kind: of a subclassed model those that stand on its attributes.
+        A layer or model inside of these is part of them. Of a layer that is called several times
+        the first call is watched; a model whose own weights do all is watched as one layer.
         Training ends with the same weights as without it. A measurement costs one forward pass
         over the probe. Warns once per layer. Steps that are masked count as they come out. The
-        last measurement stays readable as `statistics`; `measured` and `left_out` count.
+        last measurement stays readable as `statistics`; `measured` and `left_out` count. In a
+        training of another model the callback starts anew.
 
     Example:
         Of the units `relu(x)` and `relu(-x)`, the second is zero for positive `x`:
@@ -81,11 +83,14 @@ class ActivationStatistics(periodic.Periodic):
         self.probe = periodic.first_batch(self, probe)
         self.dead = checks.number(self, "dead", dead, "(0, 1]")
         self.window = checks.integer(self, "window", window, "[1, inf)")
+
+    def forget(self):
+        super().forget()
         self.statistics = {}
         self._zero_for, self._warned = {}, set()
 
     def start(self):
-        self._activations = ProbeActivations(self, self.model, self.probe[0])
+        self._activations = ProbeActivations(self.model, self.probe[0])
 
     def measure(self):
         periodic.sync(self.model)

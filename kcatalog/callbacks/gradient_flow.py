@@ -34,8 +34,8 @@ class GradientFlow(periodic.Periodic):
         `gradient_norm > exploding` or not finite.
 
     Args:
-        probe: The batch: `(x, y)` or `(x, y, sample_weight)` as arrays, or a dataset, of which
-            the first batch is taken.
+        probe: The batch: `(x, y)` or `(x, y, sample_weight)` as arrays, `(x,)` where the model
+            adds its loss itself, or a dataset, of which the first batch is taken.
         log_dir: Where TensorBoard's event file goes, or None to warn only.
         every_steps: Training steps from one measurement to the next, an integer in [1, inf).
         vanishing: The gradient norm below which a layer is said to have lost its gradient, in
@@ -54,9 +54,11 @@ class GradientFlow(periodic.Periodic):
         backward pass over the probe, and a copy of the weights for each of two steps. Warns once
         per layer and condition. Loss scaling is applied and taken out again. With
         `steps_per_execution` an update norm spans that many steps. Where Keras makes the training
-        step anew, for another loss say, the gradient is that of the new one from then on. The
-        last measurement stays readable as `gradient_norms` and `update_norms`; `measured` and
-        `left_out` count.
+        step anew, for another loss say, the gradient is that of the new one from then on. Weights
+        that the first step makes have no update in it, and a model whose only loss is in its own
+        `train_step` has no gradient here. The last measurement stays readable as `gradient_norms`
+        and `update_norms`; `measured` and `left_out` count. In a training of another model the
+        callback starts anew.
 
     Example:
         For `L = (w x - y)²` at `w = 1`, `x = 3`, `y = 0`, the gradient is `2 · 3 · 3 = 18`:
@@ -89,6 +91,9 @@ class GradientFlow(periodic.Periodic):
         self.probe = periodic.first_batch(self, probe)
         self.vanishing = checks.number(self, "vanishing", vanishing, "[0, inf)")
         self.exploding = checks.number(self, "exploding", exploding, "(0, inf)")
+
+    def forget(self):
+        super().forget()
         self.gradient_norms, self.update_norms = {}, {}
         self._warned = set()
 
@@ -99,12 +104,11 @@ class GradientFlow(periodic.Periodic):
         return not self._gradients.compiled
 
     def before(self):
-        self._before = periodic.weights(self.model)
+        self._before = periodic.Weights(self.model)
 
     def measure(self):
-        steps = zip(periodic.weights(self.model), self._before, strict=True)
-        self.update_norms = self._norms([w1 - w0 for w1, w0 in steps])
-        self.gradient_norms = self._norms(self._gradients())
+        self.update_norms = periodic.Weights(self.model).moved_from(self._before)
+        self.gradient_norms = periodic.by_layer(self.model, self._gradients())
         self._before = None
         for layer, norm in self.gradient_norms.items():
             self._judge(layer, norm)
@@ -116,10 +120,6 @@ class GradientFlow(periodic.Periodic):
     def on_train_end(self, logs=None):
         self._gradients = None
         super().on_train_end(logs)
-
-    def _norms(self, arrays):
-        """Layer path within the model -> the norm over all its weights."""
-        return periodic.by_layer(self.model, map(periodic.square, arrays))
 
     def _judge(self, layer, norm):
         if norm < self.vanishing:

@@ -35,8 +35,12 @@ class Periodic(keras.callbacks.Callback):
         self.log_dir = log_dir
         self.every_steps = checks.integer(self, "every_steps", every_steps, "[1, inf)")
         self.max_share = checks.number(self, "max_share", max_share, "(0, 1]")
-        self.measured = self.left_out = 0
-        self._step, self._writer, self._due = 0, None, False
+        self._writer, self._due = None, False
+        self.forget()
+
+    def forget(self):
+        """Start anew: another model than before will be trained."""
+        self.measured = self.left_out = self._step = 0
 
     def start(self):
         """Training begins."""
@@ -51,6 +55,11 @@ class Periodic(keras.callbacks.Callback):
     def measure(self) -> dict:
         """Tag -> number, after a step."""
         raise NotImplementedError
+
+    def set_model(self, model):
+        if self._model is not None and model is not self._model:
+            self.forget()
+        super().set_model(model)
 
     def on_train_begin(self, logs=None):
         self._first_step = self._first_steps = self._began = None
@@ -146,10 +155,23 @@ def steps_ahead(callback, batch):
     return min(ahead, steps - batch) if steps else ahead
 
 
-def weights(model):
-    """Return copies of the trainable weights as they stand inside `fit`."""
-    sync(model)
-    return [np.array(keras.ops.convert_to_numpy(v)) for v in model.trainable_variables]
+class Weights:
+    """The trainable weights as they stand inside `fit`, as copies."""
+
+    def __init__(self, model):
+        sync(model)
+        variables = model.trainable_variables  # none before the first step, if that builds them
+        self._model = model
+        self._of = {id(v): (v, np.array(keras.ops.convert_to_numpy(v))) for v in variables}
+
+    def norms(self):
+        """Return the norm for each layer path."""
+        return by_layer(self._model, self._of.values())
+
+    def moved_from(self, before):
+        """Return the norm of what changed, for each layer path that has weights in both."""
+        both = [(v, w, before._of[i][1]) for i, (v, w) in self._of.items() if i in before._of]
+        return by_layer(self._model, [(v, w - b) for v, w, b in both])
 
 
 def sync(model):
@@ -158,32 +180,33 @@ def sync(model):
         model.jax_state_sync()
 
 
-def by_layer(model, squares):
-    """Turn a sum of squares for each trainable variable into a norm for each layer path."""
-    sums = {}
-    for variable, square in zip(model.trainable_variables, squares, strict=True):
-        path = variable.path.removeprefix(f"{model.name}/")  # differs from run to run
+def by_layer(model, arrays):
+    """Turn pairs of a variable and an array into a norm for each layer path within the model."""
+    squares = {}
+    for variable, array in arrays:
+        path = variable.path.removeprefix(f"{model.name}/")  # which differs from run to run
         layer = path.rpartition("/")[0] or path
-        sums[layer] = sums.get(layer, 0.0) + float(square)
-    return {layer: s**0.5 for layer, s in sums.items()}
-
-
-def square(array):
-    """‖array‖², in float64."""
-    return np.sum(np.square(array.astype("float64")))
+        square = np.sum(np.square(array.astype("float64")))
+        squares[layer] = squares.get(layer, 0.0) + float(square)
+    return {layer: s**0.5 for layer, s in squares.items()}
 
 
 def first_batch(owner, probe):
-    """`(x, y)` or `(x, y, sample_weight)` as NumPy arrays."""
+    """`(x, y, sample_weight)` as NumPy arrays, with None for what is not there."""
+    batch = probe
     if not isinstance(probe, tuple | list):
         try:
-            probe = next(iter(probe))
+            batch = () if hasattr(probe, "shape") else next(iter(probe))
         except (TypeError, StopIteration):
-            probe = ()
-    if not isinstance(probe, tuple | list) or len(probe) not in (2, 3):
-        rule = "(x, y), (x, y, sample_weight) or a dataset of these"
+            batch = ()
+    try:
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+    except ValueError:
+        x = None
+    if not (hasattr(x, "shape") or isinstance(x, dict | list | tuple)):
+        rule = "(x, y), (x, y, sample_weight), (x,) or a dataset of these"
         raise checks.error(owner, "probe", rule, probe, "For example: (x[:32], y[:32]).")
-    return tuple(_as_arrays(part) for part in probe)
+    return tuple(None if part is None else _as_arrays(part) for part in (x, y, sample_weight))
 
 
 def _as_arrays(x):

@@ -1,10 +1,11 @@
 """Statistics of layer outputs for one fixed batch, reduced where they are computed."""
 
+import contextlib
+import functools
+
 import keras
 import numpy as np
 from keras import ops
-
-from kcatalog import checks
 
 ACTIVATIONS = (
     keras.layers.Activation,
@@ -18,45 +19,65 @@ ACTIVATIONS = (
 class ProbeActivations:
     """Calling it gives, for each layer, its statistics and each unit's largest |output|.
 
-    One function of all layers, compiled once; nothing of the model is changed, not even the
-    state of a stateful layer, as it runs in a `keras.StatelessScope`.
+    The model is called as `fit` calls it, whatever kind of model it is, and what its layers put
+    out is caught on the way. One function of all layers, compiled once; nothing of the model is
+    changed, not even the state of a stateful layer, as it runs in a `keras.StatelessScope`.
     """
 
-    def __init__(self, owner, model, x):
-        layers = list(watched(model))
-        if not layers:
-            raise checks.error(
-                owner,
-                "model",
-                "functional or Sequential, with layers that put out one tensor of floats",
-                type(model).__name__,
-                "In a model of another kind only `GradientFlow` and `StepSize` see the layers.",
-            )
-        self._names = [layer.name for layer, _ in layers]
-        self._bounds = [bounds(layer) for layer, _ in layers]
-        self._axes = [_unit_axis(layer) for layer, _ in layers]
-        self._observed = keras.Model(model.inputs, [output for _, output in layers])
+    def __init__(self, model, x):
+        self._model = model
         self._x = keras.tree.map_structure(ops.convert_to_tensor, x)
-        self._compiled = _BACKENDS[keras.backend.backend()](self._statistics)
+        self._compiled = None
 
     def __call__(self):
-        values = [ops.convert_to_tensor(v) for v in self._observed.variables]
-        found = {}
-        for name, (numbers, largest) in zip(
-            self._names, self._compiled(values, self._x), strict=True
-        ):
+        if self._compiled is None:  # not before the model is built
+            self._bounds = {layer: bounds(layer) for layer in self._model.layers}
+            compiled = not self._model.run_eagerly
+            self._compiled = _BACKENDS[keras.backend.backend()](self._statistics, compiled)
+        values = [ops.convert_to_tensor(v) for v in self._model.variables]
+        statistics, found = self._compiled(values, self._x), {}
+        for name, (numbers, largest) in zip(self._names, statistics, strict=True):
             kinds = ("mean", "deviation", "zeros", "saturated")[: len(numbers)]
             numbers = dict(zip(kinds, ops.convert_to_numpy(numbers).tolist(), strict=True))
             found[name] = numbers, ops.convert_to_numpy(largest)
         return found
 
     def _statistics(self, values, x):
-        pairs = list(zip(self._observed.variables, values, strict=True))
-        with keras.StatelessScope(pairs):
-            outputs = keras.tree.flatten(self._observed(x, training=False))
+        pairs = list(zip(self._model.variables, values, strict=True))
+        with keras.StatelessScope(pairs), first_outputs(self._model.layers) as outputs:
+            outputs[self._model] = self._model(x, training=False)
+            layers = [layer for layer in self._model.layers if watched(layer, outputs.get(layer))]
+            if not layers and watched(self._model, outputs[self._model]):
+                layers = [self._model]  # computes with weights of its own
+            self._names = [layer.name for layer in layers]
             return [
-                _boil_down(*each) for each in zip(outputs, self._bounds, self._axes, strict=True)
+                _boil_down(outputs[layer], self._bounds.get(layer), _unit_axis(layer))
+                for layer in layers
             ]
+
+
+@contextlib.contextmanager
+def first_outputs(layers):
+    """Yield a dict that receives what each layer puts out when it is first called in the block."""
+    outputs = {}
+
+    def catching(layer, call):
+        @functools.wraps(call)
+        def caught(*args, **kwargs):
+            output = call(*args, **kwargs)
+            outputs.setdefault(layer, output)
+            return output
+
+        return caught
+
+    calls = {layer: layer.call for layer in layers}
+    try:
+        for layer, call in calls.items():
+            layer.call = catching(layer, call)
+        yield outputs
+    finally:
+        for layer in calls:
+            vars(layer).pop("call", None)
 
 
 def _boil_down(a, bounds, axis):
@@ -74,36 +95,12 @@ def _unit_axis(layer):
     return 1 if getattr(layer, "data_format", None) == "channels_first" else -1
 
 
-def watched(model):
-    """(layer, its output) of layers that have weights or are activations."""
-    calls = first_calls(model)
-    for layer in model.layers:
-        if len(outputs := calls.get(layer, ())) != 1:
-            continue
-        (output,) = outputs
-        if len(output.shape) < 2 or not keras.backend.is_float_dtype(output.dtype):
-            continue
-        if layer.trainable_weights or isinstance(layer, ACTIVATIONS):
-            yield layer, output
-
-
-def first_calls(model):
-    """Layer -> what it puts out when the model first calls it.
-
-    `layer.output` would be that of its very first call, which may be in another model, and of a
-    model inside the model it is the inner one. So the graph is walked from the model's end.
-    """
-    first, seen, ahead = {}, set(), list(getattr(model, "outputs", ()))
-    while ahead:
-        layer, call, _ = ahead.pop()._keras_history
-        if (layer, call) in seen:
-            continue
-        seen.add((layer, call))
-        node = layer._inbound_nodes[call]
-        ahead += node.input_tensors
-        if layer not in first or call < first[layer][0]:
-            first[layer] = call, node.outputs
-    return {layer: outputs for layer, (_, outputs) in first.items()}
+def watched(layer, output):
+    """Return whether a layer has weights or is an activation, and put out one tensor of floats."""
+    if not ops.is_tensor(output) or len(output.shape) < 2:
+        return False
+    floats = keras.backend.is_float_dtype(keras.backend.standardize_dtype(output.dtype))
+    return floats and bool(layer.trainable_weights or isinstance(layer, ACTIVATIONS))
 
 
 def bounds(layer):
@@ -112,8 +109,14 @@ def bounds(layer):
     function = getattr(getattr(inside, "cell", inside), "activation", None)
     if not callable(function) or function is keras.activations.softmax:  # not elementwise
         return None
-    ends = ops.convert_to_numpy(function(ops.convert_to_tensor([[-100.0], [100.0]]))).ravel()
-    low, high = map(float, ends)
+    if isinstance(function, keras.layers.Layer) and not function.built:
+        return None
+    try:
+        ends = function(ops.convert_to_tensor([[-100.0], [100.0]]))
+        ends = np.asarray(ops.convert_to_numpy(ends)).ravel()
+        low, high = map(float, ends)
+    except Exception:  # a function of the user's own, which wants other arguments or shapes
+        return None
     return (low, high) if np.isfinite(ends).all() and low < high and max(-low, high) < 50 else None
 
 
@@ -121,19 +124,19 @@ def _share(condition):
     return ops.mean(ops.cast(condition, "float32"))
 
 
-def _tensorflow(function):
+def _tensorflow(function, compiled):
     import tensorflow as tf
 
-    return tf.function(function, autograph=False)
+    return tf.function(function, autograph=False) if compiled else function
 
 
-def _jax(function):
+def _jax(function, compiled):
     import jax
 
-    return jax.jit(function)
+    return jax.jit(function) if compiled else function
 
 
-def _torch(function):
+def _torch(function, compiled):
     import torch
 
     return torch.no_grad()(function)

@@ -6,7 +6,9 @@ from keras import ops
 
 
 class ProbeGradients:
-    """Calling it gives the gradient of every trainable variable, as NumPy arrays.
+    """Calling it gives pairs of a trainable variable and its gradient, as NumPy array.
+
+    Without a loss, which a model's own `train_step` may do without, it gives none.
 
     Keras has no function for gradients, so each backend's own takes them, of a loss that is a
     pure function of the weights: inside `keras.StatelessScope` no variable is assigned. It is
@@ -29,15 +31,20 @@ class ProbeGradients:
     def __call__(self):
         if not self.compiled:
             self._train_function = self._model.train_function
-            self._compiled = _BACKENDS[keras.backend.backend()](self._loss)
+            compiled = not self._model.run_eagerly
+            self._compiled = _BACKENDS[keras.backend.backend()](self._loss, compiled)
         weights = [_copy(v) for v in self._model.trainable_variables]
         state = [_copy(v) for v in self._model.non_trainable_variables]
         scale = self._model.optimizer.scale_loss(ops.ones(()))
-        gradients = self._compiled(weights, state, scale, *self._batch)
-        return [
+        try:
+            gradients = self._compiled(weights, state, scale, *self._batch)
+        except NoLossError:
+            return []
+        arrays = (
             np.zeros(w.shape) if g is None else as_array(ops.convert_to_tensor(g)) / as_array(scale)
             for g, w in zip(gradients, weights, strict=True)
-        ]
+        )
+        return zip(self._model.trainable_variables, arrays, strict=True)
 
     def _loss(self, weights, state, scale, x, y, sample_weight):
         model = self._model
@@ -45,8 +52,15 @@ class ProbeGradients:
         values += zip(model.non_trainable_variables, state, strict=True)
         with keras.StatelessScope(values, collect_losses=True):
             y_pred = model(x, training=True)
+            own = type(model).compute_loss is not keras.Model.compute_loss
+            if model.loss is None and not own and not model.losses:
+                raise NoLossError
             loss = model.compute_loss(x, y, y_pred, sample_weight)
         return loss * ops.cast(scale, loss.dtype)
+
+
+class NoLossError(Exception):
+    """The model has no loss but in its own `train_step`."""
 
 
 def as_array(tensor):
@@ -58,10 +72,9 @@ def _copy(variable):
     return ops.copy(ops.stop_gradient(ops.convert_to_tensor(variable.value)))
 
 
-def _tensorflow(loss):
+def _tensorflow(loss, compiled):
     import tensorflow as tf
 
-    @tf.function(autograph=False)
     def gradients(weights, *rest):
         with tf.GradientTape() as tape:
             tape.watch(weights)
@@ -71,16 +84,17 @@ def _tensorflow(loss):
             for g in tape.gradient(value, weights)
         ]
 
-    return gradients
+    return tf.function(gradients, autograph=False) if compiled else gradients
 
 
-def _jax(loss):
+def _jax(loss, compiled):
     import jax
 
-    return jax.jit(jax.grad(loss))
+    gradients = jax.grad(loss)
+    return jax.jit(gradients) if compiled else gradients
 
 
-def _torch(loss):
+def _torch(loss, compiled):
     import torch
 
     def gradients(weights, *rest):

@@ -44,8 +44,9 @@ class StepSize(periodic.Periodic):
         weights. The rate is read right before the step that uses it: schedules, wrappers and
         loss scaling are looked through, and steps that only accumulate gradients have the ratio
         0. With `steps_per_execution` a ratio spans that many steps. A `MultiOptimizer` has a
-        rate for each of its optimizers. The last measurement stays readable as `learning_rates`
-        and `update_ratios`; `measured` and `left_out` count.
+        rate for each of its optimizers. Weights that the first step makes have no ratio in it.
+        The last measurement stays readable as `learning_rates` and `update_ratios`; `measured`
+        and `left_out` count. In a training of another model the callback starts anew.
 
     Example:
         `L = (w x)²` at `w = 1`, `x = 3` has the gradient 18; a rate of 0.01 moves `w` by 0.18:
@@ -64,22 +65,22 @@ class StepSize(periodic.Periodic):
 
     def __init__(self, log_dir=None, every_steps=100, max_share=1.0):
         super().__init__(log_dir, every_steps, max_share)
+
+    def forget(self):
+        super().forget()
         self.learning_rates, self.update_ratios = {}, {}
 
     def before(self):
-        self._before = periodic.weights(self.model)
+        self._before = periodic.Weights(self.model)
         self.learning_rates = {
             f"learning_rate{suffix}": float(keras.ops.convert_to_numpy(o.learning_rate))
             for suffix, o in _innermost(self.model.optimizer)
         }
 
     def measure(self):
-        after, before = periodic.weights(self.model), self._before
-        self._before = None
-        moved = [periodic.square(a - b) for a, b in zip(after, before, strict=True)]
-        moved = periodic.by_layer(self.model, moved)
-        norms = periodic.by_layer(self.model, map(periodic.square, before))
-        self.update_ratios = {layer: moved[layer] / n for layer, n in norms.items() if n}
+        moved = periodic.Weights(self.model).moved_from(self._before)
+        norms, self._before = self._before.norms(), None
+        self.update_ratios = {layer: m / norms[layer] for layer, m in moved.items() if norms[layer]}
         ratios = {f"update_ratio/{layer}": r for layer, r in self.update_ratios.items()}
         return {**self.learning_rates, **ratios}
 

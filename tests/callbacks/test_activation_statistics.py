@@ -184,20 +184,64 @@ def test_state_of_stateful_layers_is_left_alone(rng):
     assert np.allclose(model.predict(x, verbose=0), expected, atol=1e-6)
 
 
-def test_a_model_without_a_graph_is_refused(data):
-    class Own(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.dense = keras.layers.Dense(2)
+class Subclassed(keras.Model):
+    """The layers of `make`, the hidden ones in a list."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = keras.layers.Dense(4, name="first")
+        self.rest = [keras.layers.Activation("relu", name="bent"), keras.layers.Dropout(0.5)]
+        self.second = keras.layers.Dense(2, name="second")
+
+    def call(self, x):
+        x = self.first(x)
+        for layer in self.rest:
+            x = layer(x)
+        return self.second(x)
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_a_subclassed_model_is_watched_as_a_functional_one(data, run_eagerly):
+    x, y = data
+    model, twin = Subclassed(), make()
+    model.compile(keras.optimizers.SGD(0.0), "mse", run_eagerly=run_eagerly)
+    watch = ActivationStatistics((x,), every_steps=1)
+    model.fit(x, y, batch_size=8, verbose=0, callbacks=[watch])
+    assert watch.measured == 3
+    twin.set_weights(model.get_weights())
+    expected = measured(twin, x, y)
+    assert list(watch.statistics) == ["first", "bent", "second"]
+    for name, numbers in expected.items():
+        assert watch.statistics[name] == pytest.approx(numbers, rel=1e-4, abs=1e-6)
+    assert not [layer for layer in model.layers if "call" in vars(layer)]
+
+
+@pytest.mark.tensorflow
+def test_a_model_that_only_runs_eagerly_is_not_traced(data):
+    class Branches(Subclassed):
+        def build(self, input_shape):
+            self.first.build(input_shape)
+            self.second.build((None, 4))
 
         def call(self, x):
-            return self.dense(x)
+            return super().call(x if x.numpy().max() < 1e6 else -x)
 
     x, y = data
-    model = Own()
-    model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match="`model` must be functional or Sequential"):
-        model.fit(x, y, verbose=0, callbacks=[ActivationStatistics((x, y))])
+    model, watch = Branches(), ActivationStatistics((x, y), every_steps=1)
+    model.compile("sgd", "mse", run_eagerly=True)
+    model.fit(x, y, verbose=0, callbacks=[watch])
+    assert list(watch.statistics) == ["first", "bent", "second"]
+
+
+def test_a_model_of_other_widths_starts_anew(data):
+    x, y = data
+    watch = ActivationStatistics((x, y), every_steps=1)
+    for units in (4, 5):
+        model = keras.Sequential([keras.layers.Dense(units, name="first"), keras.layers.Dense(2)])
+        model.compile("sgd", "mse")
+        model.fit(x, y, batch_size=8, verbose=0, callbacks=[watch])
+        assert watch.measured == 3
+        assert watch._step == 3
 
 
 def test_copies_before_and_after(data):

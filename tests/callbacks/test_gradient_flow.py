@@ -121,6 +121,44 @@ def test_dropout_and_batch_normalization_are_left_alone(data):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
 
 
-def test_a_probe_that_is_no_batch_is_named():
+@pytest.mark.parametrize("probe", [3, np.zeros((4, 3)), "abc", (), (None, [1.0])])
+def test_a_probe_that_is_no_batch_is_named(probe):
     with pytest.raises(ValueError, match=r"GradientFlow: `probe` must be \(x, y\)"):
-        GradientFlow(3)
+        GradientFlow(probe)
+
+
+def test_weights_made_in_the_first_step_have_an_update_from_the_second_on(data):
+    x, y = data
+    model = keras.Sequential([keras.layers.Dense(2, name="first")])
+    model.compile("sgd", "mse")
+    seen = []
+
+    class Note(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append((flow.gradient_norms, flow.update_norms))
+
+    flow = GradientFlow((x, y), every_steps=1)
+    model.fit(x, y, batch_size=12, verbose=0, callbacks=[flow, Note()])
+    (first, no_update), (_, update) = seen
+    assert first.keys() == {"first"}
+    assert no_update == {} or keras.backend.backend() != "tensorflow"  # others build before
+    assert update["first"] > 0
+
+
+class AddsItsLoss(keras.layers.Layer):
+    def call(self, x):
+        self.add_loss(ops.mean(ops.square(x)))
+        return x
+
+
+def test_a_loss_that_a_layer_adds_needs_no_targets(data):
+    x, _ = data
+    inputs = keras.Input((3,))
+    line = keras.layers.Dense(2, use_bias=False, name="line")
+    model = keras.Model(inputs, AddsItsLoss()(line(inputs)))
+    model.compile(keras.optimizers.SGD(0.0))
+    flow = GradientFlow((x,), every_steps=1)
+    model.fit(x, verbose=0, callbacks=[flow])
+    kernel = weights(model)[0]
+    expected = np.linalg.norm(x.T @ (2 * x @ kernel) / (len(x) * 2))
+    assert flow.gradient_norms["line"] == pytest.approx(expected, rel=1e-4)

@@ -5,6 +5,7 @@ import pytest
 
 from kcatalog.conformance import checks_for, suite
 from tests.conformance import (  # noqa: F401 - register their own
+    broken_callbacks,
     broken_calls,
     broken_optimizers,
     broken_samplers,
