@@ -1,11 +1,9 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
+from kcatalog.metrics.token_metric import TokenMetric
 from kcatalog.ops.text import ngram_matches, ngrams
-from kcatalog.ops.tokens import tokens_and_lengths
-from kcatalog.ops.weights import weights_like
 from kcatalog.registry import component
 
 
@@ -30,7 +28,7 @@ from kcatalog.registry import component
         classes=4,
     ),
 )
-class BLEU(keras.metrics.Metric):
+class BLEU(TokenMetric):
     """BLEU of a whole set of translations, from 0 to 1.
 
     The score that machine translation is compared by. Counts are summed over the set and divided
@@ -50,8 +48,6 @@ class BLEU(keras.metrics.Metric):
         smoothing: None: a single `p_n` of 0 makes BLEU 0. `"add_one"`: 1 is added to matches and
             n-grams for n > 1 (Lin and Och 2004). `"exp"`: the k-th order without any match counts
             `1 / 2^k` matches (sacreBLEU's default).
-        mask_token_id: Id of padding, left out wherever it stands, an integer in (-inf, inf);
-            None counts every token.
 
     Shapes:
         `y_true`: token ids `(batch, length)`, or `(batch, references, length)`, where a reference
@@ -75,26 +71,22 @@ class BLEU(keras.metrics.Metric):
         0.6325
     """
 
+    references = None
+
     def __init__(self, max_order=4, smoothing=None, mask_token_id=None, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(mask_token_id, **kwargs)
         self.max_order = checks.integer(self, "max_order", max_order, "[1, inf)")
         self.smoothing = checks.choice(self, "smoothing", smoothing, (None, "add_one", "exp"))
-        self.mask_token_id = checks.integer(
-            self, "mask_token_id", mask_token_id, "(-inf, inf)", optional=True
-        )
         self._matches = self.add_variable((max_order,), "zeros", "float32", name="matches")
         self._ngrams = self.add_variable((max_order,), "zeros", "float32", name="ngrams")
         self._c = self.add_variable((), "zeros", "float32", name="prediction_length")
         self._r = self.add_variable((), "zeros", "float32", name="reference_length")
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        r, n_r, p, n_p = tokens_and_lengths(
-            self, y_true, y_pred, self.mask_token_id, references=None
-        )
+    def tally(self, r, n_r, p, n_p, weights):
         away = 2 * ops.abs(n_r - n_p[:, None]) + ops.cast(n_r > n_p[:, None], "int32")
         away = ops.where(n_r > 0, away, 2**30)
         closest = ops.take_along_axis(n_r, ops.argmin(away, axis=1)[:, None], axis=1)[:, 0]
-        w = weights_like(sample_weight, n_p)
+        w = weights(n_p)
         for state, count in (
             (self._matches, ngram_matches(p, n_p, r, n_r, self.max_order)),
             (self._ngrams, ngrams(n_p, self.max_order)),
@@ -102,18 +94,22 @@ class BLEU(keras.metrics.Metric):
             (self._r, closest),
         ):
             count = ops.cast(count, "float32")
-            state.assign_add(ops.sum(weights_like(w, count) * count, axis=0))
+            state.assign_add(
+                ops.sum(ops.reshape(w, (-1, *[1] * (len(count.shape) - 1))) * count, axis=0)
+            )
 
     def result(self):
-        matches, possible = self._matches.value, self._ngrams.value
+        matches, possible, c, r = (
+            ops.convert_to_tensor(v) for v in (self._matches, self._ngrams, self._c, self._r)
+        )
+        nothing = ops.all(matches == 0)  # none of this holds for NaN, which goes on
         if self.smoothing == "add_one":
             more = ops.cast(ops.arange(self.max_order) > 0, "float32")
             matches, possible = matches + more, possible + more
         elif self.smoothing == "exp":
             none = ops.cast(matches == 0, "float32")
             matches = ops.where(matches == 0, ops.power(0.5, ops.cumsum(none)), matches)
-        found = ops.logical_and(ops.all(possible > 0), ops.all(matches > 0))
-        found = ops.logical_and(found, ops.any(self._matches.value > 0))
-        p = ops.where(found, ops.divide_no_nan(matches, possible), 1.0)
-        BP = ops.exp(ops.minimum(1 - ops.divide_no_nan(self._r.value, self._c.value), 0.0))
-        return ops.cast(ops.where(found, BP * ops.exp(ops.mean(ops.log(p))), 0.0), self.dtype)
+        nothing = ops.logical_or(nothing, ops.any(matches * possible == 0))
+        p = ops.where(nothing, 1.0, ops.divide_no_nan(matches, possible))
+        BP = ops.exp(ops.minimum(1 - ops.divide_no_nan(r, c), 0.0))
+        return ops.cast(ops.where(nothing, 0.0, BP * ops.exp(ops.mean(ops.log(p)))), self.dtype)

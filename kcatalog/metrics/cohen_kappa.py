@@ -1,8 +1,8 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
+from kcatalog.metrics.metric import Metric
 from kcatalog.ops.classification import confusion_matrix, true_and_predicted
 from kcatalog.registry import component
 
@@ -19,7 +19,7 @@ from kcatalog.registry import component
     space={"weights": Choice(None, "linear", "quadratic")},
     example=Example({"num_classes": 4, "weights": "quadratic"}, shape=(4,), targets="labels"),
 )
-class CohenKappa(keras.metrics.Metric):
+class CohenKappa(Metric):
     """Cohen's kappa: agreement of labels and predictions, less what chance would give.
 
     1 is full agreement, 0 what two raters reach who guess by their own class frequencies, and
@@ -55,7 +55,7 @@ class CohenKappa(keras.metrics.Metric):
         Of four samples three agree, where half of them would by chance:
 
         >>> metric = CohenKappa(num_classes=2)
-        >>> float(metric([0, 0, 1, 1], keras.ops.convert_to_tensor([0.1, 0.7, 0.8, 0.9])))
+        >>> float(metric([0, 0, 1, 1], [0.1, 0.7, 0.8, 0.9]))
         0.5
     """
 
@@ -67,12 +67,13 @@ class CohenKappa(keras.metrics.Metric):
         shape = (num_classes, num_classes)
         self._counts = self.add_variable(shape, "zeros", "float32", name="counts")
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def count(self, y_true, y_pred, weights):
         y, p = true_and_predicted(self, y_true, y_pred, self.num_classes, self.threshold)
-        self._counts.assign_add(confusion_matrix(y, p, self.num_classes, sample_weight))
+        self._counts.assign_add(confusion_matrix(y, p, self.num_classes, weights(y)))
 
     def result(self):
-        p = ops.divide_no_nan(self._counts.value, ops.sum(self._counts.value))
+        p = ops.convert_to_tensor(self._counts)
+        p = ops.divide_no_nan(p, ops.sum(p))
         a, b = ops.sum(p, axis=1), ops.sum(p, axis=0)
         i = ops.arange(self.num_classes, dtype="float32")
         apart = ops.abs(i[:, None] - i[None, :])

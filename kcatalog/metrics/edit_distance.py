@@ -1,11 +1,9 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Paper
+from kcatalog.metrics.token_metric import TokenMetric
 from kcatalog.ops import text
-from kcatalog.ops.tokens import tokens_and_lengths
-from kcatalog.ops.weights import weights_like
 from kcatalog.registry import component
 
 
@@ -27,7 +25,7 @@ from kcatalog.registry import component
         classes=4,
     ),
 )
-class EditDistance(keras.metrics.Metric):
+class EditDistance(TokenMetric):
     """Levenshtein distance: the fewest insertions, deletions and substitutions of tokens.
 
     For recognised or generated sequences whose length may differ from the reference's. Over
@@ -43,8 +41,6 @@ class EditDistance(keras.metrics.Metric):
     Args:
         normalize: Whether to divide by the number of tokens in all references, instead of by the
             number of samples.
-        mask_token_id: Id of padding, left out wherever it stands, an integer in (-inf, inf);
-            None counts every token.
 
     Shapes:
         `y_true`: token ids `(batch, length)`. `y_pred`: token ids `(batch, length)`, or scores
@@ -65,19 +61,17 @@ class EditDistance(keras.metrics.Metric):
         3.0
     """
 
+    split = staticmethod(list)
+
     def __init__(self, normalize=True, mask_token_id=None, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(mask_token_id, **kwargs)
         self.normalize = checks.boolean(self, "normalize", normalize)
-        self.mask_token_id = checks.integer(
-            self, "mask_token_id", mask_token_id, "(-inf, inf)", optional=True
-        )
         self._edits = self.add_variable((), "zeros", "float32", name="edits")
         self._total = self.add_variable((), "zeros", "float32", name="total")
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        b, n_b, a, n_a = tokens_and_lengths(self, y_true, y_pred, self.mask_token_id, split=list)
+    def tally(self, b, n_b, a, n_a, weights):
         D = text.edit_distance(a, n_a, b[:, 0], n_b[:, 0])
-        w = weights_like(sample_weight, D)
+        w = weights(D)
         self._edits.assign_add(ops.sum(w * ops.cast(D, "float32")))
         size = ops.cast(n_b[:, 0], "float32") if self.normalize else ops.ones_like(w)
         self._total.assign_add(ops.sum(w * size))

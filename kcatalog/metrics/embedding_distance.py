@@ -1,12 +1,11 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import By, Choice, Example, Paper
+from kcatalog.metrics.metric import Metric
 from kcatalog.ops.distances import pairwise_distances
-from kcatalog.ops.labels import flat_labels
-from kcatalog.ops.mining import positive_pairs, same_class
-from kcatalog.ops.weights import weights_like
+from kcatalog.ops.retrieval import embeddings_and_labels
+from kcatalog.ops.words import same_words
 from kcatalog.registry import component
 
 
@@ -33,7 +32,7 @@ from kcatalog.registry import component
         classes=3,
     ),
 )
-class EmbeddingDistance(keras.metrics.Metric):
+class EmbeddingDistance(Metric):
     """Distances of positive or negative pairs within a batch, or the gap between them.
 
     To watch metric learning while it trains, at the cost of one product of the batch with itself.
@@ -86,21 +85,26 @@ class EmbeddingDistance(keras.metrics.Metric):
         self._positive = self.add_variable((2,), "zeros", "float32", name="positive")
         self._negative = self.add_variable((2,), "zeros", "float32", name="negative")
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        x, labels = ops.cast(y_pred, "float32"), flat_labels(y_true)
+    def read(self, y_true, y_pred):
+        x, labels = embeddings_and_labels(self, y_true, y_pred)
+        return labels, x
+
+    def count(self, labels, x, weights):
         D = pairwise_distances(x, metric=self.distance)
-        w = weights_like(sample_weight, labels)
+        w, same = weights(x[:, 0]), same_words(labels, labels)
+        w = ops.where(ops.isnan(ops.sum(w)), float("nan"), w)  # also of what has no pair
         w = w[:, None] * w[None, :]
         gap = {"mean": "mean", "min": "max", "max": "min"}[self.aggregate]
         of_positive = gap if self.pairs == "gap" else self.aggregate
-        positive = ops.where(positive_pairs(labels), w, 0.0)
-        negative = ops.where(same_class(labels), 0.0, w)
+        one = ops.eye(ops.shape(x)[0], dtype="bool")
+        positive = ops.where(ops.logical_and(same, ops.logical_not(one)), w, 0.0)
+        negative = ops.where(same, 0.0, w)
         self._positive.assign_add(_aggregated(D, positive, of_positive))
         self._negative.assign_add(_aggregated(D, negative, self.aggregate))
 
     def result(self):
         (positive, some), (negative, others) = (
-            (ops.divide_no_nan(state[0], state[1]), state[1] > 0)
+            (ops.divide_no_nan(state[0], state[1]), state[1] != 0)
             for state in (self._positive.value, self._negative.value)
         )
         both = ops.logical_and(some, others)
@@ -113,9 +117,10 @@ def _aggregated(D, w, aggregate):
     """Return a batch's part of the sum and of its weight: all pairs, or one extreme."""
     if aggregate == "mean":
         return ops.stack([ops.sum(w * D), ops.sum(w)])
-    there = ops.any(w > 0)
+    there = ops.cast(ops.any(w > 0), "float32")
     if aggregate == "min":
         extreme = ops.min(ops.where(w > 0, D, float("inf")))
     else:
         extreme = ops.max(ops.where(w > 0, D, 0.0))
-    return ops.stack([ops.where(there, extreme, 0.0), ops.cast(there, "float32")])
+    each = ops.stack([ops.where(there > 0, extreme, 0.0), there])
+    return ops.where(ops.isnan(ops.sum(w)), float("nan"), each)

@@ -1,10 +1,9 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Int, Paper
-from kcatalog.ops.classification import true_and_predicted
-from kcatalog.ops.weights import weights_like
+from kcatalog.metrics.metric import Metric
+from kcatalog.ops.classification import true_classes
 from kcatalog.registry import component
 
 
@@ -24,7 +23,7 @@ from kcatalog.registry import component
         {"num_bins": 10, "norm": "l2"}, shape=(4,), targets="labels", predictions="probabilities"
     ),
 )
-class ExpectedCalibrationError(keras.metrics.Metric):
+class ExpectedCalibrationError(Metric):
     """Expected calibration error: the distance of confidence from accuracy, by bins.
 
     0 is a model whose confidence can be taken at its word. It says nothing of how good the model
@@ -57,7 +56,7 @@ class ExpectedCalibrationError(keras.metrics.Metric):
         Said with 0.9, right once and wrong once; said with 0.6 and right: gaps of 0.4 and 0.4.
 
         >>> metric = ExpectedCalibrationError()
-        >>> y_pred = keras.ops.convert_to_tensor([[0.9, 0.1], [0.1, 0.9], [0.4, 0.6]])
+        >>> y_pred = [[0.9, 0.1], [0.1, 0.9], [0.4, 0.6]]
         >>> round(float(metric([0, 0, 1], y_pred)), 4)
         0.4
     """
@@ -72,17 +71,17 @@ class ExpectedCalibrationError(keras.metrics.Metric):
             for name in ("size", "right", "confidence")
         )
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def count(self, y_true, y_pred, weights):
         p = ops.cast(y_pred, "float32")
         if len(p.shape) < 2 or p.shape[-1] == 1:
-            p = ops.reshape(p, (-1, 1))
+            p = p[:, None] if len(p.shape) < 2 else p
             p = ops.sigmoid(p) if self.from_logits else p
             p = ops.concatenate([1 - p, p], axis=-1)
         elif self.from_logits:
             p = ops.softmax(p, axis=-1)
-        y, y_hat = true_and_predicted(self, y_true, p, p.shape[-1])
-        confidence, right = ops.max(p, axis=-1), ops.cast(y == y_hat, "float32")
-        w = weights_like(sample_weight, y)
+        y, no_class = true_classes(self, y_true, p)
+        confidence, y_hat = ops.max(p, axis=-1), ops.cast(ops.argmax(p, axis=-1), "int32")
+        w, right = weights(y, no_class), ops.cast(y == y_hat, "float32")
 
         m = ops.cast(ops.ceil(confidence * self.num_bins), "int32") - 1
         m = ops.reshape(ops.clip(m, 0, self.num_bins - 1), (-1,))
@@ -94,8 +93,8 @@ class ExpectedCalibrationError(keras.metrics.Metric):
             state.assign_add(ops.segment_sum(ops.reshape(values, (-1,)), m, self.num_bins))
 
     def result(self):
-        size = self._size.value
-        gap = ops.abs(ops.divide_no_nan(self._right.value - self._confidence.value, size))
+        size, right = ops.convert_to_tensor(self._size), ops.convert_to_tensor(self._right)
+        gap = ops.abs(ops.divide_no_nan(right - self._confidence, size))
         w = ops.divide_no_nan(size, ops.sum(size))
         if self.norm == "max":
             error = ops.max(gap)

@@ -1,10 +1,10 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
-from kcatalog.ops.classification import true_and_predicted
-from kcatalog.ops.weights import weights_like
+from kcatalog.metrics.metric import Metric
+from kcatalog.ops.classification import true_classes
+from kcatalog.ops.targets import same_shape
 from kcatalog.registry import component
 
 
@@ -22,7 +22,7 @@ from kcatalog.registry import component
     space={"threshold": Float(0.1, 0.9)},
     example=Example({"threshold": 0.3}, shape=(5,), targets="binary"),
 )
-class Hamming(keras.metrics.Metric):
+class Hamming(Metric):
     """Hamming loss: the share of labels that are wrong, from 0 (best) to 1.
 
     For several labels a sample, each of which is there or is not. It forgives: where labels are
@@ -54,7 +54,7 @@ class Hamming(keras.metrics.Metric):
         One label of six is wrong, the last:
 
         >>> metric = Hamming()
-        >>> y_pred = keras.ops.convert_to_tensor([[0.9, 0.2, 0.7], [0.1, 0.8, 0.6]])
+        >>> y_pred = [[0.9, 0.2, 0.7], [0.1, 0.8, 0.6]]
         >>> print(f"{float(metric([[1, 0, 1], [0, 1, 0]], y_pred)):.4f}")
         0.1667
     """
@@ -66,18 +66,19 @@ class Hamming(keras.metrics.Metric):
         self._wrong = self.add_variable((), "zeros", "float32", name="wrong")
         self._total = self.add_variable((), "zeros", "float32", name="total")
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def count(self, y_true, y_pred, weights):
         if self.mode == "multiclass":
-            classes = ops.shape(y_pred)[-1]
-            if len(ops.shape(y_pred)) < 2 or classes == 1:
+            if len(y_pred.shape) < 2 or y_pred.shape[-1] == 1:
                 fix = 'Labels that are there or not take mode="multilabel".'
                 rule = "scores (batch, ..., classes) of two classes at least"
-                raise checks.error(self, "y_pred", rule, tuple(ops.shape(y_pred)), fix)
-            y, y_hat = true_and_predicted(self, y_true, y_pred, classes)
+                raise checks.error(self, "y_pred", rule, tuple(y_pred.shape), fix)
+            y, no_class = true_classes(self, y_true, y_pred)
+            y_hat = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
         else:
-            y_hat = ops.convert_to_tensor(y_pred) > self.threshold
+            same_shape(self, y_true, y_pred.shape, "Each label of a sample is 0 or 1.")
+            y_hat, no_class = y_pred > self.threshold, None
             y = ops.reshape(ops.cast(y_true, "float32") > 0.5, ops.shape(y_hat))
-        w = weights_like(sample_weight, y)
+        w = weights(y, no_class)
         self._wrong.assign_add(ops.sum(w * ops.cast(y_hat != y, "float32")))
         self._total.assign_add(ops.sum(w))
 

@@ -60,11 +60,12 @@ class KendallTau(KeptPairs):
         self.variant = checks.choice(self, "variant", variant, ("b", "c"))
 
     def result(self):
-        x, y, w = self._kept()
+        x, y, w = self.kept()
         P_less_Q, D_x, D_y = kendall_pairs(x, y, w)
         if self.variant == "b":
             most = ops.sqrt(D_x) * ops.sqrt(D_y)
         else:
             m = ops.minimum(different(x, w), different(y, w))
             most = ops.square(ops.sum(w)) * (1 - ops.divide_no_nan(1.0, m)) / 2
-        return ops.cast(ops.divide_no_nan(P_less_Q, most), self.dtype)
+        τ = ops.clip(ops.divide_no_nan(P_less_Q, most), -1.0, 1.0)  # sums of weights round
+        return ops.cast(τ, self.dtype)

@@ -1,8 +1,8 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Paper
+from kcatalog.metrics.metric import Metric
 from kcatalog.ops.classification import confusion_matrix, true_and_predicted
 from kcatalog.registry import component
 
@@ -18,7 +18,7 @@ from kcatalog.registry import component
     tags=("integer-labels", "one-hot-labels", "streaming"),
     example=Example({"num_classes": 4}, shape=(4,), targets="labels"),
 )
-class MatthewsCorrelation(keras.metrics.Metric):
+class MatthewsCorrelation(Metric):
     """Matthews correlation coefficient, for two classes or many.
 
     1 is full agreement, 0 is no relation, and for two classes -1 is full disagreement. It is the
@@ -52,7 +52,7 @@ class MatthewsCorrelation(keras.metrics.Metric):
         TP = 2, TN = 1, FP = 1, FN = 0: `2 / √(2 · 2 · 1 · 3)`.
 
         >>> metric = MatthewsCorrelation(num_classes=2)
-        >>> value = metric([0, 0, 1, 1], keras.ops.convert_to_tensor([0.1, 0.7, 0.8, 0.9]))
+        >>> value = metric([0, 0, 1, 1], [0.1, 0.7, 0.8, 0.9])
         >>> round(float(value), 4)
         0.5774
     """
@@ -64,19 +64,24 @@ class MatthewsCorrelation(keras.metrics.Metric):
         shape = (num_classes, num_classes)
         self._counts = self.add_variable(shape, "zeros", "float32", name="counts")
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def count(self, y_true, y_pred, weights):
         y, p = true_and_predicted(self, y_true, y_pred, self.num_classes, self.threshold)
-        self._counts.assign_add(confusion_matrix(y, p, self.num_classes, sample_weight))
+        self._counts.assign_add(confusion_matrix(y, p, self.num_classes, weights(y)))
 
     def result(self):
         C = ops.convert_to_tensor(self._counts)
-        n, a, b, TP = ops.sum(C), ops.sum(C, axis=1), ops.sum(C, axis=0), ops.diagonal(C)
-        FP, FN = b - TP, a - TP
-        TN = n - TP - FP - FN  # counts are whole numbers: a rare class loses nothing here
+        C = ops.divide_no_nan(C, ops.sum(C))  # products of counts would overflow
+        a, b, TP = ops.sum(C, axis=1), ops.sum(C, axis=0), ops.diagonal(C)
+        not_true = _others(C)  # [k, j]: what is not k and was taken for j
+        FP, FN = ops.diagonal(not_true), ops.diagonal(_others(ops.transpose(C)))
+        TN = ops.diagonal(_others(ops.transpose(not_true)))
+        together = ops.sum(TP * TN) - ops.sum(FP * FN)
+        spread = ops.sqrt(ops.sum(a * _others(a))) * ops.sqrt(ops.sum(b * _others(b)))
+        return ops.cast(ops.divide_no_nan(together, spread), self.dtype)
 
-        def share(count):  # products of counts would overflow
-            return ops.divide_no_nan(count, n)
 
-        together = ops.sum(share(TP) * share(TN) - share(FP) * share(FN))
-        spread = ops.sum(share(a) * share(n - a)) * ops.sum(share(b) * share(n - b))
-        return ops.cast(ops.divide_no_nan(together, ops.sqrt(spread)), self.dtype)
+def _others(x):
+    """For each row the sum of all others: not by subtracting, which leaves rounding for 0."""
+    before, after = ops.cumsum(x, axis=0), ops.flip(ops.cumsum(ops.flip(x, axis=0), axis=0), axis=0)
+    none = ops.zeros_like(x[:1])
+    return ops.concatenate([none, before[:-1]]) + ops.concatenate([after[1:], none])

@@ -4,16 +4,21 @@ import keras
 from keras import ops
 
 from kcatalog import checks
+from kcatalog.metrics.kept_samples import KeptSamples
 from kcatalog.ops.buffer import appended
 from kcatalog.ops.distances import pairwise_distances
-from kcatalog.ops.labels import flat_labels
-from kcatalog.ops.retrieval import k_nearest, positive_ranks, positives_and_negatives
-from kcatalog.ops.weights import weights_like
+from kcatalog.ops.retrieval import (
+    embeddings_and_labels,
+    k_nearest,
+    positive_ranks,
+    positives_and_negatives,
+)
+from kcatalog.ops.words import same_words
 
 INF = float("inf")
 
 
-class Neighbours(keras.metrics.Metric):
+class Neighbours(KeptSamples):
     """Base of retrieval metrics: it keeps samples, and distances to their nearest neighbours.
 
     Positives are samples of the same class, negatives those of others. A metric says by `_keep` how
@@ -24,10 +29,11 @@ class Neighbours(keras.metrics.Metric):
     Args:
         distance: `"cosine"`, `"euclidean"` or `"squared_euclidean"`.
         capacity: How many samples are kept, an integer in [1, inf). Set it to the size of the set
-            or above: later samples are left out.
+            or above: later samples are left out, with a warning that tells how many there are.
 
     Shapes:
-        `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
+        `y_true`: labels `(batch,)` or `(batch, 1)`, whole numbers of any dtype. (In `fit` and
+        `evaluate` on JAX and of 64 bits, they are what JAX leaves of them: 32.)
         `y_pred`: embeddings `(batch, features)`. The result is a scalar.
 
     Behaviour:
@@ -40,62 +46,61 @@ class Neighbours(keras.metrics.Metric):
     """
 
     def __init__(self, distance="cosine", capacity=4096, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(capacity, **kwargs)
         self.distance = checks.choice(
             self, "distance", distance, ("cosine", "euclidean", "squared_euclidean")
         )
-        self.capacity = checks.integer(self, "capacity", capacity, "[1, inf)")
 
     def _keep(self, positives, negatives):
         capacity = self.capacity
         far = keras.initializers.Constant(INF)
-        self._count = self.add_variable((), "zeros", "int32", name="count")
-        self._labels = self.add_variable((capacity,), "zeros", "int32", name="labels")
+        self._labels = self.add_variable((capacity, 2), "zeros", "int32", name="labels")
         self._weights = self.add_variable((capacity,), "zeros", "float32", name="weights")
         self._positives = self.add_variable((capacity, positives), far, "float32", name="positives")
         self._negatives = self.add_variable((capacity, negatives), far, "float32", name="negatives")
         self._embeddings = None
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        x, labels = ops.cast(y_pred, "float32"), ops.cast(flat_labels(y_true), "int32")
-        weights = weights_like(sample_weight, labels)
-        capacity = self._labels.shape[0]
-        if self._embeddings is None:
-            shape = (capacity, x.shape[-1])
+    def read(self, y_true, y_pred):
+        """Return labels in two words, which no backend cuts, and embeddings."""
+        x, labels = embeddings_and_labels(self, y_true, y_pred)
+        if self._embeddings is None and x.shape[0] != 0:
+            shape = (self.capacity, x.shape[-1])
             self._embeddings = self.add_variable(shape, "zeros", "float32", name="embeddings")
+        return labels, x
 
-        count = self._count.value
-        for state, values in (
-            (self._embeddings, x),
-            (self._labels, labels),
-            (self._weights, weights),
-        ):
-            state.assign(appended(state.value, values, count))
+    def count(self, labels, x, weights):
+        """Keep samples, and compare them with each other and with those before."""
+        batch, capacity = ops.shape(x)[0], self.capacity
+        before = self.keep(batch, embeddings=x, labels=labels, weights=weights(x[:, 0]))
 
-        # every slot against the batch; then the batch against the slots filled before it
-        D = pairwise_distances(self._embeddings.value, x, self.distance)
-        same = ops.equal(self._labels.value[:, None], labels[None, :])
-        slot, end = ops.arange(capacity, dtype="int32")[:, None], count + ops.shape(x)[0]
-        place = ops.arange(ops.shape(x)[0], dtype="int32") + count
-        others = ops.logical_and(ops.logical_and(slot < end, place < capacity), slot != place)
+        # the batch against every slot; then the slots filled before it against the batch
+        D = pairwise_distances(x, ops.convert_to_tensor(self._embeddings), self.distance)
+        same = same_words(labels, ops.convert_to_tensor(self._labels))
+        slot = ops.arange(capacity, dtype="int32")
+        place = ops.arange(batch, dtype="int32")[:, None] + before
+        others = ops.logical_and(slot < before + batch, place < capacity)
+        others = ops.logical_and(others, slot != place)
         for state, d in zip(
             (self._positives, self._negatives),
             positives_and_negatives(D, same, others),
             strict=True,
         ):
             k = state.shape[1]
-            earlier = k_nearest(ops.transpose(ops.where(slot < count, d, INF)), k)
-            earlier = appended(ops.full((capacity, k), INF), earlier, count)
-            state.assign(k_nearest(ops.concatenate([state.value, d, earlier], axis=1), k))
-        self._count.assign(ops.minimum(end, capacity))
+            earlier = k_nearest(ops.where(slot < before, d, INF), k)
+            earlier = appended(ops.full((capacity, k), INF), earlier, before)
+            found = [ops.convert_to_tensor(state), ops.transpose(d), earlier]
+            state.assign(k_nearest(ops.concatenate(found, axis=1), k))
 
     def result(self):
+        """Return the weighted mean of the scores of all queries that have a positive."""
+        self.report_overflow()
         r = positive_ranks(self._positives.value, self._negatives.value)
-        w = ops.where(r[:, 0] < INF, self._weights.value, 0.0)
+        w = ops.convert_to_tensor(self._weights) * ops.cast(r[:, 0] < INF, "float32")
         mean = ops.divide_no_nan(ops.sum(w * self._scores(r)), ops.sum(w))
         return ops.cast(mean, self.dtype)
 
     def reset_state(self):
-        for variable in self.variables:
-            start = INF if variable is self._positives or variable is self._negatives else 0
-            variable.assign(ops.full(variable.shape, start, dtype=variable.dtype))
+        """Forget all samples."""
+        super().reset_state()
+        for variable in (self._positives, self._negatives):
+            variable.assign(ops.full(variable.shape, INF, dtype=variable.dtype))

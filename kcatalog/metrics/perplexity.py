@@ -1,10 +1,10 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Paper
+from kcatalog.metrics.metric import Metric
 from kcatalog.ops.probabilities import log_probabilities
-from kcatalog.ops.weights import weights_like
+from kcatalog.ops.targets import class_targets
 from kcatalog.registry import component
 
 LARGEST_EXPONENT = 88.0  # e^89 is no float32
@@ -23,7 +23,7 @@ LARGEST_EXPONENT = 88.0  # e^89 is no float32
         {"from_logits": True, "mask_token_id": 0}, shape=(5, 7), targets="labels", target_shape=(5,)
     ),
 )
-class Perplexity(keras.metrics.Metric):
+class Perplexity(Metric):
     """Perplexity of a language model: the exponential of its mean cross-entropy per token.
 
     1 is a model that is always certain and right; the size of the vocabulary is one that knows
@@ -52,7 +52,7 @@ class Perplexity(keras.metrics.Metric):
         One token was given 1/2, the other 1/8: as if each had been one of four.
 
         >>> metric = Perplexity()
-        >>> p = keras.ops.convert_to_tensor([[[0.5, 0.25, 0.25], [0.125, 0.375, 0.5]]])
+        >>> p = [[[0.5, 0.25, 0.25], [0.125, 0.375, 0.5]]]
         >>> print(f"{float(metric([[0, 0]], p)):.4f}")
         4.0000
     """
@@ -66,18 +66,19 @@ class Perplexity(keras.metrics.Metric):
         self._total = self.add_variable((), "zeros", "float32", name="total")
         self._tokens = self.add_variable((), "zeros", "float32", name="tokens")
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def count(self, y_true, y_pred, weights):
         log_p = log_probabilities(ops.cast(y_pred, "float32"), self.from_logits)
-        y = ops.reshape(ops.cast(y_true, "int32"), ops.shape(log_p)[:-1])
-        w = weights_like(sample_weight, y)
-        if self.mask_token_id is not None:
-            w = ops.where(y == self.mask_token_id, 0.0, w)
-        y = ops.clip(y, 0, log_p.shape[-1] - 1)  # padding may be no token at all, such as -1
+        y, counts, faults = class_targets(
+            self, y_true, log_p.shape, ignore_class=self.mask_token_id, one_hot=False
+        )
+        w = weights(y, ops.isnan(faults))
+        w = w if counts is None else ops.where(counts, w, 0.0)
         log_p = ops.take_along_axis(log_p, y[..., None], axis=-1)[..., 0]
         self._total.assign_add(ops.sum(w * log_p))
         self._tokens.assign_add(ops.sum(w))
 
     def result(self):
-        H = -ops.divide_no_nan(self._total.value, self._tokens.value)
+        total, tokens = ops.convert_to_tensor(self._total), ops.convert_to_tensor(self._tokens)
+        H = -ops.divide_no_nan(total, tokens)
         PP = ops.exp(ops.minimum(H, LARGEST_EXPONENT))
-        return ops.cast(ops.where(self._tokens.value > 0, PP, 0.0), self.dtype)
+        return ops.cast(ops.where(tokens == 0, 0.0, PP), self.dtype)

@@ -1,13 +1,13 @@
 import math
 
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
+from kcatalog.metrics.metric import Metric
 from kcatalog.ops.retrieval import discount
 from kcatalog.ops.sorting import count_below
-from kcatalog.ops.weights import weights_like
+from kcatalog.ops.targets import same_shape
 from kcatalog.registry import component
 
 
@@ -25,7 +25,7 @@ from kcatalog.registry import component
     space={"gain": Choice("linear", "exponential")},
     example=Example({"k": 3, "gain": "exponential"}, shape=(6,), targets="binary"),
 )
-class RankingNDCG(keras.metrics.Metric):
+class RankingNDCG(Metric):
     """NDCG@k of lists: discounted gain of graded items in the order of their scores.
 
     For search and recommendation, where each list of items has grades (clicked, bought, 0 to 4) and
@@ -50,9 +50,10 @@ class RankingNDCG(keras.metrics.Metric):
         `y_pred`: scores `(batch, items)`. The result is a scalar.
 
     Behaviour:
-        Each list by itself, so batches add up exactly. Scores are compared in float32; padding
-        ranks behind all items. Lists without a relevant item are left out, where
-        scikit-learn's `ndcg_score`, otherwise the same, counts them as 0.
+        Each list by itself, so batches add up exactly. Scores are compared in float32. Padding, and
+        what Keras's mask of `y_pred` takes out, ranks behind all items. Lists without a relevant
+        item are left out, where scikit-learn's `ndcg_score`, otherwise the same, counts them
+        as 0.
 
     Example:
         The best item is in second place: `1 / log2 3` of what it could gain:
@@ -69,10 +70,14 @@ class RankingNDCG(keras.metrics.Metric):
         self._sum = self.add_variable((), "zeros", "float32", name="sum")
         self._weight = self.add_variable((), "zeros", "float32", name="weight")
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def count(self, y_true, y_pred, weights):
         y, s = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
-        if len(s.shape) != 2 or len(y.shape) != 2:
+        if len(s.shape) != 2:
             raise checks.error(self, "y_pred", "scores of lists, (batch, items)", tuple(s.shape))
+        same_shape(self, y, s.shape, "Each item of a list has a relevance.")
+        y = ops.reshape(y, ops.shape(s))
+        if weights.mask is not None and len(weights.mask.shape) == 2:
+            y = ops.where(weights.mask, y, -1.0)
         items = ops.shape(s)[1]
         g = ops.relu(y) if self.gain == "linear" else ops.expm1(ops.relu(y) * math.log(2))
         place = ops.where(y < 0, float("inf"), -s)  # rises from first to last
@@ -80,7 +85,7 @@ class RankingNDCG(keras.metrics.Metric):
         δ = ops.where(ranks <= (self.k or items), discount(ranks), 0.0)
         dcg = ops.sum(g * _shares(δ, place), axis=1)
         idcg = ops.sum(-ops.sort(-g, axis=1) * δ, axis=1)
-        w = ops.where(idcg > 0, weights_like(sample_weight, idcg), 0.0)
+        w = weights(idcg) * ops.cast(idcg > 0, "float32")
         self._sum.assign_add(ops.sum(w * ops.divide_no_nan(dcg, idcg)))
         self._weight.assign_add(ops.sum(w))
 

@@ -1,11 +1,9 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
+from kcatalog.metrics.token_metric import TokenMetric
 from kcatalog.ops.text import common_subsequence, ngram_matches, ngrams
-from kcatalog.ops.tokens import tokens_and_lengths
-from kcatalog.ops.weights import weights_like
 from kcatalog.registry import component
 
 
@@ -30,7 +28,7 @@ from kcatalog.registry import component
         classes=4,
     ),
 )
-class ROUGE(keras.metrics.Metric):
+class ROUGE(TokenMetric):
     """ROUGE-N and ROUGE-L of summaries, from 0 to 1.
 
     The usual score for summaries: shared n-grams (ROUGE-1 and ROUGE-2), or the longest common
@@ -48,8 +46,6 @@ class ROUGE(keras.metrics.Metric):
         variant: `"N"` or `"L"`.
         order: n of the n-grams, an integer in [1, inf). Not used by variant `"L"`.
         score: `"f1"`, `"precision"` or `"recall"`. The paper's ROUGE-N is the recall.
-        mask_token_id: Id of padding, left out wherever it stands, an integer in (-inf, inf);
-            None counts every token.
 
     Shapes:
         `y_true`: token ids `(batch, length)`, or `(batch, references, length)`, where a reference
@@ -71,21 +67,17 @@ class ROUGE(keras.metrics.Metric):
         0.5
     """
 
+    references = None
+
     def __init__(self, variant="N", order=2, score="f1", mask_token_id=None, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(mask_token_id, **kwargs)
         self.variant = checks.choice(self, "variant", variant, ("N", "L"))
         self.order = checks.integer(self, "order", order, "[1, inf)")
         self.score = checks.choice(self, "score", score, ("f1", "precision", "recall"))
-        self.mask_token_id = checks.integer(
-            self, "mask_token_id", mask_token_id, "(-inf, inf)", optional=True
-        )
         self._total = self.add_variable((), "zeros", "float32", name="total")
         self._weight = self.add_variable((), "zeros", "float32", name="weight")
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        r, n_r, p, n_p = tokens_and_lengths(
-            self, y_true, y_pred, self.mask_token_id, references=None
-        )
+    def tally(self, r, n_r, p, n_p, weights):
         references, shape = ops.shape(r)[1], ops.shape(n_r)
         p, n_p = ops.repeat(p, references, axis=0), ops.repeat(n_p, references, axis=0)
         r, n_r = ops.reshape(r, (-1, ops.shape(r)[2])), ops.reshape(n_r, (-1,))  # pairs
@@ -99,7 +91,7 @@ class ROUGE(keras.metrics.Metric):
         F1 = ops.divide_no_nan(2 * P * R, P + R)
         score = {"precision": P, "recall": R, "f1": F1}[self.score]
         best = ops.max(ops.reshape(score, shape), axis=1)
-        w = weights_like(sample_weight, best)
+        w = weights(best)
         self._total.assign_add(ops.sum(w * best))
         self._weight.assign_add(ops.sum(w))
 

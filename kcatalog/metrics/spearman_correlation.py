@@ -49,7 +49,7 @@ class SpearmanCorrelation(KeptPairs):
     """
 
     def result(self):
-        x, y, w = self._kept()
+        x, y, w = self.kept()
         r, s = centred_ranks(x, w) / self.capacity, centred_ranks(y, w) / self.capacity
         spread = ops.sqrt(ops.sum(w * r * r)) * ops.sqrt(ops.sum(w * s * s))
         return ops.cast(ops.divide_no_nan(ops.sum(w * r * s), spread), self.dtype)

@@ -1,11 +1,8 @@
-import keras
 from keras import ops
 
-from kcatalog import checks
 from kcatalog.card import Example, Paper
+from kcatalog.metrics.token_metric import TokenMetric
 from kcatalog.ops.text import edit_distance
-from kcatalog.ops.tokens import tokens_and_lengths
-from kcatalog.ops.weights import weights_like
 from kcatalog.registry import component
 
 
@@ -30,7 +27,7 @@ from kcatalog.registry import component
         classes=4,
     ),
 )
-class WordErrorRate(keras.metrics.Metric):
+class WordErrorRate(TokenMetric):
     """Word error rate of recognised speech or handwriting.
 
     0 is best; above 1 where more words were put in than said. It is `EditDistance` over words,
@@ -42,8 +39,6 @@ class WordErrorRate(keras.metrics.Metric):
         that make the reference of the prediction, `N` the reference's words, and weights `w`.
 
     Args:
-        mask_token_id: Id of padding, left out wherever it stands, an integer in (-inf, inf);
-            None counts every token.
 
     Shapes:
         `y_true`: word ids `(batch, length)`. `y_pred`: word ids `(batch, length)`, or scores
@@ -64,17 +59,13 @@ class WordErrorRate(keras.metrics.Metric):
     """
 
     def __init__(self, mask_token_id=None, **kwargs):
-        super().__init__(**kwargs)
-        self.mask_token_id = checks.integer(
-            self, "mask_token_id", mask_token_id, "(-inf, inf)", optional=True
-        )
+        super().__init__(mask_token_id, **kwargs)
         self._edits = self.add_variable((), "zeros", "float32", name="edits")
         self._words = self.add_variable((), "zeros", "float32", name="words")
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        r, n_r, p, n_p = tokens_and_lengths(self, y_true, y_pred, self.mask_token_id)
+    def tally(self, r, n_r, p, n_p, weights):
         D = edit_distance(p, n_p, r[:, 0], n_r[:, 0])
-        w = weights_like(sample_weight, D)
+        w = weights(D)
         self._edits.assign_add(ops.sum(w * ops.cast(D, "float32")))
         self._words.assign_add(ops.sum(w * ops.cast(n_r[:, 0], "float32")))
 

@@ -8,8 +8,8 @@ def appended(kept, values, count):
 
     Args:
         kept: `(capacity, ...)`.
-        values: `(batch, ...)`, of the same dtype.
-        count: how many rows are filled already, an int32 scalar.
+        values: `(batch, ...)`, of the same dtype; the batch may be empty.
+        count: how many rows came before, an int32 scalar.
 
     >>> ops.convert_to_numpy(appended(ops.zeros((3,)), ops.ones((2,)), 2)).tolist()
     [0.0, 0.0, 1.0]
@@ -17,5 +17,5 @@ def appended(kept, values, count):
     slot, batch = ops.arange(ops.shape(kept)[0], dtype="int32"), ops.shape(values)[0]
     arriving = ops.logical_and(slot >= count, slot < count + batch)
     arriving = ops.reshape(arriving, (-1,) + (1,) * (len(kept.shape) - 1))
-    source = ops.clip(slot - count, 0, batch - 1)
-    return ops.where(arriving, ops.take(values, source, axis=0), kept)
+    values = ops.pad(values, [(0, 1)] + [(0, 0)] * (len(kept.shape) - 1))  # never without a row
+    return ops.where(arriving, ops.take(values, ops.clip(slot - count, 0, batch), axis=0), kept)

@@ -3,11 +3,11 @@
 from keras import ops
 
 from kcatalog import checks
-from kcatalog.ops.weights import weights_like
+from kcatalog.ops.targets import class_targets, same_shape
 
 
 def true_and_predicted(owner, y_true, y_pred, num_classes, threshold=0.5):
-    """Targets and predictions as class indices, int32, of one shape.
+    """Return targets and predictions as class indices, int32, of one shape.
 
     Scores are told from plain numbers by their last axis, which counts the classes. Of scores the
     largest counts, the first of equal ones. A number counts as the class `k` that lies within
@@ -37,20 +37,45 @@ def true_and_predicted(owner, y_true, y_pred, num_classes, threshold=0.5):
         rule = f"scores (batch, ..., {num_classes}), or one number for each sample"
         raise checks.error(owner, "y_pred", rule, tuple(y_pred.shape))
     one_hot = len(y_true.shape) > len(p.shape) and y_true.shape[-1] == num_classes
-    y = ops.argmax(y_true, axis=-1) if one_hot else ops.reshape(y_true, ops.shape(p))
-    return ops.cast(y, "int32"), ops.cast(p, "int32")
+    y = ops.argmax(y_true, axis=-1) if one_hot else y_true
+    same_shape(owner, y, p.shape, f"The shape of `y_pred` is {tuple(y_pred.shape)}.")
+    return ops.cast(ops.reshape(y, ops.shape(p)), "int32"), ops.cast(p, "int32")
 
 
-def confusion_matrix(y, p, num_classes, sample_weight=None):
+def true_classes(owner, y_true, scores):
+    """Return targets as class indices in the shape of `scores` without its last axis, the classes.
+
+    A label that is no class is an error where it can be seen, and else marked.
+
+    Returns:
+        int32 indices, and True for each that is no class (or None: there is none).
+
+    >>> y, wrong = true_classes("Doc", [[2], [0]], ops.ones((2, 3)))
+    >>> ops.convert_to_numpy(y).tolist(), bool(ops.any(wrong))
+    ([2, 0], False)
+    """
+    targets = class_targets(owner, y_true, scores.shape)
+    if len(targets.values.shape) == len(scores.shape):
+        return ops.cast(ops.argmax(targets.values, axis=-1), "int32"), None
+    return targets.values, ops.isnan(targets.faults)
+
+
+def confusion_matrix(y, p, num_classes, w=None):
     """`(classes, classes)` float32: at `[i, j]` the weight of what is `i` and was taken for `j`.
 
     Labels outside `[0, num_classes)` are left out, so that -1 may mark what is not to be counted.
+
+    Args:
+        y: class indices `(batch, ...)`.
+        p: what they were taken for, of the same shape.
+        num_classes: how many classes there are.
+        w: weights of the same shape, float32; None counts.
 
     >>> ops.convert_to_numpy(confusion_matrix([0, 1, 1], [0, 1, 0], 2)).tolist()
     [[1.0, 0.0], [1.0, 1.0]]
     """
     y, p = ops.convert_to_tensor(y, "int32"), ops.convert_to_tensor(p, "int32")
-    w = weights_like(sample_weight, y)
+    w = ops.ones_like(y, dtype="float32") if w is None else w
     known = ops.logical_and(y >= 0, y < num_classes)
     cell = ops.where(known, y * num_classes + p, 0)
     w = ops.where(known, w, 0.0)

@@ -73,7 +73,9 @@ def unit_rows(x):
     >>> [round(float(v), 3) for v in unit_rows(ops.convert_to_tensor([[3.0, 4.0]]))[0]]
     [0.6, 0.8]
     """
-    largest = ops.stop_gradient(ops.max(ops.abs(x), axis=-1, keepdims=True, initial=0))
+    if x.shape[0] == 0:
+        return x  # Keras has no largest of nothing
+    largest = ops.stop_gradient(ops.max(ops.abs(x), axis=-1, keepdims=True))
     x = x / ops.where(largest > 0, largest, 1.0)  # squares neither overflow nor vanish
     square = ops.sum(x * x, axis=-1, keepdims=True)
     return x * ops.rsqrt(ops.where(square > 0, square, 1.0))

@@ -17,7 +17,7 @@ def runs(w, *values):
     changes = sum(ops.cast(v[1:] != v[:-1], "int32") for v in values)
     run = ops.pad(ops.cumsum(ops.cast(changes > 0, "int32")), ((1, 0),))
     weight = ops.segment_sum(w, run, w.shape[0])
-    return run, weight, ops.cumsum(weight) - weight
+    return run, weight, ops.pad(ops.cumsum(weight)[:-1], ((1, 0),))
 
 
 def centred_ranks(x, w):
@@ -31,7 +31,8 @@ def centred_ranks(x, w):
     x, w = ops.convert_to_tensor(x), ops.convert_to_tensor(w)
     order = ops.argsort(x)
     run, weight, below = runs(ops.take(w, order), ops.take(x, order))
-    above = (below + weight)[-1] - (below + weight)
+    above = ops.flip(ops.cumsum(ops.flip(weight)))  # not the total less the others: it would round
+    above = ops.pad(above[1:], ((0, 1),))
     return ops.take(ops.take(below - above, run) / 2, ops.argsort(order))
 
 

@@ -6,15 +6,51 @@ not farther`; of equally far neighbours negatives come first, so that a model wh
 to one point finds nobody. Every score is a function of these ranks.
 """
 
+import keras
 import numpy as np
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.ops.distances import pairwise_distances
+from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.sorting import count_below
+from kcatalog.ops.targets import numbers
 from kcatalog.ops.words import same_words, words
 
 INF = float("inf")
+
+
+def embeddings_and_labels(owner, labels, embeddings, names=("y_true", "y_pred")):
+    """Return embeddings `(samples, features)` and labels in two words, `(samples, 2)`.
+
+    Where a label is NaN or an embedding is not finite, all of the embedding is NaN.
+
+    Args:
+        owner: who asks, for errors.
+        labels: `(samples,)` or `(samples, 1)`, whole numbers of any dtype.
+        embeddings: `(samples, features)`.
+        names: what the owner calls labels and embeddings.
+
+    >>> x, labels = embeddings_and_labels("Doc", [[7], [8]], ops.ones((2, 3)))
+    >>> tuple(x.shape), tuple(labels.shape)
+    ((2, 3), (2, 2))
+    """
+    labels = np.asarray(labels) if isinstance(labels, list | tuple) else labels  # keeps 64 bits
+    x, y = at_least_float32(numbers(owner, names[1], embeddings)), numbers(owner, names[0], labels)
+    if len(x.shape) != 2:
+        fix = "Flatten or pool what a sample consists of."
+        rule = "embeddings, (samples, features)"
+        raise checks.error(owner, names[1], rule, tuple(x.shape), fix)
+    if len(y.shape) not in (1, 2) or y.shape[1:] not in ((), (1,)):
+        fix = "Of one-hot rows take the largest: ops.argmax(labels, axis=-1)."
+        raise checks.error(owner, names[0], "one label a sample, (samples,)", tuple(y.shape), fix)
+    if None not in (x.shape[0], y.shape[0]) and x.shape[0] != y.shape[0]:
+        rule = f"one label for each of the {x.shape[0]} embeddings"
+        raise checks.error(owner, names[0], rule, tuple(y.shape))
+    good = ops.all(ops.isfinite(x), axis=1, keepdims=True)
+    if "float" in keras.backend.standardize_dtype(y.dtype):
+        good = ops.logical_and(good, ops.logical_not(ops.isnan(ops.reshape(y, (-1, 1)))))
+    return ops.where(good, x, float("nan")), ops.reshape(words(labels), (-1, 2))
 
 
 def k_nearest(D, k):
@@ -232,10 +268,11 @@ def _neighbours(x, labels, references, reference_labels, distance, chunk):
     if (references is None) != (reference_labels is None):
         rule = "given with `references`, and not without"
         raise checks.error("retrieval", "reference_labels", rule, reference_labels)
-    x, y = ops.convert_to_tensor(x), x if references is None else references
-    y = ops.convert_to_tensor(y)
-    labels = _labels(x, labels, "labels")
-    y_labels = labels if references is None else _labels(y, reference_labels, "reference_labels")
+    x, labels = embeddings_and_labels("retrieval", labels, x, ("labels", "x"))
+    y, y_labels = x, labels
+    if references is not None:
+        names = "reference_labels", "references"
+        y, y_labels = embeddings_and_labels("retrieval", reference_labels, references, names)
     query_class, member_class = _classes(labels), _classes(y_labels)
     by_class = np.argsort(member_class, kind="stable").astype("int32")
     first, end = (
@@ -261,19 +298,7 @@ def _neighbours(x, labels, references, reference_labels, distance, chunk):
 
 def _finite(x, references):
     sets = [x] if references is None else [x, references]
-    return all(bool(ops.all(ops.isfinite(ops.convert_to_tensor(v)))) for v in sets)
-
-
-def _labels(x, labels, name):
-    """Return the labels of embeddings as words, `(samples, 2)`."""
-    if len(x.shape) != 2:
-        raise checks.error("retrieval", "x", "embeddings (samples, features)", tuple(x.shape))
-    labels = words(labels)
-    shape = tuple(labels.shape[:-1])
-    if shape not in ((x.shape[0],), (x.shape[0], 1)):
-        rule = f"one label for each of the {x.shape[0]} embeddings, ({x.shape[0]},)"
-        raise checks.error("retrieval", name, rule, shape)
-    return ops.reshape(labels, (-1, 2))
+    return all(bool(ops.all(ops.isfinite(at_least_float32(v)))) for v in sets)
 
 
 def _classes(labels):

@@ -1,22 +1,71 @@
-"""Sample weights as users bring them, in the shape of what they weight."""
+"""Weights of what metrics count."""
 
+import keras
 from keras import ops
 
+from kcatalog.ops.targets import like
 
-def weights_like(sample_weight, values):
-    """`sample_weight` in float32 and in the shape of `values`; ones where it is None.
 
-    A weight may be that of a whole sample, `(batch,)` or `(batch, 1)`, or of each of its parts.
+class Weights:
+    """Weights of a batch: called with what is counted, it returns them in its shape.
 
-    >>> ops.convert_to_numpy(weights_like([1.0, 2.0], ops.zeros((2, 2)))).tolist()
-    [[1.0, 1.0], [2.0, 2.0]]
+    Metrics sort, compare and look for the largest, which hides a NaN. So they are given numbers
+    without NaN, and the weight of what had one is NaN instead: every sum over weights shows it.
+
+    Attributes:
+        mask: The mask of the predictions, or None. Where it has more axes than what is counted
+            (steps of a sample that counts as a whole) the metric itself has to use it.
+
+    >>> weights = Weights("Doc", [1.0, 2.0], None, ops.convert_to_tensor([[1.0], [float("nan")]]))
+    >>> ops.convert_to_numpy(weights(ops.zeros((2, 2)))).tolist()
+    [[1.0, 1.0], [nan, nan]]
     """
-    ones = ops.ones_like(values, dtype="float32")
-    if sample_weight is None:
-        return ones
-    w = ops.cast(sample_weight, "float32")
-    if len(w.shape) > len(ones.shape):
-        w = ops.squeeze(w, axis=-1)
-    while len(w.shape) < len(ones.shape):
-        w = ops.expand_dims(w, axis=-1)
-    return w * ones
+
+    def __init__(self, owner, sample_weight, mask, *compared):
+        self.mask = mask
+        self._owner, self._sample_weight = owner, sample_weight
+        self._nan = [ops.isnan(x) for x in compared if _is_float(x)]
+
+    def __call__(self, values, wrong=None):
+        """Return the weights of `values`, float32; NaN also where `wrong` is True."""
+        w, mask, rank = ops.ones_like(values, dtype="float32"), self.mask, len(values.shape)
+        if self._sample_weight is not None:
+            w = ops.cast(self._sample_weight, "float32")
+            w = like(self._owner, "sample_weight", w, values)
+        if mask is not None:
+            while len(mask.shape) > rank and mask.shape[-1] == 1:
+                mask = ops.squeeze(mask, -1)
+            if len(mask.shape) <= rank:
+                w = ops.where(like(self._owner, "mask", mask, values), w, 0.0)
+        for nan in self._nan if wrong is None else [*self._nan, wrong]:
+            w = ops.where(ops.logical_and(self._found(nan, rank), w != 0), float("nan"), w)
+        return w
+
+    def _found(self, nan, rank):
+        """Return whether each of the values, which have `rank` axes, was made from a NaN."""
+        if self.mask is not None and rank < len(self.mask.shape) <= len(nan.shape):
+            nan = _of_rank(nan, len(self.mask.shape))
+            if tuple(nan.shape)[1:] == tuple(self.mask.shape)[1:]:
+                nan = ops.logical_and(nan, self.mask)
+        return _of_rank(nan, rank)
+
+
+def without_nan(x):
+    """Return `x` with 0 for NaN.
+
+    >>> [float(v) for v in without_nan(ops.convert_to_tensor([2.0, float("nan")]))]
+    [2.0, 0.0]
+    """
+    return ops.where(ops.isnan(x), ops.zeros_like(x), x) if _is_float(x) else x
+
+
+def _is_float(x):
+    return "float" in keras.backend.standardize_dtype(x.dtype)
+
+
+def _of_rank(found, rank):
+    if len(found.shape) > rank:
+        found = ops.any(found, axis=tuple(range(rank, len(found.shape))))
+    while len(found.shape) < rank:
+        found = ops.expand_dims(found, -1)
+    return found

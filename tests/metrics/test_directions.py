@@ -12,15 +12,7 @@ from kcatalog.layers import LayerScale
 METRICS = [e for e in registry.find(kind="metrics", origin="kcatalog") if e.card.better]
 
 
-def cases():
-    for entry in METRICS:
-        ranks = entry.name in ("KendallTau", "SpearmanCorrelation")
-        reason = "PyTorch cannot trace segment_sum, and Keras then mixes its devices in `fit`"
-        broken = pytest.mark.xfail(keras.backend.backend() == "torch", reason=reason, strict=True)
-        yield pytest.param(entry, id=entry.name, marks=[broken] if ranks else [])
-
-
-@pytest.mark.parametrize("entry", list(cases()))
+@pytest.mark.parametrize("entry", METRICS, ids=lambda e: e.name)
 def test_early_stopping_knows_the_direction_by_itself(entry):
     subject = Subject.of(entry.load())
     metric = subject.make()

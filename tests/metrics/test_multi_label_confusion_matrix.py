@@ -1,3 +1,5 @@
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -46,7 +48,29 @@ def test_in_fit_and_evaluate(rng):
     model.fit(x, y, batch_size=8, verbose=0, validation_data=(x, y))
     logs = model.evaluate(x, y, batch_size=8, verbose=0, return_dict=True)
     expected = multilabel_confusion_matrix(y, model.predict(x, verbose=0) > 0.5)
-    np.testing.assert_array_equal(np.asarray(logs["multi_label_confusion_matrix"]), expected)
+    np.testing.assert_array_equal(model.metrics[-1].metrics[0].result(), expected)
+    wrong = expected[:, [0, 1], [1, 0]].sum() / expected.sum()
+    assert logs["multi_label_confusion_matrix"] == pytest.approx(wrong)
+
+
+def test_callbacks_that_log_numbers(rng, tmp_path):
+    x, y = rng.normal(size=(8, 3)).astype("float32"), rng.integers(0, 2, (8, 3))
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3, activation="sigmoid")])
+    model.compile("sgd", "binary_crossentropy", metrics=[metrics.MultiLabelConfusionMatrix(3)])
+    callbacks = [
+        keras.callbacks.TensorBoard(tmp_path, update_freq=1),
+        keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+    ]
+    history = model.fit(x, y, batch_size=4, verbose=0, validation_data=(x, y), callbacks=callbacks)
+    assert len(json.loads(json.dumps(history.history))["multi_label_confusion_matrix"]) == 1
+    assert '"' not in (tmp_path / "log.csv").read_text()
+
+
+def test_parts_of_the_result_are_numbers_too():
+    result = metrics.MultiLabelConfusionMatrix(2)([[1, 0], [0, 1]], [[0.9, 0.8], [0.2, 0.4]])
+    assert float(result) == 0.5
+    assert float(result[1]) == 1
+    assert float(result[1, 0, 1]) == float(result.max()) == float(result[0].sum() / 2) == 1
 
 
 def test_wrong_number_of_labels():

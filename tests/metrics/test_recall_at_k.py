@@ -31,7 +31,12 @@ def test_beyond_capacity_the_first_samples_count(rng):
     x, labels = rng.normal(size=(30, 4)).astype("float32"), rng.integers(0, 4, 30)
     metric = metrics.RecallAtK(2, capacity=19)
     expected = reference(x[:19], labels[:19], 2, "cosine")
-    assert streamed(metric, x, labels) == pytest.approx(expected)
+    with pytest.warns(UserWarning, match="first 19 of 30 samples.*RecallAtK.capacity=30"):
+        assert streamed(metric, x, labels) == pytest.approx(expected)
+    metric.result()  # once is enough, until the next epoch
+    metric.reset_state()
+    with pytest.warns(UserWarning, match="first 19 of 30 samples"):
+        streamed(metric, x, labels)
 
 
 def test_collapse_scores_nothing():
