@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+import sys
 import types
 
 from kcatalog import checks, docstrings
@@ -100,6 +101,25 @@ def higher_is_better(metric) -> bool | None:
     """Return whether more of a metric is better; None where it does not say."""
     stated = getattr(metric, "_direction", None)
     return None if stated is None else stated == _KERAS["higher"]
+
+
+# Another: `compile(loss="mse")` looks names up in a dictionary that Keras has no way to add to.
+
+
+def by_name(cls: type, names: list[str]):
+    """Let Keras find a class by name, as in `compile(loss="kcatalog>TripletHard")`."""
+    import keras
+
+    for kind, base in (
+        (keras.losses, keras.losses.Loss),
+        (keras.metrics, keras.metrics.Metric),
+        (keras.regularizers, keras.regularizers.Regularizer),
+        (keras.constraints, keras.constraints.Constraint),
+        (keras.initializers, keras.initializers.Initializer),
+    ):
+        if issubclass(cls, base):
+            known = getattr(sys.modules[kind.get.__module__], "ALL_OBJECTS_DICT", {})
+            known.update(dict.fromkeys(names, cls))
 
 
 def snake_case(name: str) -> str:

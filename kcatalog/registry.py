@@ -49,8 +49,11 @@ def component(**facts):
             derive.config(cls)
             derive.name(cls)
             package = cls.__module__.split(".")[0]
+            names = [f"{package}>{cls.__name__}"]
             if package == __package__:  # the same class name may stand under two kinds
                 package = ".".join(cls.__module__.split(".")[:2])
+                names.append(f"{package}>{cls.__name__}")
+            derive.by_name(cls, names)
             cls = keras.saving.register_keras_serializable(package)(cls)
         return cls
 

@@ -33,7 +33,10 @@ KNOWS_BACKENDS = {
 
 
 # Where Keras's private modules may be imported, and why.
-KNOWS_PRIVATE_KERAS = {"ops/masks.py": "reading and setting a mask have no public name"}
+KNOWS_PRIVATE_KERAS = {
+    "ops/masks.py": "reading and setting a mask have no public name",
+    "metrics/metric.py": "that shapes are inferred has no public name",
+}
 
 # Acronyms with small letters inside, which stay whole in a file's name.
 ACRONYMS = ("CIoU", "DIoU", "GIoU", "NTXent", "SigLIP", "VICReg")

@@ -3,8 +3,10 @@ import importlib
 import pathlib
 
 import keras
+import numpy as np
 import pytest
 
+import kcatalog
 from kcatalog import registry
 from kcatalog.card import Choice
 from kcatalog.source import SourceError
@@ -152,3 +154,21 @@ def test_a_family_of_ones_own_is_told_too(tmp_path, monkeypatch):
 def test_inherited_arguments_are_told():
     entry = registry.describe("GradientCentralization")
     assert [a.name for a in entry.arguments] == ["inner", "name"]
+
+
+def test_keras_finds_parts_by_name():
+    for name in ("kcatalog>RecallAtK", "kcatalog.metrics>RecallAtK"):
+        assert type(keras.metrics.get(name)) is kcatalog.metrics.RecallAtK
+    for name in ("kcatalog>TripletHard", "kcatalog.losses>TripletHard"):
+        assert type(keras.losses.get(name)) is kcatalog.losses.TripletHard
+    assert type(keras.regularizers.get("kcatalog>GroupLasso")) is kcatalog.regularizers.GroupLasso
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    model.compile("sgd", loss="kcatalog>TripletHard", metrics=["kcatalog>RecallAtK"])
+    x = np.eye(4, 2, dtype="float32")
+    logs = model.evaluate(x, np.array([0, 0, 1, 1]), verbose=0, return_dict=True)
+    assert {"loss", "kcatalog>RecallAtK"} <= set(logs)
+
+
+def test_a_part_with_arguments_says_so_when_asked_for_by_name():
+    with pytest.raises(TypeError, match="num_classes"):
+        keras.metrics.get("kcatalog>CohenKappa")

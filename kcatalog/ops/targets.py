@@ -51,6 +51,8 @@ def numbers(owner, name, x, dtype=None):
         shown = x if isinstance(x, list | str | bytes) else tuple(x.shape)
         fix = "Turn text into numbers first, by keras.layers.StringLookup for example."
         raise checks.error(owner, name, "numbers", shown, fix)
+    if isinstance(x, np.ndarray) and x.dtype == "uint64":
+        x = x.astype("int64")  # PyTorch has no other
     return ops.convert_to_tensor(x, dtype=dtype)
 
 
