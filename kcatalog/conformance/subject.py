@@ -130,7 +130,9 @@ class Subject:
             wrong = (y_true + 1) % self.card.example.classes
         elif self.card.example.targets in ("labels", "one_hot"):
             labels = y_true.argmax(-1) if self.card.example.targets == "one_hot" else y_true
-            each = np.arange(len(labels)) if "embeddings" in self.tags else labels + 1
+            each = labels + 1
+            if "embeddings" in self.tags:  # a class's first, second, ... at one place with others'
+                each = np.array([np.sum(labels[:i] == y) for i, y in enumerate(labels)])
             corners = 10 * np.eye(y_pred.shape[-1])
             right, wrong = corners[labels], corners[each % y_pred.shape[-1]]
         if self.card.example.predictions == "probabilities":
