@@ -105,9 +105,15 @@ USERS_CLASSES = """
             return {}
 
 
-    class NeedsArguments(keras.layers.Layer):
-        def __init__(self, units, **kwargs):
-            super().__init__(**kwargs)
+    class NeedsArguments(keras.constraints.Constraint):
+        def __init__(self, factor):
+            self.factor = factor
+
+        def __call__(self, w):
+            return w / self.factor
+
+        def get_config(self):
+            return {"factor": self.factor}
 """
 
 
@@ -116,13 +122,38 @@ def test_check_finds_the_fault_of_a_users_class_without_a_card(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     code, output = run("check", "mine:Forgetful")
     assert code == 1, output
-    assert "Forgetful has no card, so it is checked with its default" in output
+    assert "Checking Forgetful() on a weight of shape (4, 3)" in output
     assert "pass  " in output
     assert "FAIL  config_complete" in output
     assert "would reload with default arguments" in " ".join(output.split())
+
+
+def test_check_takes_arguments_and_shape(tmp_path, monkeypatch, run):
+    (tmp_path / "mine.py").write_text(textwrap.dedent(USERS_CLASSES))
+    monkeypatch.chdir(tmp_path)
     code, output = run("check", "mine:NeedsArguments")
     assert code == 2
-    assert "@component(example=Example(" in output
+    assert 'cannot be built without `factor`. Give constructor arguments: --args "factor=..."' in (
+        " ".join(output.split())
+    )
+    code, output = run("check", "mine:NeedsArguments", "--args", "factor=2.0", "--shape", "2,5")
+    assert code == 0, output
+    assert "Checking NeedsArguments(factor=2.0) on a weight of shape (2, 5)" in output
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (("--shape", "5x8"), "such as 5,8. Received: 5x8"),
+        (("--args", "2"), "keyword arguments with literal values"),
+        (("--args", "units=["), "keyword arguments with literal values"),
+        (("--args", "cell=open('x')"), "keyword arguments with literal values"),
+    ],
+)
+def test_wrong_options_of_check_get_one_sentence(run, option, message):
+    code, output = run("check", "GroupLasso", *option)
+    assert code == 2
+    assert message in " ".join(output.split())
 
 
 def test_doctor_reports(run):

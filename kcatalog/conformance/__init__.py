@@ -17,6 +17,7 @@ from kcatalog.conformance import (  # noqa: F401 - each module registers its che
     common,
     in_batch,
     layers,
+    leftovers,
     losses,
     metric_input,
     metrics,
@@ -26,39 +27,61 @@ from kcatalog.conformance import (  # noqa: F401 - each module registers its che
     weights,
     wrappers,
 )
-from kcatalog.conformance.subject import CheckError
+from kcatalog.conformance.subject import CheckError, CheckSkipped
 from kcatalog.conformance.suite import Check, checks_for, verified_tags
 
-__all__ = ["Check", "CheckError", "Result", "check_component", "checks_for", "verified_tags"]
+__all__ = [
+    "Check",
+    "CheckError",
+    "CheckSkipped",
+    "Result",
+    "check_component",
+    "checks_for",
+    "verified_tags",
+]
 
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of one check: `error` is None, or what was wrong."""
+    """The outcome of one check: `error` is None, what was wrong, or why the check was skipped."""
 
     check: Check
     error: Exception | None
 
     @property
     def passed(self) -> bool:
-        """True where the part passed, or failed as its card says it must."""
-        return (self.error is None) != bool(self.check.exemption)
+        """True where the part passed, failed as its card says it must, or was not tried."""
+        return self.skipped or (self.error is None) != bool(self.check.exemption)
+
+    @property
+    def skipped(self) -> bool:
+        """True where the check could not be made, for a reason that is no fault of the part."""
+        return isinstance(self.error, CheckSkipped)
 
 
-def check_component(cls: type) -> list[Result]:
+def check_component(cls: type, args: dict | None = None, shape=None, **data) -> list[Result]:
     """Run every check that applies to a class and say how each ended.
 
     Args:
         cls: a Keras layer, loss, metric, regularizer, constraint, initializer, optimizer,
             schedule, callback or PyDataset class, with `@kcatalog.registry.component(...)` or
-            without. Without a card its default arguments must be enough to build it, and only what
-            needs no card is checked.
+            without. Without a card it makes no claims, and what verifies claims is left out.
+        args: constructor arguments to build it with. Left out, they are the card's example, or
+            none.
+        shape: one sample's shape without the batch axis (layers, predictions of losses and
+            metrics), or the whole weight's. A layer with several inputs takes a tuple of shapes.
+            Left out, it is the card's, or the first of some usual shapes that the class accepts.
+        data: further fields of `kcatalog.card.Example`, such as `targets="labels"`. A layer of
+            ids takes `predictions="tokens"` and `classes`, the number of ids.
 
     Returns:
         A `Result` for each check. A warning during a check counts as a failure.
+
+    Raises:
+        CheckError: a class without a card cannot be used on any data that was tried.
     """
     results = []
-    for one in checks_for(cls):
+    for one in checks_for(cls, args, shape, **data):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")

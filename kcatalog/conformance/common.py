@@ -9,7 +9,7 @@ import sys
 import keras
 import numpy as np
 
-from kcatalog import docstrings, registry
+from kcatalog import docstrings
 from kcatalog.checks import Interval
 from kcatalog.conformance.exercise import exercise
 from kcatalog.conformance.subject import Subject, require
@@ -17,7 +17,7 @@ from kcatalog.conformance.suite import check
 
 
 def _has_card(s: Subject) -> bool:
-    return registry.card_of(s.cls) is not None
+    return s.has_card
 
 
 def _has_config(s: Subject) -> bool:
@@ -96,6 +96,17 @@ def _base_arguments(s: Subject) -> set[str]:
     return names
 
 
+def _passed_on(s: Subject) -> set[str]:
+    """Arguments that the Keras classes it derives from take through `**kwargs`, all of them."""
+    import inspect
+
+    names = _base_arguments(s)
+    for base in s.cls.__mro__[1:]:
+        if base.__module__.startswith("keras.") and "__init__" in vars(base):
+            names |= set(inspect.signature(base.__init__).parameters) - {"self"}
+    return names
+
+
 @check(when=_has_config, once=True)
 def config_complete(s: Subject):
     """Every constructor argument stands in the config with the value it was given."""
@@ -110,7 +121,7 @@ def config_complete(s: Subject):
             same = config[name] == given or not isinstance(config[name], type(given))
             require(same, f"get_config gives {name}={config[name]!r} where {given!r} was passed")
     accepts_more = any(p.kind is p.VAR_KEYWORD for p in _parameters(s.cls))
-    known = set(s.signature) | (_base_arguments(s) if accepts_more else set())
+    known = set(s.signature) | (_passed_on(s) if accepts_more else set())
     extra = sorted(set(config) - known)
     require(not extra, f"get_config gives {extra}, which __init__ does not take")
 

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from kcatalog.conformance import backend
-from kcatalog.conformance.subject import Subject, close
+from kcatalog.conformance.subject import CheckSkipped, Subject, close
 
 RATE = 0.05
 
@@ -19,9 +19,16 @@ def is_wrapper(s: Subject) -> bool:
 
 
 def make(s: Subject, **settings):
-    """The part with settings that every Keras optimizer takes; a wrapper's go to the inner one."""
+    """The part with settings that every Keras optimizer takes; a wrapper's go to the inner one.
+
+    Raises:
+        CheckSkipped: a class without a card does not hand them on to Keras.
+    """
     if is_wrapper(s):
         return s.make(inner=keras.optimizers.SGD(**{"learning_rate": RATE, **settings}))
+    for name in settings:
+        if not s.has_card and not s.accepts(name):
+            raise CheckSkipped(f"{s.name} takes no `{name}`; `**kwargs` for Keras would.")
     return s.make(**settings)
 
 
@@ -117,7 +124,7 @@ def two_cpus() -> list[str]:
         try:
             tf.config.set_logical_device_configuration(cpu, split)
         except RuntimeError as e:
-            raise RuntimeError(
+            raise CheckSkipped(
                 "This check needs two logical CPUs, and TensorFlow has started with one. Call "
                 "kcatalog.conformance.descent.two_cpus() before using TensorFlow."
             ) from e

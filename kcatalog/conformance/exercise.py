@@ -2,54 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from dataclasses import replace
 
 import keras
 import numpy as np
 from keras import ops
 
-from kcatalog.card import Card, Example
 from kcatalog.conformance import backend
-from kcatalog.conformance.subject import CheckError, Subject
+from kcatalog.conformance.adapter import Adapter
+from kcatalog.conformance.subject import Subject, finite, require
 
 
 def exercise(s: Subject, part) -> dict[str, np.ndarray]:
     """Use the part once as training would; the numbers that came out, by name."""
     return _STEPS[s.kind](s, part)
-
-
-_SCORES = [Example(shape=(5,), targets=t) for t in ("one_hot", "labels", "real")]
-_GUESSES = {
-    "layers": [Example(shape=shape) for shape in ((8, 8, 4), (7, 5), (6,))],
-    "losses": _SCORES,
-    "metrics": _SCORES,
-    "samplers": [Example({"x": [[float(i)] for i in range(48)], "y": [i % 8 for i in range(48)]})],
-}
-
-
-def guess_example(s: Subject) -> Subject:
-    """A part without a card, with the first data that its default arguments can be used on.
-
-    Raises:
-        CheckError: it cannot be used on any.
-    """
-    reason = None
-    for example in _GUESSES.get(s.kind, [Example(shape=(4, 3))]):
-        guess = replace(s, card=Card(example=example))
-        try:
-            exercise(guess, guess.make())
-            return guess
-        except Exception as e:  # a part that is not made for such data may raise anything
-            reason = reason or e
-    raise CheckError(
-        f"{s.name} bears no card, and its default arguments cannot be used on the usual shapes "
-        f"({type(reason).__name__}: {reason}). Say what to try it on:\n"
-        "    from kcatalog.card import Example\n"
-        "    from kcatalog.registry import component\n\n"
-        "    @component(example=Example({...arguments...}, shape=(...one sample's shape...)))\n"
-        f"    class {s.name}(...):"
-    )
 
 
 def layer_function(layer, training: bool):
@@ -66,7 +33,11 @@ def layer_function(layer, training: bool):
 
 
 def as_layer(s: Subject, layer):
-    """The layer itself; a recurrent cell inside Keras's RNN."""
+    """The layer itself, or one of a float tensor around it: a cell inside Keras's RNN."""
+    if s.adapted:
+        ids = s.card.example.classes if s.card.example.predictions == "tokens" else None
+        adapter = Adapter(layer, s.shapes, ids, dtype=layer.dtype_policy)
+        return backend.made_like(adapter, layer)
     if "cell" in s.tags:
         rnn = keras.layers.RNN(layer, return_sequences=True, dtype=layer.dtype_policy)
         return backend.made_like(rnn, layer)
@@ -75,7 +46,7 @@ def as_layer(s: Subject, layer):
 
 def _layer_step(s, part):
     layer, x = as_layer(s, part), s.inputs()
-    layer.build(x.shape)
+    build(s, layer)
     function = layer_function(layer, training=True)
     weights = [backend.as_numpy(v) for v in layer.trainable_variables]
 
@@ -84,6 +55,51 @@ def _layer_step(s, part):
 
     value, gradients = backend.value_and_gradients(loss, [x, *weights])
     return {"output": value, **{f"gradient {i}": g for i, g in enumerate(gradients)}}
+
+
+def build(s: Subject, layer):
+    """Build a layer for the example's input, the batch size unknown."""
+    if s.has_card:
+        layer.build((None, *s.input_shape))
+    else:  # those inside may have no `build` and are built when called
+        layer(keras.Input(s.input_shape, dtype=layer.dtype_policy.variable_dtype))
+
+
+@functools.lru_cache(maxsize=32)  # the checks of a part run one after the other
+def draws(s: Subject, training: bool) -> bool:
+    """Return whether a layer draws random numbers: a second call gives another output."""
+    if s.has_card and not training:
+        return False
+    layer, x = as_layer(s, s.make()), ops.convert_to_tensor(s.inputs())
+    build(s, layer)
+    mode = {"training": training} if "training" in inspect.signature(layer.call).parameters else {}
+    first, second = (backend.as_numpy(backend.call_layer(layer, x, **mode)) for _ in range(2))
+    return not np.array_equal(first, second, equal_nan=True)
+
+
+def repeats(s: Subject) -> bool:
+    """Return whether equal input gives equal output at inference."""
+    return not draws(s, training=False)
+
+
+def exact_gradients(fn, arrays, rng, names):
+    """Require the gradients of a function to equal difference quotients along random directions.
+
+    A part may compute in float32 whatever it is given, and then the quotient over a small step is
+    rounding. So that over a larger step decides where the two differ by more than it and the
+    gradient do.
+    """
+    for i, gradient, quotient in backend.directional_derivatives(fn, arrays, rng):
+        what, quotients = f"the gradient for {names[i]}", []
+        finite(gradient, what)
+        for step, (rtol, atol) in backend.STEPS:
+            number = quotient(step)
+            rounded = all(abs(q - number) > abs(gradient - number) for q in quotients)
+            if rounded and np.isclose(gradient, number, rtol, atol):
+                break
+            quotients.append(number)
+        else:
+            require(False, f"{what} is {gradient:.6g} where differences give {quotients[0]:.6g}")
 
 
 def loss_gradient(loss, y_true, y_pred, dtype: str = "float32"):

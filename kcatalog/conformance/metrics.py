@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import keras
 import numpy as np
 from keras import ops
@@ -37,7 +39,7 @@ def reset_forgets(s: Subject):
     close(result_of(metric, *y), first, "after a reset")
 
 
-@check("metrics", when=lambda s: registry.card_of(s.cls) is not None)
+@check("metrics", when=lambda s: s.has_card)
 def direction_true(s: Subject):
     """Right predictions score better than wrong ones, in the direction that the card states."""
     better = s.card.better
@@ -59,7 +61,11 @@ def parts_equal_whole(s: Subject):
     close(result_of(s.make(), *parts), result_of(s.make(), y_true, y_pred), "by parts")
 
 
-@check("metrics")
+def _takes_weights(s: Subject) -> bool:
+    return s.has_card or "sample_weight" in inspect.signature(s.cls.update_state).parameters
+
+
+@check("metrics", when=_takes_weights)
 def sample_weight_counts(s: Subject):
     """Equal weights change nothing; a weight of zero takes a sample's own score out."""
     y = s.targets_and_predictions()
@@ -89,8 +95,9 @@ def evaluation_in_a_model(s: Subject, mode: str):
     """In a compiled model's `evaluate` the metric gives what it gives on its own."""
     y_true, y_pred = s.targets_and_predictions()
     model = keras.Sequential([keras.Input(y_pred.shape[1:]), keras.layers.Identity()])
-    model.compile(loss=no_loss, metrics=[s.make()], jit_compile=mode == "xla")
+    metric = s.make()
+    model.compile(loss=no_loss, metrics=[metric], jit_compile=mode == "xla")
     logs = model.evaluate(y_pred, y_true, batch_size=BATCH, verbose=0, return_dict=True)
-    name = s.make().name
+    name = metric.name  # Keras counts those without a name of their own: auc, auc_1
     require(name in logs, f"evaluate reports {sorted(logs)}, not {name}")
     close(logs[name], logged(s.make(), y_true, y_pred), "in a model")

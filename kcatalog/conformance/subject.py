@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
+import math
+import unittest
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 
 from kcatalog import registry
-from kcatalog.card import Card, build_args
+from kcatalog.card import Card, build_args, render_args
 from kcatalog.conformance import backend
 from kcatalog.registry import Entry
 
@@ -18,6 +22,10 @@ BATCH = 6
 
 class CheckError(AssertionError):
     """A part broke a rule; the message says which and how."""
+
+
+class CheckSkipped(unittest.SkipTest):
+    """A check that cannot be made here, for a reason that is no fault of the part."""
 
 
 def require(condition, message: str):
@@ -64,10 +72,56 @@ class Subject:
         """The kind of part, "schedules" among them."""
         return self.entry.kind
 
+    def described(self) -> str:
+        """The part and the data it is tried on, for messages."""
+        example = self.card.example
+        part = f"{self.name}({render_args(example.args)})"
+        if self.kind == "layers":
+            shapes = " and ".join(str((BATCH, *shape)) for shape in self.shapes)
+            ids = example.predictions == "tokens"
+            numbers = f"ids below {example.classes}" if ids else "normal random numbers"
+            return f"{part} on {numbers} of shape {shapes}"
+        if self.kind in ("losses", "metrics"):
+            y_true, y_pred = self.targets_and_predictions()
+            predictions = f"{example.predictions} predictions of shape {y_pred.shape}"
+            return f"{part} on {predictions} and {example.targets} targets of shape {y_true.shape}"
+        if self.kind in ("regularizers", "constraints", "initializers"):
+            return f"{part} on a weight of shape {example.shape}"
+        return part
+
     @property
     def tags(self) -> tuple[str, ...]:
         """The card's claims."""
         return self.card.tags
+
+    @property
+    def has_card(self) -> bool:
+        """True where the class bears `@component`; without, it claims nothing."""
+        return registry.card_of(self.cls) is not None
+
+    @property
+    def adapted(self) -> bool:
+        """True of a layer with several inputs or outputs, or of ids: see `adapter.Adapter`."""
+        shape = self.card.example.shape or ()
+        return self.kind == "layers" and (
+            self.card.example.predictions == "tokens" or any(isinstance(n, tuple) for n in shape)
+        )
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shape of one sample of each input of a layer."""
+        shape = self._shape("input")
+        return list(shape) if any(isinstance(n, tuple) for n in shape) else [shape]
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one sample of `inputs`."""
+        return (sum(map(math.prod, self.shapes)),) if self.adapted else self.shapes[0]
+
+    def accepts(self, name: str) -> bool:
+        """Return whether the constructor takes an argument, by its name or among `**kwargs`."""
+        parameters = inspect.signature(self.cls.__init__).parameters.values()
+        return name in self.signature or any(p.kind is p.VAR_KEYWORD for p in parameters)
 
     @functools.cached_property
     def signature(self) -> dict[str, inspect.Parameter]:
@@ -77,11 +131,43 @@ class Subject:
         return {p.name: p for p in list(parameters)[1:] if p.kind in named}
 
     def make(self, **overrides):
-        """The card's example, built afresh, with some arguments replaced."""
-        part = self.cls(**{**build_args(self.card.example.args), **overrides})
+        """The card's example, built afresh, with some arguments replaced.
+
+        A class without a card may take none of Keras's own arguments. Then `reduction` is set on
+        the loss, and `dtype` remains its default.
+        """
+        later = {}
+        if not self.has_card:
+            later = {
+                n: overrides.pop(n)
+                for n in _KERAS_ARGUMENTS
+                if n in overrides and not self.accepts(n)
+            }
+        args = {n: _afresh(v) for n, v in build_args(self.card.example.args).items()}
+        part = self.cls(**{**args, **overrides})
+        if "reduction" in later:
+            part.reduction = later["reduction"]
         if all(isinstance(v, bool | int | float | str | None) for v in overrides.values()):
-            backend.made_from(part, self, *sorted(overrides.items()))
+            policy = keras.config.dtype_policy().name
+            origin = sorted({**overrides, **later}.items())
+            backend.made_from(part, self, policy, *origin)
         return part
+
+    @contextlib.contextmanager
+    def precision(self, policy: str):
+        """Yield the arguments with which a layer computes in a dtype policy while this lasts.
+
+        Layers inside a layer without a card rarely take its policy, so it is Keras's default.
+        """
+        if self.has_card:
+            yield {"dtype": policy}
+            return
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(policy)
+        try:
+            yield {}
+        finally:
+            keras.config.set_dtype_policy(before)
 
     def rng(self) -> np.random.Generator:
         """The same random numbers for every check of this part."""
@@ -89,7 +175,10 @@ class Subject:
 
     def inputs(self, batch: int = BATCH, dtype: str = "float32") -> np.ndarray:
         """A batch of input for a layer."""
-        shape = self._shape("input")
+        shape = self.input_shape
+        if self.card.example.predictions == "tokens":  # halfway to the next, so that small steps
+            ids = self.rng().integers(0, self.card.example.classes, (batch, *shape))
+            return (ids + 0.5).astype(dtype)  # of the checks on gradients change none
         return self.rng().normal(size=(batch, *shape)).astype(dtype)
 
     def weight(self, dtype: str = "float32") -> np.ndarray:
@@ -147,6 +236,17 @@ class Subject:
             "for instance example=Example({...}, shape=(8, 8, 3))",
         )
         return shape
+
+
+_KERAS_ARGUMENTS = {"dtype", "reduction"}
+
+
+def _afresh(value):
+    """Return a copy of a Keras object among arguments: parts that share it are not alike."""
+    if isinstance(value, list | tuple):
+        return type(value)(map(_afresh, value))
+    own = isinstance(value, type) or not hasattr(value, "get_config")
+    return value if own else type(value).from_config(value.get_config())
 
 
 def _boxes(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

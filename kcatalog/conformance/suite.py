@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from kcatalog import registry
-from kcatalog.conformance.exercise import guess_example
-from kcatalog.conformance.subject import Subject
+from kcatalog.conformance.guess import example_for
+from kcatalog.conformance.subject import CheckError, CheckSkipped, Subject
 
 _CHECKS: list[_Rule] = []
 
@@ -44,8 +43,22 @@ class Check:
         return self.subject.card.exemptions.get(self.name, "")
 
     def run(self):
-        """Raise unless the part passes."""
-        self.function(self.subject, *self.args)
+        """Raise unless the part passes.
+
+        Raises:
+            CheckError: the part breaks the rule; the message names the data it was tried on.
+            CheckSkipped: the check cannot be made here.
+        """
+        try:
+            self.function(self.subject, *self.args)
+        except CheckSkipped:
+            raise
+        except CheckError as e:
+            e.args = (f"{e}\nTried: {self.subject.described()}",)
+            raise
+        except Exception as e:  # whatever a broken part raises
+            e.add_note(f"Tried: {self.subject.described()}")
+            raise
 
 
 def check(
@@ -78,17 +91,27 @@ def check(
     return register
 
 
-def checks_for(cls: type) -> Iterator[Check]:
-    """Every check that applies to a class, registered in the catalog or not."""
-    subject = Subject.of(cls)
-    if registry.card_of(cls) is None:
-        subject = guess_example(subject)
+def checks_for(cls: type, args: dict | None = None, shape=None, **data) -> list[Check]:
+    """Return every check that applies to a class, registered in the catalog or not.
+
+    Args:
+        cls: as in `check_component`, like the other arguments.
+        args: constructor arguments.
+        shape: the shape to try it on.
+        data: further fields of `kcatalog.card.Example`.
+
+    Raises:
+        CheckError: a class without a card cannot be used on any data that was tried.
+    """
+    subject = example_for(Subject.of(cls), args, shape, **data)
+    found = []
     for rule in _CHECKS:
         if (rule.kinds and subject.kind not in rule.kinds) or not rule.when(subject):
             continue
-        for args in [(v,) for v in rule.variants] or [()]:
-            name = "-".join((rule.function.__name__, *map(str, args)))
-            yield Check(name, subject, rule.function, args, rule.slow, rule.once)
+        for variant in [(v,) for v in rule.variants] or [()]:
+            name = "-".join((rule.function.__name__, *map(str, variant)))
+            found.append(Check(name, subject, rule.function, variant, rule.slow, rule.once))
+    return found
 
 
 def verified_tags() -> set[str]:

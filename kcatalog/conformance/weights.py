@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from kcatalog.conformance import backend
+from kcatalog.conformance.exercise import exact_gradients
 from kcatalog.conformance.subject import Subject, close, finite, require
 from kcatalog.conformance.suite import check
 
@@ -24,10 +25,7 @@ def penalty_scalar(s: Subject):
 def gradient_exact(s: Subject):
     """The gradient equals finite differences in float64."""
     with backend.float64():
-        derivatives = backend.directional_derivatives(s.make(), [s.weight("float64")], s.rng())
-        for _, pairs in derivatives:
-            for analytic, numeric in pairs:
-                close(analytic, numeric, "the gradient", *backend.GRADIENT_TOLERANCE)
+        exact_gradients(s.make(), [s.weight("float64")], s.rng(), ["the weight"])
 
 
 @check("regularizers", variants=("zero", "huge", "tiny"))

@@ -7,6 +7,7 @@ from kcatalog.conformance import checks_for, suite
 from tests.conformance import (  # noqa: F401 - register their own
     broken_callbacks,
     broken_calls,
+    broken_leftovers,
     broken_metrics,
     broken_optimizers,
     broken_samplers,

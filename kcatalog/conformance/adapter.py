@@ -1,0 +1,66 @@
+"""A layer of several inputs or outputs, or of ids, made one that the checks can try."""
+
+from __future__ import annotations
+
+import inspect
+import math
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("kcatalog.conformance")
+class Adapter(keras.layers.Layer):
+    """A layer of one float tensor around a layer that takes or gives anything else.
+
+    The values of all its inputs stand side by side in the one it is given. Several outputs are
+    joined in the same way.
+    """
+
+    def __init__(self, layer, shapes, ids=None, **kwargs):
+        super().__init__(autocast=False, **kwargs)  # small floats hold no large ids
+        self.layer = layer
+        self.shapes = [tuple(shape) for shape in shapes]
+        self.ids = ids
+
+    def _fed(self, inputs: list, **mode):
+        """Call the layer with as many arguments as it requires, or else with a list."""
+        if len(inputs) == 1 or required_inputs(self.layer) > 1:
+            return self.layer(*inputs, **mode)
+        return self.layer(inputs, **mode)
+
+    def call(self, x, training=None):
+        inputs, start = [], 0
+        for shape in self.shapes:
+            part = x[:, start : start + math.prod(shape)]
+            start += math.prod(shape)
+            if self.ids is None:
+                part = ops.cast(part, self.compute_dtype)
+            else:
+                part = ops.cast(ops.floor(part) % self.ids, "int32")
+            inputs.append(ops.reshape(part, (-1, *shape)))
+        outputs = keras.tree.flatten(self._fed(inputs, training=training))
+        if len(outputs) == 1:
+            return outputs[0]
+        flat = [ops.reshape(o, (-1, math.prod(o.shape[1:]))) for o in outputs]
+        return ops.concatenate([ops.cast(o, self.compute_dtype) for o in flat], axis=-1)
+
+    def get_config(self):
+        layer = keras.saving.serialize_keras_object(self.layer)
+        return {**super().get_config(), "layer": layer, "shapes": self.shapes, "ids": self.ids}
+
+    @classmethod
+    def from_config(cls, config):
+        layer = keras.saving.deserialize_keras_object(config.pop("layer"))
+        config.pop("autocast", None)
+        return cls(layer, **config)
+
+
+def required_inputs(layer) -> int:
+    """Return how many tensors `call` cannot do without."""
+    parameters = list(inspect.signature(layer.call).parameters.values())
+    options = ("training", "mask", "initial_state")
+    return sum(
+        p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in options
+        for p in parameters
+    )
