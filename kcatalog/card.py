@@ -76,18 +76,24 @@ class Part:
         module, name = self.path.rsplit(".", 1)
         return getattr(importlib.import_module(module), name)(**build_args(self.args))
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"{self.path}({render_args(self.args)})"
 
 
 def build_args(args: dict) -> dict:
-    """Arguments with every `Part` among them built afresh."""
-    return {k: v.build() if isinstance(v, Part) else v for k, v in args.items()}
+    """Arguments with every `Part` among them built afresh, those in lists too."""
+
+    def built(value):
+        if isinstance(value, list | tuple):
+            return type(value)(map(built, value))
+        return value.build() if isinstance(value, Part) else value
+
+    return {k: built(v) for k, v in args.items()}
 
 
 def render_args(args: dict) -> str:
     """Arguments as source code."""
-    return ", ".join(f"{k}={v if isinstance(v, Part) else repr(v)}" for k, v in args.items())
+    return ", ".join(f"{k}={v!r}" for k, v in args.items())
 
 
 @dataclass(frozen=True)

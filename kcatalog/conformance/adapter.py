@@ -29,6 +29,10 @@ class Adapter(keras.layers.Layer):
             return self.layer(*inputs, **mode)
         return self.layer(inputs, **mode)
 
+    def build(self, input_shape):
+        dtype = "int32" if self.ids is not None else self.compute_dtype
+        self._fed([keras.KerasTensor((None, *shape), dtype) for shape in self.shapes])
+
     def call(self, x, training=None):
         inputs, start = [], 0
         for shape in self.shapes:

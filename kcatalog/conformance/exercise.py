@@ -19,10 +19,15 @@ def exercise(s: Subject, part) -> dict[str, np.ndarray]:
     return _STEPS[s.kind](s, part)
 
 
+def mode_of(layer, training: bool = False) -> dict:
+    """Return the `training` argument of a layer that takes one; by default some layers train."""
+    return {"training": training} if "training" in inspect.signature(layer.call).parameters else {}
+
+
 def layer_function(layer, training: bool):
     """A built layer as a function `(weights, input) -> output` without side effects."""
     other = [backend.as_numpy(v) for v in layer.non_trainable_variables]
-    mode = {"training": training} if "training" in inspect.signature(layer.call).parameters else {}
+    mode = mode_of(layer, training)
 
     def function(weights, x):
         return layer.stateless_call(weights, [ops.convert_to_tensor(o) for o in other], x, **mode)[
@@ -72,7 +77,7 @@ def draws(s: Subject, training: bool) -> bool:
         return False
     layer, x = as_layer(s, s.make()), ops.convert_to_tensor(s.inputs())
     build(s, layer)
-    mode = {"training": training} if "training" in inspect.signature(layer.call).parameters else {}
+    mode = mode_of(layer, training)
     first, second = (backend.as_numpy(backend.call_layer(layer, x, **mode)) for _ in range(2))
     return not np.array_equal(first, second, equal_nan=True)
 

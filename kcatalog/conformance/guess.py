@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from kcatalog.card import Card, Example, build_args
+from kcatalog.conformance import backend
 from kcatalog.conformance.adapter import required_inputs
 from kcatalog.conformance.exercise import draws, exercise
 from kcatalog.conformance.subject import CheckError, Subject
@@ -52,6 +53,8 @@ def example_for(s: Subject, args=None, shape=None, **data) -> Subject:
         )
     reasons, finite, last = [], False, None
     for example in _examples(s, args or {}, _tuple(shape), data):
+        undecided = s.kind in ("losses", "metrics") and "predictions" not in data
+        undecided = undecided and example.predictions == "real"
         guess = replace(s, card=Card(example=example))
         try:
             guess = replace(guess, card=replace(guess.card, tags=_tags(guess)))
@@ -61,7 +64,7 @@ def example_for(s: Subject, args=None, shape=None, **data) -> Subject:
             reasons.append((guess, e))
             continue
         last = last or guess
-        if finite:
+        if finite and not (undecided and _takes_probabilities(guess)):
             return _observed(guess)
     if last is not None:  # a part that is never finite is tried all the same
         return _observed(last)
@@ -118,8 +121,24 @@ def _tags(s: Subject) -> tuple[str, ...]:
 
 
 def _observed(s: Subject) -> Subject:
-    """Return the subject with the claims that its behaviour makes."""
-    tags = list(s.tags)
+    """Return the subject with what its behaviour says of it."""
     if s.kind == "layers" and "seed" in s.signature and draws(s, training=True):
-        tags.append("random")
-    return replace(s, card=replace(s.card, tags=tuple(tags)))
+        return replace(s, card=replace(s.card, tags=(*s.tags, "random")))
+    return s
+
+
+def _takes_probabilities(s: Subject) -> bool:
+    """Return whether a loss or metric cuts predictions to [0, 1], or takes no logits."""
+    part = s.make()
+    if hasattr(part, "from_logits"):
+        return not part.from_logits
+    y_true, y_pred = s.targets_and_predictions()
+    if s.kind == "losses":
+        values = [part(y_true, p) for p in (y_pred, np.clip(y_pred, 0, 1))]
+    else:
+        values = []
+        for p in (y_pred, np.clip(y_pred, 0, 1)):
+            part.reset_state()
+            part.update_state(y_true, p)
+            values.append(part.result())
+    return np.array_equal(*map(backend.as_numpy, values))

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from kcatalog.conformance import backend
-from kcatalog.conformance.exercise import as_layer, build, exercise
+from kcatalog.conformance.exercise import as_layer, build, exercise, mode_of
 from kcatalog.conformance.subject import Subject, require
 from kcatalog.conformance.suite import check
 
@@ -22,7 +22,8 @@ def inference_keeps_state(s: Subject):
     build(s, layer)
     before = [backend.as_numpy(w) for w in layer.weights]
     for scale in (1.0, 3.0):  # one batch may leave a count as it was
-        backend.call_layer(layer, ops.convert_to_tensor(scale * s.inputs()))
+        x = ops.convert_to_tensor((scale * s.inputs()).astype("float32"))
+        backend.call_layer(layer, x, **mode_of(layer))
     changed = [
         w.path
         for w, old in zip(layer.weights, before, strict=True)
