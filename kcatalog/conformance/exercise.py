@@ -91,8 +91,8 @@ def exact_gradients(fn, arrays, rng, names):
     """Require the gradients of a function to equal difference quotients along random directions.
 
     A part may compute in float32 whatever it is given, and then the quotient over a small step is
-    rounding. So that over a larger step decides where the two differ by more than it and the
-    gradient do.
+    rounding; over a large step it may cross a kink. So another step decides where its quotient is
+    nearer to the gradient than to those before it.
     """
     for i, gradient, quotient in backend.directional_derivatives(fn, arrays, rng):
         what, quotients = f"the gradient for {names[i]}", []

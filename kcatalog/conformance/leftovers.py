@@ -11,6 +11,7 @@ from keras import ops
 
 from kcatalog.conformance import backend
 from kcatalog.conformance.exercise import as_layer, build, exercise, mode_of
+from kcatalog.conformance.metrics import result_of
 from kcatalog.conformance.subject import Subject, require
 from kcatalog.conformance.suite import check
 
@@ -42,6 +43,17 @@ def result_keeps_state(s: Subject):
     )
     same = all(np.array_equal(a, b, equal_nan=True) for a, b in zip(first, second, strict=True))
     require(same, "result() changes the state: a second call gives something else")
+
+
+@check("metrics")
+def batches_accumulate(s: Subject):
+    """Two batches do not give the result of the second alone."""
+    y_true, y_pred = s.targets_and_predictions()
+    half = len(y_true) // 2
+    one, two = (y_true[:half], y_pred[:half]), (y_true[half:], y_pred[half:])
+    first, second, both = (result_of(s.make(), *batches) for batches in (one, two, one + two))
+    forgets = np.array_equal(both, second) and not np.allclose(first, second, equal_nan=True)
+    require(not forgets, "an update forgets the batches before it; add to the state")
 
 
 @check(when=lambda s: s.kind not in ("callbacks", "samplers"))  # which keep models and data

@@ -32,6 +32,21 @@ class ForgetsOnceAsked(keras.metrics.Mean):
         return found
 
 
+@broken("batches_accumulate", example=Example(shape=(5,)))
+class AssignsWhatItShouldAdd(keras.metrics.Metric):
+    """Knows the last batch only."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.error = self.add_weight(name="error", initializer="zeros")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.error.assign(ops.mean(ops.square(y_true - y_pred)))
+
+    def result(self):
+        return self.error + 0.0
+
+
 @broken("no_tensor_kept")
 class KeepsItsScores(keras.layers.Layer):
     """Leaves what it computed on itself, for whoever wants to look at it."""
