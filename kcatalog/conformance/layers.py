@@ -103,7 +103,7 @@ def compiled_training_runs(s: Subject):
         finite(backend.as_numpy(v), f"{v.path} after a compiled step")
 
 
-@check("layers")
+@check("layers", when=lambda s: s.has_card)
 def shapes_refused(s: Subject):
     """A shape that a layer cannot take is refused with a sentence, before it is built and after."""
     shape, built = s.card.example.shape, _layer(s)
@@ -150,7 +150,7 @@ def half_precision(s: Subject, policy: str):
     close(backend.as_numpy(y), number, policy, tolerance, tolerance * scale)
 
 
-@check("layers")
+@check("layers", when=lambda s: s.has_card)
 def called_in_half_precision(s: Subject):
     """In a wrapper of a mixed policy, which hands it halves, a float32 layer computes the same."""
     layer, x = _layer(s), s.inputs()

@@ -303,7 +303,7 @@ STRANGERS = {
     ),
     AttentionPooling: ({"shape": (5, 3)}, set()),
     AttentionThatIgnoresPadding: ({"shape": (5, 3)}, {"padding_ignored"}),
-    KeepsItsAttention: ({"shape": (5, 3)}, {"no_tensor_kept", "padding_ignored"}),
+    KeepsItsAttention: ({"shape": (5, 3)}, {"no_tensor_kept", "nothing_kept", "padding_ignored"}),
     RunningStandardization: ({"shape": (5, 3)}, {"inference_keeps_state"}),
     TokenAndPositionEmbedding: (
         {
