@@ -13,6 +13,7 @@ from tests.conformance import (  # noqa: F401 - register their own
     broken_samplers,
 )
 from tests.conformance.broken_parts import FOUND_BY
+from tests.conformance.strangers import STRANGERS
 
 
 def _cases():
@@ -31,6 +32,7 @@ def test_fault_is_found(cls, name):
 
 
 def test_every_check_can_fail():
-    shown = {name.split("-")[0] for names in FOUND_BY.values() for name in names}
+    found = [*FOUND_BY.values(), *(faults for _, faults in STRANGERS.values())]
+    shown = {name.split("-")[0] for names in found for name in names}
     defined = {rule.function.__name__ for rule in suite._CHECKS}
     assert sorted(defined - shown) == []
