@@ -19,7 +19,7 @@ from kcatalog.ops.masks import with_mask
 
 
 def _has_card(s: Subject) -> bool:
-    return registry.card_of(s.cls) is not None
+    return s.has_card  # Keras's own metrics make none of these promises
 
 
 def _scores(s: Subject):
@@ -38,7 +38,7 @@ def _better(metric, result, other) -> bool:
     return bool(result > other + 1e-6 if higher else result < other - 1e-6)
 
 
-@check("metrics")
+@check("metrics", when=_has_card)
 def nan_shows(s: Subject):
     """A NaN in the predictions makes the result NaN, or at least no better, until a reset."""
     y_true, y_pred = _scores(s)
@@ -54,7 +54,7 @@ def nan_shows(s: Subject):
     finite(result_of(metric, y_true, y_pred), "after a reset the result")
 
 
-@check("metrics", when=lambda s: s.card.example.targets == "real")
+@check("metrics", when=lambda s: s.has_card and s.card.example.targets == "real")
 def nan_target_shows(s: Subject):
     """A NaN in the targets makes the result NaN."""
     y_true, y_pred = s.targets_and_predictions()
@@ -75,7 +75,7 @@ def _steps(s: Subject):
     return pair if same else None
 
 
-@check("metrics")
+@check("metrics", when=_has_card)
 def weight_is_of_a_sample(s: Subject):
     """A weight a sample weighs all steps of that sample, however many steps there are."""
     if _steps(s) is None:
@@ -93,7 +93,7 @@ def _spread(w, y_true):
     return w.reshape(*w.shape, *[1] * (y_true.ndim - 2)) * np.ones(y_true.shape, "float32")
 
 
-@check("metrics")
+@check("metrics", when=_has_card)
 def padding_shows_nowhere(s: Subject):
     """Steps that Keras's mask takes out change nothing, whatever stands there."""
     tokens = s.card.example.predictions == "tokens"
@@ -189,7 +189,7 @@ def no_class_gains_nothing(s: Subject):
         require(not gains, f"with a label {label} the result is {found}, without it {without}")
 
 
-@check("metrics", when=lambda s: "capacity" in s.signature)
+@check("metrics", when=lambda s: s.has_card and "capacity" in s.signature)
 def overflow_is_reported(s: Subject):
     """Samples beyond the capacity are left out with a warning that tells how many there are."""
     metric = s.make(capacity=BATCH - 2)
@@ -200,7 +200,7 @@ def overflow_is_reported(s: Subject):
     require(told, f"{BATCH} samples for a capacity of {BATCH - 2} are cut without a word")
 
 
-@check("metrics")
+@check("metrics", when=_has_card)
 def logged_as_numbers(s: Subject):
     """Keras can make numbers of the result, as callbacks and histories need them."""
     try:
