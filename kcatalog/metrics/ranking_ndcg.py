@@ -95,9 +95,8 @@ class RankingNDCG(Metric):
 
 def _shares(δ, place):
     """Each item's discount: that of its rank, or the mean over the ranks that equal items share."""
-    columns, place = ops.transpose(ops.sort(place, axis=1)), ops.transpose(place)
-    before = ops.transpose(count_below(columns, place))
-    until = ops.transpose(count_below(columns, place, including=True))
+    rows = ops.sort(place, axis=1)
+    before, until = count_below(rows, place), count_below(rows, place, including=True)
     total = ops.pad(ops.cumsum(δ), ((1, 0),))
     equal = until - before
     mean = (ops.take(total, until) - ops.take(total, before)) / ops.cast(equal, "float32")

@@ -10,12 +10,12 @@ References are the samples that an anchor is compared with; anchors are the firs
 
 from keras import ops
 
-from kcatalog.ops.sorting import count_below, sort_columns
+from kcatalog.ops.sorting import count_below, sort_rows
 
 INF = float("inf")
-SMALL = 256  # references up to which walking is always fast enough
-WORTH_SORTING = 1.0  # samples a class from which sorting is faster, in units of log² references
-BLOCK = 256  # anchors sorted at a time, so that they stay in the cache
+SMALL = 256  # references up to which one positive at a time is always fast enough
+FEW = 16  # samples a class up to which it is faster than sorting
+BLOCK = 256  # anchors counted at a time, so that they stay in the cache
 
 
 def same_class(labels, anchors=None):
@@ -79,7 +79,7 @@ def all_triplets(D, labels, margin):
     def violated(D_n):
         return lambda d_p: ops.cast(D_n < d_p + margin, D.dtype)
 
-    return _count(D, labels, violated, lambda d, same, pos: _sorted_all(d, same, pos, margin))
+    return _count(D, labels, violated, lambda d, same: _all_of_many(d, same, margin))
 
 
 def semi_hard_triplets(D, labels, margin):
@@ -108,104 +108,160 @@ def semi_hard_triplets(D, labels, margin):
 
         return of
 
-    return _count(D, labels, chosen, lambda d, same, pos: _sorted_semi_hard(d, same, pos, margin))
+    return _count(D, labels, chosen, lambda d, same: _semi_hard_of_many(d, same, margin))
 
 
-def _count(D, labels, negatives_of, by_sorting):
-    """Count triplets in blocks of anchors that fit the cache.
+def _count(D, labels, negatives_of, of_many):
+    """Count triplets in blocks of anchors that fit the cache, some positives at a time.
 
-    Within a block positives are walked or, where classes are large, distances are sorted.
+    Pass `c` takes the `width` next positives of every anchor. Where classes are small that is
+    one, and a pass reads the distances a few times: `O(P batch²)` time for `P` samples a class.
+    Where they are large it is up to a sixth of the batch: the pass sorts the positives and looks
+    up between which two of them each negative falls, `O(batch² log batch)` for all of them.
     """
     D = ops.stop_gradient(D)
     anchors, references = ops.shape(D)[0], ops.shape(D)[1]
     place = ops.arange(references, dtype="int32")
+    # the k-th member of sample i's class is by_class[first[i] + k]; i itself is the within[i]-th
     by_class = ops.cast(ops.argsort(labels), "int32")
-    log = ops.log2(ops.cast(references, "float32"))
+    first = ops.sum(ops.cast(labels[None, :] < labels[:, None], "int32"), axis=1)
+    within = ops.cast(ops.argsort(by_class), "int32") - first
 
     def count(rows):
         d, label = ops.take(D, rows, axis=0), ops.take(labels, rows)
         same = label[:, None] == labels[None, :]
         positive = ops.logical_and(same, rows[:, None] != place[None, :])
         size = ops.sum(ops.cast(same, "int32"), axis=1)
-        # the k-th member of an anchor's class is by_class[first + k]
-        first = ops.sum(ops.cast(labels[None, :] < label[:, None], "int32"), axis=1)
+        size = ops.where(size < references, size, 0)  # no negative, no triplet
+        most = ops.max(size)
 
-        def walk():
-            return _walk_positives(d, same, rows, by_class, first, size, negatives_of)
+        def walk(width, counts_of):
+            def one_pass(c, counts):
+                k = (c * width + ops.arange(width, dtype="int32"))[None, :]
+                at = ops.take(first, rows)[:, None] + k
+                p = ops.take(by_class, ops.minimum(at, references - 1))
+                there = ops.logical_and(k < size[:, None], p != rows[:, None])
+                # farther than nothing: counts nothing
+                d_p = ops.where(there, ops.take_along_axis(d, p, axis=1), -INF)
+                own = ops.logical_and(positive, (within // width == c)[None, :])
+                return c + 1, counts + counts_of(d_p, own)
 
-        def sort():
-            found = by_sorting(*(ops.transpose(x) for x in (d, same, positive)))
-            return ops.cast(ops.transpose(found), d.dtype)
+            start = (ops.zeros((), "int32"), ops.zeros_like(d))
+            return ops.while_loop(lambda c, counts: c * width < most, one_pass, start)[1]
+
+        def few():
+            negatives_with = negatives_of(ops.where(same, INF, d))
+
+            def of_one(d_p, own):
+                negatives = negatives_with(d_p)
+                n = ops.sum(negatives, axis=1, keepdims=True)
+                return ops.where(own, n, 0.0) - negatives
+
+            return walk(1, of_one)
 
         if D.shape[1] is not None and D.shape[1] <= SMALL:
-            return walk()
-        # a pass reads the distances a few times, a step of the network likewise: log² steps
-        most = ops.cast(ops.max(size), "float32")
-        return ops.cond(most <= WORTH_SORTING * ops.square(log), walk, sort)
+            return few()
+        width = most if D.shape[1] is None else 1 + D.shape[1] // 6
+        return ops.cond(most <= FEW, few, lambda: walk(width, of_many(d, same)))
 
     if D.shape[0] is not None and D.shape[0] <= BLOCK:
         return count(place[:anchors])
     block = min(BLOCK, anchors) if isinstance(anchors, int) else ops.minimum(BLOCK, anchors)
-    within = ops.arange(block, dtype="int32")
+    within_block = ops.arange(block, dtype="int32")
 
     def one_block(start, counts):
-        first = ops.minimum(start, anchors - block)  # the last block overlaps the one before
-        return start + block, ops.slice_update(counts, (first, 0), count(first + within))
+        begin = ops.minimum(start, anchors - block)  # the last block overlaps the one before
+        return start + block, ops.slice_update(counts, (begin, 0), count(begin + within_block))
 
     start = (ops.zeros((), "int32"), ops.zeros_like(D))
     return ops.while_loop(lambda start, counts: start < anchors, one_block, start)[1]
 
 
-def _walk_positives(d, same, rows, by_class, first, size, negatives_of):
-    """Sum the counts of `negatives_of(D_n)(d_p)`, one positive an anchor at a time.
+def _all_of_many(d, same, margin):
+    """Count `all_triplets` of some positives of each anchor.
 
-    Pass `k` takes every anchor's k-th positive. There are as many passes as the largest class has
-    samples, each reads the distances a few times: `O(P batch²)` time for `P` samples a class.
+    A positive is violated by the negatives within its reach, `d_p + margin`: they lie between two
+    reaches that are up to its own. A negative violates the positives whose reach is beyond it.
     """
-    references = ops.shape(d)[1]
-    place = ops.arange(references, dtype="int32")
-    negatives_with = negatives_of(ops.where(same, INF, d))
-    passes = ops.max(ops.where(size < references, size, 0))  # no negative, no triplet
 
-    def kth_positives(k, counts):
-        p = ops.take(by_class, ops.minimum(first + k, references - 1))
-        there = ops.logical_and(k < size, p != rows)
-        d_p = ops.take_along_axis(d, p[:, None], axis=1)
-        d_p = ops.where(there[:, None], d_p, -INF)  # farther than nothing: counts nothing
-        negatives = negatives_with(d_p)
-        n = ops.sum(negatives, axis=1, keepdims=True)
-        return k + 1, counts + ops.where(place[None, :] == p[:, None], n, 0.0) - negatives
+    def counts_of(d_p, own):
+        reach = sort_rows(d_p + margin)
+        rank = count_below(reach, ops.where(same, d + margin, d), including=True)
+        at, ranks = _places(rank, reach)
+        negatives = _collect(ops.segment_sum, ops.cast(ops.logical_not(same), d.dtype), at, ranks)
+        violated_by = ops.take(ops.cumsum(negatives, axis=1) - negatives, at)
+        violates = ops.cast(ranks - 1 - rank, d.dtype)
+        return ops.where(own, violated_by, 0.0) - ops.where(same, 0.0, violates)
 
-    start = (ops.zeros((), "int32"), ops.zeros_like(d))
-    return ops.while_loop(lambda k, counts: k < passes, kth_positives, start)[1]
+    return counts_of
 
 
-def _sorted_all(d, same, positive, margin):
-    """`all_triplets` for a block: `d`, `same`, `positive` are `(references, anchors)`."""
-    negatives = sort_columns(ops.where(same, INF, d))
-    positives = sort_columns(ops.where(positive, d + margin, INF))
-    size = ops.sum(ops.cast(positive, "int32"), axis=0)
-    violated_by = ops.where(positive, count_below(negatives, d + margin), 0)
-    violates = ops.where(same, 0, size - count_below(positives, d, including=True))
-    return violated_by - violates
+def _semi_hard_of_many(d, same, margin):
+    """Count `semi_hard_triplets` of some positives of each anchor.
 
-
-def _sorted_semi_hard(d, same, positive, margin):
-    """`semi_hard_triplets` for a block: all are `(references, anchors)`."""
-    references = ops.shape(d)[0]
+    The positives, sorted, cut the distances into intervals; the negatives of interval `k` are
+    farther than the positives below `k`. So a positive takes the nearest negative of the next
+    interval that has any, and the nearest of an interval is taken by the positives since the
+    interval with negatives before.
+    """
     d_n = ops.where(same, INF, d)
-    negatives = sort_columns(d_n)
-    farthest = ops.max(ops.where(same, -INF, d), axis=0)
-    last = ops.sum(ops.cast(d_n < farthest, "int32"), axis=0)
+    farthest = ops.max(ops.where(same, -INF, d), axis=1, keepdims=True)
+    is_farthest = d_n == farthest
+    farthest_ties = ops.sum(ops.cast(is_farthest, d.dtype), axis=1, keepdims=True)
+    farthest_ties = ops.maximum(farthest_ties, 1.0)
 
-    # the chosen negative by its rank; those equally far have one rank, the first's
-    rank = ops.minimum(count_below(negatives, d, including=True), last)
-    chosen = ops.take_along_axis(negatives, rank, axis=0)
-    active = ops.logical_and(positive, chosen < d + margin)
-    choices = sort_columns(ops.where(active, rank, references))
+    def counts_of(d_p, own):
+        d_p = sort_rows(d_p)
+        k = count_below(d_p, d)
+        at, ranks = _places(k, d_p)
+        nearest = -_collect(ops.segment_max, -d_n, at, ranks)
+        nearest = ops.where(nearest <= farthest, nearest, INF)  # INF: an empty interval
+        next_one = _least_from(nearest[:, 1:])
+        chosen = ops.where(next_one < INF, next_one, farthest)
+        active = ops.cast(chosen < d_p + margin, d.dtype)
 
-    own = count_below(negatives, d_n)
-    ties = count_below(negatives, d_n, including=True) - own
-    times = count_below(choices, own, including=True) - count_below(choices, own)
-    share = ops.cast(times, d.dtype) / ops.cast(ops.maximum(ties, 1), d.dtype)
-    return ops.cast(active, d.dtype) - ops.where(same, 0.0, share)
+        until = ops.pad(ops.cumsum(active, axis=1), ((0, 0), (1, 0)))
+        since = ops.take(until, _places(count_below(next_one, nearest), d_p)[0])
+        is_nearest = ops.logical_and(d_n == ops.take(nearest, at), ops.logical_not(same))
+        ties = _collect(ops.segment_sum, ops.cast(is_nearest, d.dtype), at, ranks)
+        share = ops.take((until - since) / ops.maximum(ties, 1.0), at)
+
+        without = ops.sum(ops.where(next_one < INF, 0.0, active), axis=1, keepdims=True)
+        share_farthest = without / farthest_ties
+        counts = ops.take(ops.pad(active, ((0, 0), (0, 1))), at)
+        return (
+            ops.where(own, counts, 0.0)
+            - ops.where(is_nearest, share, 0.0)
+            - ops.where(is_farthest, share_farthest, 0.0)
+        )
+
+    return counts_of
+
+
+def _places(rank, rows):
+    """Return where ranks among `rows` stand in a flat table with one place a rank.
+
+    Also returns how many ranks there are: one more than `rows` has columns.
+    """
+    ranks = ops.shape(rows)[1] + 1
+    return rank + ranks * ops.arange(ops.shape(rows)[0], dtype="int32")[:, None], ranks
+
+
+def _collect(reduce, x, at, ranks):
+    """Reduce each row of `x` by rank, `(rows, ranks)`."""
+    rows = ops.shape(x)[0]
+    table = reduce(ops.reshape(x, (-1,)), ops.reshape(at, (-1,)), rows * ranks)
+    return ops.reshape(table, (rows, ranks))
+
+
+def _least_from(x):
+    """Return for each place of a row the least number from there to the end."""
+    columns = ops.shape(x)[1]
+    place = ops.arange(columns, dtype="int32")
+
+    def look_ahead(distance, x):
+        ahead = ops.take(x, ops.minimum(place + distance, columns - 1), axis=1)
+        return 2 * distance, ops.minimum(x, ahead)
+
+    start = (ops.ones((), "int32"), x)
+    return ops.while_loop(lambda distance, x: distance < columns, look_ahead, start)[1]

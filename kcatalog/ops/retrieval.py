@@ -92,8 +92,7 @@ def positive_ranks(positives, negatives):
     """
     positives, negatives = ops.convert_to_tensor(positives), ops.convert_to_tensor(negatives)
     j = ops.arange(1, positives.shape[1] + 1, dtype="float32")
-    nearer = count_below(ops.transpose(negatives), ops.transpose(positives), including=True)
-    r = j + ops.cast(ops.transpose(nearer), "float32")
+    r = j + ops.cast(count_below(negatives, positives, including=True), "float32")
     return ops.where(positives < INF, r, INF)
 
 

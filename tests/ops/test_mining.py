@@ -59,20 +59,20 @@ def test_reference(rng, classes, distinct, rule):
 
 @pytest.mark.parametrize("rule", list(RULES))
 @pytest.mark.parametrize("distinct", [5, 10**6])
-def test_sorting_counts_as_walking_does(rng, rule, distinct, monkeypatch):
-    """Large classes are sorted: blocks of anchors, the last overlapping, ties and all."""
-    D = ops.convert_to_tensor(rng.integers(0, distinct, (37, 50)).astype("float32"))
-    labels = ops.convert_to_tensor(rng.integers(0, 2, 50).astype("int32"))
-    function, _ = RULES[rule]
-
-    def counts(small):
-        monkeypatch.setattr(mining, "SMALL", small)
-        return as_numpy(compiled(lambda D, y: function(D, y, distinct / 4))(D, labels))
-
-    walked = counts(small=50)
-    monkeypatch.setattr(mining, "WORTH_SORTING", 0.1)
-    monkeypatch.setattr(mining, "BLOCK", 16)
-    np.testing.assert_allclose(counts(small=0), walked, rtol=1e-5, atol=1e-5)
+@pytest.mark.parametrize("classes", [1, 2, 5])
+def test_many_positives_at_a_time(rng, rule, distinct, classes, monkeypatch):
+    """Large classes are sorted: blocks of anchors, the last overlapping, passes, ties and all."""
+    D = rng.integers(0, distinct, (37, 50)).astype("float32")
+    labels = rng.integers(0, classes, 50)
+    function, reference = RULES[rule]
+    for name, value in {"SMALL": 0, "FEW": 0, "BLOCK": 16}.items():
+        monkeypatch.setattr(mining, name, value)
+    margin = distinct / 4
+    counts = compiled(lambda D, y: function(D, y, margin))(
+        ops.convert_to_tensor(D), ops.convert_to_tensor(labels)
+    )
+    expected = reference(D, labels, margin)
+    np.testing.assert_allclose(as_numpy(counts), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_sums_are_those_of_the_triplets(rng):
