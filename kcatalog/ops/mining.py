@@ -187,7 +187,8 @@ def _all_of_many(d, same, margin):
     def counts_of(d_p, own):
         reach = sort_rows(d_p + margin)
         rank = count_below(reach, ops.where(same, d + margin, d), including=True)
-        at, ranks = _places(rank, reach)
+        ranks = ops.shape(reach)[1] + 1
+        at = _places(rank, ranks)
         negatives = _collect(ops.segment_sum, ops.cast(ops.logical_not(same), d.dtype), at, ranks)
         violated_by = ops.take(ops.cumsum(negatives, axis=1) - negatives, at)
         violates = ops.cast(ranks - 1 - rank, d.dtype)
@@ -200,55 +201,51 @@ def _semi_hard_of_many(d, same, margin):
     """Count `semi_hard_triplets` of some positives of each anchor.
 
     The positives, sorted, cut the distances into intervals; the negatives of interval `k` are
-    farther than the positives below `k`. So a positive takes the nearest negative of the next
-    interval that has any, and the nearest of an interval is taken by the positives since the
-    interval with negatives before.
+    farther than the positives below `k`. So each positive takes the nearest negative of the next
+    interval that has any. No positive is below interval 0, so that place in the tables serves
+    those without a next one: they take the farthest negative.
     """
     d_n = ops.where(same, INF, d)
+    negative = ops.logical_not(same)
     farthest = ops.max(ops.where(same, -INF, d), axis=1, keepdims=True)
     is_farthest = d_n == farthest
-    farthest_ties = ops.sum(ops.cast(is_farthest, d.dtype), axis=1, keepdims=True)
-    farthest_ties = ops.maximum(farthest_ties, 1.0)
+    ties_of_farthest = ops.sum(ops.cast(is_farthest, d.dtype), axis=1, keepdims=True)
+    ties_of_farthest = ops.maximum(ties_of_farthest, 1.0)
 
     def counts_of(d_p, own):
         d_p = sort_rows(d_p)
-        k = count_below(d_p, d)
-        at, ranks = _places(k, d_p)
-        nearest = -_collect(ops.segment_max, -d_n, at, ranks)
-        nearest = ops.where(nearest <= farthest, nearest, INF)  # INF: an empty interval
-        next_one = _least_from(nearest[:, 1:])
-        chosen = ops.where(next_one < INF, next_one, farthest)
-        active = ops.cast(chosen < d_p + margin, d.dtype)
+        rank = count_below(d_p, d)
+        ranks = ops.shape(d_p)[1] + 1
+        at = _places(rank, ranks)
+        nearest = -_collect(ops.segment_max, -d_n, at, ranks)[:, 1:]
+        k = ops.arange(1, ranks, dtype="int32")
+        following = _least_from(ops.where(nearest <= farthest, k, ranks))
+        following = ops.where(following < ranks, following, 0)
+        nearest = ops.concatenate([farthest, nearest], axis=1)
 
-        until = ops.pad(ops.cumsum(active, axis=1), ((0, 0), (1, 0)))
-        since = ops.take(until, _places(count_below(next_one, nearest), d_p)[0])
-        is_nearest = ops.logical_and(d_n == ops.take(nearest, at), ops.logical_not(same))
-        ties = _collect(ops.segment_sum, ops.cast(is_nearest, d.dtype), at, ranks)
-        share = ops.take((until - since) / ops.maximum(ties, 1.0), at)
-
-        without = ops.sum(ops.where(next_one < INF, 0.0, active), axis=1, keepdims=True)
-        share_farthest = without / farthest_ties
-        counts = ops.take(ops.pad(active, ((0, 0), (0, 1))), at)
-        return (
-            ops.where(own, counts, 0.0)
-            - ops.where(is_nearest, share, 0.0)
-            - ops.where(is_farthest, share_farthest, 0.0)
+        chosen = _places(following, ranks)
+        active = ops.cast(ops.take(nearest, chosen) < d_p + margin, d.dtype)
+        taken = _collect(ops.segment_sum, active, chosen, ranks)
+        is_nearest = ops.logical_and(
+            ops.logical_and(rank > 0, negative), d == ops.take(nearest, at)
         )
+        ties = _collect(ops.segment_sum, ops.cast(is_nearest, d.dtype), at, ranks)
+
+        share = ops.concatenate([-taken / ops.maximum(ties, 1.0), active], axis=1)
+        at = _places(ops.where(own, ranks + rank, rank), 2 * ranks - 1)
+        counts = ops.where(ops.logical_or(own, is_nearest), ops.take(share, at), 0.0)
+        return counts - ops.where(is_farthest, taken[:, :1] / ties_of_farthest, 0.0)
 
     return counts_of
 
 
-def _places(rank, rows):
-    """Return where ranks among `rows` stand in a flat table with one place a rank.
-
-    Also returns how many ranks there are: one more than `rows` has columns.
-    """
-    ranks = ops.shape(rows)[1] + 1
-    return rank + ranks * ops.arange(ops.shape(rows)[0], dtype="int32")[:, None], ranks
+def _places(rank, ranks):
+    """Return where each row's ranks stand in a flat table with `ranks` places a row."""
+    return rank + ranks * ops.arange(ops.shape(rank)[0], dtype="int32")[:, None]
 
 
 def _collect(reduce, x, at, ranks):
-    """Reduce each row of `x` by rank, `(rows, ranks)`."""
+    """Reduce the numbers of each row that have a place in common, `(rows, ranks)`."""
     rows = ops.shape(x)[0]
     table = reduce(ops.reshape(x, (-1,)), ops.reshape(at, (-1,)), rows * ranks)
     return ops.reshape(table, (rows, ranks))

@@ -41,7 +41,7 @@ def count_below(rows, x, including=False):
     """Count for each number of `x` how many of the same row of `rows` are below it.
 
     Args:
-        rows: `(n, places)`, each row in rising order, at least one place.
+        rows: `(n, places)`, each row in rising order.
         x: `(n, any)`.
         including: True to count equal numbers too.
 
@@ -59,10 +59,9 @@ def count_below(rows, x, including=False):
     def below(at):
         return (ops.less_equal if including else ops.less)(ops.take(flat, at), x)
 
-    def halve(left, at):  # the answer is one of `left` places from `at` on, or the next
-        half = left // 2
-        return left - half, ops.where(below(at + (half - 1)), at + half, at)
+    def halve(left, at):  # the answer is one of the places from `at` to `at + left`
+        half = (left + 1) // 2
+        return left // 2, ops.where(below(at + (half - 1)), at + half, at)
 
     start = ops.convert_to_tensor(places, "int32"), begin + ops.zeros_like(x, dtype="int32")
-    at = ops.while_loop(lambda left, at: left > 1, halve, start)[1]
-    return at - begin + ops.cast(below(at), "int32")
+    return ops.while_loop(lambda left, at: left > 0, halve, start)[1] - begin
