@@ -13,7 +13,7 @@ from keras import ops
 from kcatalog.ops.sorting import count_below, sort_rows
 
 INF = float("inf")
-SMALL = 256  # references up to which one positive at a time is always fast enough
+SMALL = 128  # references up to which one positive at a time is always fast enough
 FEW = 16  # samples a class up to which it is faster than sorting
 BLOCK = 256  # anchors counted at a time, so that they stay in the cache
 
@@ -161,8 +161,7 @@ def _count(D, labels, negatives_of, of_many):
 
         if D.shape[1] is not None and D.shape[1] <= SMALL:
             return few()
-        width = most if D.shape[1] is None else 1 + D.shape[1] // 6
-        return ops.cond(most <= FEW, few, lambda: walk(width, of_many(d, same)))
+        return ops.cond(most <= FEW, few, lambda: walk(references // 6 + 1, of_many(d, same)))
 
     if D.shape[0] is not None and D.shape[0] <= BLOCK:
         return count(place[:anchors])
@@ -231,8 +230,9 @@ def _semi_hard_of_many(d, same, margin):
         )
         ties = _collect(ops.segment_sum, ops.cast(is_nearest, d.dtype), at, ranks)
 
+        active = ops.pad(active, ((0, 0), (0, 1)))
         share = ops.concatenate([-taken / ops.maximum(ties, 1.0), active], axis=1)
-        at = _places(ops.where(own, ranks + rank, rank), 2 * ranks - 1)
+        at = _places(ops.where(own, ranks + rank, rank), 2 * ranks)
         counts = ops.where(ops.logical_or(own, is_nearest), ops.take(share, at), 0.0)
         return counts - ops.where(is_farthest, taken[:, :1] / ties_of_farthest, 0.0)
 

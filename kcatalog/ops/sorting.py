@@ -54,14 +54,12 @@ def count_below(rows, x, including=False):
     """
     n, places = ops.shape(rows)[0], ops.shape(rows)[1]
     flat = ops.reshape(rows, (-1,))  # one row of numbers: the fastest gather on every backend
-    begin = places * ops.arange(n, dtype="int32")[:, None]
+    before = places * ops.arange(n, dtype="int32")[:, None] - 1
+    below = ops.less_equal if including else ops.less
 
-    def below(at):
-        return (ops.less_equal if including else ops.less)(ops.take(flat, at), x)
+    def halve(left, last):  # the last number below is at one of the places `last` to `last + left`
+        further = last + (left + 1) // 2
+        return left // 2, ops.where(below(ops.take(flat, further), x), further, last)
 
-    def halve(left, at):  # the answer is one of the places from `at` to `at + left`
-        half = (left + 1) // 2
-        return left // 2, ops.where(below(at + (half - 1)), at + half, at)
-
-    start = ops.convert_to_tensor(places, "int32"), begin + ops.zeros_like(x, dtype="int32")
-    return ops.while_loop(lambda left, at: left > 0, halve, start)[1] - begin
+    start = ops.convert_to_tensor(places, "int32"), before + ops.zeros_like(x, dtype="int32")
+    return ops.while_loop(lambda left, last: left > 0, halve, start)[1] - before
