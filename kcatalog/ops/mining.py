@@ -117,7 +117,7 @@ def _count(D, labels, negatives_of, of_many):
     Pass `c` takes the `width` next positives of every anchor. Where classes are small that is
     one, and a pass reads the distances a few times: `O(P batch²)` time for `P` samples a class.
     Where they are large it is up to a sixth of the batch: the pass sorts the positives and looks
-    up between which two of them each negative falls, `O(batch² log batch)` for all of them.
+    up between which two of them each negative falls, `O(batch² log² batch)` for all of them.
     """
     D = ops.stop_gradient(D)
     anchors, references = ops.shape(D)[0], ops.shape(D)[1]
@@ -133,7 +133,7 @@ def _count(D, labels, negatives_of, of_many):
         positive = ops.logical_and(same, rows[:, None] != place[None, :])
         size = ops.sum(ops.cast(same, "int32"), axis=1)
         size = ops.where(size < references, size, 0)  # no negative, no triplet
-        most = ops.max(size)
+        most = ops.max(size, initial=0)
 
         def walk(width, counts_of):
             def one_pass(c, counts):
