@@ -5,6 +5,7 @@ from kcatalog.card import Part
 LSTM_CELL = Part("keras.layers.LSTMCell", units=2)
 DENSE = Part("keras.layers.Dense", units=2)
 SEQUENCE, IMAGE, VOLUME, CLIP = (7, 3), (6, 6, 3), (4, 4, 4, 2), (3, 5, 5, 2)
+IN_RANGE = {"value_range": (-4.0, 4.0)}  # where normal random numbers lie
 PAIR = ((5, 3), (5, 3))
 
 # What a class needs beyond its defaults and the shapes that are guessed: arguments, shape, and
@@ -22,11 +23,11 @@ EXAMPLES: dict[str, dict] = {
     "layers.AdditiveAttention": {"shape": PAIR},
     "layers.AlphaDropout": {"args": {"rate": 0.3}, "shape": SEQUENCE},
     "layers.Attention": {"shape": PAIR},
-    "layers.AugMix": {"shape": IMAGE},
-    "layers.AutoContrast": {"shape": IMAGE},
-    "layers.RandAugment": {"shape": IMAGE},
-    "layers.ContrastLimitedAdaptiveHistogramEqualization": {"shape": IMAGE},
-    "layers.Equalization": {"shape": IMAGE},
+    "layers.AugMix": {"args": IN_RANGE, "shape": IMAGE},
+    "layers.AutoContrast": {"args": IN_RANGE, "shape": IMAGE},
+    "layers.RandAugment": {"args": IN_RANGE, "shape": IMAGE},
+    "layers.ContrastLimitedAdaptiveHistogramEqualization": {"args": IN_RANGE, "shape": IMAGE},
+    "layers.Equalization": {"args": IN_RANGE, "shape": IMAGE},
     "layers.Average": {"shape": PAIR},
     "layers.AveragePooling1D": {"args": {"pool_size": 2}, "shape": SEQUENCE},
     "layers.AveragePooling2D": {"args": {"pool_size": 2}, "shape": IMAGE},
@@ -134,7 +135,12 @@ EXAMPLES: dict[str, dict] = {
     "layers.RandomGaussianBlur": {"shape": IMAGE},
     "layers.RandomGrayscale": {"shape": IMAGE},
     "layers.RandomHue": {"args": {"factor": 0.3}, "shape": IMAGE},
-    "layers.RandomPosterization": {"args": {"factor": 4}, "shape": IMAGE},
+    "layers.RandomInvert": {"args": IN_RANGE, "shape": IMAGE},
+    "layers.RandomElasticTransform": {"shape": (4, 4, 1)},
+    "layers.RandomPosterization": {
+        "args": {"factor": 4, "value_range": (-4.0, 4.0)},
+        "shape": IMAGE,
+    },
     "layers.RandomRotation": {"args": {"factor": 0.3}, "shape": IMAGE},
     "layers.RandomSaturation": {"args": {"factor": 0.3}, "shape": IMAGE},
     "layers.RandomSharpness": {"args": {"factor": 0.3}, "shape": IMAGE},
@@ -161,6 +167,7 @@ EXAMPLES: dict[str, dict] = {
     "layers.SeparableConv2D": {"args": {"filters": 2, "kernel_size": 3}, "shape": IMAGE},
     "layers.SimpleRNN": {"args": {"units": 2}, "shape": SEQUENCE},
     "layers.SimpleRNNCell": {"args": {"units": 2}, "shape": SEQUENCE},
+    "layers.Solarization": {"args": IN_RANGE, "shape": IMAGE},
     "layers.SpatialDropout1D": {"args": {"rate": 0.3}, "shape": SEQUENCE},
     "layers.SpatialDropout2D": {"args": {"rate": 0.3}, "shape": IMAGE},
     "layers.SpatialDropout3D": {"args": {"rate": 0.3}, "shape": VOLUME},
@@ -229,9 +236,6 @@ EXAMPLES: dict[str, dict] = {
     },
     # initializers, optimizers, schedules
     "initializers.STFT": {"args": {"side": "real"}, "shape": (8, 1, 5)},
-    "optimizers.LossScaleOptimizer": {
-        "args": {"inner_optimizer": Part("keras.optimizers.SGD", learning_rate=0.05)}
-    },
     "optimizers.schedules.CosineDecay": {"args": {"initial_learning_rate": 0.1, "decay_steps": 10}},
     "optimizers.schedules.CosineDecayRestarts": {
         "args": {"initial_learning_rate": 0.1, "first_decay_steps": 10}
@@ -275,6 +279,7 @@ NOT_CHECKED = {
     "regularizers.Regularizer": "is a base class",
     "constraints.Constraint": "is a base class",
     "initializers.Initializer": "is a base class",
+    "optimizers.LossScaleOptimizer": "takes scaled gradients; `scales_losses` tries it",
     "optimizers.MultiOptimizer": "takes the variables of a model",
     "optimizers.OptimizerMap": "is no optimizer",
     "optimizers.Optimizer": "is a base class",
