@@ -18,6 +18,7 @@ from kcatalog.conformance import (  # noqa: F401 - each module registers its che
     in_batch,
     layers,
     leftovers,
+    loss_input,
     losses,
     metric_input,
     metrics,

@@ -8,6 +8,7 @@ from tests.conformance import (  # noqa: F401 - register their own
     broken_callbacks,
     broken_calls,
     broken_leftovers,
+    broken_losses,
     broken_metrics,
     broken_optimizers,
     broken_samplers,
