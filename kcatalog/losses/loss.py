@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kcatalog import checks
 from kcatalog.ops.masks import both, mask_of, with_mask
 from kcatalog.ops.targets import Targets, like, nan_of, numbers, same_samples
 
@@ -28,6 +29,8 @@ class Loss(keras.losses.Loss):
     def __call__(self, y_true, y_pred, sample_weight=None):
         with keras.name_scope(self.name):
             p = numbers(self, "y_pred", y_pred, self.dtype)
+            if not len(p.shape):
+                raise checks.error(self, "y_pred", "a batch (batch, ...)", tuple(p.shape))
             y = self.targets(y_true, p)
             mask = both(mask_of(y_pred), y.counts)
             if mask is not None:

@@ -80,8 +80,6 @@ def same_samples(owner, y_true, y_pred):
     Traceback (most recent call last):
     ValueError: Doc: `y_true` must be ... each of the 3 predictions. ... y_true=(2,) (tuple)...
     """
-    if not len(y_pred.shape):
-        raise checks.error(owner, "y_pred", "a batch (batch, ...)", tuple(y_pred.shape))
     if not _agree(y_true.shape[:1], y_pred.shape[:1]):
         rule = f"one target for each of the {y_pred.shape[0]} predictions"
         fix = f"The shape of `y_pred` is {tuple(y_pred.shape)}."
@@ -113,6 +111,7 @@ def class_targets(owner, y_true, shape, axis=-1, ignore_class=None, one_hot=True
     ValueError: Doc: `y_true` must be class indices from 0 to 2. Received: y_true=3 (int). ...
     """
     y = numbers(owner, "y_true", y_true)
+    y = ops.cast(y, "int32") if keras.backend.standardize_dtype(y.dtype) == "bool" else y
     shape, axis = tuple(shape), axis % len(shape)
     classes, others = shape[axis], (*shape[:axis], *shape[axis + 1 :])
     given = tuple(y.shape)
