@@ -5,6 +5,7 @@ from kcatalog.card import By, Choice, Example, Paper
 from kcatalog.metrics.metric import Metric
 from kcatalog.ops.distances import pairwise_distances
 from kcatalog.ops.retrieval import embeddings_and_labels
+from kcatalog.ops.weights import without_nan
 from kcatalog.ops.words import same_words
 from kcatalog.registry import component
 
@@ -90,7 +91,7 @@ class EmbeddingDistance(Metric):
         return labels, x
 
     def count(self, labels, x, weights):
-        D = pairwise_distances(x, metric=self.distance)
+        D = pairwise_distances(without_nan(x), metric=self.distance)
         w, same = weights(x[:, 0]), same_words(labels, labels)
         w = ops.where(ops.isnan(ops.sum(w)), float("nan"), w)  # also of what has no pair
         w = w[:, None] * w[None, :]

@@ -4,6 +4,7 @@ from kcatalog import checks
 from kcatalog.card import Example, Int, Paper
 from kcatalog.metrics.metric import Metric
 from kcatalog.ops.classification import true_classes
+from kcatalog.ops.weights import without_nan
 from kcatalog.registry import component
 
 
@@ -72,7 +73,7 @@ class ExpectedCalibrationError(Metric):
         )
 
     def count(self, y_true, y_pred, weights):
-        p = ops.cast(y_pred, "float32")
+        p = without_nan(ops.cast(y_pred, "float32"))
         if len(p.shape) < 2 or p.shape[-1] == 1:
             p = p[:, None] if len(p.shape) < 2 else p
             p = ops.sigmoid(p) if self.from_logits else p

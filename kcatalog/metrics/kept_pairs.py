@@ -4,6 +4,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.metrics.kept_samples import KeptSamples
+from kcatalog.ops.weights import without_nan
 
 
 class KeptPairs(KeptSamples):
@@ -27,7 +28,7 @@ class KeptPairs(KeptSamples):
 
     def count(self, y_true, y_pred, weights):
         """Keep targets, predictions and weights."""
-        x, y = self._numbers("y_true", y_true), self._numbers("y_pred", y_pred)
+        x, y = self._numbers("y_true", y_true), self._numbers("y_pred", without_nan(y_pred))
         self.keep(ops.shape(y)[0], x=x, y=y, w=weights(y))
 
     def kept(self):

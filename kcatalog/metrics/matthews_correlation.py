@@ -71,17 +71,18 @@ class MatthewsCorrelation(Metric):
     def result(self):
         C = ops.convert_to_tensor(self._counts)
         C = ops.divide_no_nan(C, ops.sum(C))  # products of counts would overflow
-        a, b, TP = ops.sum(C, axis=1), ops.sum(C, axis=0), ops.diagonal(C)
-        not_true = _others(C)  # [k, j]: what is not k and was taken for j
-        FP, FN = ops.diagonal(not_true), ops.diagonal(_others(ops.transpose(C)))
-        TN = ops.diagonal(_others(ops.transpose(not_true)))
+        TP, wrong = ops.diagonal(C), C * (1 - ops.eye(self.num_classes))
+        FP, FN = ops.sum(wrong, axis=0), ops.sum(wrong, axis=1)
+        a, b = TP + FN, TP + FP
+        spread_a, spread_b = ops.sum(a * _others(a)), ops.sum(b * _others(b))
+        # of two equal differences the one that rounds less, compared with what it is divided by
+        TN = ops.where(spread_a < spread_b, _others(a) - FP, _others(b) - FN)
         together = ops.sum(TP * TN) - ops.sum(FP * FN)
-        spread = ops.sqrt(ops.sum(a * _others(a))) * ops.sqrt(ops.sum(b * _others(b)))
+        spread = ops.sqrt(spread_a) * ops.sqrt(spread_b)
         return ops.cast(ops.divide_no_nan(together, spread), self.dtype)
 
 
 def _others(x):
-    """For each row the sum of all others: not by subtracting, which leaves rounding for 0."""
-    before, after = ops.cumsum(x, axis=0), ops.flip(ops.cumsum(ops.flip(x, axis=0), axis=0), axis=0)
-    none = ops.zeros_like(x[:1])
-    return ops.concatenate([none, before[:-1]]) + ops.concatenate([after[1:], none])
+    """For each number the sum of all others: not by subtracting, which leaves rounding for 0."""
+    before, after = ops.cumsum(x), ops.flip(ops.cumsum(ops.flip(x)))
+    return ops.pad(before[:-1], ((1, 0),)) + ops.pad(after[1:], ((0, 1),))

@@ -30,20 +30,31 @@ class Metric(keras.metrics.Metric):
 
     def read(self, y_true, y_pred):
         """Return targets and predictions as tensors, predictions in float32 at least."""
-        y = numbers(self, "y_true", y_true)
-        return y, at_least_float32(numbers(self, "y_pred", y_pred))
+        y, p = (_uncut(v) for v in (y_true, y_pred))
+        return numbers(self, "y_true", y), at_least_float32(numbers(self, "y_pred", p))
 
     def compare(self, y_true, y_pred, mask, sample_weight, **details):
-        """Hand a batch to `count`, free of NaN: its weights have it."""
+        """Hand a batch to `count`: of a NaN the weight is NaN."""
         same_samples(self, y_true, y_pred)
         if y_pred.shape[0] == 0:
             return
         weights = Weights(self, sample_weight, mask, y_true, y_pred)
-        self.count(without_nan(y_true), without_nan(y_pred), weights, **details)
+        self.count(without_nan(y_true), y_pred, weights, **details)
 
     def count(self, y_true, y_pred, weights):
-        """Add a batch to the state; `weights(values)` are the weights of what is counted."""
+        """Add a batch to the state; `weights(values)` are the weights of what is counted.
+
+        Where a NaN is in `y_pred` the weight is NaN, or 0. Take `without_nan(y_pred)` to compute
+        with, since 0 · NaN would be NaN; to compare is enough where the weights are summed.
+        """
         raise NotImplementedError
+
+
+def _uncut(x):
+    """Return whole numbers beyond 32 bits as floats: backends without 64 would cut them off."""
+    x = np.asarray(x) if isinstance(x, int) else x
+    whole = isinstance(x, np.ndarray) and x.dtype in ("int64", "uint64") and x.size
+    return x.astype("float64") if whole and (x.max() >= 2**31 or x.min() < -(2**31)) else x
 
 
 def known(variable):

@@ -13,6 +13,7 @@ from kcatalog.ops.retrieval import (
     positive_ranks,
     positives_and_negatives,
 )
+from kcatalog.ops.weights import without_nan
 from kcatalog.ops.words import same_words
 
 INF = float("inf")
@@ -70,8 +71,8 @@ class Neighbours(KeptSamples):
 
     def count(self, labels, x, weights):
         """Keep samples, and compare them with each other and with those before."""
-        batch, capacity = ops.shape(x)[0], self.capacity
-        before = self.keep(batch, embeddings=x, labels=labels, weights=weights(x[:, 0]))
+        batch, capacity, w, x = ops.shape(x)[0], self.capacity, weights(x[:, 0]), without_nan(x)
+        before = self.keep(batch, embeddings=x, labels=labels, weights=w)
 
         # the batch against every slot; then the slots filled before it against the batch
         D = pairwise_distances(x, ops.convert_to_tensor(self._embeddings), self.distance)

@@ -74,6 +74,7 @@ class Perplexity(Metric):
         w = weights(y, ops.isnan(faults))
         w = w if counts is None else ops.where(counts, w, 0.0)
         log_p = ops.take_along_axis(log_p, y[..., None], axis=-1)[..., 0]
+        log_p = ops.where(w == 0, 0.0, log_p)
         self._total.assign_add(ops.sum(w * log_p))
         self._tokens.assign_add(ops.sum(w))
 

@@ -8,6 +8,7 @@ from kcatalog.metrics.metric import Metric
 from kcatalog.ops.retrieval import discount
 from kcatalog.ops.sorting import count_below
 from kcatalog.ops.targets import same_shape
+from kcatalog.ops.weights import without_nan
 from kcatalog.registry import component
 
 
@@ -71,7 +72,7 @@ class RankingNDCG(Metric):
         self._weight = self.add_variable((), "zeros", "float32", name="weight")
 
     def count(self, y_true, y_pred, weights):
-        y, s = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
+        y, s = ops.cast(y_true, "float32"), without_nan(ops.cast(y_pred, "float32"))
         if len(s.shape) != 2:
             raise checks.error(self, "y_pred", "scores of lists, (batch, items)", tuple(s.shape))
         same_shape(self, y, s.shape, "Each item of a list has a relevance.")

@@ -4,10 +4,11 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.ops.targets import class_targets, same_shape
+from kcatalog.ops.weights import without_nan
 
 
 def true_and_predicted(owner, y_true, y_pred, num_classes, threshold=0.5):
-    """Return targets and predictions as class indices, int32, of one shape.
+    """Return targets, -1 for what is no class, and predictions as int32 indices of one shape.
 
     Scores are told from plain numbers by their last axis, which counts the classes. Of scores the
     largest counts, the first of equal ones. A number counts as the class `k` that lies within
@@ -30,7 +31,7 @@ def true_and_predicted(owner, y_true, y_pred, num_classes, threshold=0.5):
     if scores:
         p = ops.argmax(y_pred, axis=-1)
     elif len(y_pred.shape) < 2 or y_pred.shape[-1] == 1:
-        p = ops.ceil(ops.cast(y_pred, "float32") - threshold)
+        p = ops.ceil(without_nan(ops.cast(y_pred, "float32")) - threshold)
         p = ops.clip(p, 0, num_classes - 1)
         p = p if len(p.shape) < 2 else ops.squeeze(p, axis=-1)
     else:
@@ -39,7 +40,9 @@ def true_and_predicted(owner, y_true, y_pred, num_classes, threshold=0.5):
     one_hot = len(y_true.shape) > len(p.shape) and y_true.shape[-1] == num_classes
     y = ops.argmax(y_true, axis=-1) if one_hot else y_true
     same_shape(owner, y, p.shape, f"The shape of `y_pred` is {tuple(y_pred.shape)}.")
-    return ops.cast(ops.reshape(y, ops.shape(p)), "int32"), ops.cast(p, "int32")
+    y = ops.reshape(y, ops.shape(p))
+    known = ops.logical_and(y >= 0, y < num_classes)  # before a cast to int32 cuts it off
+    return ops.cast(ops.where(known, y, -1), "int32"), ops.cast(p, "int32")
 
 
 def true_classes(owner, y_true, scores):

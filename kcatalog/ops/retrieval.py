@@ -14,7 +14,7 @@ from kcatalog import checks
 from kcatalog.ops.distances import pairwise_distances
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.sorting import count_below
-from kcatalog.ops.targets import numbers
+from kcatalog.ops.targets import numbers, readable
 from kcatalog.ops.words import same_words, words
 
 INF = float("inf")
@@ -23,7 +23,7 @@ INF = float("inf")
 def embeddings_and_labels(owner, labels, embeddings, names=("y_true", "y_pred")):
     """Return embeddings `(samples, features)` and labels in two words, `(samples, 2)`.
 
-    Where a label is NaN or an embedding is not finite, all of the embedding is NaN.
+    Where a label is no whole number or an embedding is not finite, all of the embedding is NaN.
 
     Args:
         owner: who asks, for errors.
@@ -49,7 +49,12 @@ def embeddings_and_labels(owner, labels, embeddings, names=("y_true", "y_pred"))
         raise checks.error(owner, names[0], rule, tuple(y.shape))
     good = ops.all(ops.isfinite(x), axis=1, keepdims=True)
     if "float" in keras.backend.standardize_dtype(y.dtype):
-        good = ops.logical_and(good, ops.logical_not(ops.isnan(ops.reshape(y, (-1, 1)))))
+        values = readable(labels)
+        if values is not None and np.any(np.isfinite(values) & (values != np.trunc(values))):
+            part = values[values != np.trunc(values)][0].item()
+            raise checks.error(owner, names[0], "whole numbers", part)
+        y = ops.reshape(y, (-1, 1))
+        good = ops.logical_and(good, y == ops.trunc(y))
     return ops.where(good, x, float("nan")), ops.reshape(words(labels), (-1, 2))
 
 

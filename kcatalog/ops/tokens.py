@@ -14,9 +14,9 @@ PADDING = -(2**31)  # an id that no vocabulary has
 def ids_of(owner, y_true, y_pred, mask_token_id=None, split=str.split):
     """Return references and predictions as tensors of ids or scores, and the id that is padding.
 
-    Text, and lists whose rows differ in length, are taken outside compiled functions only. There a
-    sentence is a string, which `split` cuts into tokens, or a list of tokens; ids are then given
-    afresh with each call, and `PADDING` fills the rows.
+    Text, lists whose rows differ in length, and ids beyond 32 bits are taken outside compiled
+    functions only. There a sentence is a string, which `split` cuts into tokens, or a list of
+    tokens; ids are then given afresh with each call, and `PADDING` fills the rows.
 
     Args:
         owner: who asks, for errors.
@@ -99,11 +99,12 @@ def _listed(owner, name, y):
     if hasattr(y, "to_list") and hasattr(y, "row_splits"):  # a tf.RaggedTensor
         return _outside_of_steps(owner, name, y, lambda: y.to_list())
     if isinstance(y, np.ndarray | np.generic):
-        return y.tolist() if y.dtype.kind in "OUST" else y
+        return y.tolist() if y.dtype.kind in "OUST" or _is_long(y) else y
     if isinstance(y, list | tuple):
         try:
             array = np.asarray(y)
-            return array if array.dtype.kind in "biuf" and array.ndim > 1 else list(y)
+            padded = array.dtype.kind in "biuf" and array.ndim > 1 and not _is_long(array)
+            return array if padded else list(y)
         except ValueError:  # rows of different lengths
             return list(y)
         except Exception:  # a list of tensors, which the backend reads
@@ -111,6 +112,11 @@ def _listed(owner, name, y):
     if keras.backend.standardize_dtype(getattr(y, "dtype", "float32")) == "string":
         return _outside_of_steps(owner, name, y, lambda: ops.convert_to_numpy(y).tolist())
     return y
+
+
+def _is_long(ids):
+    """Return whether ids, of hashing for example, do not fit into 32 bits."""
+    return bool(np.any((ids >= 2**31) | (ids <= PADDING)))
 
 
 def _outside_of_steps(owner, name, y, read):

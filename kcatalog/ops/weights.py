@@ -9,8 +9,8 @@ from kcatalog.ops.targets import like
 class Weights:
     """Weights of a batch: called with what is counted, it returns them in its shape.
 
-    Metrics sort, compare and look for the largest, which hides a NaN. So they are given numbers
-    without NaN, and the weight of what had one is NaN instead: every sum over weights shows it.
+    Metrics sort, compare and look for the largest, which hides a NaN. So the weight of what had
+    one is NaN: every sum over weights shows it.
 
     Attributes:
         mask: The mask of the predictions, or None. Where it has more axes than what is counted
