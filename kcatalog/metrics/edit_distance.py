@@ -49,7 +49,9 @@ class EditDistance(TokenMetric):
         tokens. The result is a scalar.
 
     Behaviour:
-        Streaming. What a model predicts after the end of its sentence is for the caller to mask.
+        Streaming. What a model predicts after the end of its sentence is for the caller to mask, by
+        `mask_token_id` or Keras's mask of `y_pred`, which takes steps out of references too that
+        are as long.
         With no tokens in any reference the normalized result is 0. Time is `O(length²)` for each
         sample, in `2 · length` steps for the whole batch.
 

@@ -51,7 +51,8 @@ class ExpectedCalibrationError(Metric):
     Behaviour:
         Streaming: the state is three sums for each bin. Half precision is computed in float32.
         With no data the result is 0. Binary scores of some other libraries bin `p` itself and
-        compare it with the share of class 1; here both classes count, as in the paper.
+        compare it with the share of class 1; here both classes count, as in the paper. A label that
+        is no class is an error, or NaN within a compiled step.
 
     Example:
         Said with 0.9, right once and wrong once; said with 0.6 and right: gaps of 0.4 and 0.4.

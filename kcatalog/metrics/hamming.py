@@ -48,7 +48,8 @@ class Hamming(Metric):
     Behaviour:
         Streaming. Weights may be `(batch,)` or, one for each label, of the shape of the labels.
         With nothing to count the result is 0. In mode `"multiclass"` TensorFlow Addons can apply a
-        threshold instead of the largest score; here the largest score always decides.
+        threshold instead of the largest score; here the largest score always decides. A label that
+        is no class is an error, or NaN within a compiled step.
 
     Example:
         One label of six is wrong, the last:

@@ -70,9 +70,11 @@ class MatthewsCorrelation(Metric):
 
     def result(self):
         C = ops.convert_to_tensor(self._counts)
-        C = ops.divide_no_nan(C, ops.sum(C))  # products of counts would overflow
-        TP, wrong = ops.diagonal(C), C * (1 - ops.eye(self.num_classes))
-        FP, FN = ops.sum(wrong, axis=0), ops.sum(wrong, axis=1)
+        k = ops.arange(self.num_classes)
+        wrong = ops.where(k[:, None] == k[None, :], 0.0, C)
+        TP, FP, FN = ops.diagonal(C), ops.sum(wrong, axis=0), ops.sum(wrong, axis=1)
+        n = ops.sum(TP) + ops.sum(FP)
+        TP, FP, FN = (ops.divide_no_nan(c, n) for c in (TP, FP, FN))  # products would overflow
         a, b = TP + FN, TP + FP
         spread_a, spread_b = ops.sum(a * _others(a)), ops.sum(b * _others(b))
         # of two equal differences the one that rounds less, compared with what it is divided by

@@ -47,7 +47,8 @@ class MultiLabelConfusionMatrix(Metric):
         2)`.
 
     Behaviour:
-        Streaming. Weights may be `(batch,)` or, one for each label, of the shape of `y_pred`.
+        Streaming. Weights may be `(batch,)` or, one for each label, of the shape of `y_pred`. A
+        class index that is no class is an error, or NaN within a compiled step.
         scikit-learn's `multilabel_confusion_matrix` has the same layout. TensorFlow Addons cuts
         `y_pred` to whole numbers (0.9 is 0 there) and ignores weights.
 

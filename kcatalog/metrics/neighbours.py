@@ -74,11 +74,11 @@ class Neighbours(KeptSamples):
         batch, capacity, w, x = ops.shape(x)[0], self.capacity, weights(x[:, 0]), without_nan(x)
         before = self.keep(batch, embeddings=x, labels=labels, weights=w)
 
-        # the batch against every slot; then the slots filled before it against the batch
-        D = pairwise_distances(x, ops.convert_to_tensor(self._embeddings), self.distance)
-        same = same_words(labels, ops.convert_to_tensor(self._labels))
-        slot = ops.arange(capacity, dtype="int32")
-        place = ops.arange(batch, dtype="int32")[:, None] + before
+        # every slot against the batch; then the batch against the slots filled before it
+        D = pairwise_distances(ops.convert_to_tensor(self._embeddings), x, self.distance)
+        same = same_words(ops.convert_to_tensor(self._labels), labels)
+        slot = ops.arange(capacity, dtype="int32")[:, None]
+        place = ops.arange(batch, dtype="int32") + before
         others = ops.logical_and(slot < before + batch, place < capacity)
         others = ops.logical_and(others, slot != place)
         for state, d in zip(
@@ -87,9 +87,9 @@ class Neighbours(KeptSamples):
             strict=True,
         ):
             k = state.shape[1]
-            earlier = k_nearest(ops.where(slot < before, d, INF), k)
+            earlier = k_nearest(ops.transpose(ops.where(slot < before, d, INF)), k)
             earlier = appended(ops.full((capacity, k), INF), earlier, before)
-            found = [ops.convert_to_tensor(state), ops.transpose(d), earlier]
+            found = [ops.convert_to_tensor(state), d, earlier]
             state.assign(k_nearest(ops.concatenate(found, axis=1), k))
 
     def result(self):

@@ -46,7 +46,9 @@ class Perplexity(Metric):
         Streaming: sums over tokens, so that batches of any padding add up; keras-hub averages the
         batches' means, which weights tokens of short batches more. Half precision is computed
         in float32. Probabilities are bounded by Keras's epsilon, as in Keras's cross-entropies. The
-        result is e^88 at most, and 0 where no token counts.
+        result is e^88 at most, and 0 where no token counts. Steps that Keras's mask of `y_pred`
+        takes out do not count: behind `Embedding(mask_zero=True)` it is the exponential of the
+        loss. A target outside of the vocabulary is an error, or NaN within a compiled step.
 
     Example:
         One token was given 1/2, the other 1/8: as if each had been one of four.

@@ -47,7 +47,9 @@ class WordErrorRate(TokenMetric):
         The result is a scalar.
 
     Behaviour:
-        Streaming. What a model predicts after the end of its sentence is for the caller to mask.
+        Streaming. What a model predicts after the end of its sentence is for the caller to mask, by
+        `mask_token_id` or Keras's mask of `y_pred`, which takes steps out of references too that
+        are as long.
         With no words in any reference the result is 0.
 
     Example:

@@ -12,7 +12,7 @@ def pairwise_distances(x, y=None, metric="euclidean", normalize=False):
 
     With `G = x yᵀ`, squared Euclidean distances are `‖xᵢ‖² + ‖yⱼ‖² - 2 Gᵢⱼ`: three reads of a
     matrix where the differences themselves would fill `n · m · features` numbers. Subtracting is
-    what costs precision, so the origin is first moved to the mean of `x` (distances do not
+    what costs precision, so the origin is first moved to the mean of `y` (distances do not
     mind), half precision is computed in float32, and within one set the squared norms are
     the product's own diagonal, so that a row is at distance exactly 0 from itself.
 
@@ -88,7 +88,7 @@ def _squared_euclidean(x, y):
 def _scaled_squares(x, y, scale, more=lambda x: 0.0):
     """`scale · (‖xᵢ - yⱼ‖² + more(x)ᵢ + more(y)ⱼ)`, which rounding may leave below zero."""
     more_x, more_y = scale * more(x), scale * more(x if y is None else y)
-    origin = ops.stop_gradient(_mean_row(x))
+    origin = ops.stop_gradient(_mean_row(x if y is None else y))
     x = x - origin
     y = None if y is None else y - origin
     G = ops.matmul(-2 * scale * x, ops.transpose(x if y is None else y))
