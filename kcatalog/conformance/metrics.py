@@ -22,11 +22,15 @@ def result_of(metric, *batches, **kwargs) -> np.ndarray:
     return backend.as_numpy(metric.result())
 
 
-def logged(metric, y_true, y_pred) -> float:
-    """Return the result for a batch as the number that Keras logs."""
+def logged(metric, y_true, y_pred):
+    """Return the result for a batch as Keras logs it: as a number where it can be one."""
     metric.update_state(y_true, ops.convert_to_tensor(y_pred))
     result = metric.result()
-    return float(ops.convert_to_numpy(result) if ops.is_tensor(result) else result)
+    result = ops.convert_to_numpy(result) if ops.is_tensor(result) else result
+    try:
+        return float(result)
+    except (TypeError, ValueError):
+        return result
 
 
 @check("metrics")
