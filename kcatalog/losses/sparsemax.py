@@ -25,7 +25,7 @@ class Sparsemax(CategoricalLoss):
     """Sparsemax loss: the counterpart of cross-entropy whose gradient is sparsemax(z) - q.
 
     For models that shall answer with few classes and rule the rest out; predict with
-    `keras.ops.sparsemax`. A sample whose right score leads by 1 has loss 0 and no gradient: a
+    `kcatalog.ops.sparsemax`. A sample whose right score leads by 1 has loss 0 and no gradient: a
     margin of 1, like a hinge's, with probabilities. The gradient is bounded, so hopeless samples
     pull no harder than wrong ones. Where every class must keep some probability, as for
     log-likelihood or perplexity, take cross-entropy.

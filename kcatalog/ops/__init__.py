@@ -6,6 +6,7 @@ from kcatalog.ops.distances import pairwise_distances
 from kcatalog.ops.mining import all_triplets, semi_hard_triplets, triplet_sums
 from kcatalog.ops.ordinal import corn_probabilities, corn_ranks
 from kcatalog.ops.retrieval import recall_at_k, retrieval_scores
+from kcatalog.ops.simplex import sparsemax
 from kcatalog.ops.tempered import tempered_log_softmax
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "recall_at_k",
     "retrieval_scores",
     "semi_hard_triplets",
+    "sparsemax",
     "tempered_log_softmax",
     "triplet_sums",
 ]

@@ -17,3 +17,16 @@ def simplex_projection(w, radius=1.0):
     j = ops.arange(1, w.shape[-1] + 1, dtype=w.dtype)
     θ = ops.max((ops.cumsum(u, axis=-1) - radius) / j, axis=-1, keepdims=True)
     return ops.relu(w - θ)
+
+
+def sparsemax(z, axis=-1):
+    """Return probabilities along `axis`, the nearest to `z`: most of them are exactly 0.
+
+    `keras.ops.sparsemax` of Keras 3.15 gives other numbers, which do not sum to 1
+    for `[0.5, 1, -3]` for example.
+
+    >>> [float(p) for p in sparsemax([[0.5, 1.0, -3.0]])[0]]
+    [0.25, 0.75, 0.0]
+    """
+    z = ops.moveaxis(ops.convert_to_tensor(z), axis, -1)
+    return ops.moveaxis(simplex_projection(z), -1, axis)
