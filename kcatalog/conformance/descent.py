@@ -32,6 +32,11 @@ def make(s: Subject, **settings):
     return s.make(**settings)
 
 
+def with_moments(s: Subject):
+    """Return the part; a wrapper is made around an optimizer that keeps moments."""
+    return s.make(inner=keras.optimizers.Adam(RATE)) if is_wrapper(s) else s.make()
+
+
 def gradients(s: Subject, steps: int = 4) -> np.ndarray:
     return s.rng().normal(size=(steps, 4, 3)).astype("float32")
 
@@ -48,6 +53,10 @@ def run(optimizer, gradients, scale: float = 1.0) -> list[np.ndarray]:
 
 def start() -> np.ndarray:
     return np.linspace(-1, 2, 12, dtype="float32").reshape(4, 3)
+
+
+def weight(name: str, dtype: str = "float32"):
+    return keras.Variable(start().astype(dtype), name=name, dtype=dtype)
 
 
 def apply(optimizer, gradient, variable):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import tempfile
+import types
+import warnings
 from pathlib import Path
 
 import keras
@@ -188,16 +191,130 @@ def mixed_float16(s: Subject):
     require(history[-1] < history[0], f"the loss goes from {history[0]:.3g} to {history[-1]:.3g}")
 
 
-@check("optimizers", variants=("assigned", "schedule"))
+def _set_by(optimizer, callback):
+    """Let a callback of Keras set the learning rate, as it would in `fit`."""
+    callback.set_model(types.SimpleNamespace(optimizer=optimizer))
+    callback.on_train_begin()
+    for epoch in range(3):
+        callback.on_epoch_begin(epoch)
+        callback.on_epoch_end(epoch, {"loss": 1.0})
+
+
+@check("optimizers", variants=("assigned", "schedule", "callable", "scheduler", "plateau"))
 def learning_rate_rules(s: Subject, how):
-    """At rate 0, assigned or scheduled, nothing moves; and the rate can be read."""
+    """At rate 0, assigned, scheduled or set by a callback, nothing moves; and it can be read."""
+    decay = keras.optimizers.schedules.ExponentialDecay(0.0, 1, 0.5)
+    rates = {"schedule": decay, "callable": lambda: 0.0}
+    optimizer = descent.make(s, **({"learning_rate": rates[how]} if how in rates else {}))
     if how == "assigned":
-        optimizer = descent.make(s)
         optimizer.learning_rate = 0.0
-    else:
-        optimizer = descent.make(
-            s, learning_rate=keras.optimizers.schedules.ExponentialDecay(0.0, 1, 0.5)
-        )
+    elif how == "scheduler":
+        _set_by(optimizer, keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.0))
+    elif how == "plateau":
+        _set_by(optimizer, keras.callbacks.ReduceLROnPlateau("loss", factor=0.0, patience=1))
     rate = optimizer.learning_rate
     close(backend.as_numpy(getattr(rate, "value", rate)), 0.0, "learning_rate")
     close(descent.run(optimizer, descent.gradients(s))[-1], descent.start(), "at learning rate 0")
+
+
+# --- it acts on what it is handed, and its state can be handed on ------------------------
+
+
+@check("optimizers")
+def leaves_others_alone(s: Subject):
+    """A weight that `apply` is not handed, or has no gradient for, stays as it is to the end.
+
+    A layer frozen in the middle of training is such a weight.
+    """
+    optimizer, trained, frozen = descent.make(s), descent.weight("w"), descent.weight("frozen")
+    first, second, *others = map(ops.convert_to_tensor, descent.gradients(s, 9))
+    optimizer.apply([first, second], [trained, frozen])
+    optimizer.apply([second, first], [trained, frozen])
+    before, moved = backend.as_numpy(frozen.value), backend.as_numpy(trained.value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras warns of a gradient that is None
+        optimizer.apply([first, None], [trained, frozen])
+    for g in others:
+        optimizer.apply([g], [trained])
+    after = backend.as_numpy(frozen.value)
+    require(np.array_equal(after, before), "a weight is moved that `apply` was not handed")
+    optimizer.finalize_variable_values([trained])
+    after = backend.as_numpy(frozen.value)
+    require(np.array_equal(after, before), "finalize_variable_values writes outside of `var_list`")
+    require(not np.allclose(backend.as_numpy(trained.value), moved), "the other weight stays, too")
+
+
+@check("optimizers")
+def empty_apply(s: Subject):
+    """`apply([], [])` is no step, also before the first; no gradient at all is an error."""
+    expected = descent.run(descent.make(s), descent.gradients(s, 4))
+    optimizer, w = descent.make(s), descent.weight("w")
+    optimizer.apply([], [])
+    for i, g in enumerate(descent.gradients(s, 4)):
+        optimizer.apply([ops.convert_to_tensor(g)], [w])
+        optimizer.apply([], [])
+        close(backend.as_numpy(w.value), expected[i], f"step {i + 1} among empty ones")
+    try:
+        optimizer.apply([None], [w])
+    except ValueError:
+        return
+    require(False, "gradients that are all None should raise a ValueError, as in Keras")
+
+
+@check("optimizers")
+def copies_its_state(s: Subject):
+    """After `set_weights(other.variables)` the next steps are the other's; paths are distinct."""
+    gradients = descent.gradients(s, 8)
+    original, w = descent.with_moments(s), descent.weight("w")
+    for g in gradients[:4]:
+        original.apply([ops.convert_to_tensor(g)], [w])
+    copied, twin = descent.with_moments(s), keras.Variable(w.value, name="w")
+    copied.build([twin])
+    copied.set_weights([backend.as_numpy(v.value) for v in original.variables])
+    for a, b in zip(original.variables, copied.variables, strict=True):
+        close(backend.as_numpy(b.value), backend.as_numpy(a.value), f"set_weights: {a.path}")
+    for g in gradients[4:]:
+        original.apply([ops.convert_to_tensor(g)], [w])
+        copied.apply([ops.convert_to_tensor(g)], [twin])
+        close(backend.as_numpy(twin.value), backend.as_numpy(w.value), "a step after set_weights")
+    paths = [v.path for v in original.variables]
+    require(len(set(paths)) == len(paths), f"two variables have one path: {sorted(paths)}")
+
+
+@check("optimizers")
+def pickles(s: Subject):
+    """Pickled and read again it has the same configuration, and trains."""
+    optimizer = descent.make(s)
+    with keras.saving.custom_object_scope({s.name: s.cls}):
+        again = pickle.loads(pickle.dumps(optimizer))  # noqa: S301 - our own bytes
+    require(str(again.get_config()) == str(optimizer.get_config()), "pickling changes the config")
+    gradients = descent.gradients(s, 1)
+    close(descent.run(again, gradients)[0], descent.run(optimizer, gradients)[0], "a step")
+
+
+@check("optimizers", variants=("NonNeg", "UnitNorm"))
+def keeps_constraints(s: Subject, name):
+    """A weight obeys its constraint after every step, and when training has ended."""
+    optimizer, w = descent.make(s), descent.weight("w")
+    w.constraint = getattr(keras.constraints, name)()
+    other = descent.weight("other")
+    for g in map(ops.convert_to_tensor, descent.gradients(s, 7)):
+        optimizer.apply([g, g], [w, other])
+        allowed = backend.as_numpy(w.constraint(w.value))
+        close(backend.as_numpy(w.value), allowed, f"{name} after a step")
+    optimizer.finalize_variable_values([w, other])
+    allowed = backend.as_numpy(w.constraint(w.value))
+    close(backend.as_numpy(w.value), allowed, f"{name} after finalize_variable_values")
+
+
+@check("optimizers")
+def overwrites_with_gradient(s: Subject):
+    """A variable with `overwrite_with_gradient` (a float8 scale) becomes its gradient."""
+    optimizer, w, scale = descent.make(s), descent.weight("w"), descent.weight("scale")
+    scale.overwrite_with_gradient = True
+    for g in map(ops.convert_to_tensor, descent.gradients(s, 7)):
+        optimizer.apply([g, g], [scale, w])
+        close(backend.as_numpy(scale.value), backend.as_numpy(g), "the variable")
+    optimizer.finalize_variable_values([scale, w])
+    close(backend.as_numpy(scale.value), backend.as_numpy(g), "the variable at the end")
+    require(not np.allclose(backend.as_numpy(w.value), descent.start()), "the weight stays")

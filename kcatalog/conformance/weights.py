@@ -49,6 +49,28 @@ def training_in_a_model(s: Subject):
     finite(backend.as_numpy(dense.kernel), "the kernel")
 
 
+@check("regularizers", "constraints", variants=("float32", "float16"))
+def squares_representable(s: Subject, dtype: str):
+    """Weights whose squares overflow get the value that they get in float64."""
+    w = ({"float32": 1e30, "float16": 300.0}[dtype] * s.weight()).astype(dtype)
+    actual = backend.as_numpy(s.make()(ops.convert_to_tensor(w)))
+    with backend.float64():
+        expected = backend.as_numpy(s.make()(ops.convert_to_tensor(w.astype("float64"))))
+    largest = np.max(np.abs(expected))
+    if largest < np.finfo("float32").max:  # a fourth power of 1e30 is infinite, and may be
+        unit = max(largest, 1.0)
+        close(actual / unit, expected / unit, f"the value in {dtype}", rtol=1e-2, atol=1e-3)
+
+
+@check("regularizers", "constraints")
+def nan_stays(s: Subject):
+    """A weight with a NaN in it does not come out as a number."""
+    w = s.weight()
+    w.flat[0] = np.nan
+    result = backend.as_numpy(s.make()(ops.convert_to_tensor(w)))
+    require(np.isnan(result).any(), "a NaN in the weight is hidden")
+
+
 # --- constraints ------------------------------------------------------------------------
 
 

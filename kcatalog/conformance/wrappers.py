@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import types
 from pathlib import Path
 
 import keras
@@ -62,6 +63,139 @@ def averages_like_inner(s: Subject):
         optimizer.apply([ops.convert_to_tensor(g)], [variable])
     optimizer.finalize_variable_values([variable])
     close(backend.as_numpy(variable.value), 0.75 * path[0] + 0.25 * path[1], "the average")
+
+
+@check("optimizers", tag="wrapper")
+def swaps_inner_average(s: Subject):
+    """`keras.callbacks.SwapEMAWeights` puts the inner average into the model, and takes it out."""
+    optimizer, w = descent.make(s, use_ema=True, ema_momentum=0.75), descent.weight("w")
+    path = descent.run(descent.make(s), descent.gradients(s, 2))
+    for g in descent.gradients(s, 2):
+        optimizer.apply([ops.convert_to_tensor(g)], [w])
+    callback = keras.callbacks.SwapEMAWeights()
+    callback.set_model(types.SimpleNamespace(optimizer=optimizer))
+    before = backend.as_numpy(w.value)
+    callback.on_test_begin()
+    close(backend.as_numpy(w.value), 0.75 * path[0] + 0.25 * path[1], "the average, swapped in")
+    callback.on_test_end()
+    close(backend.as_numpy(w.value), before, "the weight, swapped back")
+
+
+_SETTINGS = {
+    "weight_decay": 0.5,
+    "clipnorm": 2.0,
+    "clipvalue": 3.0,
+    "global_clipnorm": 4.0,
+    "use_ema": True,
+    "ema_momentum": 0.5,
+    "ema_overwrite_frequency": 7,
+    "loss_scale_factor": 8.0,
+    "gradient_accumulation_steps": 9,
+}
+
+
+@check("optimizers", tag="wrapper")
+def settings_of_inner(s: Subject):
+    """Keras's settings are read and assigned on the inner optimizer, where they take effect."""
+    for name, value in _SETTINGS.items():
+        optimizer = descent.make(s)
+        setattr(optimizer, name, value)
+        require(getattr(optimizer.inner, name) == value, f"`{name}`, assigned, is not the inner's")
+        read = getattr(descent.make(s, **{name: value}), name)
+        require(read == value, f"`{name}` reads {read!r}, and the inner optimizer's is {value!r}")
+
+
+@check("optimizers", tag="wrapper")
+def refuses_settings(s: Subject):
+    """A setting given to the wrapper's constructor is refused with the right cause."""
+    for name, value in {"learning_rate": 0.1, **_SETTINGS}.items():
+        try:
+            s.make(**{name: value})
+        except ValueError as e:
+            right = str(e).startswith(f"{s.name}: `{name}` must be ") and "inner optimizer" in str(
+                e
+            )
+            require(right, f"the error for {name}={value} should point to the inner optimizer: {e}")
+        else:
+            require(False, f"{name}={value} is accepted, and the inner optimizer does not have it")
+
+
+# --- what a wrapper remembers ------------------------------------------------------------
+
+
+def _walk(optimizer, w, gradients) -> list[np.ndarray]:
+    """A weight after each gradient, and at the end of training."""
+    path = []
+    for g in gradients:
+        optimizer.apply([ops.convert_to_tensor(g)], [w])
+        path.append(backend.as_numpy(w.value))
+    optimizer.finalize_variable_values([w])
+    return [*path, backend.as_numpy(w.value)]
+
+
+@check("optimizers", tag="wrapper", variants=("iterations", "trained_inner", "restart"))
+def begins_with_the_wrapper(s: Subject, how):
+    """Around an optimizer that has stepped, or after `restart`, it moves as a fresh one does."""
+    gradients = descent.gradients(s, 8)
+    expected = _walk(descent.make(s), descent.weight("w"), gradients)
+    inner, w = keras.optimizers.SGD(descent.RATE), descent.weight("w")
+    optimizer = s.make(inner=inner)
+    if how == "iterations":
+        optimizer.build([w])
+        optimizer.iterations.assign(1001)
+    else:
+        _walk(inner if how == "trained_inner" else optimizer, w, gradients[:5])
+        w.assign(descent.start())
+    if how == "restart":
+        optimizer.restart()
+    descent.all_close(_walk(optimizer, w, gradients), expected, "steps like a fresh wrapper's")
+
+
+# --- layouts and magnitudes --------------------------------------------------------------
+
+
+@check("optimizers", tag="wrapper")
+def untouched_rows_stay(s: Subject):
+    """Rows of a lookup table that no sample looks up stay as they are."""
+    optimizer = descent.with_moments(s)
+    table, looked_up = keras.Variable(np.ones((6, 3), "float32"), name="embeddings"), [1, 4]
+    for g in descent.gradients(s, 7):
+        optimizer.apply([_rows(g[:2], looked_up, 6)], [table])
+    optimizer.finalize_variable_values([table])
+    moved = np.abs(backend.as_numpy(table.value) - 1).max(axis=1)
+    rows = [i for i in range(6) if moved[i] > 0]
+    require(rows == looked_up, f"rows {rows} move where {looked_up} are looked up: {moved}")
+
+
+def _rows(values, at, rows):
+    """Return the gradient of a table of which some rows are looked up: on TensorFlow, slices."""
+    if backend.NAME == "tensorflow":
+        import tensorflow as tf
+
+        return tf.IndexedSlices(tf.constant(values), at, (rows, values.shape[1]))
+    dense = np.zeros((rows, values.shape[1]), values.dtype)
+    dense[at] = values
+    return ops.convert_to_tensor(dense)
+
+
+@check("optimizers", tag="wrapper", variants=("float32", "float16"))
+def squares_representable(s: Subject, dtype):
+    """Gradients whose squares overflow make the steps that they make in float64."""
+    weight, gradient = {"float32": (1.0, 3e19), "float16": (200.0, 300.0)}[dtype]
+    gradients = gradient * descent.gradients(s, 4)
+
+    def walk(dtype):
+        w = keras.Variable(weight * descent.start(), name="w", dtype=dtype)
+        return _walk(descent.make(s), w, gradients.astype(dtype))
+
+    actual = walk(dtype)
+    with backend.float64():
+        expected = walk("float64")
+    length = np.max(np.abs(expected - weight * descent.start()))
+    grain = np.finfo(dtype).eps * np.max(np.abs(expected))
+    off = np.max(np.abs(np.array(actual, "float64") - expected))
+    allowed = 0.01 * length + 4 * grain
+    require(off <= allowed, f"steps of {length:.3g} are off by {off:.3g} in {dtype}")
 
 
 # --- what wrappers wrap ------------------------------------------------------------------

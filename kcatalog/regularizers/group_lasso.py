@@ -3,6 +3,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.ops.norms import scaled_norm
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.registry import component
 
@@ -62,9 +63,5 @@ class GroupLasso(keras.regularizers.Regularizer):
         w = ops.moveaxis(w, self.axis, 0)
         w = ops.reshape(w, (w.shape[0], -1))
         p = w.shape[1]
-
-        largest = ops.stop_gradient(ops.max(ops.abs(w), axis=1, keepdims=True))
-        scale = ops.where(largest > 0, largest, 1.0)  # squares neither overflow nor vanish
-        square = ops.sum(ops.square(w / scale), axis=1)
-        norm = ops.where(square > 0, ops.sqrt(ops.where(square > 0, square, 1.0)), 0.0)
-        return self.factor * p**0.5 * ops.sum(scale[:, 0] * norm)
+        m, r = scaled_norm(w, axis=1)
+        return self.factor * p**0.5 * ops.sum(m * r)

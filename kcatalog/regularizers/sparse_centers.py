@@ -65,6 +65,6 @@ class SparseCenters(keras.regularizers.Regularizer):
         G = ops.matmul(w, ops.transpose(w, (0, 2, 1)))
         length = ops.diagonal(G, axis1=1, axis2=2)
         square = length[:, :, None] + length[:, None, :] - 2 * G
-        apart = square > 0
-        distance = ops.where(apart, ops.sqrt(ops.where(apart, square, 1.0)), 0.0)
+        equal = square <= 0  # below 0 by rounding; a NaN is neither and stays one
+        distance = ops.where(equal, 0.0, ops.sqrt(ops.where(equal, 1.0, square)))
         return self.factor / (C * K * (K - 1)) * ops.sum(distance) / 2  # each pair stands twice

@@ -112,3 +112,162 @@ class SaysItOnlyAverages(Wrapper):
 @broken("gradient_changed", **{**SGD, "tags": ("wrapper", "transforms-gradients")})
 class SaysItTransforms(Wrapper):
     """Does nothing."""
+
+
+# --- the protocol -----------------------------------------------------------------------
+
+
+@broken("copies_its_state", **SGD)
+class DropsMoments(Wrapper):
+    """Takes over its own variables, and not those of the optimizer inside."""
+
+    def set_weights(self, weights):
+        keras.optimizers.Optimizer.set_weights(self, weights)
+
+
+@broken("empty_apply", **SGD)
+class BuildsOnNothing(Wrapper):
+    """Is built on no variables by `apply([], [])`."""
+
+    def apply(self, grads, trainable_variables=None):
+        self.build(list(trainable_variables))
+        super().apply(grads, trainable_variables)
+
+
+@broken("pickles", **SGD)
+class CannotBePickled(Wrapper):
+    """Forgets in its config what it was made around."""
+
+    def get_config(self):
+        return {"name": self.name}
+
+
+@broken("keeps_constraints-NonNeg", "keeps_constraints-UnitNorm", **SGD)
+class LeavesTheAllowed(Wrapper):
+    """Moves a weight after the optimizer has applied its constraint."""
+
+    def apply(self, grads, trainable_variables=None):
+        super().apply(grads, trainable_variables)
+        for w in self._trainable_variables:
+            w.assign(w.value - 0.5)
+
+
+@broken("overwrites_with_gradient", **SGD)
+class AveragesScales(Wrapper):
+    """Treats a variable that is overwritten by its gradient as a weight."""
+
+    def apply(self, grads, trainable_variables=None):
+        before = [ops.copy(v.value) for v in trainable_variables]
+        super().apply(grads, trainable_variables)
+        for v, b in zip(trainable_variables, before, strict=True):
+            v.assign(0.5 * (v.value + b))
+
+
+@broken("swaps_inner_average", "settings_of_inner", **SGD)
+class HidesItsInner(Wrapper):
+    """Has settings of its own, which do nothing."""
+
+    use_ema, weight_decay, _model_variables_moving_average = False, None, []
+
+
+@broken("refuses_settings", **SGD)
+class TakesAnything(Wrapper):
+    """Accepts any keyword in silence."""
+
+    def __init__(self, inner, name=None, **kwargs):
+        super().__init__(inner, name)
+
+
+@broken("learning_rate_rules-scheduler", "learning_rate_rules-plateau", **SGD)
+class ReadsOneRate(Wrapper):
+    """Tells another learning rate than it uses, and passes no new one on."""
+
+    @property
+    def learning_rate(self):
+        return 0.5
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate):
+        pass
+
+
+@broken("learning_rate_rules-callable", **SGD)
+class CallsNoRate(Wrapper):
+    """Cannot read a learning rate that is a function."""
+
+    @property
+    def learning_rate(self):
+        return self.inner._learning_rate
+
+
+# --- what a wrapper remembers, and of which weights -------------------------------------
+
+
+@broken("leaves_others_alone", **SGD)
+class WritesEveryWeight(Wrapper):
+    """Pulls back all weights that it was built with, whatever it is handed."""
+
+    def apply(self, grads, trainable_variables=None):
+        super().apply(grads, trainable_variables)
+        for w in self._trainable_variables:
+            w.assign(0.9 * w.value)
+
+
+@broken("leaves_others_alone", **SGD)
+class FinishesEveryWeight(Wrapper):
+    """Leaves `var_list` unread at the end of training."""
+
+    def finalize_variable_values(self, var_list):
+        for w in self._trainable_variables:
+            w.assign(0.9 * w.value)
+
+
+@broken(
+    "begins_with_the_wrapper-iterations",
+    "begins_with_the_wrapper-trained_inner",
+    **SGD,
+)
+class BeginsWithTheIterations(Wrapper):
+    """Fills its slow weights at iteration 0 only, where an optimizer may be past that."""
+
+    slots = {"slow": "weight"}
+
+    def _start_slots(self, places):
+        if int(ops.convert_to_numpy(self.iterations)) == 0:
+            super()._start_slots(places)
+
+    def after_update(self, weight, slow, step):
+        return 0.5 * (weight + slow), slow
+
+
+@broken("begins_with_the_wrapper-restart", **SGD)
+class RestartsInPart(Wrapper):
+    """Goes on with its old slow weights."""
+
+    slots = {"slow": "weight"}
+
+    def after_update(self, weight, slow, step):
+        slow = 0.5 * (weight + slow)
+        return slow, slow
+
+    def restart(self):
+        pass
+
+
+# --- layouts and magnitudes -------------------------------------------------------------
+
+
+@broken("untouched_rows_stay", **SGD)
+class CentresColumns(Wrapper):
+    """Takes a table's mean over its rows."""
+
+    def transform_gradients(self, gradients, variables):
+        return [g - ops.mean(g, axis=0, keepdims=True) for g in gradients]
+
+
+@broken("squares_representable-float32", "squares_representable-float16", **SGD)
+class SquaresOverflow(Wrapper):
+    """Divides by a norm whose squares overflow."""
+
+    def transform_gradients(self, gradients, variables):
+        return [300.0 * g / ops.sqrt(ops.sum(ops.square(g))) for g in gradients]

@@ -12,6 +12,7 @@ from tests.conformance import (  # noqa: F401 - register their own
     broken_metrics,
     broken_optimizers,
     broken_samplers,
+    broken_weights,
 )
 from tests.conformance.broken_parts import FOUND_BY
 from tests.conformance.strangers import STRANGERS

@@ -2,6 +2,8 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper, Part
+from kcatalog.ops.norms import scaled_norm
+from kcatalog.optimizers.wrappers.units import incoming_axes
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component
 
@@ -32,7 +34,8 @@ class AdaptiveGradientClipping(Wrapper):
     Maths:
         `g_i ← g_i λ ‖w_i‖* / ‖g_i‖` for each unit `i` with `‖g_i‖ > λ ‖w_i‖*`, where
         `‖w_i‖* = max(‖w_i‖, ε)`, `λ` = `clip_factor`, `ε` = `epsilon`. A unit's norm runs over
-        all axes but the last; a vector or scalar (bias, scale) is one unit.
+        all axes but the last, or over a row of an embedding, a channel of a depthwise kernel, a
+        unit of an attention head; a vector or scalar (bias, scale) is one unit.
 
     Args:
         clip_factor: `λ`, the largest ratio of gradient norm to weight norm, in (0, inf). The
@@ -47,7 +50,9 @@ class AdaptiveGradientClipping(Wrapper):
         Acts on the gradient after unscaling, accumulation and the sum over replicas, and before
         the inner optimizer's own clipping. The paper leaves the last dense layer unclipped: for
         that, give the layer an optimizer of its own in `keras.optimizers.MultiOptimizer`.
-        Sparse gradients become dense.
+        A weight's layout is told by its path, as Keras names it (`embeddings`, `depthwise`,
+        `query`, `key`, `value`). Norms are computed in float32 and do not overflow. Sparse
+        gradients become dense.
 
     Example:
         Weight norm 5, gradient norm 10; at ratio 0.1 the gradient becomes (0.3, 0.4):
@@ -66,16 +71,12 @@ class AdaptiveGradientClipping(Wrapper):
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
 
     def transform_gradients(self, gradients, variables):
-        pairs = zip(gradients, variables, strict=True)
-        return [self._clip(g, ops.stop_gradient(w)) for g, w in pairs]
+        return [self._clip(g, w) for g, w in zip(gradients, variables, strict=True)]
 
     def _clip(self, g, w):
-        largest = self.clip_factor * ops.maximum(_unit_norm(w), self.epsilon)
-        norm = _unit_norm(g)
-        clipped = g * (largest / ops.maximum(norm, largest))  # never divides by zero
-        return ops.where(norm > largest, clipped, g)
-
-
-def _unit_norm(x):
-    axes = tuple(range(len(x.shape) - 1)) if len(x.shape) > 1 else None
-    return ops.sqrt(ops.sum(ops.square(x), axis=axes, keepdims=True))
+        axes = incoming_axes(w)
+        m_g, r_g = scaled_norm(g, axes)  # ‖g_i‖ = m_g r_g, whose product could overflow
+        m_w, r_w = scaled_norm(ops.stop_gradient(w), axes)
+        largest = ops.cast(self.clip_factor * ops.maximum(m_w * r_w, self.epsilon), m_g.dtype)
+        clipped = ops.cast(g, m_g.dtype) / m_g * (largest / ops.maximum(r_g, 1.0))
+        return ops.where(r_g > largest / m_g, ops.cast(clipped, g.dtype), g)

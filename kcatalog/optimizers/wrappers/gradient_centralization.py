@@ -1,6 +1,10 @@
+import math
+
 from keras import ops
 
 from kcatalog.card import Example, Paper, Part
+from kcatalog.ops.precision import at_least_float32
+from kcatalog.optimizers.wrappers.units import incoming_axes
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component
 
@@ -28,7 +32,9 @@ class GradientCentralization(Wrapper):
 
     Maths:
         `g_i ← g_i - (1/M) Σ_j g_ij` for each unit `i` with its `M` incoming weights `j`: the
-        mean over all axes but the last. Biases, scales and other vectors stay as they are.
+        mean over all axes but the last. A row of an embedding, a channel of a depthwise kernel and
+        a unit of an attention head is a unit of its own. Biases, scales and other vectors stay as
+        they are.
 
     Shapes:
         Gradients keep their shapes.
@@ -36,8 +42,10 @@ class GradientCentralization(Wrapper):
     Behaviour:
         Acts on the gradient after unscaling, accumulation and the sum over replicas, and before
         the inner optimizer's clipping. Weight decay is the inner optimizer's and is not centred.
-        The last axis is taken to count units, as in Keras's dense and convolution kernels; a
-        depthwise kernel's channels are centred together. Sparse gradients become dense.
+        A weight's layout is told by its path, as Keras names it: `embeddings` is a lookup table,
+        `depthwise` in it a depthwise kernel, and `query`, `key` or `value` an attention kernel; of
+        others the last axis counts units. Rows of a table that are not looked up have gradient 0
+        and keep it. Sparse gradients become dense.
 
     Example:
         Gradients 1 and 3 have mean 2, so the weights move by ±1 times the learning rate:
@@ -51,10 +59,11 @@ class GradientCentralization(Wrapper):
     """
 
     def transform_gradients(self, gradients, variables):
-        return [self._centralize(g) for g in gradients]
+        return [self._centralize(g, w) for g, w in zip(gradients, variables, strict=True)]
 
-    def _centralize(self, g):
+    def _centralize(self, g, w):
         if len(g.shape) <= 1:
             return g
-        incoming = tuple(range(len(g.shape) - 1))
-        return g - ops.mean(g, axis=incoming, keepdims=True)
+        g_i, j = at_least_float32(g), incoming_axes(w)
+        M = math.prod(g.shape[axis] for axis in j)
+        return ops.cast(g_i - ops.sum(g_i / M, axis=j, keepdims=True), g.dtype)

@@ -5,6 +5,8 @@ there; JAX traces both sides of a condition and forbids assignments inside it. W
 with variables goes through the functions here, so that no wrapper has to know.
 """
 
+import functools
+
 import keras
 from keras import ops
 
@@ -12,32 +14,42 @@ from kcatalog.ops.replicas import replica_context
 
 
 def dense(gradient):
-    """Return a gradient as a tensor: TensorFlow gives slices for an embedding."""
-    if keras.backend.backend() != "tensorflow":
-        return gradient
-    import tensorflow as tf
+    """Return a gradient as a dense tensor: those of an embedding may be sparse."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
 
-    return tf.convert_to_tensor(gradient)
+        return tf.convert_to_tensor(gradient)  # Keras leaves slices as they are
+    return ops.convert_to_tensor(gradient, sparse=False)
 
 
-def assign_when(condition, groups, equation, *args):
-    """If `condition`, replace each group of variables by `equation(*group, *args)`.
+def assign_where(due, groups, equation, *args):
+    """Replace each group of variables by `equation(*group, *args)` where that is due.
 
-    The variables are untouched, and nothing is computed, while the condition is false.
+    New values obey the constraints of their variables. While no group is due, nothing is computed
+    and no variable is touched.
 
     Args:
-        condition: a scalar boolean tensor.
+        due: a boolean vector with an entry for each group.
         groups: lists of variables that have one shape and live together, such as a weight and
             its moving average.
-        equation: from tensors, one per variable of the group, to their new values.
-        args: more tensors for the equation.
+        equation: from tensors, one for each variable of the group, to their new values. A tensor
+            that it returns as it came leaves its variable alone.
+        args: more vectors with an entry for each group, which the equation gets.
     """
-    groups = [list(group) for group in groups]
     if not groups:
         return
+    condition = ops.any(due)
+
+    def new_values(i, old, due, *args):
+        new = equation(*old, *(a[i] for a in args))
+        triples = zip(groups[i], old, new, strict=True)
+        return [o if n is o else ops.where(due[i], _allowed(v, n), o) for v, o, n in triples]
 
     def values():
-        return [equation(*map(ops.stop_gradient, group), *args) for group in groups]
+        return [
+            new_values(i, list(map(ops.stop_gradient, group)), due, *args)
+            for i, group in enumerate(groups)
+        ]
 
     def assign(new_values):
         for group, new in zip(groups, new_values, strict=True):
@@ -47,14 +59,21 @@ def assign_when(condition, groups, equation, *args):
     if keras.backend.backend() == "jax":
         known = _known(condition)
         if known is None:  # traced: no side effects inside a condition
-            unchanged = [tuple(map(ops.stop_gradient, group)) for group in groups]
-            assign(ops.cond(condition, lambda: [tuple(v) for v in values()], lambda: unchanged))
+            unchanged = [list(map(ops.stop_gradient, group)) for group in groups]
+            assign(ops.cond(condition, values, lambda: unchanged))
         elif known:  # copies: two variables that share a buffer could not both be donated
             assign([[ops.copy(v) for v in new] for new in values()])
     elif replica_context() is not None:
-        _assign_on_every_replica(condition, groups, equation, args)
+        _assign_on_every_replica(condition, groups, new_values, due, args)
     else:
         ops.cond(condition, lambda: assign(values()), lambda: None)
+
+
+def _allowed(variable, value):
+    """Return a value in the variable's dtype and under its constraint."""
+    constraint = getattr(variable, "constraint", None)
+    value = ops.cast(value, variable.dtype)
+    return value if constraint is None else constraint(value)
 
 
 def _known(condition):
@@ -67,23 +86,25 @@ def _known(condition):
         return None
 
 
-def _assign_on_every_replica(condition, groups, equation, args):
+def _assign_on_every_replica(condition, groups, new_values, due, args):
     import tensorflow as tf
 
-    def update(strategy, condition, *args):
-        for group in groups:
-            first, *rest = [v.value for v in group]
-            strategy.extended.update(first, on_device, args=(condition, rest, *args), group=False)
+    def update(strategy, condition, due, *args):
+        for i, group in enumerate(groups):
+            first, *rest = [getattr(v, "value", v) for v in group]
+            on_this = functools.partial(on_device, i)
+            args_here = (condition, rest, due, *args)
+            strategy.extended.update(first, on_this, args=args_here, group=False)
 
-    def on_device(first, condition, rest, *args):
+    def on_device(i, first, condition, rest, due, *args):
         group = [first, *rest]
 
         def assign():
-            new = equation(*[tf.convert_to_tensor(v) for v in group], *args)
-            for variable, value in zip(group, new, strict=True):
+            old = [tf.convert_to_tensor(v) for v in group]
+            for variable, value in zip(group, new_values(i, old, due, *args), strict=True):
                 variable.assign(value)
             return True
 
         return tf.cond(condition, assign, lambda: False)
 
-    tf.distribute.get_replica_context().merge_call(update, args=(condition, *args))
+    tf.distribute.get_replica_context().merge_call(update, args=(condition, due, *args))

@@ -2,7 +2,6 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Int, Paper, Part
-from kcatalog.optimizers.wrappers.replicas import assign_when
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component
 
@@ -83,8 +82,5 @@ class StochasticWeightAveraging(Wrapper):
         n = ops.floor_divide(step - self.start_step, self.average_period)
         return weight, average + (weight - average) / ops.cast(n + 1, weight.dtype)
 
-    def finalize_variable_values(self, var_list):
-        super().finalize_variable_values(var_list)
-        if self.built:
-            averaged = ops.convert_to_tensor(self.iterations) >= self.start_step
-            assign_when(averaged, self._groups(), lambda weight, average: (average, average))
+    def final_weight(self, weight, average, step):
+        return ops.where(step >= self.start_step, average, weight)

@@ -1,20 +1,15 @@
-"""The base of optimizer wrappers: three small hooks around any Keras optimizer."""
+"""The base of optimizer wrappers: a few small hooks around any Keras optimizer."""
 
-import keras
+import numpy as np
 from keras import ops
 
 from kcatalog import checks
+from kcatalog.optimizers.wrappers.delegate import Delegate
 from kcatalog.optimizers.wrappers.gradient_hook import GradientHook
-from kcatalog.optimizers.wrappers.replicas import assign_when
-
-# Optimizers that hold others and cannot be held. Keras 3.13 has no MultiOptimizer yet.
-_OUTER_ONLY = (
-    keras.optimizers.LossScaleOptimizer,
-    getattr(keras.optimizers, "MultiOptimizer", keras.optimizers.LossScaleOptimizer),
-)
+from kcatalog.optimizers.wrappers.replicas import assign_where
 
 
-class Wrapper(keras.optimizers.Optimizer):
+class Wrapper(Delegate):
     """Changes what an optimizer is given, or what it leaves behind.
 
     The learning rate, weight decay, clipping, moving average, gradient accumulation and loss
@@ -27,26 +22,30 @@ class Wrapper(keras.optimizers.Optimizer):
     - `transform_gradients(gradients, variables)`: new gradients. It sees what the update is made
       of: unscaled, averaged over accumulated micro-batches, summed over replicas, not yet clipped.
       It assigns nothing.
-    - `after_update(weight, *slots, step)`: new values of one weight and of its slots, after update
-      number `step` (1, 2, ...), whenever `due(step)`. Micro-batches that are only accumulated and
-      steps that loss scaling skips are no updates.
-    - `slots`: the variables kept beside each weight, as name -> what each holds before the first
-      update: "weight" (a copy of the weight) or "zeros".
+    - `slots`: the variables kept beside each weight, as name -> what each holds before the
+      weight's first update: "weight" (a copy of the weight) or "zeros".
+    - `after_update(weight, *slots, step)`: new values of one weight and of its slots, whenever
+      `due(step)`. `due` is asked for several weights at once: a tensor of steps in, as many
+      answers out.
+    - `final_weight(weight, *slots, step)`: what a weight becomes when training ends.
+
+    `step` counts the weight's own updates by this wrapper: 1, 2, ... It begins anew when an
+    optimizer that has already trained is wrapped, and after `restart`. Micro-batches that are only
+    accumulated, steps that loss scaling skips, and calls of `apply` without the weight, or with no
+    gradient for it, are no updates: they leave the weight and its slots as they are.
 
     Args:
         inner: The optimizer to wrap: an instance, a name such as `"adam"`, or a config.
         name: Name of the optimizer; None makes one up from the class.
     """
 
-    inner = None
     slots = {}
 
-    def __init__(self, inner, name=None):
-        inner = _optimizer(self, inner)
-        super().__init__(learning_rate=0.0, name=name)
-        self.inner = inner
+    def __init__(self, inner, name=None, **kwargs):
+        super().__init__(inner, name, **kwargs)
+        inner = self.inner
         self._hook = inner._hook if isinstance(inner, Wrapper) else GradientHook(inner)
-        self._slots = []
+        self._slots, self._steps = [], None
 
     # --- what a subclass states ---------------------------------------------------------
 
@@ -59,127 +58,113 @@ class Wrapper(keras.optimizers.Optimizer):
     def after_update(self, weight, *slots, step):
         return weight, *slots
 
-    # --- Keras's optimizer protocol -----------------------------------------------------
+    def final_weight(self, weight, *slots, step):
+        return weight
+
+    # --- what a user calls --------------------------------------------------------------
+
+    def restart(self):
+        """Begin anew, before the next update, from the weights as they are then.
+
+        Call it after weights were loaded or restored into a model that has trained, or slots that
+        follow the weights (slow weights, averages) hold on to the earlier ones. Wrappers inside
+        this one begin anew too. The optimizer inside keeps its moments and its iterations.
+        """
+        if self._steps is not None:
+            self._steps.assign(ops.zeros_like(self._steps.value))
+        if isinstance(self.inner, Wrapper):
+            self.inner.restart()
+
+    # --- a step -------------------------------------------------------------------------
 
     def build(self, variables):
         if self.built:
             return
         super().build(variables)
-        if not self.inner.built:  # it may have trained before it was wrapped
-            self.inner.build(variables)
         self._slots = [self.add_optimizer_variables(variables, name) for name in self.slots]
+        if self.slots or self._states("after_update") or self._states("final_weight"):
+            shape, one = (len(variables),), "only_first_replica"
+            self._steps = self.add_variable(shape, dtype="int", aggregation=one, name="steps")
 
     def apply(self, grads, trainable_variables=None):
         grads = list(grads)
-        if not self.built and trainable_variables is not None:
-            self.build(list(trainable_variables))
-        variables = trainable_variables
-        if variables is None:
-            variables = self._trainable_variables
-        before = ops.add(self.inner.iterations, 0)  # a copy: PyTorch counts in place
-        self._start_slots(before)
-        transform = self.transform_gradients if self._overrides("transform_gradients") else None
-        with self._hook.running(transform, grads, list(variables)):
-            self.inner.apply(grads, trainable_variables)
-        self._finish_update(before, ops.add(self.inner.iterations, 0))
+        if not grads:
+            return  # as in Keras: no step, and no variables to build on
+        if not self.built:
+            if trainable_variables is None:
+                rule = "a list of variables until the optimizer is built"
+                raise checks.error(self, "trainable_variables", rule, None, "Or call `build`.")
+            self.build(trainable_variables := list(trainable_variables))
+        given = self._trainable_variables if trainable_variables is None else trainable_variables
+        variables = list(given)
+        if len(grads) != len(variables):
+            rule = f"a list of {len(variables)} gradients, one for each variable"
+            raise checks.error(self, "grads", rule, f"{len(grads)} gradients")
+        self._check_variables_are_known(variables)
 
-    def _start_slots(self, step):
-        """Fill the slots from the weights that the first update starts from.
+        pairs = zip(grads, variables, strict=True)
+        places = self._places([v for g, v in pairs if g is not None])
+        before = ops.add(self.inner.iterations, 0)  # a copy: PyTorch counts in place
+        self._start_slots(places)
+        transform = self.transform_gradients if self._states("transform_gradients") else None
+        with self._hook.running(transform, grads, variables):
+            self.inner.apply(grads, variables)
+        self._finish_update(places, ops.not_equal(self.inner.iterations, before))
+
+    def _start_slots(self, places):
+        """Fill the slots of weights before their first update.
 
         Not in `build`: weights may be loaded between the two.
         """
 
         def first(weight, *slots):
-            named = zip(self.slots.values(), slots, strict=True)
-            return weight, *(weight if start == "weight" else slot for start, slot in named)
+            kinds = self.slots.values()
+            return weight, *(weight if k == "weight" else ops.zeros_like(weight) for k in kinds)
 
-        if "weight" in self.slots.values():
-            assign_when(ops.equal(step, 0), self._groups(), first)
+        if self.slots and places:
+            assign_where(ops.equal(self._step_of(places), 0), self._groups(places), first)
 
-    def _finish_update(self, before, step):
-        def equation(weight, *slots_and_step):
-            *slots, step = slots_and_step
-            return self.after_update(weight, *slots, step=step)
+    def _finish_update(self, places, is_update):
+        """Count an update of the weights at these places, and do what is due after it."""
+        if self._steps is None or not places:
+            return
+        counted = ops.logical_and(is_update, np.isin(range(len(self._trainable_variables)), places))
+        self._steps.assign_add(ops.cast(counted, self._steps.dtype))
+        if self._states("after_update"):
+            step = self._step_of(places)
+            due = ops.broadcast_to(ops.logical_and(is_update, self.due(step)), (len(places),))
+            assign_where(due, self._groups(places), self._after_update, step)
 
-        if self._overrides("after_update"):
-            due = ops.logical_and(ops.not_equal(step, before), self.due(step))
-            assign_when(due, self._groups(), equation, step)
-
-    def _overrides(self, hook):
-        return getattr(type(self), hook) is not getattr(Wrapper, hook)
-
-    def _groups(self):
-        """Each weight that the optimizer updates, with its slots."""
-        groups = zip(self._trainable_variables, *self._slots, strict=True)
-        return [g for g in groups if not getattr(g[0], "overwrite_with_gradient", False)]
+    def _after_update(self, weight, *slots_and_step):
+        *slots, step = slots_and_step
+        return self.after_update(weight, *slots, step=step)
 
     def finalize_variable_values(self, var_list):
-        self.inner.finalize_variable_values(var_list)
+        super().finalize_variable_values(var_list)
+        places = self._places(var_list)
+        if self._states("final_weight") and places:
+            step = self._step_of(places)
+            assign_where(step > 0, self._groups(places), self._final_weight, step)
 
-    def exclude_from_weight_decay(self, var_list=None, var_names=None):
-        self.inner.exclude_from_weight_decay(var_list, var_names)
+    def _final_weight(self, weight, *slots_and_step):
+        *slots, step = slots_and_step
+        return self.final_weight(weight, *slots, step=step), *slots
 
-    def scale_loss(self, loss):
-        return self.inner.scale_loss(loss)
+    def _states(self, hook):
+        return getattr(type(self), hook) is not getattr(Wrapper, hook)
 
-    def apply_gradients(self, grads_and_vars):
-        super().apply_gradients(grads_and_vars)
-        return self.iterations
+    def _places(self, variables):
+        """Return the places of those of these weights that gradients update."""
+        known, overwritten = (
+            self._trainable_variables_indices,
+            self._overwrite_variable_with_gradient,
+        )
+        ours = [v for v in variables if self._var_key(v) in known and not overwritten(v)]
+        return [known[self._var_key(v)] for v in ours]
 
-    @property
-    def variables(self):
-        return [*self._variables, *self.inner.variables]
+    def _step_of(self, places):
+        return ops.take(self._steps, places)
 
-    @property
-    def iterations(self):
-        return self.inner.iterations
-
-    @property
-    def learning_rate(self):
-        return self.inner.learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, learning_rate):
-        self.inner.learning_rate = learning_rate
-
-    @property
-    def loss_scale_factor(self):  # LossScaleOptimizer and MultiOptimizer assign it
-        return self.inner.loss_scale_factor
-
-    @loss_scale_factor.setter
-    def loss_scale_factor(self, value):
-        if self.inner is not None:  # Keras's own constructor assigns None before there is one
-            self.inner.loss_scale_factor = value
-
-    # `inner` is saved by Keras as an object of its own; here, only what the wrapper adds.
-
-    def save_own_variables(self, store):
-        for i, variable in enumerate(self._variables):
-            store[str(i)] = ops.convert_to_numpy(variable)
-
-    def load_own_variables(self, store):
-        if len(store.keys()) == len(self._variables):
-            for i, variable in enumerate(self._variables):
-                variable.assign(store[str(i)])
-        else:
-            super().load_own_variables(store)  # warns, with Keras's words
-
-    def get_config(self):
-        return {"inner": keras.optimizers.serialize(self.inner), "name": self.name}
-
-
-def _optimizer(owner, inner):
-    """`inner` as an optimizer that can be wrapped."""
-    rule = "a Keras optimizer, its name or its config"
-    try:
-        optimizer = keras.optimizers.get(inner)
-    except (ValueError, TypeError, KeyError, AttributeError) as e:
-        raise checks.error(owner, "inner", rule, inner, 'For example: "adam".') from e
-    if optimizer is None:
-        raise checks.error(owner, "inner", rule, inner, 'For example: "adam".')
-    if isinstance(optimizer, _OUTER_ONLY):
-        kind = type(optimizer).__name__
-        name = type(owner).__name__
-        fix = f"Wrap the other way round: put {name} inside the {kind}."
-        raise checks.error(owner, "inner", f"an optimizer other than {kind}", inner, fix)
-    return optimizer
+    def _groups(self, places):
+        """Return the weight and its slots at each of these places."""
+        return [[v[i] for v in (self._trainable_variables, *self._slots)] for i in places]

@@ -1,0 +1,25 @@
+"""Euclidean norms whose squares neither overflow nor vanish."""
+
+from keras import ops
+
+from kcatalog.ops.precision import at_least_float32
+
+
+def scaled_norm(x, axis=None):
+    """Return `m` and `r` with `‖x‖ = m r` over `axis`, whose size is 1 in both.
+
+    `m` is the largest magnitude, or 1 where all are 0, and has no gradient. `r` lies between 1 and
+    the square root of the number of entries, or is 0, with the gradient 0. The product overflows
+    only where the norm does. Half precision is computed in float32.
+
+    >>> m, r = scaled_norm(ops.convert_to_tensor([3e30, 4e30]))
+    >>> print(f"{float(m[0]):.1e} {float(r[0]):.2f}")
+    4.0e+30 1.25
+    """
+    x = at_least_float32(x)
+    axis = tuple(range(len(x.shape))) if axis is None else axis
+    m = ops.stop_gradient(ops.max(ops.abs(x), axis=axis, keepdims=True))
+    m = ops.where(m == 0, 1.0, m)  # so written that a NaN stays one
+    square = ops.sum(ops.square(x / m), axis=axis, keepdims=True)
+    zero = square == 0
+    return m, ops.where(zero, 0.0, ops.sqrt(ops.where(zero, 1.0, square)))
