@@ -63,7 +63,7 @@ class Adapter(keras.layers.Layer):
 def required_inputs(layer) -> int:
     """Return how many tensors `call` cannot do without."""
     parameters = list(inspect.signature(layer.call).parameters.values())
-    options = ("training", "mask", "initial_state")
+    options = ("training", "mask", "initial_state", "states")
     return sum(
         p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in options
         for p in parameters

@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+from keras import ops
 
 from kcatalog.card import Card, Example, build_args
 from kcatalog.conformance import backend
 from kcatalog.conformance.adapter import required_inputs
-from kcatalog.conformance.exercise import draws, exercise
+from kcatalog.conformance.exercise import as_layer, build, draws, exercise, mode_of
 from kcatalog.conformance.subject import CheckError, Subject
 
 _SHAPES = {
     "layers": ((8, 8, 4), (7, 5), (6,)),
-    "losses": ((5,), (8, 8, 3), (4,)),
+    "losses": ((5,), (8, 8, 3), (4,), ()),
     "metrics": ((5,), (8, 8, 3), ()),
     "regularizers": ((4, 3), (3, 3, 4, 4)),
     "constraints": ((4, 3), (3, 3, 4, 4)),
@@ -53,8 +54,7 @@ def example_for(s: Subject, args=None, shape=None, **data) -> Subject:
         )
     reasons, finite, last = [], False, None
     for example in _examples(s, args or {}, _tuple(shape), data):
-        undecided = s.kind in ("losses", "metrics") and "predictions" not in data
-        undecided = undecided and example.predictions == "real"
+        undecided = "predictions" not in data and example.predictions == "real"
         guess = replace(s, card=Card(example=example))
         try:
             guess = replace(guess, card=replace(guess.card, tags=_tags(guess)))
@@ -64,7 +64,7 @@ def example_for(s: Subject, args=None, shape=None, **data) -> Subject:
             reasons.append((guess, e))
             continue
         last = last or guess
-        if finite and not (undecided and _takes_probabilities(guess)):
+        if finite and not (undecided and _wants_others(guess)):
             return _observed(guess)
     if last is not None:  # a part that is never finite is tried all the same
         return _observed(last)
@@ -98,6 +98,8 @@ def _examples(s: Subject, args: dict, shape, data: dict) -> Iterator[Example]:
             ids = {"classes": 2} if predictions == "tokens" else {}
             told = {**ids, "predictions": predictions, "targets": targets, **data}
             yield Example(args, of, **told)
+            if targets == "labels" and len(of) > 1 and "target_shape" not in data:
+                yield Example(args, of, target_shape=of[:-1], **told)  # a class for each pixel
     elif s.kind == "layers" and not data:
         inputs = required_inputs(s.cls(**build_args(args))) if shape is None else 1
         if inputs == 1:
@@ -125,6 +127,22 @@ def _observed(s: Subject) -> Subject:
     if s.kind == "layers" and "seed" in s.signature and draws(s, training=True):
         return replace(s, card=replace(s.card, tags=(*s.tags, "random")))
     return s
+
+
+def _wants_others(s: Subject) -> bool:
+    """Return whether a part takes probabilities or ids where it was given real numbers."""
+    if s.kind in ("losses", "metrics"):
+        return _takes_probabilities(s)
+    return s.kind == "layers" and _takes_ids(s)
+
+
+def _takes_ids(s: Subject) -> bool:
+    """Return whether a layer's output depends on the whole numbers in its input alone."""
+    layer, x = as_layer(s, s.make()), s.inputs()
+    build(s, layer)
+    outputs = [layer(ops.convert_to_tensor(n), **mode_of(layer)) for n in (x, np.trunc(x))]
+    first, second = map(backend.as_numpy, outputs)
+    return np.array_equal(first, second) and not np.allclose(first[:1], first[1:])
 
 
 def _takes_probabilities(s: Subject) -> bool:

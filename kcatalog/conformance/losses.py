@@ -61,8 +61,10 @@ def sample_weight_scales(s: Subject):
     y = s.targets_and_predictions()
     each = usual_value(s, reduction=None)
     weights = np.linspace(0.0, 2.0, BATCH).astype("float32")
-    weighted = value_of(s.make(reduction=None), *y, sample_weight=weights)
-    close(weighted, each * weights.reshape(-1, *[1] * (each.ndim - 1)), "weighted values")
+    of_each = weights.reshape(-1, *[1] * (each.ndim - 1))
+    given = weights if s.has_card else of_each  # Keras alone aligns the axes from the last
+    weighted = value_of(s.make(reduction=None), *y, sample_weight=given)
+    close(weighted, each * of_each, "weighted values")
 
 
 @check("losses")

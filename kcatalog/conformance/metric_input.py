@@ -219,6 +219,7 @@ def evaluation_beside_others(s: Subject):
     """In `evaluate` on PyTorch it works beside a metric that Keras has to trace with values."""
     y_true, y_pred = s.targets_and_predictions()
     model = keras.Sequential([keras.Input(y_pred.shape[1:]), keras.layers.Identity()])
-    model.compile(loss=no_loss, metrics=[s.make(), _Untraceable()], jit_compile=False)
+    metric = s.make()
+    model.compile(loss=no_loss, metrics=[metric, _Untraceable()], jit_compile=False)
     logs = model.evaluate(y_pred, y_true, batch_size=BATCH, verbose=0, return_dict=True)
-    close(logs[s.make().name], logged(s.make(), y_true, y_pred), "beside another")
+    close(logs[metric.name], logged(s.make(), y_true, y_pred), "beside another")

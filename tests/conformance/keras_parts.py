@@ -285,3 +285,86 @@ NOT_CHECKED = {
     "optimizers.Optimizer": "is a base class",
     "optimizers.schedules.LearningRateSchedule": "is a base class",
 }
+
+# What `kcatalog check` finds in Keras 3.15.1: the part, the check that fails, and why. Faults that
+# another check shows as well stand with the first. Found on TensorFlow.
+_NO_KERNEL = "TensorFlow has no kernel of its operation for this dtype on a CPU"
+_AXIS = "`build` overwrites the argument that the config is made of"
+_NO_STATE = "`result()` fails before the first update: the state is made by it"
+_WHOLE_WEIGHTS = "sample weights are cast to int, with a warning"
+_ONE_VALUE = "one value for the whole batch, so that no weight reaches a sample; keras#19637"
+_TOP_K = "predictions in half precision raise: TensorFlow's operation takes none"
+FAULTS: dict[str, dict[str, str]] = {
+    "layers.AdaptiveAveragePooling3D": {
+        "half_precision-mixed_float16": _NO_KERNEL,
+        "gradients_exact": _NO_KERNEL,
+    },
+    "layers.AdaptiveMaxPooling3D": {
+        "half_precision-mixed_float16": _NO_KERNEL,
+        "gradients_exact": _NO_KERNEL,
+    },
+    "layers.AugMix": {
+        "randomness_seeded": "its operations are drawn by Python's `random`, unseeded"
+    },
+    "layers.AutoContrast": {"extreme_input-zero": "the gradient for an image of one color is 0/0"},
+    "layers.AveragePooling3D": {
+        "half_precision-mixed_float16": _NO_KERNEL,
+        "gradients_exact": _NO_KERNEL,
+    },
+    "layers.CategoryEncoding": {
+        "config_complete": "`sparse` is lost; keras#23375",
+        "half_precision-mixed_float16": "the output has the weights' dtype, float32",
+    },
+    "layers.Equalization": {
+        "shapes_agree": "it writes into its symbolic input: no functional model can be built",
+        "keras_file_equal": "as above",
+    },
+    "layers.GRU": {"config_complete": "`use_cudnn` is lost"},
+    "layers.GroupNormalization": {"padding_ignored": "masked steps count in mean and variance"},
+    "layers.HashedCrossing": {"unknown_argument_raises": "unknown arguments are accepted"},
+    "layers.LSTM": {"config_complete": "`use_cudnn` is lost"},
+    "layers.LayerNormalization": {"config_unchanged_by_use": _AXIS},
+    "layers.MaxPooling3D": {
+        "half_precision-mixed_float16": _NO_KERNEL,
+        "gradients_exact": _NO_KERNEL,
+    },
+    "layers.MelSpectrogram": {"gradients_exact": "float64 input meets float32 constants"},
+    "layers.MultiHeadAttention": {"config_unchanged_by_use": _AXIS},
+    "layers.RMSNormalization": {"config_unchanged_by_use": _AXIS},
+    "layers.RandomCrop": {"half_precision-mixed_float16": "the output is float32"},
+    "layers.RandomGrayscale": {"config_complete": "`seed` is lost; keras#23657"},
+    "layers.SimpleRNN": {"config_complete": "`seed` is lost; keras#23657"},
+    "losses.CategoricalGeneralizedCrossEntropy": {
+        "degenerate_input-float32": "the gradient of 0 ** q is infinite",
+        "degenerate_input-float16": "as above",
+    },
+    "losses.CosineSimilarity": {"config_complete": "`axis` is lost; keras#23286"},
+    "losses.Dice": {"reduction_shapes": _ONE_VALUE, "batch_order_irrelevant": _ONE_VALUE},
+    "losses.Huber": {"config_complete": "`delta` is lost; keras#23286"},
+    "losses.SparseCategoricalCrossentropy": {"config_complete": "`axis` is lost; keras#23286"},
+    "losses.Tversky": {"reduction_shapes": _ONE_VALUE, "batch_order_irrelevant": _ONE_VALUE},
+    "metrics.BinaryIoU": {"sample_weight_counts": _WHOLE_WEIGHTS},
+    "metrics.CosineSimilarity": {"config_complete": "`axis` is lost; keras#23717"},
+    "metrics.F1Score": {"reset_forgets": _NO_STATE},
+    "metrics.FBetaScore": {"reset_forgets": _NO_STATE},
+    "metrics.IoU": {"sample_weight_counts": _WHOLE_WEIGHTS},
+    "metrics.MeanIoU": {"sample_weight_counts": _WHOLE_WEIGHTS},
+    "metrics.OneHotIoU": {"sample_weight_counts": _WHOLE_WEIGHTS},
+    "metrics.OneHotMeanIoU": {"sample_weight_counts": _WHOLE_WEIGHTS},
+    "metrics.R2Score": {
+        "reset_forgets": _NO_STATE,
+        "sample_weight_counts": "with all weights zero the result is NaN",
+    },
+    "metrics.SparseTopKCategoricalAccuracy": {
+        "config_complete": "`from_sorted_ids` is lost",
+        "half_precision-float16": _TOP_K,
+    },
+    "metrics.TopKCategoricalAccuracy": {"half_precision-float16": _TOP_K},
+    "regularizers.OrthogonalRegularizer": {"gradient_exact": "a float64 kernel raises"},
+    "initializers.Identity": {"config_complete": "`gain` is lost"},
+    "initializers.Orthogonal": {"shape_and_dtype-bfloat16": "raises; keras#16970"},
+    "optimizers.Ftrl": {
+        "learning_rate_rules-assigned": "divides by the learning rate: all weights are NaN at 0",
+        "learning_rate_rules-schedule": "as above",
+    },
+}
