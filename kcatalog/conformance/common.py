@@ -137,7 +137,8 @@ def config_round_trip(s: Subject):
     again = keras.saving.deserialize_keras_object(
         json.loads(text), custom_objects=None if _has_card(s) else {s.name: s.cls}
     )
-    require(type(again) is s.cls, f"reloaded as {type(again).__name__}")
+    same = type(again) is type(part)  # which on PyTorch is Keras's own variant of an optimizer
+    require(same, f"reloaded as {type(again).__name__}")
     before, after = _plain(part.get_config()), _plain(again.get_config())
     _require_same(before, after, "reloading changed the config")
 
