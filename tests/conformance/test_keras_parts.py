@@ -36,9 +36,11 @@ def _parts():
         module = keras
         for name in kind.split("."):
             module = getattr(module, name)
+        names = {}
         for name, part in sorted(vars(module).items()):
-            if inspect.isclass(part) and part.__name__ == name:  # not what is another's alias
-                yield f"{kind}.{name}", part
+            if inspect.isclass(part) and (part not in names or part.__name__ == name):
+                names[part] = name  # its own where it has several
+        yield from ((f"{kind}.{name}", part) for part, name in names.items())
 
 
 PARTS = dict(_parts())
