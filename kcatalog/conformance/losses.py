@@ -138,6 +138,14 @@ def _degenerate(s: Subject):
         yield "certain predictions", y_true, np.eye(y_pred.shape[-1])[y_pred.argmax(-1)]
 
 
+@check("losses", when=lambda s: registry.card_of(s.cls) is not None)
+def no_samples_lose_nothing(s: Subject):
+    """The loss of an empty batch is the number 0, so that it adds nothing to others."""
+    y_true, y_pred = s.targets_and_predictions()
+    value = value_of(s.make(), y_true[:0], y_pred[:0])
+    require(value.shape == () and value == 0, f"the loss of no sample is {value}, not 0")
+
+
 @check("losses", variants=("float32", "float16", "bfloat16"))
 def degenerate_input(s: Subject, dtype: str):
     """Value and gradient stay finite where careless formulas give NaN."""

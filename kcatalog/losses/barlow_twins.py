@@ -2,8 +2,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
-from kcatalog.losses.in_batch import InBatchLoss
-from kcatalog.ops.views import two_views
+from kcatalog.losses.two_view_loss import TwoViewLoss
 from kcatalog.registry import component
 
 
@@ -19,7 +18,7 @@ from kcatalog.registry import component
     space={"redundancy_weight": Float(1e-4, 0.1, log=True)},
     example=Example({"redundancy_weight": 0.1, "epsilon": 1e-3}, shape=(2, 5)),
 )
-class BarlowTwins(InBatchLoss):
+class BarlowTwins(TwoViewLoss):
     """Redundancy reduction: the correlation of two views should be the identity.
 
     Self-supervision without negatives, momentum or stopped gradients. It wants wide embeddings
@@ -63,9 +62,6 @@ class BarlowTwins(InBatchLoss):
             self, "redundancy_weight", redundancy_weight, "[0, inf)"
         )
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
-
-    def samples(self, y_true, y_pred):
-        return two_views(self, y_true, y_pred)
 
     def compare(self, a, b, anchors=None):
         features = a.shape[1]

@@ -56,6 +56,7 @@ class CORN(CategoricalLoss):
     """
 
     one_hot = False
+    compares_samples = True
 
     def __init__(self, ignore_class=None, **kwargs):
         super().__init__(ignore_class, **kwargs)

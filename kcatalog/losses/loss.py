@@ -5,6 +5,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.ops.masks import both, mask_of, with_mask
+from kcatalog.ops.replicas import mean_of_batch, replica_context
 from kcatalog.ops.targets import Targets, like, nan_of, numbers, same_samples
 
 
@@ -25,6 +26,7 @@ class Loss(keras.losses.Loss):
     """
 
     axis = -1  # of what belongs to one value, in the predictions
+    compares_samples = False  # values depend on the other samples, those of other replicas too
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         with keras.name_scope(self.name):
@@ -35,6 +37,8 @@ class Loss(keras.losses.Loss):
             mask = both(mask_of(y_pred), y.counts)
             if mask is not None:
                 p = with_mask(p, mask)
+            if tuple(p.shape[:1]) == (0,) and replica_context() is None:
+                return ops.zeros((0,)) if self.reduction in (None, "none") else ops.sum(p)
             values, mask, sample_weight = self.evaluate(y.values, p, mask, sample_weight)
             mask = both(mask, mask_of(values))
             values = values + self.faults(y, p, values)
@@ -71,5 +75,9 @@ class Loss(keras.losses.Loss):
             mask = like(self, "mask", mask, values)
             values = with_mask(ops.where(mask, values, 0.0), mask)  # a masked NaN is nothing
         reduced = reduction(values, values, sample_weight)
-        no_sample = self.reduction not in (None, "none") and tuple(reduced.shape) == (0,)
-        return ops.sum(reduced) if no_sample else reduced  # Keras does not reduce no value
+        if not self.compares_samples or self.reduction in (None, "none", "sum"):
+            return reduced
+        counts = ops.ones_like(values) if mask is None else ops.cast(mask, values.dtype)
+        if self.reduction == "mean_with_sample_weight" and sample_weight is not None:
+            counts = counts * sample_weight
+        return mean_of_batch(reduced, ops.sum(counts))

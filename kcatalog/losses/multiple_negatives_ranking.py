@@ -2,10 +2,10 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
-from kcatalog.losses.in_batch import InBatchLoss
+from kcatalog.losses.two_view_loss import TwoViewLoss
 from kcatalog.ops.contrast import similarities
+from kcatalog.ops.mining import positive_pairs
 from kcatalog.ops.probabilities import crossentropy
-from kcatalog.ops.views import two_views
 from kcatalog.registry import component
 
 
@@ -21,19 +21,21 @@ from kcatalog.registry import component
     space={"temperature": Float(0.01, 1.0, log=True), "symmetric": Choice(False, True)},
     example=Example({"temperature": 0.5, "symmetric": True}, shape=(2, 5)),
 )
-class MultipleNegativesRanking(InBatchLoss):
+class MultipleNegativesRanking(TwoViewLoss):
     """Multiple negatives ranking: everyone else's counterpart is a negative; the loss of CLIP.
 
     Trains two towers from positive pairs alone: question and answer, query and document, picture
     and caption. Also known as in-batch negatives, and as InfoNCE. It wants large batches, and
     pairs that are all different: a second copy of a document counts as a negative to its own
-    query. `SigLIP` asks pair by pair and minds the size of the batch less.
+    query, unless `ids` tells copies apart. `SigLIP` asks pair by pair and minds the size of the
+    batch less.
 
     Maths:
         `L = -mean over i of log(exp(s_ii / τ) / Σ_j exp(s_ij / τ))`, with `s_ij` the similarity of
         `a_i` and `b_j`, `a` = `y_true` and `b` = `y_pred`, and `τ` = `temperature`. Symmetric, it
         is the mean of that and of the same with `a` and `b` exchanged. The paper has inner
-        products and `τ` = 1; `scale` elsewhere is `1 / τ`.
+        products and `τ` = 1; `scale` elsewhere is `1 / τ`. With `ids` the sum leaves out all
+        `j ≠ i` with the id of `i`.
 
     Args:
         temperature: `τ`, a number in (0, inf); 0.05 goes with cosines.
@@ -59,21 +61,21 @@ class MultipleNegativesRanking(InBatchLoss):
         0.3133
     """
 
-    def __init__(self, temperature=0.05, normalize=True, symmetric=False, **kwargs):
+    def __init__(self, temperature=0.05, normalize=True, symmetric=False, ids=False, **kwargs):
         super().__init__(**kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
         self.normalize = checks.boolean(self, "normalize", normalize)
         self.symmetric = checks.boolean(self, "symmetric", symmetric)
+        self.ids = checks.boolean(self, "ids", ids)
 
-    def samples(self, y_true, y_pred):
-        return two_views(self, y_true, y_pred)
-
-    def compare(self, a, b, anchors=None):
-        L = self._find(a, b, anchors)
+    def compare(self, a, b, ids=None, anchors=None):
+        L = self._find(a, b, ids, anchors)
         if self.symmetric:
-            L = (L + self._find(b, a, anchors)) / 2
+            L = (L + self._find(b, a, ids, anchors)) / 2
         return L, ops.ones_like(L)
 
-    def _find(self, a, b, anchors):
+    def _find(self, a, b, ids, anchors):
         s = similarities(a, b, anchors, self.normalize) / self.temperature
+        if ids is not None:
+            s = ops.where(positive_pairs(ids, anchors), -1e30, s)
         return crossentropy(ops.arange(ops.shape(s)[0]), ops.log_softmax(s))

@@ -4,7 +4,6 @@ from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.losses.in_batch import InBatchLoss
 from kcatalog.ops.contrast import mean_over, similarities
-from kcatalog.ops.labels import flat_labels
 from kcatalog.ops.mining import same_class
 from kcatalog.ops.views import pair
 from kcatalog.registry import component
@@ -67,7 +66,7 @@ class NPairs(InBatchLoss):
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
 
     def samples(self, y_true, y_pred):
-        return flat_labels(y_true), *pair(self, y_pred)
+        return y_true, *pair(self, y_pred)
 
     def compare(self, labels, a, p, anchors=None):
         log_q = ops.log_softmax(similarities(a, p, anchors, normalize=False))

@@ -5,6 +5,7 @@ from kcatalog.card import Example, Float, Paper
 from kcatalog.losses.in_batch import InBatchLoss
 from kcatalog.ops.contrast import similarities
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.ops.targets import Targets, between_0_and_1, numbers, same_samples
 from kcatalog.ops.views import pair
 from kcatalog.registry import component
 
@@ -65,6 +66,14 @@ class NPairsMultilabel(InBatchLoss):
     def __init__(self, factor=0.0, **kwargs):
         super().__init__(**kwargs)
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
+
+    def targets(self, y_true, y_pred):
+        y = numbers(self, "y_true", y_true, self.dtype)
+        if len(y.shape) != 2:
+            rule, fix = "1 or 0 for each label, (batch, classes)", "`NPairs` takes class indices."
+            raise checks.error(self, "y_true", rule, tuple(y.shape), fix)
+        same_samples(self, y, y_pred)
+        return Targets(y, faults=between_0_and_1(self, y_true))
 
     def samples(self, y_true, y_pred):
         return at_least_float32(y_true), *pair(self, y_pred)

@@ -3,7 +3,7 @@ from keras import ops
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.losses.in_batch import InBatchLoss
-from kcatalog.ops.labels import flat_labels, is_distribution
+from kcatalog.ops.labels import is_distribution
 from kcatalog.ops.margins import class_similarities
 from kcatalog.ops.targets import class_targets
 from kcatalog.registry import component
@@ -73,13 +73,11 @@ class ProxyAnchor(InBatchLoss):
 
     def samples(self, y_true, y_pred):
         s = class_similarities(self, y_pred)
-        y = ops.convert_to_tensor(y_true)
-        y = ops.argmax(y, axis=-1) if is_distribution(y, s) else flat_labels(y)
-        return ops.cast(y, s.dtype), s
+        return (ops.argmax(y_true, axis=-1) if is_distribution(y_true, s) else y_true), s
 
     def compare(self, y, s, anchors=None):
         α, δ = self.scale, self.margin
-        own = y[:, None] == ops.arange(ops.shape(s)[1], dtype=s.dtype)
+        own = y[:, None] == ops.arange(ops.shape(s)[1], dtype=y.dtype)
         pull, has_positive = _shared_log_sum(-α * (s - δ), own, anchors)
         push, _ = _shared_log_sum(α * (s + δ), ops.logical_not(own), anchors)
         present = ops.maximum(ops.sum(ops.cast(has_positive, s.dtype)), 1.0)

@@ -2,9 +2,9 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
-from kcatalog.losses.in_batch import InBatchLoss
+from kcatalog.losses.two_view_loss import TwoViewLoss
 from kcatalog.ops.contrast import similarities
-from kcatalog.ops.views import two_views
+from kcatalog.ops.mining import positive_pairs
 from kcatalog.registry import component
 
 
@@ -21,12 +21,12 @@ from kcatalog.registry import component
     space={"temperature": Float(0.01, 1.0, log=True), "bias": Float(-15.0, 0.0)},
     example=Example({"temperature": 0.5, "bias": -2.0}, shape=(2, 5)),
 )
-class SigLIP(InBatchLoss):
+class SigLIP(TwoViewLoss):
     """Pairwise sigmoid loss: each of the `batch²` pairs is a yes-or-no question.
 
     For two towers, such as pictures and their captions, as `MultipleNegativesRanking` is; there is
     no softmax over the batch, so that small batches lose less and a caption that comes twice only
-    answers one question wrong.
+    answers one question wrong, or none with `ids`.
 
     Maths:
         `L = mean over i of Σ_j log(1 + exp(-z_ij (s_ij / τ + b)))`, `z_ij = 1 if i = j else -1`,
@@ -61,19 +61,20 @@ class SigLIP(InBatchLoss):
         1.0064
     """
 
-    def __init__(self, temperature=0.1, bias=-10.0, normalize=True, **kwargs):
+    def __init__(self, temperature=0.1, bias=-10.0, normalize=True, ids=False, **kwargs):
         super().__init__(**kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
         self.bias = checks.number(self, "bias", bias, "(-inf, inf)")
         self.normalize = checks.boolean(self, "normalize", normalize)
+        self.ids = checks.boolean(self, "ids", ids)
 
-    def samples(self, y_true, y_pred):
-        return two_views(self, y_true, y_pred)
-
-    def compare(self, a, b, anchors=None):
+    def compare(self, a, b, ids=None, anchors=None):
         s = similarities(a, b, anchors, self.normalize)
         i = ops.arange(ops.shape(b)[0], dtype="int32")
         own = i[:anchors, None] == i[None, :]
         logits = s / self.temperature + self.bias
-        L = ops.sum(ops.softplus(ops.where(own, -logits, logits)), axis=1)
+        losses = ops.softplus(ops.where(own, -logits, logits))
+        if ids is not None:
+            losses = ops.where(positive_pairs(ids, anchors), 0.0, losses)
+        L = ops.sum(losses, axis=1)
         return L, ops.ones_like(L)

@@ -2,8 +2,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
-from kcatalog.losses.in_batch import InBatchLoss
-from kcatalog.ops.views import two_views
+from kcatalog.losses.two_view_loss import TwoViewLoss
 from kcatalog.registry import component
 
 
@@ -29,7 +28,7 @@ from kcatalog.registry import component
         "be; float16 ends at 65504",
     },
 )
-class VICReg(InBatchLoss):
+class VICReg(TwoViewLoss):
     """Variance, invariance and covariance regularization: self-supervision without negatives.
 
     Two views of a sample are drawn together; what keeps all from collapsing to a point is asked of
@@ -91,9 +90,6 @@ class VICReg(InBatchLoss):
         )
         self.gamma = checks.number(self, "gamma", gamma, "(0, inf)")
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
-
-    def samples(self, y_true, y_pred):
-        return two_views(self, y_true, y_pred)
 
     def compare(self, a, b, anchors=None):
         invariance = ops.mean((a[:anchors] - b[:anchors]) ** 2, axis=1)

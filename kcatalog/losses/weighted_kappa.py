@@ -68,6 +68,8 @@ class WeightedKappa(CategoricalLoss):
         -0.6931
     """
 
+    compares_samples = True
+
     def __init__(
         self, weightage="quadratic", epsilon=1e-6, from_logits=False, ignore_class=None, **kwargs
     ):

@@ -1,9 +1,13 @@
 """Class labels as users bring them, in the one form that losses and metrics compute with."""
 
+import keras
+import numpy as np
 from keras import ops
 
 from kcatalog import checks
+from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.samples import same_rank
+from kcatalog.ops.targets import numbers
 
 
 def flat_labels(labels):
@@ -13,6 +17,60 @@ def flat_labels(labels):
     (3,)
     """
     return ops.reshape(ops.convert_to_tensor(labels), (-1,))
+
+
+def labels_of(owner, name, labels, samples=None):
+    """Return one label a sample, `(batch,)`, of which two are equal where they were as given.
+
+    Whole numbers of any dtype are int64, and never pass through a float; on JAX they have the 32
+    bits of its whole numbers, and those of an array are numbered anew. What is not one label for
+    each of `samples` raises the error of `owner`'s argument `name`.
+
+    >>> a, b = labels_of("Doc", "y", np.array([5, 2**32 + 5]))
+    >>> bool(a == b)
+    False
+    >>> labels_of("Doc", "y", ops.ones((2, 3)))
+    Traceback (most recent call last):
+    ValueError: Doc: `y` must be one label a sample, (batch,) or (batch, 1). ... keras.ops.argmax...
+    """
+    labels = labels if ops.is_tensor(labels) else _whole_array(labels)
+    labels = numbers(owner, name, labels)
+    shape = tuple(labels.shape)
+    if shape[1:] not in ((), (1,)) or not shape:
+        fix = f"For one-hot rows: keras.ops.argmax({name}, axis=-1)." if len(shape) == 2 else ""
+        raise checks.error(owner, name, "one label a sample, (batch,) or (batch, 1)", shape, fix)
+    if None not in (samples, shape[0]) and samples != shape[0]:
+        raise checks.error(owner, name, f"one label for each of the {samples} samples", shape)
+    labels = ops.reshape(labels, (-1,))
+    if "float" in keras.backend.standardize_dtype(labels.dtype):
+        return at_least_float32(labels)
+    return ops.cast(labels, whole_dtype())
+
+
+def _whole_array(labels):
+    """Return labels that are no tensor as an array that the backend takes without a loss."""
+    try:
+        array = np.asarray(labels)
+    except Exception:  # rows of different lengths, or tensors of a step that is traced
+        return labels
+    if array.dtype.kind not in "biuf":
+        return labels
+    if keras.backend.backend() == "jax" and array.dtype.itemsize == 8:
+        array = np.unique(array, return_inverse=True)[1].reshape(array.shape)
+    return array.astype("int64") if array.dtype == "uint64" else array
+
+
+def whole_dtype():
+    """Return the dtype of the widest whole numbers: int64, but on JAX int32 unless it is told to.
+
+    >>> whole_dtype() in ("int32", "int64")
+    True
+    """
+    if keras.backend.backend() != "jax":
+        return "int64"
+    import jax
+
+    return "int64" if jax.config.jax_enable_x64 else "int32"
 
 
 def class_indices(labels, scores, axis=-1):

@@ -32,11 +32,11 @@ def own_rows_first(*tensors):
     context = replica_context()
     if context is None:
         return tensors, None
-    rows = context.all_gather(ops.reshape(ops.shape(tensors[0])[0], (1,)), axis=0)
+    own = ops.shape(tensors[0])[0]
+    rows = context.all_gather(ops.reshape(own, (1,)), axis=0)
     before = ops.arange(ops.shape(rows)[0]) < context.replica_id_in_sync_group
     start = ops.sum(ops.where(before, rows, 0))
-    every = tuple(ops.roll(context.all_gather(t, axis=0), -start, axis=0) for t in tensors)
-    return every, ops.shape(tensors[0])[0]
+    return tuple(ops.roll(t, -start, axis=0) for t in all_rows(*tensors)), own
 
 
 def all_rows(*tensors):
@@ -46,7 +46,13 @@ def all_rows(*tensors):
     2.0
     """
     context = replica_context()
-    return tensors if context is None else tuple(context.all_gather(t, axis=0) for t in tensors)
+    if context is None:
+        return tensors
+    import tensorflow as tf
+
+    return tuple(  # TensorFlow gathers tensors of no known shape
+        tf.ensure_shape(context.all_gather(t, axis=0), [None, *t.shape[1:]]) for t in tensors
+    )
 
 
 def sum_over_replicas(x):
@@ -66,6 +72,8 @@ def sum_over_replicas(x):
 def mean_over_replicas(x, axis=None, keepdims=False, weights=1.0):
     """Return the weighted mean over axes, including the batch, of all replicas' rows; no gradient.
 
+    The mean of nothing is 0.
+
     >>> float(mean_over_replicas(ops.ones((2,))))
     1.0
     """
@@ -74,3 +82,28 @@ def mean_over_replicas(x, axis=None, keepdims=False, weights=1.0):
     count = ops.sum(ops.ones_like(x) * weights, axis=axis, keepdims=keepdims)
     total, count = sum_over_replicas([total, count])
     return ops.divide_no_nan(total, count)
+
+
+def mean_of_batch(mean, count):
+    """Return a replica's part of the mean over the global batch, from the mean over its own rows.
+
+    Keras adds up the replicas' losses, `tf.distribute` their gradients. The parts' gradients are
+    in proportion to the replicas' rows, so that they add up to that of the whole; a replica without
+    rows has none. The parts' values are equal, since Keras weights the loss that it reports by the
+    replicas' rows once more.
+
+    Args:
+        mean: the mean over the replica's own rows, 0 if there are none. Keras divides it by the
+            number of replicas, before or after.
+        count: how many rows that is the mean of, or the sum of their weights.
+
+    >>> float(mean_of_batch(ops.ones(()), 4))
+    1.0
+    """
+    context = replica_context()
+    if context is None:
+        return mean
+    replicas, count = context.num_replicas_in_sync, ops.cast(count, mean.dtype)
+    part = mean * replicas * ops.divide_no_nan(count, sum_over_replicas(count))
+    equal = ops.stop_gradient(sum_over_replicas(ops.stop_gradient(part)) / replicas - part)
+    return part + equal

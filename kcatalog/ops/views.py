@@ -20,15 +20,25 @@ def two_views(owner, y_true, y_pred):
     Traceback (most recent call last):
     ValueError: Doc: `y_pred` must be of shape (batch, 2, features), or ... (3, 4).
     """
-    y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
-    if len(y_pred.shape) == 3 and y_pred.shape[1] == 2:
+    y_pred = ops.convert_to_tensor(y_pred)
+    if are_stacked(y_pred):
         return pair(owner, y_pred)
+    y_true = ops.convert_to_tensor(y_true)
     shapes = tuple(y_true.shape), tuple(y_pred.shape)
     if len(shapes[1]) != 2 or len(shapes[0]) != 2 or not all(map(_may_equal, *shapes)):
         rule = "of shape (batch, 2, features), or (batch, features) as `y_true`"
         fix = f"The shape of `y_true` is {shapes[0]}."
         raise checks.error(owner, "y_pred", rule, shapes[1], fix)
     return at_least_float32(y_true), at_least_float32(y_pred)
+
+
+def are_stacked(y_pred):
+    """Return whether `y_pred` holds both views, `(batch, 2, features)`.
+
+    >>> are_stacked(ops.zeros((3, 2, 5))), are_stacked(ops.zeros((3, 5)))
+    (True, False)
+    """
+    return len(y_pred.shape) == 3 and y_pred.shape[1] == 2
 
 
 def pair(owner, y_pred):
@@ -38,7 +48,7 @@ def pair(owner, y_pred):
     [1.0, 2.0]
     """
     y_pred = at_least_float32(y_pred)
-    if len(y_pred.shape) != 3 or y_pred.shape[1] != 2:
+    if not are_stacked(y_pred):
         rule = "of shape (batch, 2, features)"
         fix = "For example: keras.ops.stack([a, b], axis=1)."
         raise checks.error(owner, "y_pred", rule, tuple(y_pred.shape), fix)

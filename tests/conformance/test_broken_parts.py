@@ -7,6 +7,7 @@ from kcatalog.conformance import checks_for, suite
 from tests.conformance import (  # noqa: F401 - register their own
     broken_callbacks,
     broken_calls,
+    broken_in_batch,
     broken_leftovers,
     broken_losses,
     broken_metrics,

@@ -50,6 +50,32 @@ def test_both_forms_are_one_loss(rng):
         np.testing.assert_allclose(stacked, views, rtol=1e-6)
 
 
+@pytest.mark.parametrize("form", [np.int64, np.uint8, "float32", "column"])
+def test_rows_with_one_id_are_not_each_others_negatives(rng, form):
+    """Each query against its own document and those of other ids, by a plain loop."""
+    ids, (a, b) = np.array([3, 1, 3, 0, 3, 1]), rng.normal(size=(2, 6, 4)).astype("float32")
+    given = ids[:, None] if form == "column" else ids.astype(form)
+    for symmetric in (False, True):
+        loss = losses.MultipleNegativesRanking(0.5, False, symmetric, ids=True, reduction=None)
+        each = as_numpy(loss(given, np.stack([a, b], axis=1)))
+        for i in range(6):
+            kept = [i, *(j for j in range(6) if ids[j] != ids[i])]
+            there = reference(a[[i]].repeat(len(kept), 0), b[kept], 0.5, False)[0]
+            back = reference(b[[i]].repeat(len(kept), 0), a[kept], 0.5, False)[0]
+            expected = (there + back) / 2 if symmetric else there
+            np.testing.assert_allclose(each[i], expected, rtol=1e-4)
+
+
+def test_ids_that_are_none(rng):
+    pairs = rng.normal(size=(4, 2, 3)).astype("float32")
+    loss = losses.MultipleNegativesRanking(ids=True)
+    for wrong in (pairs[:, 0], np.arange(3), np.array(["a", "b", "c", "d"])):
+        with pytest.raises(ValueError, match="MultipleNegativesRanking: `y_true` must be"):
+            loss(wrong, pairs)
+    with pytest.raises(ValueError, match="`y_pred` must be of shape"):
+        loss(np.arange(4), pairs[:, 0])
+
+
 def test_shapes_that_do_not_fit():
     loss = losses.MultipleNegativesRanking()
     for y_true, y_pred in (((4, 3), (4, 5)), ((4,), (4, 5)), ((4, 5), (4, 3, 5)), ((3, 5), (4, 5))):

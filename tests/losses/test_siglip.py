@@ -30,6 +30,17 @@ def test_reference(rng, normalize, temperature, bias):
     np.testing.assert_allclose(as_numpy(loss(a, b)), expected, rtol=1e-4)
 
 
+def test_rows_with_one_id_are_not_each_others_negatives(rng):
+    """A copy of the caption answers no question; two sets without copies share no term."""
+    a, b = rng.normal(size=(2, 5, 4)).astype("float32")
+    ids = np.array([7, 2**32 + 7, 7, 0, 1])
+    each = as_numpy(losses.SigLIP(ids=True, reduction=None)(ids, np.stack([a, b], axis=1)))
+    for i in range(5):
+        kept = [i, *(j for j in range(5) if ids[j] != ids[i])]
+        expected = reference(a[[i]].repeat(len(kept), 0), b[kept], 0.1, -10.0, True)[0]
+        np.testing.assert_allclose(each[i], expected, rtol=1e-4)
+
+
 def test_temperature_and_bias_learned_by_the_model(rng):
     """Scale one view, append the bias to it and 1 to the other, as the docstring says."""
     a, b = rng.normal(size=(2, 7, 4))

@@ -4,9 +4,10 @@ from keras import ops
 from kcatalog import checks
 from kcatalog.card import Example, Paper, Part
 from kcatalog.losses.in_batch import InBatchLoss
-from kcatalog.ops.labels import flat_labels
+from kcatalog.ops.labels import labels_of, whole_dtype
 from kcatalog.ops.precision import at_least_float32
-from kcatalog.ops.replicas import all_rows, own_rows_first
+from kcatalog.ops.replicas import all_rows, mean_of_batch, own_rows_first
+from kcatalog.ops.targets import Targets
 from kcatalog.registry import component
 
 
@@ -59,14 +60,15 @@ class CrossBatchMemory(keras.layers.Layer):
             before it is full either. Counted while training.
 
     Shapes:
-        `embeddings`: `(batch, features)`. `labels`: `(batch,)` or `(batch, 1)`, whole numbers;
-        left out, the layer is the identity. Out: `embeddings`, unchanged.
+        `embeddings`: `(batch, features)`. `labels`: `(batch,)` or `(batch, 1)`, whole numbers of
+        any dtype; left out, the layer is the identity. Out: `embeddings`, unchanged.
 
     Behaviour:
         In training the loss is added and the batch enters the memory. In evaluation the
         loss is that of the batch alone, and the memory stays. Memory and comparison are in
         float32 at least, whatever the policy. Under data parallelism the references
-        are the batches of all replicas, and every replica remembers the same. Costs
+        are the batches of all replicas, and every replica remembers the same. Labels are remembered
+        in 64 bits, on JAX in the 32 of its whole numbers. Costs
         `O(batch · (batch + capacity))`; losses that need all pairs, such as `LiftedStructure`,
         take `O((batch + capacity)²)`. `loss`'s `reduction` is not read: it is the mean.
 
@@ -102,14 +104,17 @@ class CrossBatchMemory(keras.layers.Layer):
         self._embeddings = self.add_weight(
             (self.capacity, features), dtype="float32", name="embeddings", **state
         )
-        self._labels = self.add_weight((self.capacity,), dtype="int32", name="labels", **state)
+        self._labels = self.add_weight(
+            (self.capacity,), dtype=whole_dtype(), name="labels", **state
+        )
         self._seen = self.add_weight((), dtype="int32", name="seen", **state)
         self._steps = self.add_weight((), dtype="int32", name="steps", **state)
 
     def call(self, embeddings, labels=None, training=False):
         if labels is None:
             return embeddings
-        own = ops.cast(flat_labels(labels), "int32"), at_least_float32(embeddings)
+        labels = labels_of(self, "labels", labels, embeddings.shape[0])
+        own = ops.cast(labels, whole_dtype()), at_least_float32(embeddings)
         every, anchors = own_rows_first(*own)
         if not training:
             S, N = self.loss.compare(*every, anchors=anchors)
@@ -124,7 +129,10 @@ class CrossBatchMemory(keras.layers.Layer):
                 lambda: _with_terms(self.loss.compare(*every, anchors=anchors)),
             )
             self._remember(*all_rows(*own))
-        self.add_loss(ops.mean(self.loss.values(S, N)))
+        values = self.loss.values(S, N)
+        values = values + self.loss.faults(Targets(labels), embeddings, values)
+        count = ops.cast(ops.shape(values)[0], values.dtype)
+        self.add_loss(mean_of_batch(ops.divide_no_nan(ops.sum(values), count), count))
         return embeddings
 
     def _in_use(self):

@@ -1,0 +1,33 @@
+"""The base of in-batch losses of two views of each sample."""
+
+from kcatalog.losses.in_batch import InBatchLoss
+from kcatalog.ops.targets import Targets, numbers
+from kcatalog.ops.views import are_stacked, pair, two_views
+
+
+class TwoViewLoss(InBatchLoss):
+    """Base of in-batch losses of two views of each sample, such as a question and its answer.
+
+    A part's `compare` is given both views, and what tells copies apart where it has an argument
+    `ids` that is True.
+
+    Args:
+        ids: True to read `y_true` as the samples' ids, False to ignore it where `y_pred` stacks
+            both views. Rows with one id hold the same, and are never each other's negatives: give
+            each document its number where a document may answer two questions of a batch.
+    """
+
+    ids = False
+
+    def targets(self, y_true, y_pred):
+        if self.ids:
+            return super().targets(y_true, y_pred)
+        if are_stacked(y_pred):
+            return Targets(None)
+        y = numbers(self, "y_true", y_true, self.dtype)
+        return Targets(y, faults=y)
+
+    def samples(self, y_true, y_pred):
+        if self.ids:
+            return *pair(self, y_pred), y_true
+        return two_views(self, y_true, y_pred)
