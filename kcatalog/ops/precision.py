@@ -13,3 +13,9 @@ def at_least_float32(x):
     x = ops.convert_to_tensor(x)
     exact = keras.backend.standardize_dtype(x.dtype) in ("float32", "float64")
     return x if exact else ops.cast(x, "float32")
+
+
+def as_floats(x, dtype: str):
+    """Return integers as floats of a layer's dtype, and floats as they are."""
+    floats = keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype))
+    return x if floats else ops.cast(x, dtype)

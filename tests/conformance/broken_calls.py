@@ -72,3 +72,19 @@ class ExpectsItsOwnPrecision(keras.layers.Layer):
     def call(self, x):
         own = keras.backend.standardize_dtype(x.dtype) == self.compute_dtype
         return x * self._own if own else ops.zeros_like(x)
+
+
+@broken("whole_numbers_taken")
+class RoundsItsFactor(keras.layers.Layer):
+    """Computes in the dtype of what it is handed, integers too."""
+
+    def call(self, x):
+        return x * ops.cast(0.5, x.dtype)
+
+
+@broken("empty_batch_taken")
+class ScalesByTheFirst(keras.layers.Layer):
+    """Takes it for granted that there is a first sample."""
+
+    def call(self, x):
+        return x[:1] / x[:1] * ops.mean(x) if x.shape[0] else ops.zeros((1, *x.shape[1:]))

@@ -3,6 +3,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
+from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
 
 
@@ -81,6 +82,7 @@ class SqueezeExcite(keras.layers.Layer):
         self._b2 = self.add_weight((channels,), "zeros", name="excite_bias")
 
     def call(self, x):
+        x = as_floats(x, self.compute_dtype)
         z = ops.mean(x, axis=(1, 2), keepdims=True)
         s = self.activation(ops.matmul(z, self._w1) + self._b1)
         s = self.gate_activation(ops.matmul(s, self._w2) + self._b2)

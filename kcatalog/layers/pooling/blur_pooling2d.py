@@ -6,6 +6,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
+from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
 
 
@@ -72,6 +73,7 @@ class BlurPooling2D(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def call(self, x):
+        x = as_floats(x, self.compute_dtype)
         kkT = np.outer(self._k, self._k)[:, :, None, None]
         kernel = ops.cast(np.repeat(kkT, x.shape[-1], axis=2), x.dtype)
         return ops.depthwise_conv(
@@ -79,13 +81,23 @@ class BlurPooling2D(keras.layers.Layer):
         )
 
     def _padded(self, x):
-        pad, sizes = self._pad, x.shape[1:3]
-        if self.padding == "constant" or all(size is None or size > pad for size in sizes):
+        pad, (batch, *sizes) = self._pad, x.shape[:3]
+        once = all(size is None or size > pad for size in sizes)
+        # no backend mirrors a batch of none, as a replica may have
+        if pad == 0 or self.padding == "constant" or (batch and once):
             return ops.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode=self.padding)
         for axis, size in enumerate(sizes, start=1):
-            index = np.pad(np.arange(size), pad, mode=self.padding)
-            x = ops.take(x, index, axis=axis)
+            if size is None or size > pad:
+                x = self._mirrored(x, (slice(None),) * axis, axis)
+            else:
+                x = ops.take(x, np.pad(np.arange(size), pad, mode=self.padding), axis=axis)
         return x
+
+    def _mirrored(self, x, before, axis):
+        edge = int(self.padding == "reflect")  # the outermost pixel is not repeated
+        first, last = slice(edge, self._pad + edge), slice(-self._pad - edge, -edge or None)
+        ends = [ops.flip(x[(*before, end)], axis=axis) for end in (first, last)]
+        return ops.concatenate([ends[0], x, ends[1]], axis=axis)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape

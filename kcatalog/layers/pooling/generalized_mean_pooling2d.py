@@ -3,6 +3,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
 
 
@@ -68,6 +69,7 @@ class GeneralizedMeanPooling2D(keras.layers.Layer):
         )
 
     def call(self, x):
+        x = as_floats(x, self.compute_dtype)
         _, height, width, _ = ops.shape(x)
         wide = ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
         p = ops.cast(self._p, wide.dtype)

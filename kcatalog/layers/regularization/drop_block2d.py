@@ -3,6 +3,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
 
 
@@ -72,6 +73,7 @@ class DropBlock2D(keras.layers.Layer):
     def call(self, x, training=False):
         if not training or self.rate == 0:
             return x
+        x = as_floats(x, self.compute_dtype)
         batch, H, W, channels = ops.shape(x)
         a, b = min(self.block_size, H), min(self.block_size, W)
         places = (H - a + 1) * (W - b + 1)

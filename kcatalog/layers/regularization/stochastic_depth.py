@@ -3,6 +3,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
+from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
 
 
@@ -60,6 +61,7 @@ class StochasticDepth(keras.layers.Layer):
     def call(self, x, training=False):
         if not training or self.rate == 0:
             return x
+        x = as_floats(x, self.compute_dtype)
         one_per_sample = (ops.shape(x)[0],) + (1,) * (len(x.shape) - 1)
         b = keras.random.uniform(one_per_sample, dtype="float32", seed=self._seed_generator)
         b = b >= self.rate

@@ -3,6 +3,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
+from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
 
 
@@ -68,6 +69,7 @@ class VariationalDropout(keras.layers.Layer):
     def call(self, x, training=False):
         if not training or self.rate == 0:
             return x
+        x = as_floats(x, self.compute_dtype)
         batch, features = ops.shape(x)[0], ops.shape(x)[-1]
         one_per_sequence = (batch,) + (1,) * (len(x.shape) - 2) + (features,)
         b = keras.random.uniform(one_per_sequence, dtype="float32", seed=self._seed_generator)

@@ -89,3 +89,16 @@ def test_unknown_size_in_a_model(rng):
     data = rng.normal(size=(2, 6, 7, 2)).astype("float32")
     assert model.predict(data, verbose=0).shape == (2, 3, 4, 2)
     model.fit(data, np.zeros((2, 3, 4, 2)), epochs=1, verbose=0)
+
+
+@pytest.mark.parametrize("padding", ["reflect", "symmetric", "constant"])
+@pytest.mark.parametrize("size", [2, 5])
+def test_unknown_sizes_and_empty_batches(rng, padding, size):
+    """Three ways to the same border: all at once, edge by edge, and of a map too small."""
+    x = rng.normal(size=(3, 6, size, 2)).astype("float32")
+    layer = layers.BlurPooling2D(5, strides=1, padding=padding)
+    y = ops.convert_to_numpy(layer(x))
+    inputs = keras.Input((None, size, 2))
+    model = keras.Model(inputs, layer(inputs))
+    np.testing.assert_allclose(model.predict(x, verbose=0), y, rtol=1e-5, atol=1e-6)
+    assert len(layer(x[:0])) == 0
