@@ -48,12 +48,12 @@ class ArcFace(SimilarityLoss):
         `(batch, classes)`. `y_pred`: cosines `(batch, classes)`. Unreduced: `(batch,)`.
 
     Behaviour:
-        Each sample on its own. Half precision is computed in float32. Angles are never computed,
-        so that the gradient is finite also where they are 0 or 180 degrees. Beyond half a turn the
-        value is continuous; differs from the authors' code and from pytorch-metric-learning,
-        which subtract `m sin m` there and step down where the two meet. The predictions carry no
-        margin, so that accuracy is that of the nearest class vector. A label that is no class
-        index is not looked for.
+        Each sample on its own. Half precision is computed in float32. Angles are never computed, so
+        that the gradient is finite also where they are 0 or 180 degrees. Beyond half a turn the
+        value is continuous; differs from the authors' code and from pytorch-metric-learning, which
+        subtract `m sin m` there and step down where the two meet. The predictions carry no margin,
+        so that accuracy is that of the nearest class vector. A label that is no class raises an
+        error, or gives NaN where the step is compiled.
 
     Example:
         Right at 30 degrees, wrong at 60: with a margin of 30 they are even, log 2.

@@ -11,9 +11,7 @@ class CategoricalLoss(Loss):
     Args:
         ignore_class: The class that counts for nothing, an integer in (-inf, inf) such as -1 or
             255 (void pixels, steps without a label); the mean is over the others. None: all count.
-
-    Behaviour:
-        A label that is no class raises an error, or gives NaN where the step is compiled.
+            Any other label that is no class raises an error, or gives NaN in a compiled step.
     """
 
     one_hot = True  # targets may also be a distribution over the classes

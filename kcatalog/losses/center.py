@@ -34,14 +34,14 @@ class Center(SimilarityLoss):
         `(batch, classes)`. `y_pred`: `(batch, classes)`. Unreduced: `(batch,)`.
 
     Behaviour:
-        Each sample on its own. Differs from the paper: centers learn by the loss's gradient,
-        `Σ (c - x)` over the class's samples, divided by the batch and times the weight of the
-        loss. The paper moves them by `α Σ (c - x) / (1 + n)` with `α` = 0.5 and `n` samples of the
-        class, whatever that weight. With plain SGD they follow more slowly here, and slower
-        for rare classes; with Adam, whose steps do not depend on the gradient's size, they do not.
-        The distance to every center is computed where one is needed: the price of a model that
-        needs no labels to run. Half precision is computed in float32. A label that is no class
-        index is not looked for.
+        Each sample on its own. Differs from the paper: centers learn by the loss's gradient, `Σ (c
+        - x)` over the class's samples, divided by the batch and times the weight of the loss. The
+        paper moves them by `α Σ (c - x) / (1 + n)` with `α` = 0.5 and `n` samples of the class,
+        whatever that weight. With plain SGD they follow more slowly here, and slower for rare
+        classes; with Adam, whose steps do not depend on the gradient's size, they do not. The
+        distance to every center is computed where one is needed: the price of a model that needs no
+        labels to run. Half precision is computed in float32. A label that is no class raises an
+        error, or gives NaN where the step is compiled.
 
     Example:
         At distance 4 from its class's center, ½ · 4²:

@@ -41,10 +41,9 @@ class CORN(CategoricalLoss):
         `y_pred`: logits `(batch, ..., ranks - 1)`. Unreduced: `(batch, ...)`.
 
     Behaviour:
-        A sample's value is the sum over the `k` it reaches, its negative log-likelihood, times
-        `B / Σ|S_k|` (`B` samples), so that the mean is the paper's `L`, and `sample_weight`
-        scales a sample's part in it. Half precision is computed in float32. A label that is no
-        rank is not looked for.
+        A sample's value is the sum over the `k` it reaches, its negative log-likelihood, times `B /
+        Σ|S_k|` (`B` samples), so that the mean is the paper's `L`, and `sample_weight` scales a
+        sample's part in it. Half precision is computed in float32.
 
     Example:
         Rank 0 of 3 has one question to answer, rank 1 two, each with the chance 1/2:

@@ -46,8 +46,8 @@ class CosFace(SimilarityLoss):
 
     Behaviour:
         Each sample on its own. Half precision is computed in float32. The predictions carry no
-        margin, so that accuracy is that of the nearest class vector, in training as in
-        evaluation. A label that is no class index is not looked for.
+        margin, so that accuracy is that of the nearest class vector, in training as in evaluation.
+        A label that is no class raises an error, or gives NaN where the step is compiled.
 
     Example:
         The right class leads by just the margin, which makes it even odds, log 2:

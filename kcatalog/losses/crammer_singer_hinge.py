@@ -41,8 +41,8 @@ class CrammerSingerHinge(CategoricalLoss):
         `y_pred`: scores `(batch, ..., classes)`. Unreduced: `(batch, ...)`.
 
     Behaviour:
-        Each sample on its own. Half precision is computed in float32. A label that is no class
-        index is the caller's mistake and is not looked for. With a single class the loss is 0.
+        Each sample on its own. Half precision is computed in float32. With a single class the loss
+        is 0.
 
     Example:
         The right score is 2, the best of the others 1.5, so 0.5 of the margin is missing:

@@ -43,7 +43,7 @@ class NormalizedSoftmax(SimilarityLoss):
 
     Behaviour:
         Each sample on its own. Half precision is computed in float32. A label that is no class
-        index is not looked for.
+        raises an error, or gives NaN where the step is compiled.
 
     Example:
         A difference of log(3) / 2 at a temperature of 1/2 makes 3 to 1: -log(3/4).

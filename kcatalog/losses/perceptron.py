@@ -40,8 +40,7 @@ class Perceptron(CategoricalLoss):
         -1/+1, of the same shape; a last axis of 1 may be left out. Unreduced: `(batch, ...)`.
 
     Behaviour:
-        Each sample on its own. Half precision is computed in float32. A label that is no class
-        index is not looked for.
+        Each sample on its own. Half precision is computed in float32.
 
     Example:
         The right score is 2, the best 3.5; with one score, -0.5 is on the wrong side:

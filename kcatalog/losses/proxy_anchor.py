@@ -52,7 +52,7 @@ class ProxyAnchor(InBatchLoss):
         The mean over the batch is `L`; `sample_weight` weights the samples' parts. The shares have
         no gradient. A sum without samples counts 0. Half precision is computed in float32. Memory
         is `O(batch · classes)`. Under data parallelism the batch is that of all replicas. A label
-        that is no class index is not looked for.
+        that is no class raises an error, or gives NaN where the step is compiled.
 
     Example:
         Two samples of two classes, each at cosine 0 from both proxies, without margin: every one

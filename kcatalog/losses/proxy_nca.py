@@ -48,7 +48,7 @@ class ProxyNCA(SimilarityLoss):
     Behaviour:
         Each sample on its own. Negative where the right proxy is much the nearest, unless
         `include_positive`. With a single class the loss is 0. Half precision is computed in
-        float32. A label that is no class index is not looked for.
+        float32. A label that is no class raises an error, or gives NaN where the step is compiled.
 
     Example:
         Squared distances are 0.8 to the right proxy and 2 and 2 to the others: 0.8 - 2 + log 2.

@@ -56,9 +56,9 @@ class SoftTriple(SimilarityLoss):
         counts as one center a class. Unreduced: `(batch,)`.
 
     Behaviour:
-        Each sample on its own. Half precision is computed in float32. Coming closer to a far
-        center alone may raise the loss a little, as it draws weight from the near one. A label
-        that is no class index is not looked for.
+        Each sample on its own. Half precision is computed in float32. Coming closer to a far center
+        alone may raise the loss a little, as it draws weight from the near one. A label that is no
+        class raises an error, or gives NaN where the step is compiled.
 
     Example:
         Two centers at one cosine are as one, S = (0.5, 0), and the margin makes it log 2:

@@ -48,9 +48,8 @@ class SparseCategoricalFocalCrossentropy(ClassLoss):
 
     Behaviour:
         Each sample on its own. Half precision is computed in float32. Probabilities are made to sum
-        to 1 and kept off 0 and 1 by Keras's epsilon, as Keras does. Logits need no such
-        bound on `log p`: unlike Keras's, the loss of a hopeless sample grows on and
-        keeps its gradient. A label that is no class index is not looked for.
+        to 1 and kept off 0 and 1 by Keras's epsilon, as Keras does. Logits need no such bound on
+        `log p`: unlike Keras's, the loss of a hopeless sample grows on and keeps its gradient.
 
     Example:
         At p = 1/2 the focal factor is 1/4, so α · 1/4 · log 2 is left:

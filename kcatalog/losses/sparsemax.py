@@ -47,8 +47,7 @@ class Sparsemax(CategoricalLoss):
     Behaviour:
         Each sample on its own. Half precision is computed in float32. Costs one sort of the
         classes, which the gradient does not pass: it is `p - q` itself. Second derivatives are
-        therefore zero. A score of -inf rules a class out. A label that is no class index is
-        not looked for.
+        therefore zero. A score of -inf rules a class out.
 
     Example:
         The scores 0.5 and 1 have sparsemax 0.25 and 0.75; the third class is ruled out:

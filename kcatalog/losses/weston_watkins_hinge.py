@@ -41,8 +41,8 @@ class WestonWatkinsHinge(CategoricalLoss):
         `y_pred`: scores `(batch, ..., classes)`. Unreduced: `(batch, ...)`.
 
     Behaviour:
-        Each sample on its own. Half precision is computed in float32. A label that is no class
-        index is the caller's mistake and is not looked for. With a single class the loss is 0.
+        Each sample on its own. Half precision is computed in float32. With a single class the loss
+        is 0.
 
     Example:
         One competitor lacks 0.5 of the margin, the other beats the right score of 2 by 1:
