@@ -44,8 +44,8 @@ class KendallTau(KeptPairs):
         Values are compared in float32. If all targets or all predictions are equal the result is
         0, where SciPy gives NaN. TensorFlow Addons counts in histogram bins, whose range must be
         known before. In training the samples of an epoch come from a model that changes meanwhile:
-        read the validation value. Not for several replicas of `tf.distribute`, each of
-        which would see its own samples.
+        read the validation value. Several replicas of `tf.distribute`, each of which would see its
+        own samples, are refused.
 
     Example:
         Of six pairs one is in the wrong order, `(5 - 1) / 6`:

@@ -7,6 +7,7 @@ from keras import ops
 from kcatalog import checks
 from kcatalog.metrics.metric import Metric, known
 from kcatalog.ops.buffer import appended
+from kcatalog.ops.replicas import replica_context
 
 
 class KeptSamples(Metric):
@@ -33,6 +34,13 @@ class KeptSamples(Metric):
             samples: how many there are.
             kept: for names of variables, their new rows.
         """
+        if replica_context() is not None:
+            name = type(self).__name__
+            raise RuntimeError(
+                f"{name} compares all samples with each other, but each replica of tf.distribute "
+                "would keep its own. Compile it into a model outside of the strategy's scope and "
+                "evaluate that."
+            )
         before = ops.copy(self._seen)  # PyTorch assigns in place
         for name, values in kept.items():
             state = getattr(self, f"_{name}")

@@ -42,8 +42,8 @@ class Neighbours(KeptSamples):
         of its two samples arrives, at `O(batch · capacity)` time; the state is `O(capacity ·
         (features + neighbours))`. `sample_weight` weights queries; a sample of weight 0 is
         still found by others. In training the samples of an epoch come from a model that
-        changes meanwhile: read the validation value. Not for several replicas of
-        `tf.distribute`, each of which would see its own samples.
+        changes meanwhile: read the validation value. Several replicas of `tf.distribute`, each of
+        which would see its own samples, are refused.
     """
 
     def __init__(self, distance="cosine", capacity=4096, **kwargs):

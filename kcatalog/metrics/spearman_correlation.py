@@ -37,8 +37,8 @@ class SpearmanCorrelation(KeptPairs):
         `O(capacity log capacity)` time. Values are compared in float32. If all targets or all
         predictions are equal the result is 0, where SciPy gives NaN. TensorFlow Addons ranks by
         histogram bins, whose range must be known before. In training the samples of an epoch
-        come from a model that changes meanwhile: read the validation value. Not for several
-        replicas of `tf.distribute`, each of which would see its own samples.
+        come from a model that changes meanwhile: read the validation value. Several replicas of
+        `tf.distribute`, each of which would see its own samples, are refused.
 
     Example:
         Two neighbours of four changed places, `1 - 6 · 2 / (4 · 15)`:

@@ -194,3 +194,15 @@ def test_a_batch_of_one():
         assert np.all(np.isfinite(found)), entry.name
         if "streaming" in s.tags:
             np.testing.assert_allclose(found, result_of(s.make(), y_true, y_pred), rtol=1e-4)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("cls", [metrics.SpearmanCorrelation, metrics.RecallAtK])
+def test_replicas_which_would_keep_their_own_samples_are_refused(cls):
+    import tensorflow as tf
+
+    from kcatalog.conformance.descent import two_replicas
+
+    metric = cls()
+    with pytest.raises(RuntimeError, match=f"{cls.__name__} compares all samples"):
+        tf.function(two_replicas().run)(metric.update_state, (tf.ones((2, 1)), tf.ones((2, 1))))
