@@ -1,8 +1,8 @@
 """Targets and weights as users bring them: read once, and refused where they disagree.
 
 Shapes are compared whenever they are known, while a step is traced as well. Values are looked at
-where that is free: before they are a tensor, or eagerly on the CPU. Elsewhere a target that is
-none makes the loss NaN.
+where that is free: before they are a tensor, eagerly on the CPU, and in TensorFlow graphs.
+Elsewhere a target that is none makes the loss NaN.
 """
 
 from typing import Any, NamedTuple
@@ -132,6 +132,8 @@ def class_targets(owner, y_true, shape, axis=-1, ignore_class=None, one_hot=True
         _refuse_strangers(owner, values, classes, ignore_class)
     usable = known if counts is None else ops.logical_and(known, counts)
     learnable = known if counts is None else ops.logical_or(known, ops.logical_not(counts))
+    if values is None and classes is not None:
+        stop_graph_unless(learnable, _no_class(owner, "another label", classes, ignore_class))
     return Targets(ops.where(usable, y, 0), counts, nan_unless(learnable))
 
 
@@ -167,11 +169,14 @@ def _refuse_strangers(owner, values, classes, ignore_class):
     known = (values >= 0) & (values < classes) & (values == np.floor(values))
     strangers = values[~(known | (values == ignore_class))]
     if strangers.size:
-        fix = "Labels count from 0."
-        if ignore_class is None:
-            fix += " Where the loss has ignore_class, that class may mark what does not count."
-        rule = f"class indices from 0 to {classes - 1}"
-        raise checks.error(owner, "y_true", rule, strangers.flat[0].item(), fix)
+        raise _no_class(owner, strangers.flat[0].item(), classes, ignore_class)
+
+
+def _no_class(owner, label, classes, ignore_class):
+    fix = "Labels count from 0."
+    if ignore_class is None:
+        fix += " Where the loss has ignore_class, that class may mark what does not count."
+    return checks.error(owner, "y_true", f"class indices from 0 to {classes - 1}", label, fix)
 
 
 def two_classes(owner, y_true, y_pred, ignore_class=None):
@@ -199,7 +204,23 @@ def between_0_and_1(owner, y_true):
         fix = "For masks of 0 and 255: (mask > 127)." if worst == 255 else ""
         raise checks.error(owner, "y_true", "between 0 and 1", worst.item(), fix)
     y = ops.convert_to_tensor(y_true)
-    return nan_unless(ops.logical_and(y >= 0, y <= 1))
+    inside = ops.logical_and(y >= 0, y <= 1)
+    if values is None:
+        stop_graph_unless(inside, checks.error(owner, "y_true", "between 0 and 1", "other values"))
+    return nan_unless(inside)
+
+
+def stop_graph_unless(condition, error):
+    """Raise `error` where a TensorFlow graph finds `condition` false, as Keras's own losses do.
+
+    XLA leaves such assertions out, and JAX has none.
+
+    >>> stop_graph_unless(ops.convert_to_tensor([True]), ValueError("never"))
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.debugging.Assert(tf.reduce_all(condition), [str(error)])
 
 
 def nan_unless(condition):
