@@ -62,8 +62,8 @@ class GradientCentralization(Wrapper):
         return [self._centralize(g, w) for g, w in zip(gradients, variables, strict=True)]
 
     def _centralize(self, g, w):
-        if len(g.shape) <= 1:
-            return g
         g_i, j = at_least_float32(g), incoming_axes(w)
+        if len(j) == len(g.shape):
+            return g
         M = math.prod(g.shape[axis] for axis in j)
         return ops.cast(g_i - ops.sum(g_i / M, axis=j, keepdims=True), g.dtype)

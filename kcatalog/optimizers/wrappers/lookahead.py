@@ -47,9 +47,12 @@ class Lookahead(Wrapper):
         slow ones, so evaluate and stop at a multiple of `sync_period` if it matters. The inner
         optimizer's momentum is kept across a synchronization (the paper's default). The inner
         moving average, if any, takes the fast weights before they are pulled back. Weight
-        constraints hold after a synchronization if they are convex sets. With gradient
-        accumulation `sync_period` counts updates, not batches. Learning rate, weight decay and
-        clipping are the inner optimizer's.
+        constraints hold after a synchronization too. With gradient accumulation `sync_period`
+        counts updates, not batches. A weight's updates are counted by itself, from its first with
+        this wrapper: a frozen layer stays where it is. After weights were loaded or restored into
+        a model that has trained, call `optimizer.restart()`, or the next synchronization pulls
+        them towards the earlier slow weights. Learning rate, weight decay and clipping are the
+        inner optimizer's.
 
     Example:
         Two steps of 0.1 down from 1, and half of the way back:

@@ -49,9 +49,13 @@ class StochasticWeightAveraging(Wrapper):
         Training is the inner optimizer's; the average only watches. `fit` puts it into the model
         when it ends, a custom loop does with
         `optimizer.finalize_variable_values(model.trainable_variables)`; before `start_step`
-        nothing is put in. Batch normalization's statistics belong to the weights that were
-        trained: show the finished model some training data with `training=True` before using it.
-        With gradient accumulation, steps count updates, not batches.
+        nothing is put in. `EarlyStopping(restore_best_weights=True)` then puts an epoch's weights
+        back, without a word, as it does with Keras's `use_ema`: leave it out, or finalize again
+        after `fit`. Batch normalization's statistics belong to the weights that were trained: show
+        the finished model some training data with `training=True` before using it. With gradient
+        accumulation, steps count updates, not batches. Steps are counted from the wrapper's first
+        update, for each weight by itself. After weights were loaded into a model that has trained,
+        `optimizer.restart()` begins a new average.
 
     Example:
         Weights 0.9, 0.8, 0.7 after three steps; the mean of the last two:

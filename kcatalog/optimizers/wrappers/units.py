@@ -2,23 +2,24 @@
 
 import re
 
-# Axes that count units, by the end of a weight's path, where it is not the last axis alone.
-_UNIT_AXES = {
-    r"(^|/)(embeddings|lora_embeddings_a)$": (0,),  # a table: each row is looked up alone
-    r"depthwise\w*[/_]kernel$": (-2, -1),  # each channel, times the depth multiplier
-    r"(^|/)(query|key|value)/kernel$": (-2, -1),  # attention: heads, and units in each
-}
+_TABLE = re.compile(r"(^|/)(embeddings|lora_embeddings_a|prototypes)$")
+_TWO_AXES_OF_UNITS = re.compile(r"depthwise\w*[/_]kernel$|(^|/)(query|key|value)/kernel$")
+_BIAS = re.compile(r"bias$")
 
 
 def incoming_axes(variable):
-    """Return the axes over which the weights of one unit lie: all but those that count units.
+    """Return the axes over which the weights of one unit lie.
 
-    Keras's variables do not say what layer they belong to, so Keras's names do: a lookup table is
-    called `embeddings`, and the path of a depthwise kernel has "depthwise" in it. A weight with one
-    axis or none (bias, scale) is one unit.
+    Keras's variables do not say what layer they belong to, so the names that Keras gives do. In a
+    table (`embeddings`) each row is a unit, in a kernel each index of the last axis: of the last
+    two, if its path has "depthwise" in it (channels and their multiples) or if it is the `query`,
+    `key` or `value` of an attention layer (heads and the units in each). A bias, a vector and a
+    scalar are one unit.
     """
-    rank = len(variable.shape)
-    path = getattr(variable, "path", variable.name)
-    found = (axes for pattern, axes in _UNIT_AXES.items() if re.search(pattern, path))
-    units = {axis % rank for axis in next(found, (-1,))} if rank > 1 else set()
-    return tuple(axis for axis in range(rank) if axis not in units or len(units) == rank)
+    path = getattr(variable, "path", variable.name.split(":")[0])
+    axes = tuple(range(len(variable.shape)))
+    if len(axes) < 2 or _BIAS.search(path):
+        return axes
+    if _TABLE.search(path):
+        return axes[-1:]
+    return axes[:-2] if len(axes) > 2 and _TWO_AXES_OF_UNITS.search(path) else axes[:-1]

@@ -53,3 +53,30 @@ def test_zero_weights_can_leave_and_zero_gradients_are_finite():
     result = clipped(np.array([3.0, 4.0]), np.zeros(2), clip_factor=0.1, epsilon=1e-2)
     np.testing.assert_allclose(result, [6e-4, 8e-4], rtol=1e-4)
     assert np.all(clipped(np.zeros((2, 2)), np.zeros((2, 2))) == 0)
+
+
+@pytest.mark.parametrize("size", [3e19, 1e38])
+def test_norms_do_not_overflow(size):
+    w = keras.Variable(np.ones((3, 1), "float32"))
+    optimizer = AdaptiveGradientClipping(keras.optimizers.SGD(1.0), clip_factor=0.1)
+    optimizer.apply([ops.full((3, 1), size)], [w])
+    np.testing.assert_allclose(ops.convert_to_numpy(w.value), 0.9, rtol=1e-5)
+
+
+def test_norms_of_half_precision_do_not_overflow():
+    w = keras.Variable(np.full((3, 2), 300.0), dtype="float16")
+    optimizer = AdaptiveGradientClipping(keras.optimizers.SGD(1.0), clip_factor=0.1)
+    optimizer.apply([ops.full((3, 2), 400.0, dtype="float16")], [w])
+    np.testing.assert_allclose(ops.convert_to_numpy(w.value), 270.0, rtol=1e-3)
+
+
+def test_a_row_of_an_embedding_is_a_unit():
+    w = keras.Variable(np.ones((3, 4), "float32"), name="embeddings")
+    optimizer = AdaptiveGradientClipping(keras.optimizers.SGD(1.0), clip_factor=0.1)
+    optimizer.apply([ops.convert_to_tensor([[8.0] * 4, [0.05] * 4, [0.0] * 4])], [w])
+    expected = [[0.9] * 4, [0.95] * 4, [1.0] * 4]
+    np.testing.assert_allclose(ops.convert_to_numpy(w.value), expected, rtol=1e-5)
+
+
+def test_a_nan_stays_a_nan():
+    assert np.isnan(clipped(np.array([[np.nan], [1.0]]), np.ones((2, 1)))[0, 0])
