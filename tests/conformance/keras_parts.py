@@ -363,6 +363,7 @@ FAULTS: dict[str, dict[str, str]] = {
     "regularizers.OrthogonalRegularizer": {"gradient_exact": "a float64 kernel raises"},
     "initializers.Identity": {"config_complete": "`gain` is lost"},
     "initializers.Orthogonal": {"shape_and_dtype-bfloat16": "raises; keras#16970"},
+    "optimizers.Adafactor": {"copies_its_state": "two of its variables have one path"},
     "optimizers.Ftrl": {
         "learning_rate_rules-assigned": "divides by the learning rate: all weights are NaN at 0",
         "learning_rate_rules-schedule": "as above",

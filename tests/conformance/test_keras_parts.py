@@ -25,7 +25,8 @@ LEFT_OUT = {
     "losses": r"degenerate_input-bfloat16|threads_agree|nothing_kept",
     "metrics": r"half_precision-bfloat16",
     "optimizers": r"resumes.*|compiled.*|two_replicas.*|mixed.*|converges-(rosenbrock|logistic)"
-    r"|accumulates.*|scales.*|skips.*",
+    r"|accumulates.*|scales.*|skips.*|keeps.*|overwrites.*|leaves.*|empty.*"
+    r"|learning_rate_rules-(callable|scheduler|plateau)",
 }
 LONG = re.compile(r"layers\.(ConvLSTM|AugMix|Bidirectional|StackedRNN|.*Attention|.*Elastic).*")
 LEFT_OUT_OF_LONG = ("gradients_exact", "cell_steps", "randomness_seeded")
