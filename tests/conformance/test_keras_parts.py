@@ -28,7 +28,7 @@ LEFT_OUT = {
     r"|accumulates.*|scales.*|skips.*|keeps.*|overwrites.*|leaves.*|empty.*"
     r"|learning_rate_rules-(callable|scheduler|plateau)",
 }
-LONG = re.compile(r"layers\.(ConvLSTM|AugMix|Bidirectional|StackedRNN|.*Attention|.*Elastic).*")
+LONG = re.compile(r"layers\.(.*LSTM|.*GRU|.*RNN|.*Attention|AugMix|Bidirectional|.*Elastic).*")
 LEFT_OUT_OF_LONG = ("gradients_exact", "cell_steps", "randomness_seeded")
 
 
