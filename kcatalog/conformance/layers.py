@@ -12,7 +12,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from kcatalog import registry
 from kcatalog.conformance import backend
 from kcatalog.conformance.exercise import (
     as_layer,
@@ -214,11 +213,7 @@ def identity_at_inference(s: Subject):
     require(np.array_equal(_run(_layer(s), x), x), "inference changes its input")
 
 
-def _has_card(s: Subject) -> bool:
-    return registry.card_of(s.cls) is not None
-
-
-@check("layers", when=_has_card)
+@check("layers", when=lambda s: s.has_card)
 def whole_numbers_taken(s: Subject):
     """Integers, such as the pixels of a picture, give what they give as floats, in training too."""
     x, seed = np.round(4 * s.inputs()), {"seed": 1} if "random" in s.tags else {}
@@ -228,7 +223,7 @@ def whole_numbers_taken(s: Subject):
     close(integers, _run(of_floats, x, training=True), "integers beside floats")
 
 
-@check("layers", when=_has_card)
+@check("layers", when=lambda s: s.has_card)
 def empty_batch_taken(s: Subject):
     """A batch without samples, which the last one may be on a replica, gives one without."""
     y = _run(_layer(s), s.inputs()[:0], training=True)

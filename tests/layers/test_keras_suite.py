@@ -23,7 +23,8 @@ def test_run_layer_test(entry):
     if "cell" in entry.card.tags:
         cls, arguments = keras.layers.RNN, {"cell": cls(**arguments)}
     shape = (2, *example.shape)
-    TestCase().run_layer_test(
+    check = TestCase().run_layer_test
+    check(
         cls,
         arguments,
         input_shape=shape,
