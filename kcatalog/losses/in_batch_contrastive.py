@@ -63,9 +63,8 @@ class InBatchContrastive(DistanceLoss):
         negative pairs. Pairs that lose nothing count in these means; pytorch-metric-learning leaves
         them out by default, so that the last bad pair weighs as much as all of them did, and it
         normalizes embeddings. Without a positive, or a negative, that mean is 0. Samples at one
-        point have gradient 0. Computed in float32 at least; memory is `O(batch²)`. Keras casts
-        labels to the loss's dtype: exact up to 2²⁴ in float32. Under data parallelism the batch is
-        that of all replicas.
+        point have gradient 0. Computed in float32 at least; memory is `O(batch²)`. Under data
+        parallelism the batch is that of all replicas.
 
     Example:
         0 and 2 are of one class, 3 is a negative. Anchor 0: 2² + 0. Anchor 2: 2² + (2 - 1)². Anchor

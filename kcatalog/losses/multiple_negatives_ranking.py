@@ -44,13 +44,15 @@ class MultipleNegativesRanking(TwoViewLoss):
 
     Shapes:
         `y_true` and `y_pred`: the two views, `(batch, features)` each, `loss(a, b)`. Or
-        `y_pred`: both stacked, `(batch, 2, features)`; `y_true` is then ignored (give `fit` zeros).
+        `y_pred`: both stacked, `(batch, 2, features)`; `y_true` is then ignored (give `fit` zeros),
+        or the ids: `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
         Unreduced: `(batch,)`.
 
     Behaviour:
         Gradients reach both views. A batch of one gives 0. Computed in float32 at least, by
         log-sum-exp. Memory is `O(batch²)`. Under data parallelism the negatives are those of all
-        replicas.
+        replicas. Under gradient accumulation they are those of the micro-batch alone: eight
+        batches of 32 are not one of 256.
 
     Example:
         Each pair is at cosine 1 and its rivals at 0, so that each loses log(1 + exp(-1)):

@@ -45,10 +45,10 @@ class NPairs(InBatchLoss):
 
     Behaviour:
         A batch of one gives 0. Computed in float32 at least, by log-sum-exp. Memory is `O(batch²)`.
-        Keras casts labels to the loss's dtype: exact up to 2²⁴ in float32. Under data
-        parallelism the pairs are those of all replicas. `NpairsLoss` of TensorFlow Addons is given
-        the matrix of inner products; end the model in `keras.ops.stack([anchor, positive],
-        axis=1)` in its place, the values are the same.
+        Rows with one label are never each other's negatives: a document that answers two questions
+        bears one label. Under data parallelism the pairs are those of all replicas. `NpairsLoss` of
+        TensorFlow Addons is given the matrix of inner products; end the model in
+        `keras.ops.stack([anchor, positive], axis=1)` in its place, the values are the same.
 
     Example:
         Anchor 0 has inner products 2 and 0, and loses log(1 + exp(-2)) = 0.1269; anchor 1 has 2

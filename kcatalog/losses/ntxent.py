@@ -47,11 +47,10 @@ class NTXent(InBatchLoss):
 
     Behaviour:
         The mean over the batch is the mean over pairs; `sample_weight` weights anchors. No pair, or
-        no negative, gives 0 with zero gradient. Computed in float32 at least, and by
-        log-sum-exp, so that a hopeless pair keeps its gradient (pytorch-metric-learning adds a tiny
-        number inside the logarithm, which stops it at 87). Memory is `O(batch²)`. Keras casts
-        labels to the loss's dtype: exact up to 2²⁴ in float32. Under data parallelism the
-        batch is that of all replicas.
+        no negative, gives 0 with zero gradient. Computed in float32 at least, and by log-sum-exp,
+        so that a hopeless pair keeps its gradient (pytorch-metric-learning adds a tiny number
+        inside the logarithm, which stops it at 87). Memory is `O(batch²)`. Under data parallelism
+        the batch is that of all replicas.
 
     Example:
         The partner is at cosine 1, both negatives at cosine 0: log(1 + 2 exp(-1)) for each pair:

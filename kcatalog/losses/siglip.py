@@ -44,7 +44,8 @@ class SigLIP(TwoViewLoss):
 
     Shapes:
         `y_true` and `y_pred`: the two views, `(batch, features)` each, `loss(a, b)`. Or
-        `y_pred`: both stacked, `(batch, 2, features)`; `y_true` is then ignored (give `fit` zeros).
+        `y_pred`: both stacked, `(batch, 2, features)`; `y_true` is then ignored (give `fit` zeros),
+        or the ids: `(batch,)` or `(batch, 1)`, whole numbers of any dtype.
         Unreduced: `(batch,)`, row `i`'s sum over all `j`.
 
     Behaviour:

@@ -44,11 +44,11 @@ class SupervisedContrastive(InBatchLoss):
 
     Behaviour:
         Anchors without a positive lose nothing and are not counted; if there are only such, the
-        loss is 0 with zero gradient. In a batch of one class all others are positives and the
-        loss, at log(batch - 1) at least, evens out their similarities, as in the paper;
+        loss is 0 with zero gradient. In a batch of one class all others are positives and the loss,
+        at log(batch - 1) at least, evens out their similarities, as in the paper;
         pytorch-metric-learning gives 0 there. `sample_weight` weights anchors. Computed in float32
-        at least, by log-sum-exp. Memory is `O(batch²)`. Keras casts labels to the loss's dtype:
-        exact up to 2²⁴ in float32. Under data parallelism the batch is that of all replicas.
+        at least, by log-sum-exp. Memory is `O(batch²)`. Under data parallelism the batch is that of
+        all replicas.
 
     Example:
         Anchors 0 and 1 see cosines 1 and 0, so that each loses log(1 + exp(-1)); the third has

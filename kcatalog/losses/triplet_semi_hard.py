@@ -57,12 +57,11 @@ class TripletSemiHard(DistanceLoss):
 
     Behaviour:
         The mean over the batch is the mean over pairs, zeros included; `sample_weight` weights
-        anchors. No pair, or no negative, gives 0 with zero gradient. The choice of negatives has
-        no gradient; equal distances count as not farther, equally near negatives share the
-        gradient. Distances are computed in float32 at least. Keras casts labels to the loss's
-        dtype: exact up to 2²⁴ in float32, but only to 256 in bfloat16. Memory is `O(batch²)`, time
-        `O(P batch²)` for `P` samples a class and `O(batch² log² batch)` at most. Under data
-        parallelism the batch is that of all replicas.
+        anchors. No pair, or no negative, gives 0 with zero gradient. The choice of negatives has no
+        gradient; equal distances count as not farther, equally near negatives share the gradient.
+        Distances are computed in float32 at least. Memory is `O(batch²)`, time `O(P batch²)` for
+        `P` samples a class and `O(batch² log² batch)` at most. Under data parallelism the batch is
+        that of all replicas.
 
     Example:
         On a line, 0 and 1 are of one class, 3 and 9 of another. Anchor 0 takes the negative 3:

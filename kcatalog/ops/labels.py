@@ -55,7 +55,7 @@ def _whole_array(labels):
         return labels
     if array.dtype.kind not in "biuf":
         return labels
-    if keras.backend.backend() == "jax" and array.dtype.itemsize == 8:
+    if array.dtype.itemsize == 8 and whole_dtype() != "int64":
         array = np.unique(array, return_inverse=True)[1].reshape(array.shape)
     return array.astype("int64") if array.dtype == "uint64" else array
 
@@ -66,11 +66,7 @@ def whole_dtype():
     >>> whole_dtype() in ("int32", "int64")
     True
     """
-    if keras.backend.backend() != "jax":
-        return "int64"
-    import jax
-
-    return "int64" if jax.config.jax_enable_x64 else "int32"
+    return keras.backend.standardize_dtype(ops.convert_to_tensor(np.zeros((), "int64")).dtype)
 
 
 def class_indices(labels, scores, axis=-1):

@@ -130,3 +130,28 @@ def test_two_replicas_remember_the_same_as_one(rng):
 def test_a_loss_that_compares_nothing_is_refused():
     with pytest.raises(ValueError, match="`loss` must be an in-batch loss on labels and emb"):
         layers.CrossBatchMemory(keras.losses.MeanSquaredError())
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has whole numbers of 32 bits")
+def test_labels_of_64_bits_stay_apart():
+    memory = layers.CrossBatchMemory(losses.TripletHard(margin=2.0), capacity=2)
+    x = ops.convert_to_tensor([[0.0], [1.0]])
+    memory(ops.convert_to_tensor([[3.0], [9.0]]), np.array([2**32 + 4] * 2), training=True)
+    memory(x, np.array([4, 4]), training=True)
+    np.testing.assert_allclose(as_numpy(memory.losses[0]), 0.5)  # as in the docstring
+
+
+def test_labels_that_are_not_one_a_sample():
+    memory = layers.CrossBatchMemory(losses.TripletHard(), capacity=2)
+    x = np.zeros((4, 3), "float32")
+    for wrong in (np.eye(4, dtype="int32"), np.arange(3)):
+        with pytest.raises(ValueError, match="CrossBatchMemory: `labels` must be one label"):
+            memory(x, wrong)
+
+
+def test_a_nan_is_a_nan():
+    memory = layers.CrossBatchMemory(losses.TripletHard(), capacity=2)
+    x = np.eye(4, dtype="float32")
+    x[0, 0] = np.nan
+    memory(x, np.array([0, 0, 1, 1]), training=True)
+    assert np.isnan(as_numpy(memory.losses[0]))
