@@ -234,14 +234,19 @@ def empty_batch_taken(s: Subject):
 def randomness_seeded(s: Subject):
     """Equal seeds draw equal numbers, other seeds others, and a second call draws anew."""
     x = s.inputs(batch=32)
-    draws = [_run(_layer(s, seed=seed), x, training=True) for seed in (1, 1, 2)]
-    require(np.array_equal(draws[0], draws[1]), "the same seed draws different numbers")
-    require(not np.array_equal(draws[0], draws[2]), "another seed draws the same numbers")
+
+    def draw(seed):
+        return _run(_layer(s, seed=seed), x, training=True)
+
+    first = draw(1)
+    require(np.array_equal(draw(1), first), "the same seed draws different numbers")
+    tries = range(2, 3 if s.has_card else 10)  # one of a few outcomes may come up again by chance
+    others = any(not np.array_equal(draw(seed), first) for seed in tries)
+    require(others, "another seed draws the same numbers")
     layer = _layer(s, seed=1)
-    require(
-        not np.array_equal(_run(layer, x, training=True), _run(layer, x, training=True)),
-        "a second call draws the same numbers",
-    )
+    first = _run(layer, x, training=True)
+    anew = any(not np.array_equal(_run(layer, x, training=True), first) for _ in tries)
+    require(anew, "a second call draws the same numbers")
 
 
 @check("layers", when=lambda s: s.has_card and "random" not in s.tags)
