@@ -121,7 +121,7 @@ def main():
                 cells = [cell(times[name], times[FLOOR]) for times in measured]
                 print(
                     "|",
-                    " | ".join([f"{backend} {mode}", str(batch), name, *cells]),
+                    " | ".join([f"{backend} {mode}".strip(), str(batch), name, *cells]),
                     "|",
                     flush=True,
                 )

@@ -217,9 +217,11 @@ def _semi_hard_of_many(d, same, margin):
         ranks = ops.shape(d_p)[1] + 1
         at = _places(rank, ranks)
         nearest = -_collect(ops.segment_max, -d_n, at, ranks)[:, 1:]
+        # empty intervals form a group with the one that follows them
+        filled = ops.cast(nearest <= farthest, "int32")
+        group = _places(ops.cumsum(filled, axis=1) - filled, ranks)
         k = ops.arange(1, ranks, dtype="int32")
-        following = _least_from(ops.where(nearest <= farthest, k, ranks))
-        following = ops.where(following < ranks, following, 0)
+        following = ops.take(_collect(ops.segment_max, filled * k, group, ranks), group)
         nearest = ops.concatenate([farthest, nearest], axis=1)
 
         chosen = _places(following, ranks)
@@ -230,6 +232,7 @@ def _semi_hard_of_many(d, same, margin):
         )
         ties = _collect(ops.segment_sum, ops.cast(is_nearest, d.dtype), at, ranks)
 
+        # one table for a single look-up: shares of negatives, then counts of positives
         active = ops.pad(active, ((0, 0), (0, 1)))
         share = ops.concatenate([-taken / ops.maximum(ties, 1.0), active], axis=1)
         at = _places(ops.where(own, ranks + rank, rank), 2 * ranks)
@@ -249,16 +252,3 @@ def _collect(reduce, x, at, ranks):
     rows = ops.shape(x)[0]
     table = reduce(ops.reshape(x, (-1,)), ops.reshape(at, (-1,)), rows * ranks)
     return ops.reshape(table, (rows, ranks))
-
-
-def _least_from(x):
-    """Return for each place of a row the least number from there to the end."""
-    columns = ops.shape(x)[1]
-    place = ops.arange(columns, dtype="int32")
-
-    def look_ahead(distance, x):
-        ahead = ops.take(x, ops.minimum(place + distance, columns - 1), axis=1)
-        return 2 * distance, ops.minimum(x, ahead)
-
-    start = (ops.ones((), "int32"), x)
-    return ops.while_loop(lambda distance, x: distance < columns, look_ahead, start)[1]
