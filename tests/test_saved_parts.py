@@ -28,6 +28,8 @@ def test_a_model_loads_and_computes_what_it_did():
     assert sorted(logs) == ["cohen_kappa", "loss"]
     assert type(model.optimizer).__name__ == "Lookahead"
     assert int(model.optimizer.iterations) == 4
+    steps = keras.ops.convert_to_numpy(model.optimizer._steps)
+    np.testing.assert_array_equal(steps, 4)  # which the file does not hold
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,26 @@ class Wrapper(Delegate):
         if isinstance(self.inner, Wrapper):
             self.inner.restart()
 
+    def load_own_variables(self, store):
+        if self._steps is None or len(store.keys()) != len(self._variables) - 1:
+            super().load_own_variables(store)
+            return
+        # a file of kcatalog 0.1, where all weights had as many updates as the optimizer inside,
+        # which Keras loads next
+        for i, variable in enumerate(v for v in self._variables if v is not self._steps):
+            variable.assign(store[str(i)])
+        inner = self.inner
+        while isinstance(inner, Wrapper):
+            inner = inner.inner
+        load = inner.load_own_variables
+
+        def load_and_count(store):
+            load(store)
+            self._steps.assign(ops.full(self._steps.shape, inner.iterations))
+            vars(inner).pop("load_own_variables", None)
+
+        inner.load_own_variables = load_and_count
+
     # --- a step -------------------------------------------------------------------------
 
     def build(self, variables):
