@@ -78,5 +78,6 @@ class AdaptiveGradientClipping(Wrapper):
         m_g, r_g = scaled_norm(g, axes)  # ‖g_i‖ = m_g r_g, whose product could overflow
         m_w, r_w = scaled_norm(ops.stop_gradient(w), axes)
         largest = ops.cast(self.clip_factor * ops.maximum(m_w * r_w, self.epsilon), m_g.dtype)
-        clipped = ops.cast(g, m_g.dtype) / m_g * (largest / ops.maximum(r_g, 1.0))
-        return ops.where(r_g > largest / m_g, ops.cast(clipped, g.dtype), g)
+        half = ops.sqrt(largest / ops.maximum(r_g, 1.0)) / ops.sqrt(m_g)  # the whole could vanish
+        half = ops.where(r_g > largest / m_g, half, 1.0)
+        return ops.cast(ops.cast(g, m_g.dtype) * half * half, g.dtype)
