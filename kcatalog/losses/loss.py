@@ -6,7 +6,8 @@ from keras import ops
 from kcatalog import checks
 from kcatalog.ops.masks import both, mask_of, with_mask
 from kcatalog.ops.replicas import mean_of_batch, replica_context
-from kcatalog.ops.targets import Targets, like, nan_of, numbers, same_samples
+from kcatalog.ops.samples import same_rank
+from kcatalog.ops.targets import Targets, like, nan_of, numbers, same_shape
 
 
 class _Reduction(keras.losses.Loss):
@@ -45,10 +46,13 @@ class Loss(keras.losses.Loss):
             return self._reduced(values, mask, sample_weight)
 
     def targets(self, y_true, y_pred):
-        """Return the `Targets` that `call` is given, or raise where they disagree with `y_pred`."""
+        """Return the `Targets` that `call` is given, or raise where they disagree with `y_pred`.
+
+        These are one number for each prediction; losses of anything else say how they read it.
+        """
         y = numbers(self, "y_true", y_true, self.dtype)
-        same_samples(self, y, y_pred)
-        return Targets(y, faults=y)
+        same_shape(self, y, y_pred.shape)
+        return Targets(same_rank(y, y_pred), faults=y)
 
     def evaluate(self, y_true, y_pred, mask, sample_weight):
         """Return one value a sample, step or pixel, and what is left of mask and weights for them.

@@ -4,7 +4,8 @@ from kcatalog import checks
 from kcatalog.card import Example, Paper
 from kcatalog.losses.loss import Loss
 from kcatalog.ops.distances import unit_rows
-from kcatalog.ops.views import two_views
+from kcatalog.ops.targets import Targets, numbers, same_samples
+from kcatalog.ops.views import are_stacked, two_views
 from kcatalog.registry import component
 
 
@@ -61,8 +62,9 @@ class NegativeCosine(Loss):
         self.stop_gradient = checks.boolean(self, "stop_gradient", stop_gradient)
 
     def targets(self, y_true, y_pred):
-        targets = super().targets(y_true, y_pred)
-        return targets._replace(faults=None) if len(y_pred.shape) == 3 else targets
+        y = numbers(self, "y_true", y_true, self.dtype)
+        same_samples(self, y, y_pred)
+        return Targets(y, faults=None if are_stacked(y_pred) else y)
 
     def call(self, y_true, y_pred):
         z, p = two_views(self, y_true, y_pred)

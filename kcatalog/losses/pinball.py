@@ -56,9 +56,10 @@ class Pinball(Loss):
         self.tau = _number_or_list(self, tau)
 
     def targets(self, y_true, y_pred):
-        y, one = numbers(self, "y_true", y_true, self.dtype), not isinstance(self.tau, list | tuple)
-        shape = y_pred.shape
-        same_shape(self, y, shape if one or tuple(y.shape) == tuple(shape) else (*shape[:-1], 1))
+        y = numbers(self, "y_true", y_true, self.dtype)
+        if not isinstance(self.tau, list | tuple) or tuple(y.shape) == tuple(y_pred.shape):
+            return super().targets(y_true, y_pred)
+        same_shape(self, y, (*y_pred.shape[:-1], 1))  # one number for all its quantiles
         return Targets(y, faults=y)
 
     def call(self, y_true, y_pred):

@@ -5,7 +5,6 @@ from kcatalog.card import Example, Float, Paper
 from kcatalog.losses.loss import Loss
 from kcatalog.ops.masks import with_mask
 from kcatalog.ops.precision import at_least_float32
-from kcatalog.ops.targets import Targets, numbers, same_shape
 from kcatalog.registry import component
 
 _NEVER = -1e30  # a score whose softmax is 0, and which gives no NaN where a list is all padding
@@ -64,11 +63,6 @@ class RankingSoftmax(Loss):
     def __init__(self, temperature=1.0, **kwargs):
         super().__init__(**kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
-
-    def targets(self, y_true, y_pred):
-        y = numbers(self, "y_true", y_true, self.dtype)
-        same_shape(self, y, y_pred.shape)
-        return Targets(y, faults=y)
 
     def call(self, y_true, y_pred):
         s = at_least_float32(y_pred)

@@ -4,6 +4,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.losses.loss import Loss
 from kcatalog.ops.distances import DISTANCES, paired_distances
+from kcatalog.ops.targets import Targets, numbers, same_samples
 from kcatalog.registry import component
 
 
@@ -72,7 +73,9 @@ class TripletMargin(Loss):
         self.normalize = checks.boolean(self, "normalize", normalize)
 
     def targets(self, y_true, y_pred):
-        return super().targets(y_true, y_pred)._replace(faults=None)  # they are not read
+        y = numbers(self, "y_true", y_true)
+        same_samples(self, y, y_pred)
+        return Targets(y)  # which nobody reads
 
     def call(self, y_true, y_pred):
         if len(y_pred.shape) != 3 or y_pred.shape[1] != 3:
