@@ -183,7 +183,7 @@ class Wrapper(Delegate):
         return [known[self._var_key(v)] for v in ours]
 
     def _step_of(self, places):
-        return ops.take(self._steps, places)
+        return ops.take(self._steps, np.array(places, "int32"))
 
     def _groups(self, places):
         """Return the weight and its slots at each of these places."""
