@@ -43,7 +43,7 @@ def example_for(s: Subject, args=None, shape=None, **data) -> Subject:
     """
     if s.has_card:
         given = {"args": args, "shape": _tuple(shape), **data}
-        given = {name: value for name, value in given.items() if value is not None}
+        given = {name: value for name, value in given.items() if value not in (None, {})}
         return replace(s, card=replace(s.card, example=replace(s.card.example, **given)))
     missing = [n for n, p in s.signature.items() if p.default is p.empty and n not in (args or {})]
     if missing and s.kind != "samplers":

@@ -19,7 +19,7 @@ KINDS = (
     "optimizers",
     "optimizers.schedules",
 )
-# Checks that take long and show nothing here that another does not. All of them were run once.
+# Checks that take long, and show of Keras what others show of our parts.
 LEFT_OUT = {
     "layers": r"half_precision-mixed_bfloat16|extreme_input-(tiny|huge)|threads_agree|nothing_kept",
     "losses": r"degenerate_input-bfloat16|threads_agree|nothing_kept",

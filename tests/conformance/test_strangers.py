@@ -4,6 +4,7 @@ import warnings
 
 import pytest
 
+from kcatalog import losses, registry
 from kcatalog.conformance import CheckSkipped, backend, checks_for
 from tests.conformance.strangers import STRANGERS, SignMomentum, TransformerDecoderBlock
 
@@ -34,3 +35,8 @@ def test_checks_of_a_stranger(cls):
         except Exception as e:  # a fault shows as whatever the part raises
             found[check.name] = e
     assert set(found) == faults, found
+
+
+def test_a_card_keeps_its_example_where_none_is_given():
+    (check, *_) = checks_for(losses.TripletSemiHard, {}, None)
+    assert check.subject.card.example == registry.card_of(losses.TripletSemiHard).example
