@@ -54,7 +54,7 @@ def embeddings_and_labels(owner, labels, embeddings, names=("y_true", "y_pred"))
             part = values[values != np.trunc(values)][0].item()
             raise checks.error(owner, names[0], "whole numbers", part)
         y = ops.reshape(y, (-1, 1))
-        good = ops.logical_and(good, y == ops.floor(y))
+        good = ops.logical_and(good, y == ops.trunc(y))
     return ops.where(good, x, float("nan")), ops.reshape(words(labels), (-1, 2))
 
 

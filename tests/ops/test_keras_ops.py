@@ -51,7 +51,9 @@ SEQUENCE = np.arange(6, dtype="float32").reshape(1, 3, 2) ** 2
 KERNEL = np.array([[[1.0], [2.0]], [[-1.0], [0.5]]], "float32")
 
 CASES = {  # name -> what Keras computes, and what it is
-    **unary(["abs", "exp", "expm1", "floor", "ceil", "square", "ones_like", "zeros_like"], X),
+    **unary(
+        ["abs", "exp", "expm1", "floor", "ceil", "trunc", "square", "ones_like", "zeros_like"], X
+    ),
     **unary(["isnan", "isfinite"], np.array([np.nan, INF, -INF, 0.0], "float32")),
     **unary(["log", "log1p", "log2", "sqrt"], P),
     **unary(["logical_not"], B),
