@@ -19,7 +19,7 @@ from kcatalog.registry import component
         "section 3",
     ),
     tags=("integer-labels", "in-batch"),
-    example=Example(shape=(4,), targets="labels", classes=5),
+    example=Example({"ignore_class": -1}, shape=(4,), targets="labels", classes=5),
 )
 class CORN(CategoricalLoss):
     """Conditional ordinal regression: cross-entropy of "above rank k", given that k is reached.

@@ -18,7 +18,7 @@ from kcatalog.registry import component
     ),
     equation="l = max over j of s_j - s_y; for one score l = max(0, -y s)",
     tags=("integer-labels", "one-hot-labels", "logits"),
-    example=Example(shape=(5,), targets="labels"),
+    example=Example({"ignore_class": -1}, shape=(5,), targets="labels"),
 )
 class Perceptron(CategoricalLoss):
     """Perceptron loss: zero where the right class leads, else how far it is behind.

@@ -1,7 +1,7 @@
 """The base of in-batch losses of two views of each sample."""
 
 from kcatalog.losses.in_batch import InBatchLoss
-from kcatalog.ops.targets import Targets, numbers
+from kcatalog.ops.targets import Targets, numbers, same_samples
 from kcatalog.ops.views import are_stacked, pair, two_views
 
 
@@ -22,10 +22,9 @@ class TwoViewLoss(InBatchLoss):
     def targets(self, y_true, y_pred):
         if self.ids:
             return super().targets(y_true, y_pred)
-        if are_stacked(y_pred):
-            return Targets(None)
         y = numbers(self, "y_true", y_true, self.dtype)
-        return Targets(y, faults=y)
+        same_samples(self, y, y_pred)
+        return Targets(y, faults=None if are_stacked(y_pred) else y)
 
     def samples(self, y_true, y_pred):
         if self.ids:

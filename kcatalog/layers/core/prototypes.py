@@ -112,10 +112,9 @@ class Prototypes(keras.layers.Layer):
             x, w = (ops.cast(unit_rows(v), self.compute_dtype) for v in (x, w))
             s = ops.matmul(x, ops.transpose(w))
         else:
-            # w first: distances are computed from the mean of the first, and that of the batch
-            # would leave no digits to a sample beside one far away
-            D = ops.transpose(pairwise_distances(w, x, "squared_euclidean"))
-            s = ops.cast(-D, self.compute_dtype)
+            # distances are computed from the mean of the second: that of the batch would leave no
+            # digits to a sample beside one far away
+            s = ops.cast(-pairwise_distances(x, w, "squared_euclidean"), self.compute_dtype)
         return ops.reshape(s, (-1, *self._scores))
 
     def compute_output_shape(self, input_shape):
