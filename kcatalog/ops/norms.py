@@ -20,6 +20,7 @@ def scaled_norm(x, axis=None):
     axis = tuple(range(len(x.shape))) if axis is None else axis
     m = ops.stop_gradient(ops.max(ops.abs(x), axis=axis, keepdims=True))
     m = ops.where(m == 0, 1.0, m)  # so written that a NaN stays one
-    square = ops.sum(ops.square(x / m), axis=axis, keepdims=True)
+    half = ops.rsqrt(m)  # by halves: XLA divides by multiplying with 1 / m, which may vanish
+    square = ops.sum(ops.square(x * half * half), axis=axis, keepdims=True)
     zero = square == 0
     return m, ops.where(zero, 0.0, ops.sqrt(ops.where(zero, 1.0, square)))
