@@ -40,6 +40,7 @@ import keras  # noqa: E402
 import kcatalog  # noqa: E402
 from kcatalog import registry  # noqa: E402
 from tests.cost import Cost  # noqa: E402
+from tests.memory import DropPrograms  # noqa: E402
 
 if BACKEND == "tensorflow":  # before TensorFlow starts, or never
     from kcatalog.conformance.descent import two_cpus
@@ -82,6 +83,8 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     if config.getoption("--cost", False):
         config.pluginmanager.register(Cost())
+    if BACKEND == "jax":
+        config.pluginmanager.register(DropPrograms())
 
 
 def pytest_collection_modifyitems(config, items):

@@ -40,6 +40,11 @@ def _programs(origin: tuple) -> dict:
     return {}
 
 
+def forget_programs():
+    """Let go of all programs that checks share."""
+    _programs.cache_clear()
+
+
 def _program(part, name, make):
     """Return the program `name` of a part, from `make()` unless one made alike has it."""
     programs = _programs(_ORIGINS.get(part, (part,)))
