@@ -9,12 +9,11 @@ processor time. On a busy machine read the processor time: it leaves out the wai
 """
 
 import argparse
-import statistics
-import time
 
 import keras
 import numpy as np
 from keras import ops
+from turns import measure, milliseconds, ratios
 
 from kcatalog import losses, registry
 from kcatalog.losses.in_batch import InBatchLoss
@@ -72,26 +71,10 @@ def step_of(loss, x, labels, jit_compile):
     return lambda: torch.autograd.grad(loss(labels, x), x)
 
 
-def measure(steps, rounds):
-    """Return the wall and the processor times of each step, taken in turns."""
-    for step in steps.values():
-        step()  # compiles
-    times = {name: [] for name in steps}
-    for _ in range(rounds):
-        for name, step in steps.items():
-            wall, processor = time.perf_counter(), time.process_time()
-            step()
-            times[name].append((time.perf_counter() - wall, time.process_time() - processor))
-    return times
-
-
 def cell(own, floor):
     """Return milliseconds, and in parentheses the ratios to the floor: wall, processor time."""
-    wall, processor = (
-        statistics.median(a[i] / b[i] for a, b in zip(own, floor, strict=True)) for i in (0, 1)
-    )
-    milliseconds = 1e3 * statistics.median(seconds for seconds, _ in own)
-    return f"{milliseconds:.3g} ms ({wall:.1f}, {processor:.1f})"
+    wall, processor = ratios(own, floor)
+    return f"{milliseconds(own):.3g} ms ({wall:.1f}, {processor:.1f})"
 
 
 def main():
