@@ -96,6 +96,15 @@ def numbers_list(owner, name: str, values, interval: str):
     return values
 
 
+def names(owner, name: str, values):
+    """Check a list or tuple of at least one string."""
+    strings = isinstance(values, list | tuple) and all(isinstance(v, str) for v in values)
+    if not strings or not values:
+        fix = f"Write {name}=({values!r},)." if isinstance(values, str) else ""
+        raise error(owner, name, "a list of names", values, fix)
+    return values
+
+
 def choice(owner, name: str, value, options: tuple):
     """One of `options`."""
     if not any(value is o or (type(value) is type(o) and value == o) for o in options):

@@ -4,11 +4,13 @@ from kcatalog.layers.convolution.squeeze_excite import SqueezeExcite
 from kcatalog.layers.core.prototypes import Prototypes
 from kcatalog.layers.metric_learning.cross_batch_memory import CrossBatchMemory
 from kcatalog.layers.normalization.layer_scale import LayerScale
+from kcatalog.layers.normalization.weight_normalization import WeightNormalization
 from kcatalog.layers.pooling.blur_pooling2d import BlurPooling2D
 from kcatalog.layers.pooling.generalized_mean_pooling2d import GeneralizedMeanPooling2D
 from kcatalog.layers.recurrent.layer_norm_lstm import LayerNormLSTM
 from kcatalog.layers.recurrent.layer_norm_lstm_cell import LayerNormLSTMCell
 from kcatalog.layers.regularization.drop_block2d import DropBlock2D
+from kcatalog.layers.regularization.drop_connect import DropConnect
 from kcatalog.layers.regularization.stochastic_depth import StochasticDepth
 from kcatalog.layers.regularization.variational_dropout import VariationalDropout
 
@@ -16,6 +18,7 @@ __all__ = [
     "BlurPooling2D",
     "CrossBatchMemory",
     "DropBlock2D",
+    "DropConnect",
     "GeneralizedMeanPooling2D",
     "LayerNormLSTM",
     "LayerNormLSTMCell",
@@ -24,4 +27,5 @@ __all__ = [
     "SqueezeExcite",
     "StochasticDepth",
     "VariationalDropout",
+    "WeightNormalization",
 ]
