@@ -1,7 +1,11 @@
 """Custom layers; the path of each is `kcatalog.layers.<Class>`."""
 
 from kcatalog.layers.convolution.squeeze_excite import SqueezeExcite
+from kcatalog.layers.core.gated_feed_forward import GatedFeedForward
 from kcatalog.layers.core.prototypes import Prototypes
+from kcatalog.layers.embedding.position_embedding import PositionEmbedding
+from kcatalog.layers.embedding.rotary_embedding import RotaryEmbedding
+from kcatalog.layers.embedding.sinusoidal_position_encoding import SinusoidalPositionEncoding
 from kcatalog.layers.metric_learning.cross_batch_memory import CrossBatchMemory
 from kcatalog.layers.normalization.layer_scale import LayerScale
 from kcatalog.layers.normalization.weight_normalization import WeightNormalization
@@ -13,19 +17,27 @@ from kcatalog.layers.regularization.drop_block2d import DropBlock2D
 from kcatalog.layers.regularization.drop_connect import DropConnect
 from kcatalog.layers.regularization.stochastic_depth import StochasticDepth
 from kcatalog.layers.regularization.variational_dropout import VariationalDropout
+from kcatalog.layers.transformer.transformer_decoder_block import TransformerDecoderBlock
+from kcatalog.layers.transformer.transformer_encoder_block import TransformerEncoderBlock
 
 __all__ = [
     "BlurPooling2D",
     "CrossBatchMemory",
     "DropBlock2D",
     "DropConnect",
+    "GatedFeedForward",
     "GeneralizedMeanPooling2D",
     "LayerNormLSTM",
     "LayerNormLSTMCell",
     "LayerScale",
+    "PositionEmbedding",
     "Prototypes",
+    "RotaryEmbedding",
+    "SinusoidalPositionEncoding",
     "SqueezeExcite",
     "StochasticDepth",
+    "TransformerDecoderBlock",
+    "TransformerEncoderBlock",
     "VariationalDropout",
     "WeightNormalization",
 ]
