@@ -23,7 +23,7 @@ def check_peer(layer, peer, *inputs, **arguments):
         )[0]
 
     def scalar(*arrays):
-        return ops.sum(output(*arrays) * cotangent)
+        return ops.sum(ops.multiply(output(*arrays), cotangent))
 
     y = backend.as_numpy(output(*map(ops.convert_to_tensor, arrays)))
     counted = cotangent != 0
