@@ -137,7 +137,7 @@ def blocks():
 
 
 def gated():
-    """Write `SwiGLU` of timm, and as GEGLU `GluMlp`, which gates by the second half of its kernel."""
+    """Write `SwiGLU` of timm, and as GEGLU `GluMlp`, which gates by its second half."""
     rng = np.random.default_rng(62)
     x, cotangent = numbers(rng, 3, 5), numbers(rng, 3, 5)
     swiglu = move(SwiGLU(5, 7), rng)
