@@ -82,6 +82,21 @@ def integer(owner, name: str, value, interval: str, *, optional: bool = False):
     return value
 
 
+def pair(owner, name: str, value, interval: str, *, optional: bool = False):
+    """Check a size in pixels: a whole number within `interval`, or two, for height and width."""
+    if optional and value is None:
+        return value
+    sizes = value if isinstance(value, list | tuple) else (value, value)
+    try:
+        for size in sizes if len(sizes) == 2 else (None,):
+            integer(owner, name, size, interval)
+    except ValueError as e:
+        either = " or None" if optional else ""
+        rule = f"an integer in {interval}, or two of them{either}"
+        raise error(owner, name, rule, value, _nearest(interval)) from e
+    return value
+
+
 def numbers_list(owner, name: str, values, interval: str):
     """Check a list or tuple of at least one finite real number within `interval`."""
     rule = f"a list of numbers in {interval}"
@@ -175,6 +190,23 @@ def regularizer(owner, name: str, value):
 def constraint(owner, name: str, value):
     """Resolve a constraint or None, given as Keras's name for it or as an instance."""
     return _keras_object(owner, name, value, "constraints", "a Keras constraint or None")
+
+
+NORMALIZATIONS = ("batch", "layer", "group", "instance")
+
+
+def normalization(owner, name: str, value):
+    """Resolve a normalization: one of `NORMALIZATIONS`, a Keras layer, of which it keeps a copy."""
+    import keras
+
+    if value is None or (isinstance(value, str) and value in NORMALIZATIONS):
+        return value
+    if not isinstance(value, keras.layers.Layer):
+        names = ", ".join(map(repr, NORMALIZATIONS))
+        fix = closest(value, NORMALIZATIONS) if isinstance(value, str) else ""
+        fix = fix if fix.startswith("Did") else ""
+        raise error(owner, name, f"one of {names}, a Keras layer or None", value, fix)
+    return type(value).from_config(value.get_config())  # has no weights of its own
 
 
 def _keras_object(owner, name, value, module, rule):

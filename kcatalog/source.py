@@ -167,6 +167,7 @@ def _rules(init: ast.FunctionDef) -> dict[str, str]:
         text = {
             "number": f"number in {extra}",
             "integer": f"integer in {extra}",
+            "pair": f"integer or two integers in {extra}",
             "numbers_list": f"list of numbers in {extra}",
             "choice": " | ".join(map(repr, extra)) if isinstance(extra, tuple) else str(extra),
             "boolean": "True | False",

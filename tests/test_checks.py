@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -83,3 +84,26 @@ def test_keras_objects_by_name_or_instance():
     assert checks.regularizer(Owner(), "r", None) is None
     with pytest.raises(ValueError, match="Owner: `i` must be a Keras initializer"):
         checks.initializer(Owner(), "i", "no-such")
+
+
+@pytest.mark.parametrize("bad", [0, (1, 0), (1,), (1, 2, 3), "ab", True, 1.5, None, [[1, 2]]])
+def test_pair_refuses(bad):
+    assert checks.pair(Owner(), "strides", (1, 2), "[1, inf)") == (1, 2)
+    rule = r"Owner: `strides` must be an integer in \[1, inf\), or two of them\. Received: strides="
+    with pytest.raises(ValueError, match=rule):
+        checks.pair(Owner(), "strides", bad, "[1, inf)")
+
+
+def test_normalization_keeps_a_copy_without_weights():
+    layer = keras.layers.BatchNormalization(momentum=0.9)
+    layer.build((None, 3))
+    kept = checks.normalization(Owner(), "normalization", layer)
+    assert kept is not layer
+    assert kept.momentum == 0.9
+    assert not kept.weights
+
+
+@pytest.mark.parametrize(("bad", "hint"), [("bach", "Did you mean 'batch'"), (3, "or None")])
+def test_normalization_refuses(bad, hint):
+    with pytest.raises(ValueError, match=f"Owner: `normalization` must be .*{hint}"):
+        checks.normalization(Owner(), "normalization", bad)

@@ -1,7 +1,9 @@
 """Custom layers; the path of each is `kcatalog.layers.<Class>`."""
 
+from kcatalog.layers.convolution.coord_conv2d import CoordConv2D
 from kcatalog.layers.convolution.squeeze_excite import SqueezeExcite
 from kcatalog.layers.core.gated_feed_forward import GatedFeedForward
+from kcatalog.layers.convolution.weight_standardized_conv2d import WeightStandardizedConv2D
 from kcatalog.layers.core.prototypes import Prototypes
 from kcatalog.layers.embedding.position_embedding import PositionEmbedding
 from kcatalog.layers.embedding.rotary_embedding import RotaryEmbedding
@@ -22,6 +24,7 @@ from kcatalog.layers.transformer.transformer_encoder_block import TransformerEnc
 
 __all__ = [
     "BlurPooling2D",
+    "CoordConv2D",
     "CrossBatchMemory",
     "DropBlock2D",
     "DropConnect",
@@ -40,4 +43,5 @@ __all__ = [
     "TransformerEncoderBlock",
     "VariationalDropout",
     "WeightNormalization",
+    "WeightStandardizedConv2D",
 ]

@@ -1,0 +1,57 @@
+"""The base of convolutions that differ from Keras's in what they do with the kernel."""
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+from kcatalog.ops.precision import as_floats
+
+AXES = {
+    "channels_last": "(batch, height, width, channels)",
+    "channels_first": "(batch, channels, height, width)",
+}
+
+
+class Convolution2D(keras.layers.Conv2D):
+    """Base of `WeightStandardizedConv2D` and `CoordConv2D`, which override `convolution_op`.
+
+    Args:
+        filters: Number of filters, an integer in [1, inf).
+        kernel_size: Height and width of the kernel, an integer in [1, inf), or two of them.
+        strides: Steps down and right, an integer in [1, inf), or two of them.
+        padding: "valid" or "same". `data_format`, `dilation_rate`, `groups`, `activation`,
+            `use_bias`, and the initializers, regularizers and constraints of `kernel` and `bias`
+            are passed on to `keras.layers.Conv2D` too.
+
+    Shapes:
+        Input `(batch, height, width, channels)`; output
+        `(batch, new_height, new_width, filters)`, as `keras.layers.Conv2D`.
+
+    Behaviour:
+        Training and inference are the same. Deterministic.
+    """
+
+    def __init__(self, filters, kernel_size, strides=(1, 1), padding="valid", **kwargs):
+        checks.integer(self, "filters", filters, "[1, inf)")
+        checks.pair(self, "kernel_size", kernel_size, "[1, inf)")
+        checks.pair(self, "strides", strides, "[1, inf)")
+        checks.choice(self, "padding", padding, ("valid", "same"))
+        super().__init__(filters, kernel_size, strides, padding, **kwargs)
+        self.input_spec = None  # so that `build` is the one to refuse a shape
+
+    def build(self, input_shape):
+        checks.rank(self, input_shape, 4, AXES[self.data_format])
+        axis = -1 if self.data_format == "channels_last" else 1
+        channels = checks.known_axis(self, input_shape, axis, "channels")
+        super().build(self._kernels_view(input_shape, axis))
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={axis: channels})
+
+    def _kernels_view(self, input_shape, axis):
+        """Return the shape of what the kernel is to be built for."""
+        return input_shape
+
+    def call(self, x):
+        x = as_floats(x, self.compute_dtype)
+        if x.shape[0] == 0:  # TensorFlow on a CPU returns no images of the input's size
+            return ops.zeros(self.compute_output_shape(x.shape), x.dtype)
+        return super().call(x)
