@@ -75,6 +75,24 @@ def shapes_agree(s: Subject):
     require(eager == (BATCH, *declared[1:]), f"eager shape {eager}, declared {declared}")
 
 
+def _has_data_format(s: Subject) -> bool:
+    conv = issubclass(s.cls, keras.layers.Conv2D)  # has it among `**kwargs`
+    return s.has_card and ("data_format" in s.signature or conv)
+
+
+@check("layers", when=_has_data_format)
+def data_formats_agree(s: Subject):
+    """Given channels first, the layer gives what it gives for channels last, turned."""
+    last, first = _layer(s), s.make(data_format="channels_first")
+    x = np.moveaxis(s.inputs(), -1, 1)
+    first.build((None, *x.shape[1:]))
+    first.set_weights(last.get_weights())
+    y, wanted = _run(first, x), _run(last, s.inputs())
+    close(y, np.moveaxis(wanted, -1, 1) if wanted.ndim == 4 else wanted, "channels first")
+    declared = first.compute_output_shape((None, *x.shape[1:]))
+    require(y.shape[1:] == declared[1:], f"shape {y.shape} for channels first, declared {declared}")
+
+
 @check("layers", tag="shape-preserving")
 def shape_preserved(s: Subject):
     """The output has the input's shape."""

@@ -1,9 +1,11 @@
 """Custom layers; the path of each is `kcatalog.layers.<Class>`."""
 
 from kcatalog.layers.convolution.coord_conv2d import CoordConv2D
+from kcatalog.layers.convolution.depth_to_space import DepthToSpace
+from kcatalog.layers.convolution.space_to_depth import SpaceToDepth
 from kcatalog.layers.convolution.squeeze_excite import SqueezeExcite
-from kcatalog.layers.core.gated_feed_forward import GatedFeedForward
 from kcatalog.layers.convolution.weight_standardized_conv2d import WeightStandardizedConv2D
+from kcatalog.layers.core.gated_feed_forward import GatedFeedForward
 from kcatalog.layers.core.prototypes import Prototypes
 from kcatalog.layers.embedding.position_embedding import PositionEmbedding
 from kcatalog.layers.embedding.rotary_embedding import RotaryEmbedding
@@ -26,6 +28,7 @@ __all__ = [
     "BlurPooling2D",
     "CoordConv2D",
     "CrossBatchMemory",
+    "DepthToSpace",
     "DropBlock2D",
     "DropConnect",
     "GatedFeedForward",
@@ -37,6 +40,7 @@ __all__ = [
     "Prototypes",
     "RotaryEmbedding",
     "SinusoidalPositionEncoding",
+    "SpaceToDepth",
     "SqueezeExcite",
     "StochasticDepth",
     "TransformerDecoderBlock",

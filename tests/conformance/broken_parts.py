@@ -241,6 +241,21 @@ class DeclaresAnotherShape(keras.layers.Layer):
         return input_shape
 
 
+@broken("data_formats_agree", example=Example(shape=(2, 3, 4)))
+class TakesRowsForChannels(keras.layers.Layer):
+    """Sums over the last axis, whatever the data format."""
+
+    def __init__(self, data_format=None, **kwargs):
+        super().__init__(**kwargs)
+        self.data_format = checks.choice(self, "data_format", data_format, ("channels_first", None))
+
+    def call(self, x):
+        return x / (1 + ops.sum(ops.square(x), axis=-1, keepdims=True))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
 @broken("samples_independent")
 class MixesTheBatch(keras.layers.Layer):
     """Subtracts the batch's mean at inference."""

@@ -4,12 +4,8 @@ import keras
 from keras import ops
 
 from kcatalog import checks
+from kcatalog.layers.image_layer import AXES
 from kcatalog.ops.precision import as_floats
-
-AXES = {
-    "channels_last": "(batch, height, width, channels)",
-    "channels_first": "(batch, channels, height, width)",
-}
 
 
 class Convolution2D(keras.layers.Conv2D):
@@ -54,4 +50,10 @@ class Convolution2D(keras.layers.Conv2D):
         x = as_floats(x, self.compute_dtype)
         if x.shape[0] == 0:  # TensorFlow on a CPU returns no images of the input's size
             return ops.zeros(self.compute_output_shape(x.shape), x.dtype)
-        return super().call(x)
+        y = self.convolution_op(x, self.kernel)
+        if self.use_bias:
+            each = (self.filters, 1, 1) if self.data_format == "channels_first" else (self.filters,)
+            # Keras 3.15's `ops.add`, which its own layers call, takes channels for columns of as
+            # many on TensorFlow
+            y = y + ops.cast(ops.reshape(self.bias, each), y.dtype)
+        return y if self.activation is None else self.activation(y)

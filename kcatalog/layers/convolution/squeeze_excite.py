@@ -1,9 +1,8 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
-from kcatalog.ops.precision import as_floats
+from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.registry import component
 
 
@@ -20,7 +19,7 @@ from kcatalog.registry import component
     space={"ratio": Choice(2, 4, 8, 16)},
     example=Example({"ratio": 2}, shape=(5, 4, 6)),
 )
-class SqueezeExcite(keras.layers.Layer):
+class SqueezeExcite(ImageLayer):
     """Squeeze-and-excitation: a learned gate per channel, computed from the global average.
 
     The map is squeezed to one number per channel, two small dense layers turn these into
@@ -50,6 +49,7 @@ class SqueezeExcite(keras.layers.Layer):
     Example:
         Zero weights make every gate σ(0) = 0.5:
 
+        >>> import keras
         >>> layer = SqueezeExcite(kernel_initializer="zeros")
         >>> y = layer(keras.ops.full((1, 2, 2, 8), 3.0))
         >>> print(keras.ops.convert_to_numpy(y)[0, 0, 0, 0])
@@ -62,18 +62,17 @@ class SqueezeExcite(keras.layers.Layer):
         activation="relu",
         gate_activation="sigmoid",
         kernel_initializer="glorot_uniform",
+        data_format=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(data_format, **kwargs)
         self.ratio = checks.integer(self, "ratio", ratio, "[1, inf)")
         self.activation = checks.activation(self, "activation", activation)
         self.gate_activation = checks.activation(self, "gate_activation", gate_activation)
         self.kernel_initializer = checks.initializer(self, "kernel_initializer", kernel_initializer)
 
-    def build(self, input_shape):
-        checks.rank(self, input_shape, 4, "(batch, height, width, channels)")
-        channels = checks.known_axis(self, input_shape, -1, "channels")
-        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
+    def build_images(self, input_shape):
+        channels = input_shape[-1]
         squeezed = max(1, channels // self.ratio)
         init = self.kernel_initializer
         self._w1 = self.add_weight((channels, squeezed), init, name="squeeze_kernel")
@@ -81,12 +80,8 @@ class SqueezeExcite(keras.layers.Layer):
         self._w2 = self.add_weight((squeezed, channels), init, name="excite_kernel")
         self._b2 = self.add_weight((channels,), "zeros", name="excite_bias")
 
-    def call(self, x):
-        x = as_floats(x, self.compute_dtype)
+    def call_images(self, x, training):
         z = ops.mean(x, axis=(1, 2), keepdims=True)
         s = self.activation(ops.matmul(z, self._w1) + self._b1)
         s = self.gate_activation(ops.matmul(s, self._w2) + self._b2)
         return x * s
-
-    def compute_output_shape(self, input_shape):
-        return input_shape

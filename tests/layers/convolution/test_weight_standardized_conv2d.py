@@ -4,6 +4,7 @@ from keras import ops
 
 from kcatalog import layers
 from tests.layers.convolution.loops import convolve
+from tests.layers.convolution.peers import check_against_peer
 
 
 def standardized(kernel, epsilon, scaled):
@@ -42,3 +43,10 @@ def test_the_sum_and_the_scale_of_a_filter_do_not_matter(rng):
     y = ops.convert_to_numpy(layer(x))
     layer.kernel.assign(7 * layer.kernel + 3)
     np.testing.assert_allclose(ops.convert_to_numpy(layer(x)), y, rtol=1e-3, atol=1e-3)
+
+
+def test_golden():
+    layer = layers.WeightStandardizedConv2D(6, 3, 2, "same", groups=2)
+    check_against_peer(layer, "timm_std_conv", "plain")
+    layer = layers.WeightStandardizedConv2D(6, 3, padding="same", dilation_rate=2, scaled=True)
+    check_against_peer(layer, "timm_std_conv", "scaled")
