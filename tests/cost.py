@@ -19,6 +19,7 @@ class Cost:
 
     def __init__(self):
         self.by_part, self.by_check, self.by_file = (defaultdict(float) for _ in range(3))
+        self.fast = {}  # tests that `make test-fast` runs
         parts = registry.find(origin="kcatalog")
         self.part_of_file = {f"test_{Path(e.file).name}": f"{e.kind}-{e.name}" for e in parts}
 
@@ -32,12 +33,16 @@ class Cost:
         report = yield
         if call.when == "teardown":  # pytest-xdist brings these from the workers
             report.user_properties.append(("cost", seconds() - self.began))
+            report.user_properties.append(("slow", bool(set(report.keywords) & {"slow", "soak"})))
         return report
 
     def pytest_runtest_logreport(self, report):
-        cost = dict(report.user_properties).get("cost")
+        found = dict(report.user_properties)
+        cost = found.get("cost")
         if report.when != "teardown" or cost is None:
             return
+        if not found["slow"]:
+            self.fast[report.nodeid] = cost
         file, _, test = report.nodeid.partition("::")
         part = self.part_of_file.get(Path(file).name)
         if test.startswith("test_conformance["):
@@ -51,11 +56,16 @@ class Cost:
         else:
             self.by_file[file] += cost
 
+    def costly(self):
+        """Return the tests that are not marked slow and take a second or more."""
+        return {test: cost for test, cost in self.fast.items() if cost >= 1}
+
     def pytest_terminal_summary(self, terminalreporter):
         for title, costs in (
             ("part", self.by_part),
             ("check", self.by_check),
             ("other file", self.by_file),
+            ("test of a second or more that is not marked slow", self.costly()),
         ):
             terminalreporter.section(f"processor seconds by {title}")
             for name, cost in sorted(costs.items(), key=lambda item: -item[1]):
@@ -65,5 +75,6 @@ class Cost:
         terminalreporter.section("processor seconds in all")
         terminalreporter.write_line(
             f"{whole:8.1f}  {count} parts, {whole / max(count, 1):.1f} each on average\n"
-            f"{sum(self.by_file.values()):8.1f}  other tests"
+            f"{sum(self.by_file.values()):8.1f}  other tests\n"
+            f"{sum(self.fast.values()):8.1f}  {len(self.fast)} tests that are not marked slow"
         )

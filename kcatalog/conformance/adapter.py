@@ -23,15 +23,19 @@ class Adapter(keras.layers.Layer):
         self.shapes = [tuple(shape) for shape in shapes]
         self.ids = ids
 
-    def _fed(self, inputs: list, **mode):
+    @property
+    def input_dtype(self):
+        """The data type of what the layer is called with."""
+        return "int32" if self.ids is not None else self.compute_dtype
+
+    def fed(self, inputs: list, **mode):
         """Call the layer with as many arguments as it requires, or else with a list."""
         if len(inputs) == 1 or required_inputs(self.layer) > 1:
             return self.layer(*inputs, **mode)
         return self.layer(inputs, **mode)
 
     def build(self, input_shape):
-        dtype = "int32" if self.ids is not None else self.compute_dtype
-        self._fed([keras.KerasTensor((None, *shape), dtype) for shape in self.shapes])
+        self.fed([keras.KerasTensor((None, *shape), self.input_dtype) for shape in self.shapes])
 
     def call(self, x, training=None):
         inputs, start = [], 0
@@ -43,7 +47,7 @@ class Adapter(keras.layers.Layer):
             else:
                 part = ops.cast(ops.floor(part) % self.ids, "int32")
             inputs.append(ops.reshape(part, (-1, *shape)))
-        outputs = keras.tree.flatten(self._fed(inputs, training=training))
+        outputs = keras.tree.flatten(self.fed(inputs, training=training))
         if len(outputs) == 1:
             return outputs[0]
         flat = [ops.reshape(o, (-1, math.prod(o.shape[1:]))) for o in outputs]

@@ -70,6 +70,13 @@ def build(s: Subject, layer):
         layer(keras.Input(s.input_shape, dtype=layer.dtype_policy.variable_dtype))
 
 
+def call_on_shapes(s: Subject, layer, shapes):
+    """Call a layer of `as_layer` on symbolic inputs of other shapes than the example's."""
+    if s.adapted:
+        return layer.fed([keras.Input(shape, dtype=layer.input_dtype) for shape in shapes])
+    return layer(keras.Input(shapes[0]))
+
+
 @functools.lru_cache(maxsize=32)  # the checks of a part run one after the other
 def draws(s: Subject, training: bool) -> bool:
     """Return whether a layer draws random numbers: a second call gives another output."""

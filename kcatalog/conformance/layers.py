@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import re
 import tempfile
 import warnings
 
@@ -16,6 +17,7 @@ from kcatalog.conformance import backend
 from kcatalog.conformance.exercise import (
     as_layer,
     build,
+    call_on_shapes,
     exact_gradients,
     layer_function,
     mode_of,
@@ -124,21 +126,23 @@ def compiled_training_runs(s: Subject):
 @check("layers", when=lambda s: s.has_card)
 def shapes_refused(s: Subject):
     """A shape that a layer cannot take is refused with a sentence, before it is built and after."""
-    shape, built = s.card.example.shape, _layer(s)
-    for wrong in (shape[:-1], (1, *shape), *_unknown(shape), (*shape[:-1], shape[-1] + 1)):
-        try:
-            as_layer(s, s.make())(keras.Input(wrong))
-        except Exception as e:  # of any kind, where the backend is the first to notice
-            named = f"{s.name}: `input_shape` must be " in str(e)
-            require(named, f"input of shape {(None, *wrong)} fails with {e}")
-        else:
-            if len(wrong) == len(shape) or None in wrong:
-                continue
-        try:
-            built(keras.Input(wrong))
-        except Exception as e:
-            said = any(t in str(e) for t in (f"{s.name}: `", "is incompatible with the layer"))
-            require(said, f"once built, input of shape {(None, *wrong)} fails with {e}")
+    built = _layer(s)
+    for i, shape in enumerate(s.shapes):
+        for wrong in (shape[:-1], (1, *shape), *_unknown(shape), (*shape[:-1], shape[-1] + 1)):
+            shapes = [*s.shapes[:i], wrong, *s.shapes[i + 1 :]]
+            try:
+                call_on_shapes(s, as_layer(s, s.make()), shapes)
+            except Exception as e:  # of any kind, where the backend is the first to notice
+                named = re.search(rf"{s.name}: `\w*shape` must be ", str(e))
+                require(named, f"input of shape {(None, *wrong)} fails with {e}")
+            else:
+                if len(wrong) == len(shape) or None in wrong:
+                    continue
+            try:
+                call_on_shapes(s, built, shapes)
+            except Exception as e:
+                said = any(t in str(e) for t in (f"{s.name}: `", "is incompatible with the layer"))
+                require(said, f"once built, input of shape {(None, *wrong)} fails with {e}")
 
 
 def _unknown(shape):

@@ -7,6 +7,7 @@ from kcatalog.layers.convolution.squeeze_excite import SqueezeExcite
 from kcatalog.layers.convolution.weight_standardized_conv2d import WeightStandardizedConv2D
 from kcatalog.layers.core.gated_feed_forward import GatedFeedForward
 from kcatalog.layers.core.prototypes import Prototypes
+from kcatalog.layers.detection.non_max_suppression import NonMaxSuppression
 from kcatalog.layers.embedding.position_embedding import PositionEmbedding
 from kcatalog.layers.embedding.rotary_embedding import RotaryEmbedding
 from kcatalog.layers.embedding.sinusoidal_position_encoding import SinusoidalPositionEncoding
@@ -36,6 +37,7 @@ __all__ = [
     "LayerNormLSTM",
     "LayerNormLSTMCell",
     "LayerScale",
+    "NonMaxSuppression",
     "PositionEmbedding",
     "Prototypes",
     "RotaryEmbedding",
