@@ -18,6 +18,11 @@ from kcatalog.layers.pooling.blur_pooling2d import BlurPooling2D
 from kcatalog.layers.pooling.generalized_mean_pooling2d import GeneralizedMeanPooling2D
 from kcatalog.layers.recurrent.layer_norm_lstm import LayerNormLSTM
 from kcatalog.layers.recurrent.layer_norm_lstm_cell import LayerNormLSTMCell
+from kcatalog.layers.recurrent.lru import LRU
+from kcatalog.layers.recurrent.min_gru import MinGRU
+from kcatalog.layers.recurrent.min_lstm import MinLSTM
+from kcatalog.layers.recurrent.qrnn import QRNN
+from kcatalog.layers.recurrent.sru import SRU
 from kcatalog.layers.regularization.drop_block2d import DropBlock2D
 from kcatalog.layers.regularization.drop_connect import DropConnect
 from kcatalog.layers.regularization.stochastic_depth import StochasticDepth
@@ -25,7 +30,7 @@ from kcatalog.layers.regularization.variational_dropout import VariationalDropou
 from kcatalog.layers.transformer.transformer_decoder_block import TransformerDecoderBlock
 from kcatalog.layers.transformer.transformer_encoder_block import TransformerEncoderBlock
 
-__all__ = [
+__all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "BlurPooling2D",
     "CoordConv2D",
     "CrossBatchMemory",
@@ -34,6 +39,7 @@ __all__ = [
     "DropConnect",
     "GatedFeedForward",
     "GeneralizedMeanPooling2D",
+    "LRU",
     "LayerNormLSTM",
     "LayerNormLSTMCell",
     "LayerScale",
@@ -43,6 +49,10 @@ __all__ = [
     "RotaryEmbedding",
     "SinusoidalPositionEncoding",
     "SpaceToDepth",
+    "MinGRU",
+    "MinLSTM",
+    "QRNN",
+    "SRU",
     "SqueezeExcite",
     "StochasticDepth",
     "TransformerDecoderBlock",
