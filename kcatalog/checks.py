@@ -120,6 +120,14 @@ def names(owner, name: str, values):
     return values
 
 
+def axes(owner, name: str, value):
+    """Check an axis, or a list or tuple of at least one."""
+    several = value if isinstance(value, list | tuple) else [value]
+    if not several or not all(isinstance(a, int) and not isinstance(a, bool) for a in several):
+        raise error(owner, name, "an integer or a list of integers", value)
+    return value
+
+
 def choice(owner, name: str, value, options: tuple):
     """One of `options`."""
     if not any(value is o or (type(value) is type(o) and value == o) for o in options):
@@ -157,6 +165,15 @@ def known_axis(owner, shape, axis: int, meaning: str):
         rule = f"a shape whose axis {axis} ({meaning}) is known"
         raise error(owner, "input_shape", rule, tuple(shape), "Give the Input a full shape.")
     return shape[axis]
+
+
+def channels_shape(owner, shape, axis: int):
+    """Return the shape `(channels, 1, ...)` in which a vector broadcasts along `axis`."""
+    if not -len(shape) <= axis < len(shape) or axis % len(shape) == 0:
+        rule = f"a shape with the axis {axis} behind that of the batch"
+        raise error(owner, "input_shape", rule, tuple(shape))
+    channels = known_axis(owner, shape, axis, "channels")
+    return (channels,) + (1,) * (len(shape) - 1 - axis % len(shape))
 
 
 def _nearest(interval: str) -> str:

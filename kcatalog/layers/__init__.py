@@ -1,18 +1,29 @@
 """Custom layers; the path of each is `kcatalog.layers.<Class>`."""
 
+from kcatalog.layers.activations.entmax15 import Entmax15
+from kcatalog.layers.activations.lisht import LiSHT
+from kcatalog.layers.activations.rrelu import RReLU
+from kcatalog.layers.activations.snake import Snake
+from kcatalog.layers.activations.sparsemax import Sparsemax
+from kcatalog.layers.activations.thresholded_linear_unit import ThresholdedLinearUnit
 from kcatalog.layers.convolution.coord_conv2d import CoordConv2D
 from kcatalog.layers.convolution.depth_to_space import DepthToSpace
 from kcatalog.layers.convolution.space_to_depth import SpaceToDepth
 from kcatalog.layers.convolution.squeeze_excite import SqueezeExcite
 from kcatalog.layers.convolution.weight_standardized_conv2d import WeightStandardizedConv2D
 from kcatalog.layers.core.gated_feed_forward import GatedFeedForward
+from kcatalog.layers.core.maxout import Maxout
+from kcatalog.layers.core.noisy_dense import NoisyDense
 from kcatalog.layers.core.prototypes import Prototypes
 from kcatalog.layers.detection.non_max_suppression import NonMaxSuppression
 from kcatalog.layers.embedding.position_embedding import PositionEmbedding
 from kcatalog.layers.embedding.rotary_embedding import RotaryEmbedding
 from kcatalog.layers.embedding.sinusoidal_position_encoding import SinusoidalPositionEncoding
 from kcatalog.layers.metric_learning.cross_batch_memory import CrossBatchMemory
+from kcatalog.layers.normalization.filter_response_normalization import FilterResponseNormalization
+from kcatalog.layers.normalization.ghost_batch_normalization import GhostBatchNormalization
 from kcatalog.layers.normalization.layer_scale import LayerScale
+from kcatalog.layers.normalization.poincare_normalize import PoincareNormalize
 from kcatalog.layers.normalization.weight_normalization import WeightNormalization
 from kcatalog.layers.pooling.blur_pooling2d import BlurPooling2D
 from kcatalog.layers.pooling.generalized_mean_pooling2d import GeneralizedMeanPooling2D
@@ -57,6 +68,17 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "StochasticDepth",
     "TransformerDecoderBlock",
     "TransformerEncoderBlock",
+    "Entmax15",
+    "FilterResponseNormalization",
+    "GhostBatchNormalization",
+    "LiSHT",
+    "Maxout",
+    "NoisyDense",
+    "PoincareNormalize",
+    "RReLU",
+    "Snake",
+    "Sparsemax",
+    "ThresholdedLinearUnit",
     "VariationalDropout",
     "WeightNormalization",
     "WeightStandardizedConv2D",

@@ -6,13 +6,14 @@ from kcatalog.ops.distances import pairwise_distances
 from kcatalog.ops.mining import all_triplets, semi_hard_triplets, triplet_sums
 from kcatalog.ops.ordinal import corn_probabilities, corn_ranks
 from kcatalog.ops.retrieval import recall_at_k, retrieval_scores
-from kcatalog.ops.simplex import sparsemax
+from kcatalog.ops.simplex import entmax15, sparsemax
 from kcatalog.ops.tempered import tempered_log_softmax
 
 __all__ = [
     "all_triplets",
     "corn_probabilities",
     "corn_ranks",
+    "entmax15",
     "pairwise_distances",
     "recall_at_k",
     "retrieval_scores",

@@ -18,7 +18,7 @@ def scaled_norm(x, axis=None):
     """
     x = at_least_float32(x)
     axis = tuple(range(len(x.shape))) if axis is None else axis
-    m = ops.stop_gradient(ops.max(ops.abs(x), axis=axis, keepdims=True))
+    m = ops.stop_gradient(ops.max(ops.abs(x), axis=axis, keepdims=True, initial=0.0))
     m = ops.where(m == 0, 1.0, m)  # so written that a NaN stays one
     half = ops.rsqrt(m)  # by halves: XLA divides by multiplying with 1 / m, which may vanish
     square = ops.sum(ops.square(x * half * half), axis=axis, keepdims=True)

@@ -1,6 +1,13 @@
-"""The nearest mixture to any numbers: projection onto the simplex, exact by one sort."""
+"""Mappings to probabilities most of which are 0: sparsemax, entmax, and the simplex projection.
 
+Each is exact by one sort, which finds the support. The threshold is then computed anew from the
+support alone, so the gradient is exact and does not pass the sort.
+"""
+
+import keras
 from keras import ops
+
+from kcatalog.ops.precision import at_least_float32
 
 
 def simplex_projection(w, radius=1.0):
@@ -12,10 +19,11 @@ def simplex_projection(w, radius=1.0):
     >>> [float(p) for p in simplex_projection(ops.convert_to_tensor([0.5, 1.0, -3.0]))]
     [0.25, 0.75, 0.0]
     """
-    w = w - ops.max(w, axis=-1, keepdims=True)  # the common part changes nothing but rounding
-    u = ops.flip(ops.sort(w, axis=-1), axis=-1)
-    j = ops.arange(1, w.shape[-1] + 1, dtype=w.dtype)
-    θ = ops.max((ops.cumsum(u, axis=-1) - radius) / j, axis=-1, keepdims=True)
+    w, u, j = _from_largest(w)
+    θ = (ops.cumsum(u, axis=-1) - radius) / j
+    θ = ops.max(θ, axis=-1, keepdims=True, initial=-radius)  # `initial` is for an empty batch
+    S, k = _support(w, θ)
+    θ = (ops.sum(ops.where(S, w, 0.0), axis=-1, keepdims=True) - radius) / k
     return ops.relu(w - θ)
 
 
@@ -28,5 +36,52 @@ def sparsemax(z, axis=-1):
     >>> [float(p) for p in sparsemax([[0.5, 1.0, -3.0]])[0]]
     [0.25, 0.75, 0.0]
     """
-    z = ops.moveaxis(ops.convert_to_tensor(z), axis, -1)
-    return ops.moveaxis(simplex_projection(z), -1, axis)
+    return _along(simplex_projection, z, axis)
+
+
+def entmax15(z, axis=-1):
+    """Return probabilities along `axis` between those of softmax and of sparsemax.
+
+    `p = max(0, z / 2 - τ)²`, with the `τ` for which they sum to 1 (entmax for α = 1.5).
+
+    >>> [round(float(p), 4) for p in entmax15([[0.5, 1.0, -3.0]])[0]]
+    [0.326, 0.674, 0.0]
+    """
+
+    def entmax(z):
+        z, u, j = _from_largest(z)
+        z, u = (ops.maximum(v / 2, -1.0) for v in (z, u))  # τ >= -1: nothing is needed from below
+        μ = ops.cumsum(u, axis=-1) / j
+        τ = _threshold(μ, ops.cumsum(u * u, axis=-1) - j * μ * μ, j)
+        k = ops.sum(ops.cast(τ <= u, u.dtype), axis=-1, keepdims=True)
+        τ = ops.max(ops.where(j == k, τ, -1.0), axis=-1, keepdims=True, initial=-1.0)
+        S, k = _support(z, τ)
+        μ = ops.sum(ops.where(S, z, 0.0), axis=-1, keepdims=True) / k
+        spread = ops.sum(ops.where(S, ops.square(z - μ), 0.0), axis=-1, keepdims=True)
+        return ops.square(ops.relu(z - _threshold(μ, spread, k)))
+
+    return _along(entmax, z, axis)
+
+
+def _threshold(μ, spread, k):
+    """Return `τ` with `Σ (u - τ)² = 1` over `k` values of this mean and sum of squares about it."""
+    return μ - ops.sqrt(ops.maximum((1 - spread) / k, keras.config.epsilon() ** 2))
+
+
+def _from_largest(z):
+    """Return `z` less its largest value, the same from the largest down, and 1, 2, ... for each."""
+    u = ops.flip(ops.sort(ops.stop_gradient(z), axis=-1), axis=-1)
+    largest = u[..., :1]
+    return z - largest, u - largest, ops.arange(1, z.shape[-1] + 1, dtype=z.dtype)
+
+
+def _support(z, threshold):
+    """Return where `z` is above, and how often."""
+    S = z > ops.stop_gradient(threshold)
+    return S, ops.sum(ops.cast(S, z.dtype), axis=-1, keepdims=True)
+
+
+def _along(function, z, axis):
+    z = ops.convert_to_tensor(z)
+    p = function(ops.moveaxis(at_least_float32(z), axis, -1))
+    return ops.cast(ops.moveaxis(p, -1, axis), z.dtype)

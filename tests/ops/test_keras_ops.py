@@ -54,6 +54,7 @@ CASES = {  # name -> what Keras computes, and what it is
     **unary(
         ["abs", "exp", "expm1", "floor", "ceil", "trunc", "square", "ones_like", "zeros_like"], X
     ),
+    **unary(["sign", "sin", "tanh"], X),
     **unary(["isnan", "isfinite"], np.array([np.nan, INF, -INF, 0.0], "float32")),
     **unary(["log", "log1p", "log2", "sqrt"], P),
     **unary(["logical_not"], B),
