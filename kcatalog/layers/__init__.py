@@ -6,8 +6,16 @@ from kcatalog.layers.activations.rrelu import RReLU
 from kcatalog.layers.activations.snake import Snake
 from kcatalog.layers.activations.sparsemax import Sparsemax
 from kcatalog.layers.activations.thresholded_linear_unit import ThresholdedLinearUnit
+from kcatalog.layers.convolution.bottleneck_block import BottleneckBlock
+from kcatalog.layers.convolution.conv_norm_activation import ConvNormActivation
 from kcatalog.layers.convolution.coord_conv2d import CoordConv2D
 from kcatalog.layers.convolution.depth_to_space import DepthToSpace
+from kcatalog.layers.convolution.fused_inverted_residual import FusedInvertedResidual
+from kcatalog.layers.convolution.inverted_residual import InvertedResidual
+from kcatalog.layers.convolution.patch_embedding import PatchEmbedding
+from kcatalog.layers.convolution.patch_merging import PatchMerging
+from kcatalog.layers.convolution.residual_block import ResidualBlock
+from kcatalog.layers.convolution.selective_kernel import SelectiveKernel
 from kcatalog.layers.convolution.space_to_depth import SpaceToDepth
 from kcatalog.layers.convolution.squeeze_excite import SqueezeExcite
 from kcatalog.layers.convolution.weight_standardized_conv2d import WeightStandardizedConv2D
@@ -43,11 +51,14 @@ from kcatalog.layers.transformer.transformer_encoder_block import TransformerEnc
 
 __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "BlurPooling2D",
+    "BottleneckBlock",
+    "ConvNormActivation",
     "CoordConv2D",
     "CrossBatchMemory",
     "DepthToSpace",
     "DropBlock2D",
     "DropConnect",
+    "FusedInvertedResidual",
     "GatedFeedForward",
     "GeneralizedMeanPooling2D",
     "LRU",
@@ -55,9 +66,14 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "LayerNormLSTMCell",
     "LayerScale",
     "NonMaxSuppression",
+    "InvertedResidual",
+    "PatchEmbedding",
+    "PatchMerging",
     "PositionEmbedding",
     "Prototypes",
+    "ResidualBlock",
     "RotaryEmbedding",
+    "SelectiveKernel",
     "SinusoidalPositionEncoding",
     "SpaceToDepth",
     "MinGRU",

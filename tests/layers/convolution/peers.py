@@ -32,18 +32,18 @@ def check_against_peer(layer, file, case, last=0):
     weights = [peer[k].reshape(s) for k, s in zip(names, shapes, strict=True)]
     function = layer_function(layer, training=True)
 
-    def total(*arrays):
+    def outputs(arrays):
         x, weights = list(arrays[: len(xs)]), list(arrays[len(xs) :])
-        outputs.extend(keras.tree.flatten(function(weights, x if len(xs) > 1 else x[0])))
-        return sum(ops.sum(y * peer[f"cotangent{i}"]) for i, y in enumerate(outputs))
+        return keras.tree.flatten(function(weights, x if len(xs) > 1 else x[0]))
 
-    outputs = []
+    def total(*arrays):
+        ys = outputs(arrays)
+        return sum(ops.sum(ops.multiply(y, peer[f"cotangent{i}"])) for i, y in enumerate(ys))
+
     _, gradients = value_and_gradients(total, [*xs, *weights])
     wanted = [peer[f"gradient{i}"] for i in range(len(xs))] + [peer[f"{k}_gradient"] for k in names]
     for gradient, w in zip(gradients, wanted, strict=True):
         np.testing.assert_allclose(gradient, w.reshape(gradient.shape), rtol=1e-3, atol=1e-3)
-    outputs = []
-    total(*map(ops.convert_to_tensor, [*xs, *weights]))
-    for i, y in enumerate(outputs):
+    for i, y in enumerate(outputs([ops.convert_to_tensor(a) for a in [*xs, *weights]])):
         wanted = peer[f"output{i}"]
         np.testing.assert_allclose(ops.convert_to_numpy(y), wanted, rtol=1e-4, atol=1e-4)
