@@ -1,5 +1,7 @@
 """Every layer passes `run_layer_test`, by which Keras tests its own."""
 
+import inspect
+
 import keras
 import pytest
 from keras.src.testing import TestCase  # what Keras holds its own layers against
@@ -23,11 +25,20 @@ def test_run_layer_test(entry):
     if "cell" in entry.card.tags:
         cls, arguments = keras.layers.RNN, {"cell": cls(**arguments)}
     shape = (2, *example.shape)
+    shapes = {"input_shape": shape}
+    if isinstance(example.shape[0], tuple):  # several inputs, by the names of `call`
+        names = list(inspect.signature(cls.call).parameters)[1:]
+        shapes = {f"{n}_shape": (2, *s) for n, s in zip(names, example.shape, strict=False)}
+        shape = shapes
+    dtype = "int32" if example.predictions == "tokens" else "float32"
+    dtype = dict.fromkeys(shape, dtype) if isinstance(shape, dict) else dtype
     check = TestCase().run_layer_test
+    layer = cls(**arguments)
     check(
         cls,
         arguments,
         input_shape=shape,
-        expected_output_shape=cls(**arguments).compute_output_shape(shape),
-        supports_masking="masking" in entry.card.tags or cls(**arguments).supports_masking,
+        input_dtype=dtype,
+        expected_output_shape=layer.compute_output_shape(*shapes.values()),
+        supports_masking="masking" in entry.card.tags or layer.supports_masking,
     )

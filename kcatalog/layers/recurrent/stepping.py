@@ -1,0 +1,86 @@
+"""Loops over steps that a layer takes itself, by the loop of `keras.layers.RNN`."""
+
+import contextlib
+from types import SimpleNamespace
+
+import keras
+from keras import ops
+
+from kcatalog import checks
+
+
+def run(step, sequences, states, output, mask=None, return_sequences=True, unroll=False):
+    """Return the outputs and the last states of steps over a sequence.
+
+    Args:
+        step: a function `(inputs, states) -> (output, states)`, the states a flat list.
+        sequences: `(batch, steps, ...)`.
+        states: the states before the first step.
+        output: an output before the first step, for masked steps to repeat.
+        mask: `(batch, steps)`, or None. A masked step repeats the last output and keeps the states.
+        return_sequences: whether to return all outputs, or the last.
+        unroll: whether to take the steps without a loop.
+    """
+
+    def carrying(x, carried):  # JAX's loop takes the first state for the last output
+        y, after = step(x, list(carried[1:]))
+        return y, [y, *after]
+
+    loop = SimpleNamespace(
+        cell=carrying,
+        stateful=False,
+        go_backwards=False,
+        unroll=unroll,
+        zero_output_for_mask=False,
+        return_sequences=return_sequences,
+    )
+    if mask is not None and len(mask.shape) == 2:
+        mask = ops.cast(mask, "bool")
+    last, outputs, after = keras.layers.RNN.inner_loop(loop, sequences, [output, *states], mask)
+    return outputs if return_sequences else last, list(after)[1:]
+
+
+def checked_cell(owner, cell):
+    """Check for a recurrent cell: a layer of one step, with the widths of its states."""
+    rule = "a recurrent cell, a layer with `state_size`"
+    if not isinstance(cell, keras.layers.Layer) or isinstance(cell, keras.layers.RNN):
+        fix = "Give its cell: layer.cell." if isinstance(cell, keras.layers.RNN) else ""
+        raise checks.error(owner, "cell", rule, cell, fix)
+    if not hasattr(cell, "state_size"):
+        raise checks.error(owner, "cell", rule, cell)
+    return cell
+
+
+def packed(cell, states):
+    """Return a flat list of states as a cell takes them."""
+    size = cell.state_size
+    structure = list(size) if isinstance(size, list | tuple) else [size]
+    return keras.tree.pack_sequence_as(structure, list(states))
+
+
+def first_states(cell, batch_size):
+    """Return a cell's states before the first step, as a flat list."""
+    if hasattr(cell, "get_initial_state"):
+        return keras.tree.flatten(cell.get_initial_state(batch_size=batch_size))
+    sizes = keras.tree.flatten(cell.state_size)
+    return [ops.zeros((batch_size, n), cell.compute_dtype) for n in sizes]
+
+
+@contextlib.contextmanager
+def dropout_masks(cell, inputs, states, training):
+    """Let Keras's cells draw their dropout masks before a loop, and forget them after it.
+
+    They draw them in their first step and keep them for the others. Within a compiled loop that
+    would be a tensor of the loop, so they take a step before it.
+    """
+    cells = [c for c in getattr(cell, "cells", [cell]) if hasattr(c, "reset_dropout_mask")]
+    if not training or not any(c.dropout or c.recurrent_dropout for c in cells):
+        yield
+        return
+    cell(inputs, packed(cell, states), training=True)
+    try:
+        yield
+    finally:
+        for c in cells:
+            c.reset_dropout_mask()
+            c.reset_recurrent_dropout_mask()
