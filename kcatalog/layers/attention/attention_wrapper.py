@@ -28,16 +28,14 @@ from kcatalog.registry import component
             "attention_layer_size": 3,
             "return_sequences": True,
         },
-        shape=((3, 2), (5, 3)),
+        shape=((2, 2), (3, 2)),
     ),
 )
 class AttentionWrapper(keras.layers.Layer):
     """A recurrent layer each of whose steps attends to a memory, such as an encoder's outputs.
 
-    For decoders, which read one sequence (the memory) and write another. It is called with the
-    inputs of the decoder and the memory:
-    `AttentionWrapper(cell, attention)(inputs, memory, initial_state=encoder_state)`. To generate,
-    give it to a `BeamSearchDecoder` or a `SamplingDecoder`.
+    For decoders, which read one sequence (the memory) and write another:
+    `AttentionWrapper(cell, attention)(inputs, memory, initial_state=encoder_state)`.
 
     Maths:
         `s', y = cell([x, a], s)`; context `c = attention(y, memory)`; `a' = c`, or with
@@ -52,14 +50,14 @@ class AttentionWrapper(keras.layers.Layer):
             "tanh".
         output_attention: Whether the output is `a'`, or else the cell's `y`.
         return_sequences: Whether the output has every step or only the last.
-        return_state: Whether to return the last states too: the cell's, then `a` and the alignments.
-        unroll: Whether to take the steps without a loop, for a few steps.
+        return_state: Whether to return the last states too: the cell's, `a` and the alignments.
 
     Shapes:
-        Inputs `(batch, steps, features)` and memory `(batch, memory_steps, memory_features)`; output
-        `(batch, steps, width)`, or `(batch, width)` without `return_sequences`. `initial_state`: the
-        cell's states, or all that `return_state` gave. Called with `return_attention_scores=True`,
-        it returns a pair: the output as otherwise, and the alignments `(batch, steps, memory_steps)`.
+        Inputs `(batch, steps, features)` and memory `(batch, memory_steps, memory_features)`;
+        output `(batch, steps, width)`, or `(batch, width)` without `return_sequences`.
+        `initial_state`: the cell's states, or all that `return_state` gave. Called with
+        `return_attention_scores=True`, it returns the alignments too,
+        `(batch, steps, memory_steps)`, second.
 
     Behaviour:
         The mask of the inputs is passed on, and a masked step keeps the states and repeats the last
@@ -86,18 +84,13 @@ class AttentionWrapper(keras.layers.Layer):
         output_attention=True,
         return_sequences=False,
         return_state=False,
-        unroll=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.cell = stepping.checked_cell(self, cell)
-        self.attention_mechanism = checks.instance(
-            self,
-            "attention_mechanism",
-            attention_mechanism,
-            AttentionMechanism,
-            "a BahdanauAttention or a LuongAttention",
-        )
+        name, rule = "attention_mechanism", "a BahdanauAttention or a LuongAttention"
+        kind, given = AttentionMechanism, attention_mechanism
+        self.attention_mechanism = checks.instance(self, name, given, kind, rule)
         self.attention_layer_size = checks.integer(
             self, "attention_layer_size", attention_layer_size, "[1, inf)", optional=True
         )
@@ -107,7 +100,6 @@ class AttentionWrapper(keras.layers.Layer):
         self.output_attention = checks.boolean(self, "output_attention", output_attention)
         self.return_sequences = checks.boolean(self, "return_sequences", return_sequences)
         self.return_state = checks.boolean(self, "return_state", return_state)
-        self.unroll = checks.boolean(self, "unroll", unroll)
         self.supports_masking = True
 
     def build(self, sequences_shape, memory_shape):
@@ -116,14 +108,11 @@ class AttentionWrapper(keras.layers.Layer):
         features = checks.known_axis(self, sequences_shape, -1, "features")
         width = checks.known_axis(self, memory_shape, -1, "memory_features")
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: features})
-        batch, size = sequences_shape[0], self.attention_layer_size or width
-        output = self._cell_width
-        for layer, shapes in (
-            (self.cell, [(batch, features + size)]),
-            (self.attention_mechanism, [(batch, output), memory_shape]),
-        ):
-            if not layer.built:
-                layer.build(*shapes)
+        batch, size, output = sequences_shape[0], self.attention_layer_size or width, self._width
+        if not self.cell.built:
+            self.cell.build((batch, features + size))
+        if not self.attention_mechanism.built:
+            self.attention_mechanism.build((batch, output), memory_shape)
         self._attention_size = size
         self._output_size = size if self.output_attention else output
         self._W = None
@@ -153,21 +142,18 @@ class AttentionWrapper(keras.layers.Layer):
         every = self.return_sequences or return_attention_scores
         first = ops.concatenate([x[:, 0], ops.cast(states[-2], x.dtype)], axis=-1)
         with stepping.dropout_masks(self.cell, first, states[:-2], training):
-            y, states = stepping.run(step, x, states, before, sequences_mask, every, self.unroll)
-        results = [y]
+            y, states = stepping.run(step, x, states, before, sequences_mask, every)
+        results = list(states) if self.return_state else []
         if return_attention_scores:
             y, scores = y[..., :output_size], y[..., output_size:]
-            results = [y if self.return_sequences else y[:, -1], scores]
-        if self.return_state:
-            results += states
-        return tuple(results) if len(results) > 1 else results[0]
+            y, results = y if self.return_sequences else y[:, -1], [scores, *results]
+        return (y, *results) if results else y
 
     def initial_states(self, memory, initial_state=None):
         """Return the states before the first step, a flat list: the cell's, `a`, the alignments."""
-        batch = ops.shape(memory)[0]
+        batch, count = ops.shape(memory)[0], len(keras.tree.flatten(self.cell.state_size))
         given = [] if initial_state is None else keras.tree.flatten(initial_state)
         cells = given or stepping.first_states(self.cell, batch)
-        count = len(keras.tree.flatten(self.cell.state_size))
         if len(cells) == count:
             none = ops.zeros((batch, self._attention_size), self.compute_dtype)
             memory = ops.cast(memory, self.compute_dtype)
@@ -185,17 +171,13 @@ class AttentionWrapper(keras.layers.Layer):
 
         def step(x, states):
             *s, a, α = states
-            y, after = cell(
-                ops.concatenate([x, ops.cast(a, x.dtype)], -1), stepping.packed(cell, s), **mode
-            )
-            c, α = attention(
-                y, memory, keys=keys, alignments=α, memory_mask=memory_mask, training=training
-            )
+            x = ops.concatenate([x, ops.cast(a, x.dtype)], axis=-1)
+            y, after = cell(x, stepping.packed(cell, s), **mode)
+            c, α = attention(y, memory, keys, α, memory_mask=memory_mask, training=training)
             y, c = ops.cast(y, dtype), ops.cast(c, dtype)
             a = c if self._W is None else φ(ops.matmul(ops.concatenate([y, c], -1), self._W))
-            after = [*keras.tree.flatten(after), a, α]
-            after = [ops.cast(new, old.dtype) for new, old in zip(after, states, strict=True)]
-            return (a if self.output_attention else y), after
+            new = zip([*keras.tree.flatten(after), a, α], states, strict=True)
+            return (a if self.output_attention else y), [ops.cast(s, old.dtype) for s, old in new]
 
         return step
 
@@ -204,7 +186,7 @@ class AttentionWrapper(keras.layers.Layer):
 
     def compute_output_shape(self, sequences_shape, memory_shape):
         (batch, steps, _), size = sequences_shape, self.attention_layer_size or memory_shape[-1]
-        width = size if self.output_attention else self._cell_width
+        width = size if self.output_attention else self._width
         output = (batch, steps, width) if self.return_sequences else (batch, width)
         if not self.return_state:
             return output
@@ -212,6 +194,6 @@ class AttentionWrapper(keras.layers.Layer):
         return (output, *states, (batch, size), (batch, memory_shape[1]))
 
     @property
-    def _cell_width(self):
+    def _width(self):
         size = getattr(self.cell, "output_size", None)
         return size or keras.tree.flatten(self.cell.state_size)[0]

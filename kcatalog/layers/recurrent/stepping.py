@@ -9,7 +9,7 @@ from keras import ops
 from kcatalog import checks
 
 
-def run(step, sequences, states, output, mask=None, return_sequences=True, unroll=False):
+def run(step, sequences, states, output, mask=None, return_sequences=True):
     """Return the outputs and the last states of steps over a sequence.
 
     Args:
@@ -19,7 +19,6 @@ def run(step, sequences, states, output, mask=None, return_sequences=True, unrol
         output: an output before the first step, for masked steps to repeat.
         mask: `(batch, steps)`, or None. A masked step repeats the last output and keeps the states.
         return_sequences: whether to return all outputs, or the last.
-        unroll: whether to take the steps without a loop.
     """
 
     def carrying(x, carried):  # JAX's loop takes the first state for the last output
@@ -30,7 +29,7 @@ def run(step, sequences, states, output, mask=None, return_sequences=True, unrol
         cell=carrying,
         stateful=False,
         go_backwards=False,
-        unroll=unroll,
+        unroll=False,
         zero_output_for_mask=False,
         return_sequences=return_sequences,
     )

@@ -4,6 +4,11 @@ import numpy as np
 from keras import ops
 
 
+def close(actual, wanted, rtol=1e-4, atol=1e-5):
+    actual, wanted = (ops.convert_to_numpy(x) for x in (actual, wanted))
+    np.testing.assert_allclose(actual, wanted, rtol=rtol, atol=atol)
+
+
 def weights_of(layer):
     return {w.name: ops.convert_to_numpy(w) for w in layer.weights}
 
@@ -58,5 +63,5 @@ def check_reference(rng, layer, score):
             wanted[:real] = walked(e, previous[n], monotonic == "hard")
         elif real:
             wanted[:real] = softmax(np.array(e))
-        np.testing.assert_allclose(alignments[n], wanted, rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(context[n], wanted @ m[n], rtol=1e-4, atol=1e-5)
+        close(alignments[n], wanted)
+        close(context[n], wanted @ m[n])
