@@ -6,6 +6,9 @@ from kcatalog.layers.activations.rrelu import RReLU
 from kcatalog.layers.activations.snake import Snake
 from kcatalog.layers.activations.sparsemax import Sparsemax
 from kcatalog.layers.activations.thresholded_linear_unit import ThresholdedLinearUnit
+from kcatalog.layers.attention.attention_wrapper import AttentionWrapper
+from kcatalog.layers.attention.bahdanau_attention import BahdanauAttention
+from kcatalog.layers.attention.luong_attention import LuongAttention
 from kcatalog.layers.convolution.bottleneck_block import BottleneckBlock
 from kcatalog.layers.convolution.conv_norm_activation import ConvNormActivation
 from kcatalog.layers.convolution.coord_conv2d import CoordConv2D
@@ -17,9 +20,6 @@ from kcatalog.layers.convolution.patch_merging import PatchMerging
 from kcatalog.layers.convolution.residual_block import ResidualBlock
 from kcatalog.layers.convolution.selective_kernel import SelectiveKernel
 from kcatalog.layers.convolution.space_to_depth import SpaceToDepth
-from kcatalog.layers.attention.attention_wrapper import AttentionWrapper
-from kcatalog.layers.attention.bahdanau_attention import BahdanauAttention
-from kcatalog.layers.attention.luong_attention import LuongAttention
 from kcatalog.layers.convolution.squeeze_excite import SqueezeExcite
 from kcatalog.layers.convolution.weight_standardized_conv2d import WeightStandardizedConv2D
 from kcatalog.layers.core.gated_feed_forward import GatedFeedForward
@@ -53,7 +53,6 @@ from kcatalog.layers.transformer.transformer_decoder_block import TransformerDec
 from kcatalog.layers.transformer.transformer_encoder_block import TransformerEncoderBlock
 
 __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
-__all__ = [
     "AttentionWrapper",
     "BahdanauAttention",
     "BlurPooling2D",

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 
-def close(actual, wanted, rtol=1e-4, atol=1e-5):
+def assert_close(actual, wanted, rtol=1e-4, atol=1e-5):
     actual, wanted = (ops.convert_to_numpy(x) for x in (actual, wanted))
     np.testing.assert_allclose(actual, wanted, rtol=rtol, atol=atol)
 
@@ -63,5 +63,5 @@ def check_reference(rng, layer, score):
             wanted[:real] = walked(e, previous[n], monotonic == "hard")
         elif real:
             wanted[:real] = softmax(np.array(e))
-        close(alignments[n], wanted)
-        close(context[n], wanted @ m[n])
+        assert_close(alignments[n], wanted)
+        assert_close(context[n], wanted @ m[n])

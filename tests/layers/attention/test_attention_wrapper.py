@@ -43,8 +43,8 @@ def test_reference(rng):
     y, scores = layer(x, memory, memory_mask=mask, return_attention_scores=True)
     for n in range(3):
         wanted = reference(layer, x[n], memory[n], real[n])
-        mechanisms.close(y[n], wanted[0])
-        mechanisms.close(scores[n], wanted[1])
+        mechanisms.assert_close(y[n], wanted[0])
+        mechanisms.assert_close(scores[n], wanted[1])
 
 
 @pytest.mark.parametrize("monotonic", [None, "soft"])
@@ -61,7 +61,7 @@ def test_states_continue_a_sequence(rng, monotonic):
     whole, *_ = layer(x, memory)
     first, *states = layer(x[:, :2], memory)
     second, *_ = layer(x[:, 2:], memory, initial_state=states)
-    mechanisms.close(whole, ops.concatenate([first, second], 1))
+    mechanisms.assert_close(whole, ops.concatenate([first, second], 1))
 
 
 def test_padded_inputs(rng):
@@ -74,8 +74,8 @@ def test_padded_inputs(rng):
     for got, wanted in zip(
         [y[1, 3], *(s[1] for s in states)], [short[1, 1], *(s[1] for s in before)], strict=True
     ):
-        mechanisms.close(got, wanted)
-    mechanisms.close(scores[1, 3], scores[1, 1])
+        mechanisms.assert_close(got, wanted)
+    mechanisms.assert_close(scores[1, 3], scores[1, 1])
 
 
 def test_cell_with_dropout(rng):
@@ -88,7 +88,7 @@ def test_cell_with_dropout(rng):
     model.train_on_batch([x, memory], np.zeros((2, 4, 3), "float32"))
     one, two = (ops.convert_to_numpy(layer(x, memory, training=True)) for _ in range(2))
     assert not np.allclose(one, two)
-    mechanisms.close(layer(x, memory), layer(x, memory))
+    mechanisms.assert_close(layer(x, memory), layer(x, memory))
 
 
 def test_masks_and_unknown_lengths_in_a_functional_model(rng, tmp_path):
@@ -98,10 +98,10 @@ def test_masks_and_unknown_lengths_in_a_functional_model(rng, tmp_path):
     model = keras.Model([tokens, source], wrapper(keras.layers.LSTMCell(4))(inputs, memory))
     t, s = np.array([[1, 2, 3]]), np.array([[4, 5, 0, 0]])
     short = model.predict_on_batch([t, s[:, :2]])
-    mechanisms.close(model.predict_on_batch([t, s]), short)
+    mechanisms.assert_close(model.predict_on_batch([t, s]), short)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
-    mechanisms.close(again.predict_on_batch([t, s]), short)
+    mechanisms.assert_close(again.predict_on_batch([t, s]), short)
 
 
 @pytest.mark.parametrize(

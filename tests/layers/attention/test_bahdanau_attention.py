@@ -23,7 +23,7 @@ def test_hard_attention_trains_as_soft_does(rng):
     _, one = soft(q, m)
     _, other = hard(q, m, training=True)
     _, inferred = hard(q, m)
-    mechanisms.close(one, other)
+    mechanisms.assert_close(one, other)
     assert set(np.unique(ops.convert_to_numpy(inferred))) <= {0.0, 1.0}
 
 
