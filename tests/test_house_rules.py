@@ -41,7 +41,7 @@ KNOWS_PRIVATE_KERAS = {
 }
 
 # Acronyms with small letters inside, which stay whole in a file's name.
-ACRONYMS = ("CIoU", "DIoU", "GIoU", "LiSHT", "NTXent", "RReLU", "SigLIP", "VICReg")
+ACRONYMS = ("ALiBi", "CIoU", "DIoU", "GIoU", "LiSHT", "NTXent", "RReLU", "SigLIP", "VICReg")
 
 
 def snake_case(name):

@@ -6,9 +6,11 @@ from kcatalog.layers.activations.rrelu import RReLU
 from kcatalog.layers.activations.snake import Snake
 from kcatalog.layers.activations.sparsemax import Sparsemax
 from kcatalog.layers.activations.thresholded_linear_unit import ThresholdedLinearUnit
+from kcatalog.layers.attention.alibi import ALiBi
 from kcatalog.layers.attention.attention_wrapper import AttentionWrapper
 from kcatalog.layers.attention.bahdanau_attention import BahdanauAttention
 from kcatalog.layers.attention.luong_attention import LuongAttention
+from kcatalog.layers.attention.relative_position_bias import RelativePositionBias
 from kcatalog.layers.convolution.bottleneck_block import BottleneckBlock
 from kcatalog.layers.convolution.conv_norm_activation import ConvNormActivation
 from kcatalog.layers.convolution.coord_conv2d import CoordConv2D
@@ -23,13 +25,17 @@ from kcatalog.layers.convolution.space_to_depth import SpaceToDepth
 from kcatalog.layers.convolution.squeeze_excite import SqueezeExcite
 from kcatalog.layers.convolution.weight_standardized_conv2d import WeightStandardizedConv2D
 from kcatalog.layers.core.gated_feed_forward import GatedFeedForward
+from kcatalog.layers.core.masked_lm_head import MaskedLMHead
 from kcatalog.layers.core.maxout import Maxout
+from kcatalog.layers.core.mixture_of_experts import MixtureOfExperts
 from kcatalog.layers.core.noisy_dense import NoisyDense
 from kcatalog.layers.core.prototypes import Prototypes
 from kcatalog.layers.detection.non_max_suppression import NonMaxSuppression
 from kcatalog.layers.embedding.position_embedding import PositionEmbedding
 from kcatalog.layers.embedding.rotary_embedding import RotaryEmbedding
 from kcatalog.layers.embedding.sinusoidal_position_encoding import SinusoidalPositionEncoding
+from kcatalog.layers.embedding.timestep_embedding import TimestepEmbedding
+from kcatalog.layers.embedding.token_and_position_embedding import TokenAndPositionEmbedding
 from kcatalog.layers.metric_learning.cross_batch_memory import CrossBatchMemory
 from kcatalog.layers.normalization.filter_response_normalization import FilterResponseNormalization
 from kcatalog.layers.normalization.ghost_batch_normalization import GhostBatchNormalization
@@ -53,6 +59,7 @@ from kcatalog.layers.transformer.transformer_decoder_block import TransformerDec
 from kcatalog.layers.transformer.transformer_encoder_block import TransformerEncoderBlock
 
 __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
+    "ALiBi",
     "AttentionWrapper",
     "BahdanauAttention",
     "BlurPooling2D",
@@ -63,44 +70,49 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "DepthToSpace",
     "DropBlock2D",
     "DropConnect",
+    "Entmax15",
+    "FilterResponseNormalization",
     "FusedInvertedResidual",
     "GatedFeedForward",
     "GeneralizedMeanPooling2D",
+    "GhostBatchNormalization",
+    "InvertedResidual",
     "LRU",
     "LayerNormLSTM",
     "LayerNormLSTMCell",
     "LayerScale",
-    "NonMaxSuppression",
-    "InvertedResidual",
-    "PatchEmbedding",
-    "PatchMerging",
+    "LiSHT",
     "LuongAttention",
-    "PositionEmbedding",
-    "Prototypes",
-    "ResidualBlock",
-    "RotaryEmbedding",
-    "SelectiveKernel",
-    "SinusoidalPositionEncoding",
-    "SpaceToDepth",
+    "MaskedLMHead",
+    "Maxout",
     "MinGRU",
     "MinLSTM",
+    "MixtureOfExperts",
+    "NoisyDense",
+    "NonMaxSuppression",
+    "PatchEmbedding",
+    "PatchMerging",
+    "PoincareNormalize",
+    "PositionEmbedding",
+    "Prototypes",
     "QRNN",
+    "RReLU",
+    "RelativePositionBias",
+    "ResidualBlock",
+    "RotaryEmbedding",
     "SRU",
+    "SelectiveKernel",
+    "SinusoidalPositionEncoding",
+    "Snake",
+    "SpaceToDepth",
+    "Sparsemax",
     "SqueezeExcite",
     "StochasticDepth",
+    "ThresholdedLinearUnit",
+    "TimestepEmbedding",
+    "TokenAndPositionEmbedding",
     "TransformerDecoderBlock",
     "TransformerEncoderBlock",
-    "Entmax15",
-    "FilterResponseNormalization",
-    "GhostBatchNormalization",
-    "LiSHT",
-    "Maxout",
-    "NoisyDense",
-    "PoincareNormalize",
-    "RReLU",
-    "Snake",
-    "Sparsemax",
-    "ThresholdedLinearUnit",
     "VariationalDropout",
     "WeightNormalization",
     "WeightStandardizedConv2D",

@@ -24,11 +24,11 @@ def attend(q, k, v, start=0, real=None, allowed=None, causal=False, bias=None, d
         drop: Function applied to the weights, for dropout. Without, Keras's fused kernel is used.
     """
     scale = 1 / math.sqrt(q.shape[-1])
-    plain = drop is None and bias is None and real is None and allowed is None
+    plain = drop is None and _fused(q) and bias is None and real is None and allowed is None
     if plain and (not causal or (isinstance(start, int) and start == 0)):  # needs no mask made
         return ops.dot_product_attention(q, k, v, scale=scale, is_causal=causal)
     mask = _mask(q, k, start, real, allowed, causal)
-    if drop is None:
+    if drop is None and _fused(q):
         if bias is not None and mask is not None:  # PyTorch's kernel takes one of them
             bias, mask = ops.where(mask, bias, _least(bias.dtype)), None
         return ops.dot_product_attention(q, k, v, bias, mask, scale)
@@ -38,8 +38,14 @@ def attend(q, k, v, start=0, real=None, allowed=None, causal=False, bias=None, d
         scores = scores + ops.cast(bias, scores.dtype)
     if mask is not None:
         scores = ops.where(mask, scores, _least(scores.dtype))
-    weights = drop(ops.cast(ops.softmax(scores), v.dtype))
-    return ops.einsum("bnts,bsnd->btnd", weights, v)
+    weights = ops.cast(ops.softmax(scores), v.dtype)
+    return ops.einsum("bnts,bsnd->btnd", weights if drop is None else drop(weights), v)
+
+
+def _fused(q):
+    """Return whether Keras's kernel takes a dtype: that of JAX has no float16 on CPUs."""
+    half = keras.backend.standardize_dtype(q.dtype) == "float16"
+    return not (half and keras.backend.backend() == "jax")
 
 
 def _mask(q, k, start, real, allowed, causal):

@@ -79,7 +79,7 @@ class PositionEmbedding(keras.layers.Layer):
     def call(self, x, start_index=0):
         self._check_length(x.shape, start_index)
         steps, features = ops.shape(x)[1], x.shape[-1]
-        p = ops.slice(self._P, (start_index, 0), (steps, features))
+        p = ops.slice(ops.convert_to_tensor(self._P), (start_index, 0), (steps, features))
         return ops.broadcast_to(p, ops.shape(x))
 
     def _check_length(self, shape, start_index):

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from kcatalog import checks
+from kcatalog.layers.attention.attention_bias import AttentionBias
 from kcatalog.layers.core.gated_feed_forward import GatedFeedForward
 from kcatalog.layers.redrawn import redrawn
 from kcatalog.ops.attention import attend
@@ -31,6 +32,8 @@ class TransformerBlock(keras.layers.Layer):
         rotary: Whether queries and keys of self-attention get rotary position embeddings, as by
             `RotaryEmbedding`.
         max_wavelength: That of the rotary embedding, a number in (0, inf).
+        position_bias: An `ALiBi` or `RelativePositionBias` layer, whose numbers are added to the
+            scores of self-attention, or None.
         use_bias: Whether attention and feed-forward layers have biases.
         seed: An integer in [0, inf), or None.
     """
@@ -49,6 +52,7 @@ class TransformerBlock(keras.layers.Layer):
         gated=False,
         rotary=False,
         max_wavelength=10000.0,
+        position_bias=None,
         use_bias=True,
         seed=None,
         **kwargs,
@@ -70,6 +74,9 @@ class TransformerBlock(keras.layers.Layer):
         self.gated = checks.boolean(self, "gated", gated)
         self.rotary = checks.boolean(self, "rotary", rotary)
         self.max_wavelength = checks.number(self, "max_wavelength", max_wavelength, "(0, inf)")
+        self.position_bias = checks.instance(
+            self, "position_bias", position_bias, (AttentionBias, type(None)), "a layer or None"
+        )
         self.use_bias = checks.boolean(self, "use_bias", use_bias)
         self.seed = checks.integer(self, "seed", seed, "[0, inf)", optional=True)
         self._seed_generator = keras.random.SeedGenerator(seed)
@@ -90,6 +97,8 @@ class TransformerBlock(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: features})
         self._attention = self.heads(shape, shape, "self_attention")
         self._attention_norm = self.norm(shape, "self_attention_norm")
+        if self.position_bias is not None and not self.position_bias.built:
+            self.position_bias.build((None, self.num_heads, None, None))
         shared = self._shared()
         if self.gated:
             self._forward = GatedFeedForward(
@@ -162,6 +171,13 @@ class TransformerBlock(keras.layers.Layer):
         positions = start + ops.arange(ops.shape(x)[1])
         a = angles(positions, x.shape[-1], self.max_wavelength)
         return rotate(x, a[:, None])
+
+    def bias(self, queries, keys, start):
+        """Return what the position bias adds to the scores of self-attention, or None."""
+        if self.position_bias is None:
+            return None
+        positions = start + ops.arange(ops.shape(queries)[1]), ops.arange(ops.shape(keys)[1])
+        return ops.expand_dims(self.position_bias.bias(*positions), 0)
 
     def attended(self, attention, q, k, v, training, **options):
         """Return the weighted mean of the values, projected back to the features."""

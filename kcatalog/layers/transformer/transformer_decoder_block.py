@@ -18,10 +18,8 @@ from kcatalog.registry import component
     tags=("shape-preserving", "random", "masking", "recurrent"),
     space={
         "intermediate_dim": Int(16, 1024, log=True),
-        "num_heads": Choice(1, 2, 4),
         "dropout": Float(0.0, 0.5),
         "normalize_first": Choice(False, True),
-        "gated": Choice(False, True),
     },
     example=Example(
         {"intermediate_dim": 6, "num_heads": 2, "dropout": 0.25, "rotary": True, "gated": True},
@@ -106,13 +104,13 @@ class TransformerDecoderBlock(TransformerBlock):
     ):
         mask = mask_of(x) if mask is None else mask
         x = ops.cast(x, self.compute_dtype)
-        cached = None if cache is None else list(cache)
+        cached, start = (None, 0) if cache is None else (list(cache), cache_index)
         source = cached[3:] if cached else []
         self._check_encoded(encoded is not None or bool(source))
 
         def self_attention(x):
-            q = self.turned(self._attention.query_dense(x), cache_index)
-            k, v = self.keys_and_values(self._attention, x, cache_index)
+            q = self.turned(self._attention.query_dense(x), start)
+            k, v = self.keys_and_values(self._attention, x, start)
             real = mask
             if cached:
                 real = ops.ones(ops.shape(x)[:2]) if mask is None else mask
@@ -120,7 +118,7 @@ class TransformerDecoderBlock(TransformerBlock):
                 cached[:3] = [_written(old, cache_index, n) for old, n in new]
                 k, v, real = cached[:3]
             options = {"real": real, "allowed": attention_mask, "causal": use_causal_mask}
-            start = cache_index if cached else 0
+            options["bias"] = self.bias(q, k, start)
             return self.attended(self._attention, q, k, v, training, start=start, **options)
 
         def cross_attention(x):

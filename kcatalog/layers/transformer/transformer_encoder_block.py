@@ -16,10 +16,8 @@ from kcatalog.registry import component
     tags=("shape-preserving", "random", "masking"),
     space={
         "intermediate_dim": Int(16, 1024, log=True),
-        "num_heads": Choice(1, 2, 4),
         "dropout": Float(0.0, 0.5),
         "normalize_first": Choice(False, True),
-        "gated": Choice(False, True),
     },
     example=Example(
         {"intermediate_dim": 6, "num_heads": 2, "dropout": 0.25, "activation": "gelu"},
@@ -67,6 +65,7 @@ class TransformerEncoderBlock(TransformerBlock):
             q = self.turned(self._attention.query_dense(x), 0)
             k, v = self.keys_and_values(self._attention, x, 0)
             options = {"real": mask, "allowed": attention_mask, "causal": use_causal_mask}
+            options["bias"] = self.bias(q, k, 0)
             return self.attended(self._attention, q, k, v, training, **options)
 
         h = self.residual(self._attention_norm, attention, x, training)
