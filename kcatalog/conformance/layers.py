@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from kcatalog.conformance import backend
+from kcatalog.conformance.adapter import Adapter
 from kcatalog.conformance.exercise import (
     as_layer,
     build,
@@ -85,14 +86,32 @@ def _has_data_format(s: Subject) -> bool:
 @check("layers", when=_has_data_format)
 def data_formats_agree(s: Subject):
     """Given channels first, the layer gives what it gives for channels last, turned."""
-    last, first = _layer(s), s.make(data_format="channels_first")
-    x = np.moveaxis(s.inputs(), -1, 1)
-    first.build((None, *x.shape[1:]))
-    first.set_weights(last.get_weights())
-    y, wanted = _run(first, x), _run(last, s.inputs())
-    close(y, np.moveaxis(wanted, -1, 1) if wanted.ndim == 4 else wanted, "channels first")
-    declared = first.compute_output_shape((None, *x.shape[1:]))
-    require(y.shape[1:] == declared[1:], f"shape {y.shape} for channels first, declared {declared}")
+    x = [s.rng().normal(size=(BATCH, *shape)).astype("float32") for shape in s.shapes]
+    turned, ndim = [np.moveaxis(a, -1, 1) for a in x], x[0].ndim
+    last, first = s.make(), s.make(data_format="channels_first")
+    declared, _ = _fed_symbols(s, first, turned), _fed_symbols(s, last, x)
+    for v, w in zip(first.weights, last.weights, strict=True):
+        if w.trainable:
+            w.assign(backend.as_numpy(w) + 0.1 * s.rng().normal(size=w.shape))
+        v.assign(backend.as_numpy(w))
+    y, wanted = (
+        _fed(s, layer, map(ops.convert_to_tensor, a)) for layer, a in ((first, turned), (last, x))
+    )
+    for a, b, shape in zip(y, wanted, declared, strict=True):
+        a, b = backend.as_numpy(a), backend.as_numpy(b)
+        close(a, np.moveaxis(b, -1, 1) if b.ndim == ndim else b, "channels first")
+        require(a.shape[1:] == shape, f"shape {a.shape} for channels first, declared {shape}")
+
+
+def _fed(s: Subject, layer, inputs):
+    """Return the outputs of a layer of one or several inputs, in a list."""
+    return keras.tree.flatten(Adapter(layer, s.shapes).fed(list(inputs), **mode_of(layer)))
+
+
+def _fed_symbols(s: Subject, layer, arrays):
+    """Build a layer by a symbolic call; return the shapes of a sample's outputs."""
+    outputs = _fed(s, layer, (keras.KerasTensor((None, *a.shape[1:])) for a in arrays))
+    return [tuple(y.shape[1:]) for y in outputs]
 
 
 @check("layers", tag="shape-preserving")

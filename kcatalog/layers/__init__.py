@@ -42,8 +42,11 @@ from kcatalog.layers.normalization.ghost_batch_normalization import GhostBatchNo
 from kcatalog.layers.normalization.layer_scale import LayerScale
 from kcatalog.layers.normalization.poincare_normalize import PoincareNormalize
 from kcatalog.layers.normalization.weight_normalization import WeightNormalization
+from kcatalog.layers.pooling.blur_pooling1d import BlurPooling1D
 from kcatalog.layers.pooling.blur_pooling2d import BlurPooling2D
+from kcatalog.layers.pooling.generalized_mean_pooling1d import GeneralizedMeanPooling1D
 from kcatalog.layers.pooling.generalized_mean_pooling2d import GeneralizedMeanPooling2D
+from kcatalog.layers.pooling.masked_pooling1d import MaskedPooling1D
 from kcatalog.layers.recurrent.layer_norm_lstm import LayerNormLSTM
 from kcatalog.layers.recurrent.layer_norm_lstm_cell import LayerNormLSTMCell
 from kcatalog.layers.recurrent.lru import LRU
@@ -62,6 +65,7 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "ALiBi",
     "AttentionWrapper",
     "BahdanauAttention",
+    "BlurPooling1D",
     "BlurPooling2D",
     "BottleneckBlock",
     "ConvNormActivation",
@@ -74,6 +78,7 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "FilterResponseNormalization",
     "FusedInvertedResidual",
     "GatedFeedForward",
+    "GeneralizedMeanPooling1D",
     "GeneralizedMeanPooling2D",
     "GhostBatchNormalization",
     "InvertedResidual",
@@ -88,6 +93,7 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "MinGRU",
     "MinLSTM",
     "MixtureOfExperts",
+    "MaskedPooling1D",
     "NoisyDense",
     "NonMaxSuppression",
     "PatchEmbedding",

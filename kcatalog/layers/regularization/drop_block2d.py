@@ -3,7 +3,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
-from kcatalog.ops.precision import as_floats
+from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.registry import component
 
 
@@ -20,7 +20,7 @@ from kcatalog.registry import component
     space={"rate": Float(0.0, 0.3), "block_size": Choice(3, 5, 7)},
     example=Example({"rate": 0.25, "block_size": 3, "seed": 1}, shape=(8, 7, 4)),
 )
-class DropBlock2D(keras.layers.Layer):
+class DropBlock2D(ImageLayer):
     """Sets contiguous squares of a feature map to zero, in every channel at other places.
 
     Dropping single pixels does little in a convolutional network, since neighbours carry the
@@ -57,23 +57,22 @@ class DropBlock2D(keras.layers.Layer):
         (800.0, True)
     """
 
-    def __init__(self, rate, block_size=7, seed=None, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, rate, block_size=7, seed=None, data_format=None, **kwargs):
+        super().__init__(data_format, **kwargs)
         self.rate = checks.number(self, "rate", rate, "[0, 1)")
         self.block_size = checks.integer(self, "block_size", block_size, "[1, inf)")
         self.seed = checks.integer(self, "seed", seed, "[0, inf)", optional=True)
         self._seed_generator = keras.random.SeedGenerator(seed)
 
-    def build(self, input_shape):
-        checks.rank(self, input_shape, 4, "(batch, height, width, channels)")
-        checks.known_axis(self, input_shape, 1, "height")
-        checks.known_axis(self, input_shape, 2, "width")
-        self.input_spec = keras.layers.InputSpec(ndim=4)
+    def build_images(self, input_shape):
+        self.known_sizes(input_shape)
 
     def call(self, x, training=False):
         if not training or self.rate == 0:
             return x
-        x = as_floats(x, self.compute_dtype)
+        return self.call_turned(x)
+
+    def call_images(self, x):
         batch, H, W, channels = ops.shape(x)
         a, b = min(self.block_size, H), min(self.block_size, W)
         places = (H - a + 1) * (W - b + 1)
@@ -84,9 +83,6 @@ class DropBlock2D(keras.layers.Layer):
         # differs from the paper's code: counted per sample, so that samples stay independent
         kept = ops.maximum(ops.mean(m, axis=(1, 2, 3), keepdims=True), 1 / (H * W * channels))
         return ops.where(m > 0, x * ops.cast(1 / kept, x.dtype), ops.zeros_like(x))
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
 
 
 def _spread(seeds, a, b):
