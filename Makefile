@@ -32,7 +32,7 @@ demo: $(VENV)/installed-recipes  ## the main job: tune, train, evaluate and expo
 test: $(VENV)/installed-dev-recipes lint  ## lint and the whole suite, on TensorFlow
 	KERAS_BACKEND=tensorflow $(PYTEST)
 
-test-fast: $(VENV)/installed-dev-recipes  ## what takes seconds: everything not marked slow
+test-fast: $(VENV)/installed-dev-recipes  ## a sample in minutes: everything not marked slow, one in four checks of parts
 	KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow and not soak"
 
 # With BACKEND=jax on JAX. Not in .ci/run: run it before an issue is resolved and before a release.

@@ -74,6 +74,12 @@ ONCE = re.compile(
     "test_(baselines|batches|cluster|commands|data|faults|faults_hostile|files|info|isolation"
     "|options|oracles|pictures|scaling|search|series|serve|terminal|trials|variants)[.]py"
 )
+# Tests of whole runs, which train, export or start processes: `make test-fast` leaves them out.
+WHOLE_RUNS = re.compile(
+    "test_(advice|cluster|devices|embedding|export|isolation|monitoring|new_tasks|own_recipe|own_task"
+    "|pipeline|portable|scripts|search|segmentation|serve|strangers|tables|tensorboard|trials"
+    "|variants|whole_way)[.]py"
+)
 
 
 def pytest_addoption(parser):
@@ -100,6 +106,8 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         item.extra_keyword_matches.add(names.get(item.path.name, ""))
         place = item.path.relative_to(ROOT).parts
+        if WHOLE_RUNS.fullmatch(item.path.name):
+            item.add_marker(pytest.mark.slow)
         if place[0] == "kcatalog" and str(item.path) in files:
             left_out.append(item)
         elif BACKEND != "tensorflow":

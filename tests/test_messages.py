@@ -155,6 +155,7 @@ def test_each_kind_of_fault_is_found(text):
     assert faults(text)
 
 
+@pytest.mark.slow
 def test_packages_that_are_asked_for_are_in_the_extra_that_is_named():
     """`need(module, package)` advises to install the extra `recipes`."""
     listed = {re.split("[<>=]", requirement)[0] for requirement in EXTRAS["recipes"]}

@@ -156,6 +156,7 @@ def test_inherited_arguments_are_told():
     assert [a.name for a in entry.arguments] == ["inner", "name"]
 
 
+@pytest.mark.slow
 def test_keras_finds_parts_by_name():
     for name in ("kcatalog>RecallAtK", "kcatalog.metrics>RecallAtK"):
         assert type(keras.metrics.get(name)) is kcatalog.metrics.RecallAtK

@@ -75,6 +75,7 @@ def test_predict_reads_the_export(exported, answers, capsys):
     assert f"{answers['label'][0]}" in output.split("zero.png")[-1].split()
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 @reads_keras_3_15
 def test_an_earlier_run_is_evaluated(tmp_path, capsys):

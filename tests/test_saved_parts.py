@@ -18,6 +18,7 @@ DATA = Path(__file__).parent / "data"
 CONFIGS = json.loads((DATA / "configs_0_1.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 @reads_keras_3_15
 def test_a_model_loads_and_computes_what_it_did():
     model = keras.models.load_model(DATA / "parts_0_1.keras")

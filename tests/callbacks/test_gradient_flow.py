@@ -100,6 +100,7 @@ def test_events_and_deepcopy(data, tmp_path):
     assert [e.step for e in events.Tensors("gradient_norm/first")] == [2, 4, 6]
 
 
+@pytest.mark.slow
 def test_dropout_and_batch_normalization_are_left_alone(data):
     x, y = data
     finals = []

@@ -67,6 +67,7 @@ def test_the_rate_is_the_steps_own_not_the_next_ones(data, tmp_path):
     assert found[1] != found[4]
 
 
+@pytest.mark.slow
 def test_the_rate_inside_wrappers_loss_scaling_and_warm_up(data, tmp_path):
     schedule = WarmUp(keras.optimizers.schedules.CosineDecay(0.3, 6), 3)
     wrapped = optimizers.Lookahead(

@@ -25,6 +25,7 @@ def _cases():
             yield pytest.param(cls, name, id=f"{cls.__name__}-{name}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cls", "name"), list(_cases()))
 def test_fault_is_found(cls, name):
     (check,) = [c for c in checks_for(cls) if c.name == name] or [None]

@@ -18,6 +18,7 @@ pytestmark = [
 LAYERS = registry.find(kind="layers", origin="kcatalog")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", LAYERS, ids=lambda e: e.name)
 def test_run_layer_test(entry):
     cls, example = entry.load(), entry.card.example

@@ -57,7 +57,6 @@ print("equal")
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(os.environ["KERAS_BACKEND"] != "jax", reason="needs JAX")
 def test_reference_is_one_device():
     flags = "--xla_force_host_platform_device_count=8"

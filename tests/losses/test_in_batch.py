@@ -88,6 +88,7 @@ def test_many_labels_in_half_precision(rng):
     assert float(as_numpy(losses.TripletHard(dtype="bfloat16")(same, np.ones((2, 1))))) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_what_is_no_batch_is_refused_while_a_step_is_traced():
     import tensorflow as tf
@@ -168,6 +169,7 @@ def on_two_replicas(step, *rows):
     return [[t.numpy() for t in strategy.experimental_local_results(r)] for r in results]
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("name", ["distances", "views"])
 def test_a_nan_on_one_replica_is_a_nan_on_the_other(name, rng):
@@ -189,6 +191,7 @@ def test_a_nan_on_one_replica_is_a_nan_on_the_other(name, rng):
     assert all(np.isnan(g).all() for g in gradients)
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("reduction", ["sum", "mean_with_sample_weight", "sum_over_batch_size"])
 def test_every_reduction_adds_up_over_uneven_replicas(reduction, rng):

@@ -67,6 +67,7 @@ def test_one_loss_for_each_pixel(rng):
         np.testing.assert_allclose(each[:, pixel], one, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_any_number_of_views(rng):
     import tensorflow as tf

@@ -67,6 +67,7 @@ def test_a_single_class_that_is_absent():
     assert float(losses.LovaszSoftmax("all")(y, p)) == 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_images_of_any_size(rng):
     import tensorflow as tf

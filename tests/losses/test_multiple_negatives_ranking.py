@@ -83,6 +83,7 @@ def test_shapes_that_do_not_fit():
             loss(np.ones(y_true, "float32"), np.ones(y_pred, "float32"))
 
 
+@pytest.mark.slow
 def test_two_towers_in_fit(rng):
     a, b = keras.Input((5,)), keras.Input((4,))
     towers = keras.layers.Dense(3), keras.layers.Dense(3)

@@ -117,6 +117,7 @@ def test_nothing_to_learn(rng, labels):
     assert np.all(gradient == 0)
 
 
+@pytest.mark.slow
 def test_last_smaller_batch_in_fit(rng):
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
     model.compile("sgd", losses.TripletSemiHard(margin=0.3))

@@ -134,6 +134,7 @@ def test_perplexity_behind_a_mask_is_the_exponential_of_the_loss(rng):
     assert found[0] == pytest.approx(found[1])
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("entry", METRICS, ids=lambda e: e.name)
 def test_an_empty_batch_of_unknown_size_changes_nothing(entry):
@@ -150,6 +151,7 @@ def test_an_empty_batch_of_unknown_size_changes_nothing(entry):
     np.testing.assert_allclose(np.asarray(metric.result()), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 3, 10])
 def test_one_class_and_fractional_weights_give_0(rng, classes):
     y = np.zeros(50, "int32")
@@ -185,6 +187,7 @@ def test_one_direction_scores_nothing(rng):
     assert float(metric.result()) == 0
 
 
+@pytest.mark.slow
 def test_a_batch_of_one():
     for entry in METRICS:
         s = Subject.of(entry.load())

@@ -8,6 +8,7 @@ from tests.metrics.retrieval import collapsed, streamed
 from tests.ops.test_retrieval import reference
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 3, 50])
 @pytest.mark.parametrize("batch", [1, 8, 31])
 def test_reference(rng, k, batch):
@@ -43,6 +44,7 @@ def test_collapse_scores_nothing():
     assert collapsed(metrics.RecallAtK(capacity=32)) == 0
 
 
+@pytest.mark.slow
 def test_in_fit_and_evaluate(rng):
     x, labels = rng.normal(size=(22, 4)).astype("float32"), rng.integers(0, 4, 22)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Identity(), keras.layers.Dense(3)])

@@ -35,6 +35,7 @@ def test_reference(rng, variant, order, score):
     assert value == pytest.approx((w * best).sum() / w.sum(), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "args"), [("rouge1", ("N", 1)), ("rouge2", ()), ("rougeL", "L")])
 def test_golden(name, args):
     peer = golden("text_metrics")

@@ -41,6 +41,7 @@ def count_semi_hard(D, labels, margin):
 RULES = {"all": (all_triplets, count_all), "semi_hard": (semi_hard_triplets, count_semi_hard)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", list(RULES))
 @pytest.mark.parametrize("distinct", [3, 1000])
 @pytest.mark.parametrize("classes", [1, 2, 7, 30])
@@ -57,6 +58,7 @@ def test_reference(rng, classes, distinct, rule):
         np.testing.assert_allclose(as_numpy(counts), expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", list(RULES))
 @pytest.mark.parametrize("distinct", [5, 10**6])
 @pytest.mark.parametrize("classes", [1, 2, 5])

@@ -6,6 +6,7 @@ from kcatalog.conformance.backend import as_numpy, compiled
 from kcatalog.ops.sorting import count_below, sort_rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("places", [1, 2, 3, 7, 8, 100])
 def test_sort_rows(rng, places):
     x = rng.integers(0, 20, (5, places)).astype("float32")

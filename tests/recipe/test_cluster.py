@@ -40,7 +40,6 @@ def trials(run):
     return [(s["hyperparameters"], s["status"], s["score"], s["best_step"]) for s in states]
 
 
-@pytest.mark.slow
 def test_a_host_and_the_driver_are_killed_and_it_ends_as_in_one_process(
     hosts, forks, call, tmp_path
 ):

@@ -16,6 +16,7 @@ from tests.recipe.conftest import ROOT
 OTHER = dataclasses.replace(tiny.recipe, name="other")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -174,6 +175,7 @@ def test_a_damaged_run_json(call, text):
     assert [f.name for f in folder.iterdir()] == ["run.json"]
 
 
+@pytest.mark.slow
 def test_set_overrides_hyperparameters(call):
     chosen = ("--set", "units=8", "--set", "optimizer=sgd")
     done = call("train", "--epochs", "1", *chosen, "--set", "optimizer.SGD.learning_rate=0.5")

@@ -212,6 +212,7 @@ def test_a_task_of_the_users_own_inherits_checks():
         check(None, data)
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_a_softmax_head_is_exported_with_its_own_probabilities(call, one_process):
     """Today's users end in softmax: no second one is put on it."""

@@ -55,6 +55,7 @@ def exif(orientation, little):
     return b"Exif\0\0" + mark + number(8, 4) + number(len(rows), 2) + b"".join(rows) + b"\0" * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_files_are_turned_as_their_exif_data_say(decode, tmp_path, kind, orientation):

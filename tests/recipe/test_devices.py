@@ -136,7 +136,6 @@ def test_xla_is_switched_off_where_it_fails(monkeypatch):
         assert "keras issue 20763" in used.line
 
 
-@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_two_replicas_train_as_one_device_does(call, monkeypatch):
     """Two logical CPUs stand in for two GPUs."""
@@ -155,7 +154,6 @@ def test_two_replicas_train_as_one_device_does(call, monkeypatch):
         assert a == pytest.approx(b, abs=1e-5)
 
 
-@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_trials_run_on_two_replicas(call):
     done = call("tune", "--devices", "cpu:2", "--trials", "1", recipe=spread.recipe)
@@ -208,7 +206,6 @@ def on_jax(tmp_path_factory):
     return done.stdout, folder / "runs"
 
 
-@pytest.mark.slow
 def test_eight_devices_train_as_one_does(on_jax):
     """With dropout and batch normalization, which see the whole batch on JAX."""
     out, runs = on_jax
@@ -216,7 +213,6 @@ def test_eight_devices_train_as_one_does(on_jax):
     assert_same_weights(runs / "eight", runs / "one")
 
 
-@pytest.mark.slow
 def test_split_weights_train_as_whole_ones_do(on_jax):
     out, runs = on_jax
     assert (
@@ -227,7 +223,6 @@ def test_split_weights_train_as_whole_ones_do(on_jax):
     assert_same_weights(runs / "rows", runs / "one")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "sentence",
     [
@@ -243,7 +238,6 @@ def test_uneven_splits_are_an_error(on_jax, sentence):
     assert sentence in on_jax[0]
 
 
-@pytest.mark.slow
 def test_trials_run_on_several_jax_devices(on_jax):
     out, runs = on_jax
     assert out.count("code 0") == 5

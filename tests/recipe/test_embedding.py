@@ -203,7 +203,6 @@ def run(tmp_path_factory):
     return folder / "runs" / "tiny_embedding" / "1"
 
 
-@pytest.mark.slow
 def test_run_is_judged_by_nearest_neighbours(run):
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["measure"] == "accuracy of the nearest neighbour"
@@ -216,7 +215,6 @@ def test_run_is_judged_by_nearest_neighbours(run):
     assert json.loads((run / "hyperparameters.json").read_text())["samples_per_class"] == 5
 
 
-@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_export_gives_embeddings(run):
     import tensorflow as tf
@@ -261,7 +259,6 @@ def board(run):
         yield fetch
 
 
-@pytest.mark.slow
 def test_projector_serves_what_was_embedded(run, board):
     assert "test" in json.loads(board("runs"))
     (info,) = json.loads(board("info", run="test"))["embeddings"]

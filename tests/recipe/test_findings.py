@@ -52,6 +52,7 @@ def test_all_files_that_cannot_be_decoded_are_named_at_once(folder):
     assert all(str(name) in str(raised.value) for name in names)
 
 
+@pytest.mark.slow
 def test_the_block_is_printed_and_recorded(call):
     done = call("tune", "--trials", 1, "--trial-epochs", 1)
     assert "samples  160: 96 to train, 32 to validate, 32 to test" in done.out

@@ -23,7 +23,6 @@ PINNED += ("--set", "optimizer.Adam.learning_rate=0.01")
 
 
 @linux
-@pytest.mark.slow
 def test_a_crash_marks_the_trial_failed_and_the_search_goes_on(call, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     limit = ("--parallel", 2, "--trial-memory", 2)

@@ -333,7 +333,6 @@ def test_whole_executions_are_traced_but_the_first(tmp_path):
     assert last == "--profile: training ended after step 28, nothing was traced."
 
 
-@pytest.mark.slow
 def test_models_inside_models_are_tuned_trained_watched_and_exported(call, one_process):
     short = ("--trials", 1, "--trial-epochs", 1, "--epochs", 1)
     done = call("--watch", *short, recipe=nested.recipe)

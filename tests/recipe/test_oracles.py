@@ -244,6 +244,7 @@ def killed_at_writes(folder, tuner, trials, every, monkeypatch):
     raise AssertionError("It never came to its end.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tuner", "trials", "every"), [("random", 2, 3), ("bayesian", 5, 15)])
 def test_killed_at_any_write_it_ends_as_if_it_had_not_been(
     tmp_path, tuner, trials, every, monkeypatch

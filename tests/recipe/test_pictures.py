@@ -115,6 +115,7 @@ def test_long_names_stand_in_full_beside_a_matrix_of_the_same_size(count):
     assert widths[0] == pytest.approx(widths[1], rel=0.15)
 
 
+@pytest.mark.slow
 def test_any_class_name_can_be_drawn(recwarn, monkeypatch):
     monkeypatch.setattr(figures, "_family", lambda character: None)  # whatever is installed here
     names = {"\n": "\\n", " ": "space", "": "''", "字": "#3", "字 a": "? a", "кошка": "кошка",
@@ -514,6 +515,7 @@ def written(folder, shown, model=None):
     return set(EventAccumulator(str(folder)).Reload().Tags()["tensors"])
 
 
+@pytest.mark.slow
 def test_what_pictures_return_is_written(tmp_path):
     shown = some()
     cheap = {"confusion matrix", "table of worst mistakes"}

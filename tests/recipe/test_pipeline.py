@@ -142,7 +142,6 @@ def test_what_is_learned_does_not_depend_on_where_samples_are(folder, tmp_path):
 # --- a whole run -------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_the_whole_way_on_a_folder(call, tmp_path, monkeypatch):
     """Tuned, stopped by a file that is truncated meanwhile, resumed once it is whole, and judged
     beside its baseline, with pictures and samples of both classes."""
@@ -187,7 +186,6 @@ def test_the_whole_way_on_a_folder(call, tmp_path, monkeypatch):
     assert [p.name for p in run.iterdir() if "cache" in p.name or "tmp" in p.name] == []
 
 
-@pytest.mark.slow
 def test_memory_stays_flat_beyond_the_cache(tmp_path):
     """More decoded images are learned from than memory may grow by: none may be kept."""
     assert growth(tmp_path, count=400, edge=320) < 100 * MB

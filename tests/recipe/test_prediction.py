@@ -152,6 +152,7 @@ def test_text_by_its_state_reads_each_character_once():
     assert read == [("xa", 0)]
 
 
+@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_an_export_with_state_writes_what_one_without_writes(tmp_path):
     inputs = keras.Input((None,), dtype="int32", name="characters")

@@ -17,6 +17,7 @@ def weights(run):
     return keras.saving.load_model(run / "model.keras").get_weights()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:GradientFlow:RuntimeWarning")
 def test_nan_stops_training_and_keeps_the_best_weights(call, monkeypatch):
     monkeypatch.setattr(batches, "Batches", tiny.Misbehaving)
@@ -33,6 +34,7 @@ def test_nan_stops_training_and_keeps_the_best_weights(call, monkeypatch):
     assert all(np.isfinite(w).all() for w in weights(done.run))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:GradientFlow:RuntimeWarning")
 def test_nan_from_the_start_is_one_sentence_and_train_begins_anew(call, monkeypatch):
     """So a smaller learning rate can be tried, as the sentence says."""
@@ -49,6 +51,7 @@ def test_nan_from_the_start_is_one_sentence_and_train_begins_anew(call, monkeypa
     assert "in runs/tiny/2" in again.out
 
 
+@pytest.mark.slow
 def test_fewer_epochs_than_are_done_are_refused(call):
     done = call("train", "--epochs", "2")
     (done.run / "model.keras").unlink()

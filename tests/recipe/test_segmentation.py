@@ -115,7 +115,6 @@ def test_the_pixel_classifier_learns_colours(tmp_path):
         assert baselines.pixel_classifier(data)[1] == pytest.approx(1)
 
 
-@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_whole_way(call, tmp_path):
     path = folder(tmp_path / "own", (0, 1, 2), count=12)

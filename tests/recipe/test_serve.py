@@ -524,7 +524,6 @@ def test_the_page_loads_nothing_from_elsewhere(picture, text):
     assert b"<label>Text" in ask(text, "/")[1]
 
 
-@pytest.mark.slow
 def test_the_page_in_a_browser(picture, tmp_path):
     """A file and a click show the picture and bars, with the JSON folded; a broken file shows the
     error."""
@@ -560,7 +559,6 @@ def test_the_page_in_a_browser(picture, tmp_path):
         window.close()
 
 
-@pytest.mark.slow
 def test_the_page_shows_a_wave_and_a_text(text, tmp_path):
     """Sound is answered by a server of the test's own, as there is no model of it here."""
     from playwright import sync_api
@@ -637,7 +635,6 @@ def mixed(rng):
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("count", [200, pytest.param(2000, marks=pytest.mark.soak)])
 def test_mixed_requests_leave_it_running_with_flat_memory(tmp_path, count):
     """A tenth of them is no HTTP, or ends in its middle. SIGTERM then ends the server in order.

@@ -61,6 +61,7 @@ def encoded(picture, kind="PNG"):
     return stream.getvalue()
 
 
+@pytest.mark.slow
 def test_all_signatures_agree(images, image_model):
     import tensorflow as tf
 
@@ -106,6 +107,7 @@ def grey(tmp_path_factory):
     return load(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF"])
 @pytest.mark.parametrize("colours", [False, True])
 def test_grey_images_from_any_file(grey, tmp_path, kind, colours):
@@ -116,6 +118,7 @@ def test_grey_images_from_any_file(grey, tmp_path, kind, colours):
     np.testing.assert_allclose(got, trained_on, atol=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(6, 5, 3), (None, None, 3)])
 def test_a_model_of_floats_takes_images_as_they_come(shape, tmp_path):
     """Keras's default for an input is float32; images are uint8."""
@@ -195,6 +198,7 @@ def text_model():
     return keras.Model(inputs, keras.layers.Dense(4)(x))
 
 
+@pytest.mark.slow
 def test_texts_can_be_read_at_once_and_on_from_a_state(text_model, tmp_path):
     signatures.write(
         text_model, tasks.named(TEXT.task), TEXT, tmp_path / "model", stepwise=Stepwise(text_model)
@@ -214,6 +218,7 @@ def test_texts_can_be_read_at_once_and_on_from_a_state(text_model, tmp_path):
         np.testing.assert_allclose(got["probabilities"], want, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "room", "error"), [("float16", 2, 2**-11), ("int8", 4, 1 / 254)])
 def test_smaller_weights(image_model, images, tmp_path, kind, room, error):
     """Kernels take a half or a quarter of the room, and are off by half a unit at most."""

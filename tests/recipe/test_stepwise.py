@@ -66,6 +66,7 @@ def test_states_have_names_and_shapes():
     assert Stepwise(model).states == want
 
 
+@pytest.mark.slow
 def test_padding_leaves_the_state_alone():
     model = text_model(recurrent(keras.layers.LSTM))
     stepwise = Stepwise(model)

@@ -129,7 +129,6 @@ def test_a_continued_trial_is_one_trained_in_one_piece(training, whole, tmp_path
     assert_same(first, orphan)
 
 
-@pytest.mark.slow
 def test_hyperband_scores_are_those_of_training_in_one_piece(call, tmp_path):
     """A warning, such as KerasTuner's of an optimizer whose state is lost, would fail this."""
     recipe = dataclasses.replace(tiny.recipe, build=build, batch_size=48)

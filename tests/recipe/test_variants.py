@@ -52,7 +52,6 @@ def all_variants(whole_way, one_process, tmp_path_factory):
     return folder, json.loads((folder / "manifest.json").read_text()), printed.getvalue()
 
 
-@pytest.mark.slow
 def test_each_variant_is_there_and_described(all_variants):
     folder, written, printed = all_variants
     assert list(written["variants"]) == list(variants.VARIANTS)
@@ -71,7 +70,6 @@ def test_each_variant_is_there_and_described(all_variants):
     assert "(the live model)" in printed
 
 
-@pytest.mark.slow
 def test_warm_up_requests_are_read_and_run(all_variants):
     import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2
@@ -90,7 +88,6 @@ def test_warm_up_requests_are_read_and_run(all_variants):
     assert written["warm_up_requests"] == len(asked) < 10
 
 
-@pytest.mark.slow
 def test_onnx_knows_its_classes(all_variants):
     import onnxruntime
 
@@ -362,7 +359,6 @@ def test_onnx(layers, shape, dtype, taken, one_process, tmp_path):
     assert found["inputs"] == {"frames": taken}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dynamic_int8", "int8"])
 def test_litert_takes_one_sample_of_one_length(one_process, tmp_path, kind):
     """Full int8 is unrolled, the others have a loop."""
@@ -434,7 +430,6 @@ def text_model(folder, layer):
     return some, outputs, folder / "samples.npz"
 
 
-@pytest.mark.slow
 def test_a_text_model_goes_step_by_step_in_each_format(tmp_path, monkeypatch, one_process):
     """All of its variants carry the state, and are scored by every character of the test part."""
     monkeypatch.chdir(tmp_path)

@@ -181,7 +181,6 @@ def test_large_images_do_not_make_a_large_model(name):
     assert of_256 < of_64 + 50_000
 
 
-@pytest.mark.slow
 @pytest.mark.tensorflow
 def test_a_forecast_goes_to_litert(tmp_path):
     """With one sample Keras makes a BiasAdd of some sums, and LiteRT takes not all of those."""

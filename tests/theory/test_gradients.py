@@ -67,6 +67,7 @@ def test_residual_connections_keep_gradients():
     assert np.linalg.norm(gradient) > 1.0
 
 
+@pytest.mark.slow
 def test_simple_rnn_forgets_and_lstm_with_chrono_remembers(rng):
     """Over 60 steps a plain RNN's gradient decays by orders of magnitude; gates keep it."""
     x = rng.normal(size=(4, 60, 3)).astype("float32") * 0.5

@@ -55,6 +55,7 @@ def test_adams_first_step_is_the_learning_rate():
     np.testing.assert_allclose(ops.convert_to_numpy(w), [-0.01, 0.01, -0.01], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_averaging_weights_reduces_the_noise_of_a_constant_rate():
     """SGD at a constant rate hovers; the mean of where it hovered is closer to the minimum."""
     flat = np.array([1.0, 2.0])

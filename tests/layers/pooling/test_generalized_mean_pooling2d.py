@@ -74,6 +74,7 @@ def test_unknown_size_of_the_map():
     np.testing.assert_allclose(y, np.ones((2, 3)), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_p_is_learned_and_stays_at_one_or_more():
     layer = layers.GeneralizedMeanPooling2D(p=3.0)
     model = keras.Sequential([keras.Input((4, 4, 1)), layer])

@@ -86,6 +86,7 @@ def test_padding_only_keeps_the_initial_state(rng):
     np.testing.assert_array_equal(y[1], 0)
 
 
+@pytest.mark.slow
 def test_bidirectional_round_trip(rng):
     x = np.array([[3, 1, 2, 0], [1, 0, 0, 0]])
     model = keras.Sequential(

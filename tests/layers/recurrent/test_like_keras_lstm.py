@@ -173,6 +173,7 @@ def test_time_distributed(make, rng):
     np.testing.assert_allclose(y, expected, atol=2e-2)
 
 
+@pytest.mark.slow
 def test_time_distributed_trains_in_mixed_precision(rng):
     model = keras.Sequential(
         [
