@@ -80,7 +80,7 @@ def shapes_agree(s: Subject):
 
 def _has_data_format(s: Subject) -> bool:
     conv = issubclass(s.cls, keras.layers.Conv2D)  # has it among `**kwargs`
-    return s.has_card and ("data_format" in s.signature or conv)
+    return s.has_card and not s.adapted and ("data_format" in s.signature or conv)
 
 
 @check("layers", when=_has_data_format)

@@ -15,6 +15,7 @@ from kcatalog.layers.convolution.bottleneck_block import BottleneckBlock
 from kcatalog.layers.convolution.conv_norm_activation import ConvNormActivation
 from kcatalog.layers.convolution.coord_conv2d import CoordConv2D
 from kcatalog.layers.convolution.depth_to_space import DepthToSpace
+from kcatalog.layers.convolution.feature_pyramid import FeaturePyramid
 from kcatalog.layers.convolution.fused_inverted_residual import FusedInvertedResidual
 from kcatalog.layers.convolution.inverted_residual import InvertedResidual
 from kcatalog.layers.convolution.patch_embedding import PatchEmbedding
@@ -75,6 +76,7 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "DropBlock2D",
     "DropConnect",
     "Entmax15",
+    "FeaturePyramid",
     "FilterResponseNormalization",
     "FusedInvertedResidual",
     "GatedFeedForward",

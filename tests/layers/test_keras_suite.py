@@ -8,6 +8,7 @@ from keras.src.testing import TestCase  # what Keras holds its own layers agains
 
 from kcatalog import registry
 from kcatalog.card import build_args
+from kcatalog.conformance.adapter import required_inputs
 
 # What `fit` warns of in Keras's own test.
 pytestmark = [
@@ -27,12 +28,17 @@ def test_run_layer_test(entry):
         cls, arguments = keras.layers.RNN, {"cell": cls(**arguments)}
     shape = (2, *example.shape)
     shapes = {"input_shape": shape}
-    if isinstance(example.shape[0], tuple):  # several inputs, by the names of `call`
+    several = isinstance(example.shape[0], tuple)
+    if several and required_inputs(cls(**arguments)) == 1:  # in a list
+        shapes = {"input_shape": [(2, *s) for s in example.shape]}
+        shape = shapes["input_shape"]
+    elif several:  # by the names of `call`
         names = list(inspect.signature(cls.call).parameters)[1:]
         shapes = {f"{n}_shape": (2, *s) for n, s in zip(names, example.shape, strict=False)}
         shape = shapes
     dtype = "int32" if example.predictions == "tokens" else "float32"
     dtype = dict.fromkeys(shape, dtype) if isinstance(shape, dict) else dtype
+    dtype = [dtype] * len(shape) if isinstance(shape, list) else dtype
     check = TestCase().run_layer_test
     layer = cls(**arguments)
     check(
@@ -41,6 +47,6 @@ def test_run_layer_test(entry):
         input_shape=shape,
         input_dtype=dtype,
         expected_output_shape=layer.compute_output_shape(*shapes.values()),
-        run_training_check=not isinstance(shape, dict),  # Keras's hands one input over
+        run_training_check=not several,  # Keras's hands one input over
         supports_masking="masking" in entry.card.tags or layer.supports_masking,
     )

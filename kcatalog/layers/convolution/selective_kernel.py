@@ -71,7 +71,7 @@ class SelectiveKernel(ImageLayer):
         >>> layer.build(x.shape)
         >>> for w in layer.weights:
         ...     one = "conv" in w.path and w.name == "kernel"
-        ...     _ = w.assign(float(one) * keras.ops.ones_like(w))
+        ...     _ = w.assign(keras.ops.full(w.shape, float(one)))
         >>> print(keras.ops.convert_to_numpy(layer(x))[0, 2, 2, 0])  # of 9 and 25
         17.0
     """
