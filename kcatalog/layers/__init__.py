@@ -57,6 +57,7 @@ from kcatalog.layers.recurrent.qrnn import QRNN
 from kcatalog.layers.recurrent.sru import SRU
 from kcatalog.layers.regularization.drop_block2d import DropBlock2D
 from kcatalog.layers.regularization.drop_connect import DropConnect
+from kcatalog.layers.regularization.r_drop import RDrop
 from kcatalog.layers.regularization.stochastic_depth import StochasticDepth
 from kcatalog.layers.regularization.variational_dropout import VariationalDropout
 from kcatalog.layers.transformer.transformer_decoder_block import TransformerDecoderBlock
@@ -104,6 +105,7 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "PositionEmbedding",
     "Prototypes",
     "QRNN",
+    "RDrop",
     "RReLU",
     "RelativePositionBias",
     "ResidualBlock",

@@ -47,6 +47,7 @@ def test_run_layer_test(entry):
         input_shape=shape,
         input_dtype=dtype,
         expected_output_shape=layer.compute_output_shape(*shapes.values()),
+        run_mixed_precision_check="half_precision-mixed_float16" not in entry.card.exemptions,
         run_training_check=not several,  # Keras's hands one input over
         supports_masking="masking" in entry.card.tags or layer.supports_masking,
     )
