@@ -11,6 +11,7 @@ from kcatalog.layers.attention.attention_wrapper import AttentionWrapper
 from kcatalog.layers.attention.bahdanau_attention import BahdanauAttention
 from kcatalog.layers.attention.luong_attention import LuongAttention
 from kcatalog.layers.attention.relative_position_bias import RelativePositionBias
+from kcatalog.layers.attention.window_attention import WindowAttention
 from kcatalog.layers.convolution.bottleneck_block import BottleneckBlock
 from kcatalog.layers.convolution.conv_norm_activation import ConvNormActivation
 from kcatalog.layers.convolution.coord_conv2d import CoordConv2D
@@ -126,4 +127,5 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "VariationalDropout",
     "WeightNormalization",
     "WeightStandardizedConv2D",
+    "WindowAttention",
 ]
