@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
 from kcatalog import layers
@@ -31,3 +32,45 @@ def test_weight_normalization_decouples_direction_and_length(rng):
     unit = v / np.linalg.norm(v, axis=0)
     _, (w_gradient, _) = backend.value_and_gradients(of_kernel, [g * unit, b])
     np.testing.assert_allclose(g_gradient, (w_gradient * unit).sum(0), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("ghosts", [1, 4])
+def test_batch_normalization_gives_the_moments_beta_and_gamma(rng, ghosts):
+    """Each channel leaves with mean β and deviation γ, of the batch or of each ghost batch."""
+    x = (5 + 3 * rng.normal(size=(64, 4, 3))).astype("float32")
+    x += np.repeat(np.arange(4.0), 16).astype("float32")[:, None, None]  # ghosts are unlike
+    if ghosts == 1:
+        layer = keras.layers.BatchNormalization(epsilon=1e-6)
+    else:
+        layer = layers.GhostBatchNormalization(64 // ghosts, epsilon=1e-6)
+    layer.build(x.shape)
+    y = backend.as_numpy(layer(x, training=True)).reshape(ghosts, -1, 3)
+    np.testing.assert_allclose(y.mean(1), 0.0, atol=1e-4)
+    np.testing.assert_allclose(y.var(1), 1.0, atol=1e-3)
+    γ, β = np.array([2.0, -1.0, 0.5]), np.array([1.0, 0.0, -3.0])
+    layer.gamma.assign(γ)
+    layer.beta.assign(β)
+    y = backend.as_numpy(layer(x, training=True)).reshape(ghosts, -1, 3)
+    np.testing.assert_allclose(y.mean(1), np.tile(β, (ghosts, 1)), atol=1e-3)
+    np.testing.assert_allclose(y.std(1), np.tile(abs(γ), (ghosts, 1)), atol=1e-3)
+
+
+def test_ghost_statistics_are_noisier_than_those_of_the_batch(rng):
+    """The variance of a ghost batch's mean over n samples is σ² / n: the noise that regularizes."""
+    x = rng.normal(size=(1024, 1)).astype("float32")
+    means = []
+    for size in (8, 128):
+        layer = layers.GhostBatchNormalization(size, epsilon=1e-6, scale=False)
+        y = backend.as_numpy(layer(x, training=True))
+        σ = x.reshape(-1, size).std(1).repeat(size)[:, None]
+        means.append(((x - y * σ)[::size]).var() * size)
+    np.testing.assert_allclose(means, 1.0, atol=0.6)
+
+
+def test_filter_response_normalization_leaves_no_scale(rng):
+    """Each sample's channel leaves with mean square 1, whatever its size was."""
+    x = rng.normal(size=(3, 6, 6, 2)).astype("float32") + 1
+    layer = layers.FilterResponseNormalization()
+    y, scaled = (backend.as_numpy(layer(k * x)) for k in (1.0, 50.0))
+    np.testing.assert_allclose((y**2).mean((1, 2)), 1.0, rtol=1e-4)
+    np.testing.assert_allclose(scaled, y, rtol=1e-3, atol=1e-4)

@@ -6,12 +6,11 @@ import pytest
 from keras import ops
 
 from kcatalog import layers, regularizers
+from kcatalog.conformance import backend
 
 
 def fit_line(regularizer, target, steps=150, rate=0.3, decay=0.98):
     """Weights that minimize ½‖w - target‖² + penalty(w), by gradient descent."""
-    from kcatalog.conformance import backend
-
     w = np.zeros_like(target)
     for _ in range(steps):
         _, (penalty,) = backend.value_and_gradients(regularizer, [w.astype("float32")])
@@ -41,20 +40,48 @@ def test_group_lasso_drops_whole_groups():
 
 
 @pytest.mark.parametrize(
-    "layer",
+    ("layer", "shape"),
     [
-        keras.layers.Dropout(0.3, seed=1),
-        layers.VariationalDropout(0.3, seed=1),
-        layers.StochasticDepth(0.3, seed=1),
+        (keras.layers.Dropout(0.3, seed=1), (4000, 3, 5)),
+        (layers.VariationalDropout(0.3, seed=1), (4000, 3, 5)),
+        (layers.StochasticDepth(0.3, seed=1), (4000, 3, 5)),
+        (layers.RReLU(0.0, 2.0, seed=1), (4000, 3, 5)),
     ],
-    ids=lambda layer: type(layer).__name__,
+    ids=lambda v: type(v).__name__,
 )
-def test_dropout_is_unbiased(layer):
-    """E[dropout(x)] = x, so nothing has to be rescaled at inference."""
-    x = np.ones((4000, 3, 5), "float32")
+def test_dropout_is_unbiased(layer, shape):
+    """E[dropout(x)] = x, at each place, so nothing has to be rescaled at inference."""
+    x = -np.ones(shape, "float32")
     y = ops.convert_to_numpy(layer(x, training=True))
-    np.testing.assert_allclose(y.mean(), 1.0, atol=0.03)
+    np.testing.assert_allclose(y.mean(0), -1.0, atol=0.15)
+    np.testing.assert_allclose(y.mean(), -1.0, atol=0.03)
+    np.testing.assert_allclose(ops.convert_to_numpy(layer(x)), x)
     assert y.std() > 0.5
+
+
+def test_dropped_blocks_are_unbiased_over_a_map_and_not_at_its_border():
+    """A flat map keeps its sum; fewer blocks reach a corner, so it is kept more often."""
+    x = np.ones((400, 7, 7, 3), "float32")
+    layer = layers.DropBlock2D(0.3, block_size=3, seed=1)
+    y = backend.as_numpy(layer(x, training=True))
+    np.testing.assert_allclose(y.mean((1, 2, 3)), 1.0, rtol=1e-4)
+    assert y[:, 0, 0].mean() > 1.15 > 1.0 > y[:, 3, 3].mean()
+
+
+def test_dropped_weights_are_unbiased(rng):
+    """E[x (W M / (1 - p))] = x W, with the variance Σ (x W)² p / (1 - p) of each unit."""
+    units, rate = 4000, 0.3  # the mask is drawn once a call, for each unit anew
+    x = rng.normal(size=(3, 20)).astype("float32")
+    dense = keras.layers.Dense(units, use_bias=False, kernel_initializer="ones")
+    layer = layers.DropConnect(dense, rate, seed=1)
+    y = backend.as_numpy(layer(x, training=True))
+    variance = (x**2).sum(1) * rate / (1 - rate)
+    error = 4 * np.sqrt(variance / units)
+    assert np.all(np.abs(y.mean(1) - x.sum(1)) < error)
+    np.testing.assert_allclose(y.var(1), variance, rtol=0.15)
+    np.testing.assert_allclose(
+        backend.as_numpy(layer(x)), np.tile(x.sum(1, keepdims=True), units), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_batch_normalization_normalizes_and_ignores_scale_and_shift(rng):
