@@ -64,7 +64,7 @@ class LRU(LinearRecurrent):
         >>> layer = LRU(1, return_state=True)
         >>> layer.build((1, 1, 1))
         >>> B, C, D, b, ν, θ, log_γ = layer.get_weights()
-        >>> ν[:], θ[:] = math.log(math.log(2)), math.log(math.pi / 2)
+        >>> ν, θ = 0 * ν + math.log(math.log(2)), 0 * θ + math.log(math.pi / 2)
         >>> layer.set_weights([0 * B, C, D, b, ν, θ, log_γ])
         >>> one, zero = ops.ones((1, 1)), ops.zeros((1, 1))
         >>> _, re, im = layer(ops.ones((1, 3, 1)), initial_state=[one, zero])
