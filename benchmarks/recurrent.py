@@ -1,70 +1,167 @@
-"""Time of one training step: LayerNormLSTM beside keras.layers.LSTM, interleaved in one run.
+"""Recurrent layers beside Keras's, PyTorch's and TensorFlow Addons': time, memory, growth.
 
-    KERAS_BACKEND=jax python benchmarks/recurrent.py --steps 100 --units 128 --batch 32
+    make bench-peers                                        # once, for TensorFlow Addons
+    python benchmarks/recurrent.py                          # all of it, about half an hour
+    python benchmarks/recurrent.py --environments JAX --steps 64,1024 --layers MinGRU,keras.GRU
 
-A step is forward, backward and a plain SGD update, compiled as `Model.compile` does it. On a
-busy machine read the CPU time: it leaves out the waiting.
+A step is forward, or forward and backward for input and weights, of one layer with its outputs at
+all steps, compiled as the environment does it. The layers of an environment take turns in one
+process; each environment has a process of its own (`peers/recurrent.py`). Peak memory is that of a
+fresh process for each layer, compilation included. Prints tables in Markdown. On a busy machine
+read the processor time: it leaves out the waiting.
 """
 
 import argparse
+import json
+import math
+import os
 import statistics
-import time
+import subprocess
+import sys
+from pathlib import Path
 
-import keras
-import numpy as np
+ROOT = Path(__file__).parents[1]
+WORKER = ROOT / "benchmarks/peers/recurrent.py"
+TFA_PYTHON = ROOT / "benchmarks/.peers/tfa/bin/python"
 
-from kcatalog import layers
+KERAS = ["keras.LSTM", "keras.GRU"]
+OURS = ["LayerNormLSTM", "LayerNormGRU", "PeepholeLSTM", "MinGRU", "MinLSTM", "SRU", "QRNN", "LRU"]
+LAYERS = {
+    "TensorFlow": KERAS + OURS,
+    "TensorFlow, XLA": KERAS + OURS,
+    "JAX": KERAS + OURS,
+    "PyTorch": [*KERAS, "torch.LSTM", "torch.GRU", *OURS],
+    "TensorFlow Addons": [*KERAS, "tfa.LayerNormLSTMCell", "tfa.PeepholeLSTMCell"],
+}
+BACKENDS = {"JAX": "jax", "PyTorch": "torch"}
+GATED = [(100, 128), (512, 64)]  # steps and units at which gated layers are compared
+STEPS = (64, 256, 1024, 8192)
+UNITS = 64
+TOO_LONG = 30.0  # seconds of a step; a layer that would take longer takes no part
 
 
-def layer_makers(units):
-    """Build the layers to compare; the others are measured against the first."""
-    return {
-        "keras LSTM": lambda: keras.layers.LSTM(units),
-        "LayerNormLSTM": lambda: layers.LayerNormLSTM(units),
-        "RNN(LayerNormLSTMCell)": lambda: keras.layers.RNN(layers.LayerNormLSTMCell(units)),
-    }
+class Environment:
+    """A worker process that has imported its libraries."""
+
+    def __init__(self, name):
+        settings = {
+            "KERAS_BACKEND": BACKENDS.get(name, "tensorflow"),
+            "CUDA_VISIBLE_DEVICES": "",
+            "JAX_PLATFORMS": "cpu",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "OMP_WAIT_POLICY": "passive",  # spinning makes PyTorch crawl on a busy machine
+        }
+        self.name, self.times = name, {}
+        self.process = subprocess.Popen(
+            [TFA_PYTHON if name == "TensorFlow Addons" else sys.executable, WORKER, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | settings,
+        )
+
+    def ask(self, job):
+        print(json.dumps(job), file=self.process.stdin, flush=True)
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"The worker of {self.name} ended; see above.")
+        return json.loads(line)
+
+    def end(self):
+        self.process.communicate()
+
+    def measure(self, job, layers):
+        """Yield a row for each layer that will not take too long, judging by fewer steps."""
+        key, quick = (job["units"], job["gradient"]), []
+        for name in layers:
+            steps, seconds = self.times.get((name, *key), (job["steps"], 0))
+            growth = job["steps"] / steps
+            if seconds * growth < TOO_LONG and seconds * growth**2 < 4 * TOO_LONG:
+                quick.append(name)
+        answer = self.ask(job | {"layers": quick})
+        if "failed" in answer:  # one by one, then
+            answer = {}
+            for name in quick:
+                answer |= self.ask(job | {"layers": [name]})
+        for name in layers:
+            row = {"environment": self.name, "layer": name, **job}
+            if name in answer and isinstance(answer[name], dict):
+                times = answer[name]
+                row |= {k: statistics.median(times[k]) for k in ("wall", "processor")}
+                self.times[name, *key] = job["steps"], row["wall"]
+                if job["gradient"]:
+                    alone = self.ask(job | {"layers": [name], "rounds": 0})
+                    row["peak_mib"] = alone.get("peak_mib")
+            yield row
 
 
-def training_step(layer, x, y, jit_compile):
-    """Return a function that trains a model of this one layer on one batch."""
-    model = keras.Sequential([keras.Input(x.shape[1:]), layer])
-    model.compile(keras.optimizers.SGD(1e-3), "mse", jit_compile=jit_compile)
-    return lambda: model.train_on_batch(x, y)
+def cells(rows):
+    """Return the table's rows: times, and ratios to Keras's layers of the same environment."""
+    place = {(r["environment"], r["layer"], r["gradient"]): r for r in rows}
+    for r in rows:
+        if not r["gradient"] or "wall" not in r:
+            continue
+        forward = place[r["environment"], r["layer"], False]
+        text = [r["environment"], r["layer"]]
+        for one in (forward, r):
+            text += [f"{1e3 * one[k]:.3g}" if k in one else "-" for k in ("wall", "processor")]
+        for peer in KERAS:
+            other = place.get((r["environment"], peer, True), {})
+            both = "processor" in other
+            text.append(f"{r['processor'] / other['processor']:.2f}" if both else "-")
+        peak = r.get("peak_mib")
+        yield [*text, "-" if peak is None else f"{peak:.0f}"]
+
+
+def slope(points):
+    """Fit d log(processor time) / d log(steps)."""
+    logs = [(math.log(steps), math.log(seconds)) for steps, seconds in points]
+    return statistics.linear_regression(*zip(*logs, strict=True)).slope
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--units", type=int, default=128)
-    parser.add_argument("--features", type=int, default=64)
+    parser.add_argument("--environments", default=";".join(LAYERS), help="names, with semicolons")
+    parser.add_argument("--layers", help="names, with commas; default: all that there are")
+    parser.add_argument("--steps", default=",".join(map(str, STEPS)), help="with commas")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--repeats", type=int, default=30)
-    parser.add_argument("--jit", choices=["auto", "on", "off"], default="auto")
+    parser.add_argument("--timeout", type=int, default=600, help="seconds for one measurement")
     args = parser.parse_args()
 
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(args.batch, args.steps, args.features)).astype("float32")
-    y = rng.normal(size=(args.batch, args.units)).astype("float32")
-    jit = {"auto": "auto", "on": True, "off": False}[args.jit]
-    runs = {n: training_step(make(), x, y, jit) for n, make in layer_makers(args.units).items()}
-    for run in runs.values():  # compile and warm up
-        for _ in range(3):
-            run()
-    wall, cpu = ({name: [] for name in runs} for _ in range(2))
-    for _ in range(args.repeats):
-        for name, run in runs.items():
-            started, cpu_started = time.perf_counter(), time.process_time()
-            run()
-            wall[name].append(time.perf_counter() - started)
-            cpu[name].append(time.process_time() - cpu_started)
+    environments = [Environment(name) for name in args.environments.split(";")]
+    sizes = [(int(n), UNITS) for n in args.steps.split(",")] + ([] if args.layers else GATED)
+    measured = []
+    for steps, units in sorted(sizes, key=lambda size: (size[1], size[0])):
+        rows = []
+        for gradient in (False, True):
+            for e in environments:
+                chosen = args.layers.split(",") if args.layers else LAYERS[e.name]
+                layers = [name for name in LAYERS[e.name] if name in chosen]
+                job = {"steps": steps, "units": units, "features": 64, "batch": args.batch}
+                job |= {"gradient": gradient, "rounds": args.rounds, "timeout": args.timeout}
+                rows += e.measure(job, layers)
+        load = os.getloadavg()[0]
+        print(f"\n{steps} steps, {units} units, batch {args.batch}; load {load:.1f}\n")
+        print("| | layer | forward, ms | processor | gradient, ms | processor "
+              "| to LSTM | to GRU | MiB |")  # fmt: skip
+        print("|---|---|---|---|---|---|---|---|---|")
+        for row in cells(rows):
+            print("|", " | ".join(row), "|", flush=True)
+        measured += rows
+    for e in environments:
+        e.end()
 
-    setting = f"batch {args.batch}, {args.steps} steps, {args.features} -> {args.units}"
-    print(f"{keras.backend.backend()}, {setting}, jit {args.jit}, medians of {args.repeats}")
-    for what, times in (("time", wall), ("CPU time", cpu)):
-        medians = {name: statistics.median(t) for name, t in times.items()}
-        first = next(iter(medians.values()))
-        for name, median in medians.items():
-            print(f"  {what:8} {name:24} {1e3 * median:8.2f} ms   {median / first:5.2f} x")
+    print("\nWith gradient, processor time grows as steps to the power of:\n")
+    series = {}
+    for r in measured:
+        if r["gradient"] and r["units"] == UNITS and "processor" in r and r["steps"] >= 256:
+            key = r["environment"], r["layer"]
+            series.setdefault(key, []).append((r["steps"], r["processor"]))
+    print("| | layer | power |\n|---|---|---|")
+    for (environment, layer), points in series.items():
+        if len(points) > 1:
+            print(f"| {environment} | {layer} | {slope(points):.2f} |")
 
 
 if __name__ == "__main__":
