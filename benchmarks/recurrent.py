@@ -20,6 +20,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from kcatalog import registry
+
 ROOT = Path(__file__).parents[1]
 WORKER = ROOT / "benchmarks/peers/recurrent.py"
 TFA_PYTHON = ROOT / "benchmarks/.peers/tfa/bin/python"
@@ -131,12 +133,14 @@ def main():
 
     environments = [Environment(name) for name in args.environments.split(";")]
     sizes = [(int(n), UNITS) for n in args.steps.split(",")] + ([] if args.layers else GATED)
+    known = {entry.name for entry in registry.find(kind="layers", origin="kcatalog")}
+    chosen = args.layers.split(",") if args.layers else {n for ns in LAYERS.values() for n in ns}
+    chosen = {name for name in chosen if "." in name or name in known}
     measured = []
     for steps, units in sorted(sizes, key=lambda size: (size[1], size[0])):
         rows = []
         for gradient in (False, True):
             for e in environments:
-                chosen = args.layers.split(",") if args.layers else LAYERS[e.name]
                 layers = [name for name in LAYERS[e.name] if name in chosen]
                 job = {"steps": steps, "units": units, "features": 64, "batch": args.batch}
                 job |= {"gradient": gradient, "rounds": args.rounds, "timeout": args.timeout}

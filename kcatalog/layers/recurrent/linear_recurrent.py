@@ -123,7 +123,10 @@ class LinearRecurrent(keras.layers.RNN):
         return ops.split(self.matmul(x, self._W) + self._cast(self._b), self.kernels, axis=-1)
 
     def matmul(self, x, kernel):
-        return ops.matmul(x, self._cast(kernel))
+        """Return `x` times a kernel, as one product of matrices: JAX takes longer for several."""
+        kernel, steps = self._cast(kernel), ops.shape(x)[:-1]
+        y = ops.matmul(ops.reshape(x, (-1, kernel.shape[0])), kernel)
+        return ops.reshape(y, (*steps, kernel.shape[-1]))
 
     def _cast(self, weight):
         """Return a weight in the layer's dtype, which a wrapper of another policy might change."""
