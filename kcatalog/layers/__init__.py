@@ -9,6 +9,10 @@ from kcatalog.layers.activations.thresholded_linear_unit import ThresholdedLinea
 from kcatalog.layers.attention.alibi import ALiBi
 from kcatalog.layers.attention.attention_wrapper import AttentionWrapper
 from kcatalog.layers.attention.bahdanau_attention import BahdanauAttention
+from kcatalog.layers.attention.cbam import CBAM
+from kcatalog.layers.attention.coordinate_attention import CoordinateAttention
+from kcatalog.layers.attention.efficient_channel_attention import EfficientChannelAttention
+from kcatalog.layers.attention.global_context import GlobalContext
 from kcatalog.layers.attention.luong_attention import LuongAttention
 from kcatalog.layers.attention.relative_position_bias import RelativePositionBias
 from kcatalog.layers.attention.window_attention import WindowAttention
@@ -41,6 +45,7 @@ from kcatalog.layers.embedding.token_and_position_embedding import TokenAndPosit
 from kcatalog.layers.metric_learning.cross_batch_memory import CrossBatchMemory
 from kcatalog.layers.normalization.filter_response_normalization import FilterResponseNormalization
 from kcatalog.layers.normalization.ghost_batch_normalization import GhostBatchNormalization
+from kcatalog.layers.normalization.global_response_normalization import GlobalResponseNormalization
 from kcatalog.layers.normalization.layer_scale import LayerScale
 from kcatalog.layers.normalization.poincare_normalize import PoincareNormalize
 from kcatalog.layers.normalization.weight_normalization import WeightNormalization
@@ -71,12 +76,15 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "BlurPooling1D",
     "BlurPooling2D",
     "BottleneckBlock",
+    "CBAM",
     "ConvNormActivation",
     "CoordConv2D",
+    "CoordinateAttention",
     "CrossBatchMemory",
     "DepthToSpace",
     "DropBlock2D",
     "DropConnect",
+    "EfficientChannelAttention",
     "Entmax15",
     "FeaturePyramid",
     "FilterResponseNormalization",
@@ -85,6 +93,8 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "GeneralizedMeanPooling1D",
     "GeneralizedMeanPooling2D",
     "GhostBatchNormalization",
+    "GlobalContext",
+    "GlobalResponseNormalization",
     "InvertedResidual",
     "LRU",
     "LayerNormLSTM",

@@ -14,19 +14,21 @@ def batch_norm():
     return keras.layers.BatchNormalization(epsilon=1e-5)
 
 
-def check_against_peer(layer, file, case, last=0):
+def check_against_peer(layer, file, case, last=0, order=None):
     """Assert that outputs and gradients, for inputs and weights, are the peer's in training.
 
     Args:
         layer: what to compare; its weights have the peer's order, but for the `last` first ones.
         file, case: where the peer's values stand.
         last: how many of the layer's weights, its own ones, come last in the peer.
+        order: numbers of the peer's weights in the layer's order, where `last` does not tell it.
     """
     stored = golden(file)
     peer = {k.split("/")[1]: a for k, a in stored.items() if k.startswith(f"{case}/")}
     xs = [peer[k] for k in sorted(peer) if k[0] == "x"]
     names = [k for k in sorted(peer) if k[0] == "w" and k[1:].isdigit()]
     names = names[len(names) - last :] + names[: len(names) - last]
+    names = names if order is None else [names[i] for i in order]
     layer.build([x.shape for x in xs] if len(xs) > 1 else xs[0].shape)
     shapes = [v.shape for v in layer.trainable_variables]
     weights = [peer[k].reshape(s) for k, s in zip(names, shapes, strict=True)]
