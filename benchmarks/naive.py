@@ -239,67 +239,6 @@ def position_embedding(x):
     return x + layers.Embedding(128, 64)(ops.arange(128))
 
 
-def conv_norm(x, filters, kernel_size=3, strides=1, activation="relu"):
-    x = layers.Conv2D(filters, kernel_size, strides, "same", use_bias=False)(x)
-    return layers.Activation(activation)(layers.BatchNormalization()(x))
-
-
-def residual_block(x):
-    y = conv_norm(conv_norm(x, 64), 64, activation="linear")
-    return layers.Activation("relu")(layers.Add()([x, y]))
-
-
-def bottleneck_block(x):
-    y = conv_norm(conv_norm(conv_norm(x, 16, 1), 16), 64, 1, activation="linear")
-    return layers.Activation("relu")(layers.Add()([x, y]))
-
-
-def inverted_residual(x):
-    y = conv_norm(x, 256, 1, activation="relu6")
-    y = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(y)
-    y = layers.Activation("relu6")(layers.BatchNormalization()(y))
-    return layers.Add()([x, conv_norm(y, 64, 1, activation="linear")])
-
-
-def fused_inverted_residual(x):
-    y = conv_norm(x, 128, activation="silu")
-    return layers.Add()([x, conv_norm(y, 64, 1, activation="linear")])
-
-
-def coord_conv2d(x):
-    one, ramp = ops.ones_like(x[..., :1]), ops.linspace(-1.0, 1.0, 56)
-    ij = [one * ramp[:, None, None], one * ramp[:, None]]
-    return layers.Conv2D(64, 3, padding="same")(layers.Concatenate()([x, *ij]))
-
-
-class StandardizedConv2D(layers.Conv2D):
-    """What users write: standardize, then convolve."""
-
-    def convolution_op(self, inputs, kernel):
-        mean, variance = ops.moments(kernel, axes=(0, 1, 2), keepdims=True)
-        kernel = (kernel - mean) / ops.sqrt(variance + 1e-6)
-        return super().convolution_op(inputs, kernel)
-
-
-def selective_kernel(x):
-    U = [conv_norm(x, 64, k) for k in (3, 5)]
-    s = layers.GlobalAveragePooling2D(keepdims=True)(layers.Add()(U))
-    z = conv_norm(s, 32, 1)
-    scores = [layers.Dense(64, use_bias=False)(z) for _ in U]
-    a = ops.softmax(ops.stack(scores, axis=1), axis=1)
-    return ops.sum(a * ops.stack(U, axis=1), axis=1)
-
-
-def patch_embedding(x):
-    y = layers.Conv2D(192, 8, 8)(x)
-    return layers.Reshape((-1, 192))(y)
-
-
-def patch_merging(x):
-    y = layers.Concatenate()([x[:, u::2, v::2] for v in (0, 1) for u in (0, 1)])
-    return layers.Dense(128, use_bias=False)(layers.LayerNormalization()(y))
-
-
 CASES = {
     "SqueezeExcite": Case(lambda: ours.SqueezeExcite(), squeeze_excite),
     "ConvNormActivation": Case(lambda: ours.ConvNormActivation(64), lambda x: conv_norm(x, 64)),
@@ -352,21 +291,6 @@ CASES = {
         lambda x: WeightNormDense()(x),
         (SEQUENCE,),
     ),
-    "ConvNormActivation": Case(lambda: ours.ConvNormActivation(64), lambda x: conv_norm(x, 64)),
-    "ResidualBlock": Case(lambda: ours.ResidualBlock(64), residual_block),
-    "BottleneckBlock": Case(lambda: ours.BottleneckBlock(16), bottleneck_block),
-    "InvertedResidual": Case(lambda: ours.InvertedResidual(64, expansion=4), inverted_residual),
-    "FusedInvertedResidual": Case(
-        lambda: ours.FusedInvertedResidual(64, expansion=2), fused_inverted_residual
-    ),
-    "CoordConv2D": Case(lambda: ours.CoordConv2D(64, 3, padding="same"), coord_conv2d),
-    "WeightStandardizedConv2D": Case(
-        lambda: ours.WeightStandardizedConv2D(64, 3, padding="same"),
-        StandardizedConv2D(64, 3, padding="same"),
-    ),
-    "SelectiveKernel": Case(lambda: ours.SelectiveKernel(64, dilated=False), selective_kernel),
-    "PatchEmbedding": Case(lambda: ours.PatchEmbedding(8, 192), patch_embedding),
-    "PatchMerging": Case(lambda: ours.PatchMerging(), patch_merging),
     "StochasticDepth": Case(
         lambda: ours.StochasticDepth(0.2), layers.Dropout(0.2, noise_shape=(None, 1, 1, 1))
     ),
