@@ -43,6 +43,7 @@ from kcatalog.layers.embedding.sinusoidal_position_encoding import SinusoidalPos
 from kcatalog.layers.embedding.timestep_embedding import TimestepEmbedding
 from kcatalog.layers.embedding.token_and_position_embedding import TokenAndPositionEmbedding
 from kcatalog.layers.metric_learning.cross_batch_memory import CrossBatchMemory
+from kcatalog.layers.normalization.adaptive_layer_normalization import AdaptiveLayerNormalization
 from kcatalog.layers.normalization.filter_response_normalization import FilterResponseNormalization
 from kcatalog.layers.normalization.ghost_batch_normalization import GhostBatchNormalization
 from kcatalog.layers.normalization.global_response_normalization import GlobalResponseNormalization
@@ -71,6 +72,7 @@ from kcatalog.layers.transformer.transformer_encoder_block import TransformerEnc
 
 __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "ALiBi",
+    "AdaptiveLayerNormalization",
     "AttentionWrapper",
     "BahdanauAttention",
     "BlurPooling1D",

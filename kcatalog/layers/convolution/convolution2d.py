@@ -32,7 +32,6 @@ class Convolution2D(keras.layers.Conv2D):
         checks.pair(self, "kernel_size", kernel_size, "[1, inf)")
         checks.pair(self, "strides", strides, "[1, inf)")
         checks.choice(self, "padding", padding, ("valid", "same"))
-        checks.choice(self, "data_format", kwargs.get("data_format"), (*AXES, None))
         super().__init__(filters, kernel_size, strides, padding, **kwargs)
         self.input_spec = None  # so that `build` is the one to refuse a shape
 

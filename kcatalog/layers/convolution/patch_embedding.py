@@ -124,25 +124,14 @@ class PatchEmbedding(ImageLayer):
             self._norm.build(self.images_output_shape(input_shape))
 
     def call_images(self, x, training):
-        y = self._projected(x, ops.cast(self._E, x.dtype))
+        E = ops.cast(self._E, x.dtype)
+        y = ops.conv(x, E, self._step(), self.padding, "channels_last")
         if self._b is not None:
             y = ops.add(y, self._b)
         if self.flatten:
             batch, rows, columns, _ = ops.shape(y)
             y = ops.reshape(y, (batch, rows * columns, self.embed_dim))
         return y if self._norm is None else self._norm(y, training=training)
-
-    def _projected(self, x, E):
-        """Return `E x[n]` for every patch, by a plain product where patches tile the image."""
-        (p, q), step = both(self.patch_size), self._step()
-        if step != (p, q) or self.padding != "valid":
-            return ops.conv(x, E, step, self.padding, "channels_last")
-        batch, height, width, channels = ops.shape(x)
-        rows, columns = height // p, width // q
-        x = ops.reshape(x[:, : rows * p, : columns * q], (batch, rows, p, columns, q, channels))
-        x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
-        x = ops.reshape(x, (batch, rows, columns, p * q * channels))
-        return ops.matmul(x, ops.reshape(E, (p * q * channels, self.embed_dim)))
 
     def _step(self):
         return both(self.patch_size if self.strides is None else self.strides)

@@ -140,8 +140,14 @@ class Residual(ImageLayer):
         if self.squeeze_ratio == 0:
             return []
         squeezed = max(1, int(block_channels * self.squeeze_ratio))
-        ratio = max(1, channels // squeezed)
-        return [SqueezeExcite(ratio, self.activation, **inside(self, "squeeze_excite"))]
+        ratio, activation = max(1, channels // squeezed), self.activation
+        return [
+            SqueezeExcite(
+                ratio,
+                activation,
+                **inside(self, "squeeze_excite"),
+            )
+        ]
 
     def _branch(self, x, training):
         """Return what the branch makes of `x`, or zero for the samples it is dropped for."""

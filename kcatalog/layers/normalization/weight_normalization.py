@@ -30,9 +30,7 @@ _SET_BY_DATA = (keras.layers.Dense, *CONVOLUTIONS, *TRANSPOSED, *DEPTHWISE)
     ),
     tags=("masking",),
     space={"data_init": Choice(False, True)},
-    example=Example(
-        {"layer": Part("keras.layers.Dense", units=4), "data_init": False}, shape=(5, 3)
-    ),
+    example=Example({"layer": Part("keras.layers.Dense", units=4)}, shape=(5, 3)),
 )
 class WeightNormalization(KernelWrapper):
     """Weight normalization: the kernel of a layer as a length and a direction per unit.

