@@ -19,6 +19,7 @@ from kcatalog.layers.attention.window_attention import WindowAttention
 from kcatalog.layers.convolution.bottleneck_block import BottleneckBlock
 from kcatalog.layers.convolution.conv_norm_activation import ConvNormActivation
 from kcatalog.layers.convolution.coord_conv2d import CoordConv2D
+from kcatalog.layers.convolution.correlation_cost import CorrelationCost
 from kcatalog.layers.convolution.depth_to_space import DepthToSpace
 from kcatalog.layers.convolution.feature_pyramid import FeaturePyramid
 from kcatalog.layers.convolution.fused_inverted_residual import FusedInvertedResidual
@@ -82,6 +83,7 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "ConvNormActivation",
     "CoordConv2D",
     "CoordinateAttention",
+    "CorrelationCost",
     "CrossBatchMemory",
     "DepthToSpace",
     "DropBlock2D",
