@@ -19,7 +19,7 @@ from kcatalog.registry import component
         "section 3.2",
     ),
     tags=("shape-preserving",),
-    space={"window_size": Choice(4, 7, 8)},
+    space={"window_size": Choice(4, 7)},
     example=Example({"num_heads": 2, "window_size": 3, "shift_size": 1}, shape=(5, 6, 4)),
 )
 class WindowAttention(ImageLayer):
