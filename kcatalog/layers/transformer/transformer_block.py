@@ -33,8 +33,13 @@ class TransformerBlock(keras.layers.Layer):
             `RotaryEmbedding`.
         max_wavelength: That of the rotary embedding, a number in (0, inf).
         position_bias: An `ALiBi` or `RelativePositionBias` layer, whose numbers are added to the
-            scores of self-attention, or None.
+            scores of self-attention, or None. Each block needs its own: Keras does not save a
+            layer that is shared within others.
         use_bias: Whether attention and feed-forward layers have biases.
+        kernel_regularizer: Regularizer of the kernels, or None.
+        bias_regularizer: Regularizer of the biases, or None.
+        kernel_constraint: Constraint on the kernels, or None.
+        bias_constraint: Constraint on the biases, or None.
         seed: An integer in [0, inf), or None.
     """
 
@@ -54,6 +59,10 @@ class TransformerBlock(keras.layers.Layer):
         max_wavelength=10000.0,
         position_bias=None,
         use_bias=True,
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
         seed=None,
         **kwargs,
     ):
@@ -78,6 +87,10 @@ class TransformerBlock(keras.layers.Layer):
             self, "position_bias", position_bias, (AttentionBias, type(None)), "a layer or None"
         )
         self.use_bias = checks.boolean(self, "use_bias", use_bias)
+        self.kernel_regularizer = checks.regularizer(self, "kernel_regularizer", kernel_regularizer)
+        self.bias_regularizer = checks.regularizer(self, "bias_regularizer", bias_regularizer)
+        self.kernel_constraint = checks.constraint(self, "kernel_constraint", kernel_constraint)
+        self.bias_constraint = checks.constraint(self, "bias_constraint", bias_constraint)
         self.seed = checks.integer(self, "seed", seed, "[0, inf)", optional=True)
         self._seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
@@ -123,6 +136,10 @@ class TransformerBlock(keras.layers.Layer):
             "use_bias": self.use_bias,
             "kernel_initializer": redrawn(self.kernel_initializer),
             "bias_initializer": redrawn(self.bias_initializer),
+            "kernel_regularizer": self.kernel_regularizer,
+            "bias_regularizer": self.bias_regularizer,
+            "kernel_constraint": self.kernel_constraint,
+            "bias_constraint": self.bias_constraint,
             "dtype": self.dtype_policy,
         }
 

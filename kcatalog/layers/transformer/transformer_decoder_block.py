@@ -78,6 +78,8 @@ class TransformerDecoderBlock(TransformerBlock):
 
         A list of tensors with the batch first; beam search may reorder their rows.
         """
+        if not self.built:
+            raise ValueError(f"{self.name}: call the block, or `build`, before `make_cache`.")
         self._check_encoded(encoded is not None)
         heads = (batch_size, max_length, self.num_heads, self._attention.key_dim)
         shapes = (heads, heads, heads[:2])

@@ -2,6 +2,7 @@ from keras import ops
 
 from kcatalog.card import Choice, Example, Float, Int, Paper
 from kcatalog.layers.transformer.transformer_block import TransformerBlock
+from kcatalog.ops.masks import mask_of
 from kcatalog.registry import component
 
 
@@ -59,6 +60,8 @@ class TransformerEncoderBlock(TransformerBlock):
         self.build_block(input_shape)
 
     def call(self, x, mask=None, attention_mask=None, use_causal_mask=False, training=False):
+        # Keras passes the mask itself only where `x` is the one tensor among the arguments
+        mask = mask_of(x) if mask is None else mask
         x = ops.cast(x, self.compute_dtype)
 
         def attention(x):

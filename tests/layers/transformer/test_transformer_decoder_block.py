@@ -89,6 +89,8 @@ def test_missing_source_is_named(rng):
     with pytest.raises(ValueError, match="`encoded` must be given in every call, or in none"):
         block(x)
     block = layers.TransformerDecoderBlock(6, 2)
+    with pytest.raises(ValueError, match="before `make_cache`"):
+        block.make_cache(1, 4)
     block(x)
     with pytest.raises(ValueError, match="`encoded` must be None"):
         block(x, x)

@@ -98,6 +98,15 @@ def test_attention_mask_keeps_pairs_apart(rng):
     np.testing.assert_allclose(packed, alone, rtol=1e-4, atol=1e-5)
 
 
+def test_keras_mask_and_attention_mask_both_count(rng):
+    x = rng.normal(size=(1, 5, 4)).astype("float32")
+    x[:, 3:] = 0
+    block, everything = layers.TransformerEncoderBlock(6, 2), np.ones((1, 5, 5), bool)
+    y = block(keras.layers.Masking()(x), attention_mask=everything)
+    wanted = ops.convert_to_numpy(block(x[:, :3]))
+    np.testing.assert_allclose(ops.convert_to_numpy(y)[:, :3], wanted, rtol=1e-4, atol=1e-5)
+
+
 def test_heads_must_divide_features():
     with pytest.raises(ValueError, match="features are a multiple of num_heads=3"):
         layers.TransformerEncoderBlock(6, 3)(keras.Input((5, 4)))
