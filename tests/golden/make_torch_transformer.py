@@ -84,9 +84,7 @@ def norm(layer, name):
 
 def encoder_names(layer):
     found = attention(layer.self_attn, "self_attention") | norm(layer.norm1, "self_attention_norm")
-    found |= dense(layer.linear1, "feed_forward/hidden") | dense(
-        layer.linear2, "feed_forward/output"
-    )
+    found |= dense(layer.linear1, "hidden") | dense(layer.linear2, "output")
     return found | norm(layer.norm2, "feed_forward_norm")
 
 

@@ -55,12 +55,12 @@ class WindowAttention(ImageLayer):
         evenly, the rest are smaller windows; the authors' code lets them attend to zeros.
 
     Example:
-        With kernels of zero nothing is left, whatever the windows:
+        The query of the first pixel, 0, prefers none, so it gets its window's mean of 0, 1, 4, 5:
 
-        >>> layer = WindowAttention(num_heads=2, window_size=2, kernel_initializer="zeros")
-        >>> x = keras.random.normal((1, 4, 4, 2), seed=1)
-        >>> float(ops.max(ops.abs(layer(x))))
-        0.0
+        >>> layer = WindowAttention(num_heads=1, window_size=2, kernel_initializer="ones")
+        >>> x = ops.reshape(ops.arange(16, dtype="float32"), (1, 4, 4, 1))
+        >>> print(ops.convert_to_numpy(layer(x))[0, 0, 0].round(4))
+        [2.5]
     """
 
     def __init__(

@@ -112,22 +112,15 @@ class TransformerBlock(keras.layers.Layer):
         self._attention_norm = self.norm(shape, "self_attention_norm")
         if self.position_bias is not None and not self.position_bias.built:
             self.position_bias.build((None, self.num_heads, None, None))
-        shared = self._shared()
+        hidden, shared = self.intermediate_dim, self._shared()
         if self.gated:
-            self._forward = GatedFeedForward(
-                self.intermediate_dim, self.activation, name="feed_forward", **shared
-            )
+            self._forward = GatedFeedForward(hidden, self.activation, name="feed_forward", **shared)
+            self._forward.build(shape)
         else:
-            self._forward = keras.Sequential(
-                [
-                    keras.layers.Dense(
-                        self.intermediate_dim, self.activation, name="hidden", **shared
-                    ),
-                    keras.layers.Dense(features, name="output", **self._shared()),
-                ],
-                name="feed_forward",
-            )
-        self._forward.build(shape)
+            self._hidden = keras.layers.Dense(hidden, self.activation, name="hidden", **shared)
+            self._output = keras.layers.Dense(features, name="output", **self._shared())
+            self._hidden.build(shape)
+            self._output.build((*shape[:-1], hidden))
         self._forward_norm = self.norm(shape, "feed_forward_norm")
 
     def _shared(self):
@@ -170,6 +163,10 @@ class TransformerBlock(keras.layers.Layer):
         if self.normalize_first:
             return x + self.drop(f(norm(x)), training)
         return norm(x + self.drop(f(x), training))
+
+    def feed_forward(self, x):
+        """Return `W₂ φ(W₁ x)`, or its gated form."""
+        return self._forward(x) if self.gated else self._output(self._hidden(x))
 
     def drop(self, x, training):
         """Apply dropout in training."""

@@ -131,7 +131,7 @@ class TransformerDecoderBlock(TransformerBlock):
         h = self.residual(self._attention_norm, self_attention, x, training)
         if self._cross:
             h = self.residual(self._cross_norm, cross_attention, h, training)
-        y = self.residual(self._forward_norm, self._forward, h, training)
+        y = self.residual(self._forward_norm, self.feed_forward, h, training)
         return (y, cached) if cached else y
 
     def _check_encoded(self, given):

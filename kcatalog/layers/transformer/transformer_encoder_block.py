@@ -72,7 +72,7 @@ class TransformerEncoderBlock(TransformerBlock):
             return self.attended(self._attention, q, k, v, training, **options)
 
         h = self.residual(self._attention_norm, attention, x, training)
-        return self.residual(self._forward_norm, self._forward, h, training)
+        return self.residual(self._forward_norm, self.feed_forward, h, training)
 
     def compute_output_shape(self, input_shape):
         return input_shape

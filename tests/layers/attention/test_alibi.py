@@ -25,8 +25,7 @@ def test_other_numbers_of_heads(heads, powers):
     np.testing.assert_allclose(-np.log2(-y[:, 0, 0]), powers, rtol=1e-5)
 
 
-@pytest.mark.parametrize("bias", ["ALiBi", "RelativePositionBias"])
-@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(("bias", "training"), [("ALiBi", False), ("RelativePositionBias", True)])
 def test_in_a_block(rng, bias, training):
     """The block's fused attention and its own give the same, and so does decoding by cache."""
     block = layers.TransformerDecoderBlock(

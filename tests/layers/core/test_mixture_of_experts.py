@@ -24,8 +24,7 @@ def reference(x, r, w1, w2, k, room=None):
     return y, len(f) * np.sum(f * mean)
 
 
-@pytest.mark.parametrize("k", [1, 2])
-@pytest.mark.parametrize("factor", [None, 1.0, 0.5])
+@pytest.mark.parametrize(("k", "factor"), [(1, None), (1, 1.0), (2, None), (2, 0.5)])
 def test_reference(rng, k, factor):
     x = rng.normal(size=(2, 6, 4)).astype("float32")
     layer = layers.MixtureOfExperts(
