@@ -28,6 +28,7 @@ ALL = [
     "segmentation_unet",
     "tabular_mlp",
     "tabular_mlp --data breast_cancer",
+    "translate_gru",
 ]
 
 

@@ -37,6 +37,9 @@ from kcatalog.layers.core.maxout import Maxout
 from kcatalog.layers.core.mixture_of_experts import MixtureOfExperts
 from kcatalog.layers.core.noisy_dense import NoisyDense
 from kcatalog.layers.core.prototypes import Prototypes
+from kcatalog.layers.decoding.beam_search_decoder import BeamSearchDecoder
+from kcatalog.layers.decoding.sampling_decoder import SamplingDecoder
+from kcatalog.layers.decoding.scheduled_sampling import ScheduledSampling
 from kcatalog.layers.detection.non_max_suppression import NonMaxSuppression
 from kcatalog.layers.embedding.position_embedding import PositionEmbedding
 from kcatalog.layers.embedding.rotary_embedding import RotaryEmbedding
@@ -77,6 +80,7 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "AttentionWrapper",
     "BahdanauAttention",
     "BlurPooling1D",
+    "BeamSearchDecoder",
     "BlurPooling2D",
     "BottleneckBlock",
     "CBAM",
@@ -91,6 +95,7 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "EfficientChannelAttention",
     "Entmax15",
     "FeaturePyramid",
+    "Entmax15",
     "FilterResponseNormalization",
     "FusedInvertedResidual",
     "GatedFeedForward",
@@ -112,6 +117,9 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "MinGRU",
     "MinLSTM",
     "MixtureOfExperts",
+    "Maxout",
+    "MinGRU",
+    "MinLSTM",
     "NoisyDense",
     "NonMaxSuppression",
     "PatchEmbedding",
@@ -126,6 +134,12 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "ResidualBlock",
     "RotaryEmbedding",
     "SRU",
+    "RReLU",
+    "ResidualBlock",
+    "RotaryEmbedding",
+    "SRU",
+    "SamplingDecoder",
+    "ScheduledSampling",
     "SelectiveKernel",
     "SinusoidalPositionEncoding",
     "Snake",

@@ -12,6 +12,7 @@ from keras import layers
 
 from kcatalog.recipe import tasks
 from kcatalog.recipe.data import Data, Details, Series, series_file
+from kcatalog.recipe.data.pairs import PairDetails
 from kcatalog.recipe.data.series import SeriesDetails
 from kcatalog.recipe.data.speech import SpeechDetails
 from kcatalog.recipe.export import converted
@@ -44,6 +45,9 @@ def data(name):
     def part(n):
         if name == "text_gru":
             return rng.integers(97, 99, (n, 6)).astype("int32"), rng.integers(0, 2, (n, 6))
+        if name == "translate_gru":
+            ids = rng.integers(0, 2, (n, 8)).astype("int32")
+            return ids + np.repeat([97, 0], 4).astype("int32"), ids[:, 4:]
         if name == "segmentation_unet":
             images = rng.integers(0, 255, (n, 16, 16, 3), "uint8")
             return images, rng.integers(0, 2, (n, 16, 16)).astype("int32")
@@ -64,9 +68,11 @@ def data(name):
     inputs["forecast_gru"] = "history"
     tasks = {"text_gru": "next-character", "embedding_triplet": "embedding"}
     inputs["tabular_mlp"], tasks["tabular_mlp"] = "row", "regression"
+    inputs["translate_gru"], tasks["translate_gru"] = "text", "translation"
     tasks["forecast_gru"], tasks["segmentation_unet"] = "forecast", "segmentation"
     parts = part(8), part(4), part(4)  # fewer than a batch
     known = {"forecast_gru": SeriesDetails(4), "waveforms": SpeechDetails(16_000)}
+    known["translate_gru"] = PairDetails(4)
     details = known.get(name, Details())
     task, classes = tasks.get(name, "classification"), () if name == "tabular_mlp" else ("a", "b")
     return Data(name, task, inputs.get(name, "image"), *parts, classes, details=details)
@@ -107,6 +113,9 @@ CHOICES = {
     "forecast_gru": [
         {"units": 32, "optimizer": "Nadam"},
     ],
+    "translate_gru": [
+        {"units": 64, "sampling": 0.3},
+    ],
     "tabular_mlp": [
         {"units": 32, "optimizer": "Nadam"},
     ],
@@ -129,6 +138,7 @@ CASES = [
     ("forecast_gru", "forecast_gru", {}),
     ("segmentation_unet", "segmentation_unet", {}),
     ("tabular_mlp", "tabular_mlp", {}),
+    ("translate_gru", "translate_gru", {}),
     *(  # parts have been tried on each backend
         pytest.param(name, name, values, marks=pytest.mark.once)
         for name, choices in CHOICES.items()
@@ -153,7 +163,7 @@ def test_every_choice_builds_and_learns_and_defaults_reload(name, kind, values, 
     assert any(not np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
     features = values.get("embedding", 32) if name == "embedding_triplet" else 2
     shapes = {"text_gru": (2, 6, 2), "forecast_gru": (2, 5, 3)}
-    shapes["segmentation_unet"] = (2, 16, 16, 2)
+    shapes["segmentation_unet"], shapes["translate_gru"] = (2, 16, 16, 2), (2, 4, 2)
     outputs = answers(model, x[:2])
     assert outputs.shape == shapes.get(name, (2, features))
     if not values:
@@ -188,6 +198,15 @@ def test_a_forecast_goes_to_litert(tmp_path):
     script("forecast_gru").build(keras_tuner.HyperParameters(), some).save(tmp_path / "model.keras")
     converted.litert(Original(tmp_path / "model.keras", some), tmp_path / "a.tflite")
     assert (tmp_path / "a.tflite").stat().st_size > 1000
+
+
+def test_a_translation_reads_the_source_alone():
+    """The right answer stands beside the source, for training; nothing of it may show."""
+    some = data("translate_gru")
+    model = script("translate_gru").build(keras_tuner.HyperParameters(), some)
+    x = some.test[0]
+    without = np.concatenate([x[:, :4], np.zeros((len(x), 4), "int32")], axis=1)
+    np.testing.assert_array_equal(answers(model, x), answers(model, without))
 
 
 @pytest.mark.parametrize("name", ["speech_lstm", "embedding_triplet"])

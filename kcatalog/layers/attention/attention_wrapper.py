@@ -34,8 +34,7 @@ from kcatalog.registry import component
 class AttentionWrapper(keras.layers.Layer):
     """A recurrent layer each of whose steps attends to a memory, such as an encoder's outputs.
 
-    For decoders, which read one sequence (the memory) and write another:
-    `AttentionWrapper(cell, attention)(inputs, memory, initial_state=encoder_state)`.
+    For decoders: `AttentionWrapper(cell, attention)(inputs, memory, initial_state=encoder_state)`.
 
     Maths:
         `s', y = cell([x, a], s)`; context `c = attention(y, memory)`; `a' = c`, or with
@@ -60,9 +59,8 @@ class AttentionWrapper(keras.layers.Layer):
         `(batch, steps, memory_steps)`, second.
 
     Behaviour:
-        The mask of the inputs is passed on, and a masked step keeps the states and repeats the last
-        output. The mask of the memory gives padding no attention; of a memory of padding only the
-        context is 0. Randomness and training mode are those of the cell and the mechanism.
+        The mask of the inputs is passed on; a masked step keeps the states and repeats the output.
+        Padding of the memory gets no attention. Randomness is that of cell and mechanism.
 
     Example:
         A cell whose output is constant sees every position alike:
@@ -108,13 +106,13 @@ class AttentionWrapper(keras.layers.Layer):
         features = checks.known_axis(self, sequences_shape, -1, "features")
         width = checks.known_axis(self, memory_shape, -1, "memory_features")
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: features})
-        batch, size, output = sequences_shape[0], self.attention_layer_size or width, self._width
+        batch, size = sequences_shape[0], self.attention_layer_size or width
+        output = stepping.output_size(self.cell)
         if not self.cell.built:
             self.cell.build((batch, features + size))
         if not self.attention_mechanism.built:
             self.attention_mechanism.build((batch, output), memory_shape)
         self._attention_size = size
-        self._output_size = size if self.output_attention else output
         self._W = None
         if self.attention_layer_size:
             self._W = self.add_weight((output + width, size), "glorot_uniform", name="attention")
@@ -131,7 +129,10 @@ class AttentionWrapper(keras.layers.Layer):
     ):
         x = as_floats(sequences, self.compute_dtype)
         states = self.initial_states(memory, initial_state)
-        attend, output_size = self.over(memory, memory_mask, training), self._output_size
+        attend, output_size = (
+            self.over(memory, memory_mask, training),
+            self.output_width(memory.shape),
+        )
 
         def step(x, states):
             y, states = attend(x, states)
@@ -186,14 +187,14 @@ class AttentionWrapper(keras.layers.Layer):
 
     def compute_output_shape(self, sequences_shape, memory_shape):
         (batch, steps, _), size = sequences_shape, self.attention_layer_size or memory_shape[-1]
-        width = size if self.output_attention else self._width
+        width = self.output_width(memory_shape)
         output = (batch, steps, width) if self.return_sequences else (batch, width)
         if not self.return_state:
             return output
         states = [(batch, n) for n in keras.tree.flatten(self.cell.state_size)]
         return (output, *states, (batch, size), (batch, memory_shape[1]))
 
-    @property
-    def _width(self):
-        size = getattr(self.cell, "output_size", None)
-        return size or keras.tree.flatten(self.cell.state_size)[0]
+    def output_width(self, memory_shape):
+        """Return the width of the output for a memory of this shape."""
+        size = self.attention_layer_size or memory_shape[-1]
+        return size if self.output_attention else stepping.output_size(self.cell)

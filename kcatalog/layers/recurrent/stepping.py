@@ -50,6 +50,11 @@ def checked_cell(owner, cell):
     return cell
 
 
+def output_size(cell):
+    """Return the width of a cell's output."""
+    return getattr(cell, "output_size", None) or keras.tree.flatten(cell.state_size)[0]
+
+
 def packed(cell, states):
     """Return a flat list of states as a cell takes them."""
     size = cell.state_size

@@ -6,6 +6,7 @@ from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.data.labelled import Labelled
 from kcatalog.recipe.data.masks import Masks
 from kcatalog.recipe.data.option import Option
+from kcatalog.recipe.data.pairs import Pairs
 from kcatalog.recipe.data.series import Series
 from kcatalog.recipe.data.speech import Speech
 from kcatalog.recipe.data.tables import Tables
@@ -19,6 +20,7 @@ __all__ = [
     "Labelled",
     "Masks",
     "Option",
+    "Pairs",
     "Series",
     "Source",
     "Speech",

@@ -47,6 +47,7 @@ INPUTS = {
     "history": Input(_CSV),
     "row": Input(_CSV),
     "characters": Input(_TEXT, characters=True),
+    "text": Input(_TEXT),
 }
 
 

@@ -16,6 +16,7 @@ from kcatalog.recipe.tasks.objective import Objective, higher_is_better, objecti
 from kcatalog.recipe.tasks.regression import Regression
 from kcatalog.recipe.tasks.segmentation import Segmentation
 from kcatalog.recipe.tasks.task import Task
+from kcatalog.recipe.tasks.translation import Translation
 from kcatalog.recipe.terminal.errors import RecipeError
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Regression",
     "Segmentation",
     "Task",
+    "Translation",
     "higher_is_better",
 ]
 
@@ -41,6 +43,7 @@ _KNOWN = (
     Embedding(),
     Forecast(),
     Segmentation(),
+    Translation(),
 )
 TASKS = {task.name: task for task in _KNOWN}
 

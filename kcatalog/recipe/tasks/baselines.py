@@ -122,6 +122,27 @@ def n_gram(data: Data, context: int = 4) -> Baseline:
     return f"{context + 1}-gram model, Witten-Bell", bits / (len(test) - 1)
 
 
+def character_classifiers(data: Data) -> Baseline:
+    """Score one linear classifier for each place of the target, on the source's n-grams.
+
+    The nearest source's target would never be right: no target is in two splits.
+    """
+    from kcatalog.recipe import tasks
+
+    features = need("sklearn.feature_extraction.text", "scikit-learn").CountVectorizer
+    linear = need("sklearn.naive_bayes", "scikit-learn").ComplementNB
+    x, y = (np.concatenate([a, b]) for a, b in zip(data.train, data.validation, strict=True))
+    steps, size = data.details.steps, len(data.classes)
+    texts = [
+        ["".join(map(chr, row[row > 0])) for row in part[:, :steps]] for part in (x, data.test[0])
+    ]
+    grams = features(analyzer="char", ngram_range=(1, 4), min_df=2)
+    known, asked = grams.fit_transform(texts[0]), grams.transform(texts[1])
+    places = [linear().fit(known, column).predict(asked) for column in y.T]
+    outputs = np.eye(size)[np.stack(places, axis=-1)]
+    return "a classifier for each character", tasks.of(data).score(data.test[1], outputs)
+
+
 def ridge(data: Data) -> Baseline:
     """Mean absolute percentage error of linear forecasts from the same history.
 
