@@ -10,6 +10,7 @@ import types
 
 from kcatalog import checks, docstrings
 from kcatalog.card import By
+from kcatalog.source import OF_EVERY_PART
 
 # Keras is imported within: its first import imports every part, which needs this module whole.
 
@@ -45,6 +46,19 @@ def config(cls: type):
             setattr(cls, method.__name__, method)
 
 
+def signature(cls: type):
+    """Show the arguments that a constructor passes on to its family in `help()` too."""
+    init = vars(cls).get("__init__")
+    if init is None:
+        return
+    shown = inspect.signature(init)
+    *own, last = shown.parameters.values()
+    more = [p for n, p in arguments(cls).items() if n not in shown.parameters]
+    if more:
+        more = [p.replace(kind=p.KEYWORD_ONLY) for p in more]
+        init.__signature__ = shown.replace(parameters=[*own, *more, last])
+
+
 def docstring(cls: type):
     """Complete the docstring of a class by that of its family."""
     for base in cls.__mro__[1:]:
@@ -52,7 +66,7 @@ def docstring(cls: type):
             return
         if cls.__doc__ and base.__doc__:
             own, family = inspect.cleandoc(cls.__doc__), inspect.cleandoc(base.__doc__)
-            cls.__doc__ = docstrings.complete(own, family, _parameters(cls))
+            cls.__doc__ = docstrings.complete(own, family, list(arguments(cls)))
 
 
 def name(cls: type):
@@ -133,17 +147,35 @@ def snake_case(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+def arguments(cls: type) -> dict[str, inspect.Parameter]:
+    """Return the arguments of a constructor by name.
+
+    Where it passes `**kwargs` on to a base that is not Keras's, that one's follow, without those
+    that every part has (`name`, `dtype`).
+    """
+    found = {}
+    for base in cls.__mro__:
+        if base.__module__.startswith("keras.") or base is object:
+            break
+        if "__init__" not in vars(base):
+            continue
+        parameters = list(inspect.signature(base.__init__).parameters.values())[1:]
+        named = {
+            p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        }
+        if found:
+            named = {n: p for n, p in named.items() if n not in OF_EVERY_PART}
+        found |= {n: p for n, p in named.items() if n not in found}
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return found
+
+
 def _arguments(cls: type) -> list[str]:
     """Return the arguments that are not those of a Keras base alone."""
     if getattr(cls.__init__, "__module__", "keras.").startswith("keras."):  # or of `object`
         return []
-    return _parameters(cls)
-
-
-def _parameters(cls: type) -> list[str]:
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
-    return [p.name for p in parameters if p.kind in named]
+    return list(arguments(cls))
 
 
 def _known_arguments(cls: type) -> list[str]:

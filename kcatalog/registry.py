@@ -43,6 +43,7 @@ def component(**facts):
         from kcatalog import derive
 
         _CARDS[cls] = Card(**facts)
+        derive.signature(cls)
         derive.docstring(cls)
         derive.direction(cls, _CARDS[cls].better)
         if hasattr(cls, "get_config"):  # callbacks and samplers are not serialized

@@ -76,44 +76,65 @@ def docstring(node: ast.ClassDef, module: ast.Module) -> str:
 
 def argument_names(node: ast.ClassDef, module: ast.Module) -> list[str]:
     """Return the names of a class's constructor arguments, in their order."""
-    init, _ = _init(node, module)
-    if init is None:
-        return []
-    a = init.args
-    return [x.arg for x in a.posonlyargs + a.args][1:] + [x.arg for x in a.kwonlyargs]
+    return list(_signature(node, module)[0])
 
 
 def arguments(node: ast.ClassDef, module: ast.Module, meanings: dict) -> tuple[Argument, ...]:
     """Return a class's constructor arguments, with those that kcatalog's bases state."""
-    init, rules = _init(node, module)
-    if init is None:
-        return ()
-    a = init.args
-    positional = [x.arg for x in a.posonlyargs + a.args]
-    defaults = dict(zip(reversed(positional), reversed(a.defaults), strict=False))
-    defaults |= {x.arg: d for x, d in zip(a.kwonlyargs, a.kw_defaults, strict=True) if d}
+    signature, rules = _signature(node, module)[0], _all_rules(node, module)
     return tuple(
         Argument(
             name=name,
-            required=name not in defaults,
-            default=_literal(defaults[name]) if name in defaults else None,
+            required=default is None,
+            default=None if default is None else _literal(default),
             rule=rules.get(name, ""),
             meaning=meanings.get(name, ""),
         )
-        for name in argument_names(node, module)
+        for name, default in signature.items()
     )
 
 
-def _init(node: ast.ClassDef, module: ast.Module):
-    """Return a class's `__init__`, own or inherited, and the rules that it and its bases check."""
-    init, rules = None, {}
+# Arguments that Keras's own base classes have; a part leaves them to `**kwargs`.
+OF_EVERY_PART = ("name", "dtype", "reduction", "trainable")
+
+
+def _signature(node: ast.ClassDef, module: ast.Module) -> tuple[dict, bool]:
+    """Return the constructor's arguments with their defaults, and whether it takes others too.
+
+    Where it passes `**kwargs` on to bases of kcatalog, those of the bases follow.
+    """
+    found, init = {}, _own_init(node)
+    if init is not None:
+        a = init.args
+        positional = [x.arg for x in a.posonlyargs + a.args][1:]
+        found = dict.fromkeys([*positional, *(x.arg for x in a.kwonlyargs)])
+        found |= dict(zip(reversed(positional), reversed(a.defaults), strict=False))
+        found |= {x.arg: d for x, d in zip(a.kwonlyargs, a.kw_defaults, strict=True) if d}
+        if a.kwarg is None:
+            return found, False
+    for base in _bases(node, module):
+        inherited, more = _signature(*base)
+        if found:
+            inherited = {n: d for n, d in inherited.items() if n not in OF_EVERY_PART}
+        found |= {n: d for n, d in inherited.items() if n not in found}
+        if inherited and not more:
+            return found, False
+    return found, True
+
+
+def _own_init(node: ast.ClassDef):
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
-            init, rules = statement, _rules(statement)
-    for base in _bases(node, module):
-        inherited, more = _init(*base)
-        init, rules = init or inherited, {**more, **rules}
-    return init, rules
+            return statement
+    return None
+
+
+def _all_rules(node: ast.ClassDef, module: ast.Module) -> dict[str, str]:
+    """Return the rules that a class's `__init__` and those of its bases check."""
+    rules, init = {}, _own_init(node)
+    for base in reversed(_bases(node, module)):
+        rules |= _all_rules(*base)
+    return rules | (_rules(init) if init is not None else {})
 
 
 def _bases(node: ast.ClassDef, module: ast.Module):

@@ -36,6 +36,8 @@ KNOWS_BACKENDS = {
 
 # Where Keras's private modules may be imported, and why.
 KNOWS_PRIVATE_KERAS = {
+    "layers/recurrent/cell_wrapper.py": "how RNN has cells draw dropout masks has no public name",
+    "layers/recurrent/recurrent_cell.py": "how RNN has cells draw dropout masks has no public name",
     "ops/masks.py": "reading and setting a mask have no public name",
     "metrics/metric.py": "that shapes are inferred has no public name",
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from kcatalog import registry
+from kcatalog import derive, registry
 from kcatalog.card import Card, build_args, render_args
 from kcatalog.conformance import backend
 from kcatalog.registry import Entry
@@ -126,6 +126,8 @@ class Subject:
     @functools.cached_property
     def signature(self) -> dict[str, inspect.Parameter]:
         """Constructor parameters by name, without self, *args and **kwargs."""
+        if self.has_card:
+            return derive.arguments(self.cls)
         parameters = inspect.signature(self.cls.__init__).parameters.values()
         named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
         return {p.name: p for p in list(parameters)[1:] if p.kind in named}

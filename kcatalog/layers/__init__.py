@@ -59,13 +59,26 @@ from kcatalog.layers.pooling.blur_pooling2d import BlurPooling2D
 from kcatalog.layers.pooling.generalized_mean_pooling1d import GeneralizedMeanPooling1D
 from kcatalog.layers.pooling.generalized_mean_pooling2d import GeneralizedMeanPooling2D
 from kcatalog.layers.pooling.masked_pooling1d import MaskedPooling1D
+from kcatalog.layers.recurrent.echo_state import EchoState
+from kcatalog.layers.recurrent.echo_state_cell import EchoStateCell
+from kcatalog.layers.recurrent.ind_rnn import IndRNN
+from kcatalog.layers.recurrent.ind_rnn_cell import IndRNNCell
+from kcatalog.layers.recurrent.layer_norm_gru import LayerNormGRU
+from kcatalog.layers.recurrent.layer_norm_gru_cell import LayerNormGRUCell
 from kcatalog.layers.recurrent.layer_norm_lstm import LayerNormLSTM
 from kcatalog.layers.recurrent.layer_norm_lstm_cell import LayerNormLSTMCell
+from kcatalog.layers.recurrent.layer_norm_simple_rnn import LayerNormSimpleRNN
+from kcatalog.layers.recurrent.layer_norm_simple_rnn_cell import LayerNormSimpleRNNCell
 from kcatalog.layers.recurrent.lru import LRU
 from kcatalog.layers.recurrent.min_gru import MinGRU
 from kcatalog.layers.recurrent.min_lstm import MinLSTM
+from kcatalog.layers.recurrent.nas_cell import NASCell
+from kcatalog.layers.recurrent.peephole_lstm import PeepholeLSTM
+from kcatalog.layers.recurrent.peephole_lstm_cell import PeepholeLSTMCell
 from kcatalog.layers.recurrent.qrnn import QRNN
+from kcatalog.layers.recurrent.residual_recurrent import ResidualRecurrent
 from kcatalog.layers.recurrent.sru import SRU
+from kcatalog.layers.recurrent.zoneout import Zoneout
 from kcatalog.layers.regularization.drop_block2d import DropBlock2D
 from kcatalog.layers.regularization.drop_connect import DropConnect
 from kcatalog.layers.regularization.r_drop import RDrop
@@ -92,6 +105,8 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "DepthToSpace",
     "DropBlock2D",
     "DropConnect",
+    "EchoState",
+    "EchoStateCell",
     "EfficientChannelAttention",
     "Entmax15",
     "FeaturePyramid",
@@ -103,10 +118,16 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "GhostBatchNormalization",
     "GlobalContext",
     "GlobalResponseNormalization",
+    "IndRNN",
+    "IndRNNCell",
     "InvertedResidual",
     "LRU",
+    "LayerNormGRU",
+    "LayerNormGRUCell",
     "LayerNormLSTM",
     "LayerNormLSTMCell",
+    "LayerNormSimpleRNN",
+    "LayerNormSimpleRNNCell",
     "LayerScale",
     "LiSHT",
     "LuongAttention",
@@ -116,10 +137,13 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "MinGRU",
     "MinLSTM",
     "MixtureOfExperts",
+    "NASCell",
     "NoisyDense",
     "NonMaxSuppression",
     "PatchEmbedding",
     "PatchMerging",
+    "PeepholeLSTM",
+    "PeepholeLSTMCell",
     "PoincareNormalize",
     "PositionEmbedding",
     "Prototypes",
@@ -128,6 +152,7 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "RReLU",
     "RelativePositionBias",
     "ResidualBlock",
+    "ResidualRecurrent",
     "RotaryEmbedding",
     "SRU",
     "SamplingDecoder",
@@ -148,4 +173,5 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "WeightNormalization",
     "WeightStandardizedConv2D",
     "WindowAttention",
+    "Zoneout",
 ]

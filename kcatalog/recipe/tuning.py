@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 
-from kcatalog import card, checks, registry
+from kcatalog import card, checks, derive, registry
 from kcatalog.keras_parts import KERAS_PARTS
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -146,8 +146,9 @@ def _import(path: str) -> type:
 def _parameters(path: str) -> dict:
     """Return a part's arguments and their defaults, inherited ones included."""
     card_of(path)  # has the better message where there is no such part
-    parameters = inspect.signature(_import(path).__init__).parameters.values()
-    return {p.name: p.default for p in parameters if p.name != "self"}
+    part = _import(path)
+    parameters = inspect.signature(part.__init__).parameters | derive.arguments(part)
+    return {p.name: p.default for p in parameters.values() if p.name != "self"}
 
 
 def _default(space: card.Space, *candidates):

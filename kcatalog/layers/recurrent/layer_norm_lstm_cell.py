@@ -1,10 +1,37 @@
-import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Int, Paper
-from kcatalog.layers.recurrent.normalized_gates import NormalizedGates
+from kcatalog.layers.recurrent.normalized_cell import (
+    NormalizedCell,
+    NormalizedOptions,
+    standardized,
+)
+from kcatalog.layers.recurrent.recurrent_options import LSTMOptions
 from kcatalog.registry import component
+
+
+class LayerNormLSTMOptions(LSTMOptions, NormalizedOptions):
+    """Arguments of the layer-normalized LSTM.
+
+    Args:
+        units: Width of `h` and `c`, an integer in [1, inf). With 1, `LN(c)` is constant.
+        use_bias: Whether the gates have the bias `b`; `LN(c)` has its own in any case.
+        carry_normalized: Whether the next step gets `LN(c')` in place of `c'`, which is what
+            TensorFlow Addons computes; the paper carries `c'`.
+    """
+
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        *,
+        carry_normalized=False,
+        **kwargs,
+    ):
+        super().__init__(units, activation, recurrent_activation, **kwargs)
+        self.carry_normalized = checks.boolean(self, "carry_normalized", carry_normalized)
 
 
 @component(
@@ -20,13 +47,13 @@ from kcatalog.registry import component
     space={"units": Int(8, 256, log=True), "carry_normalized": Choice(False, True)},
     example=Example({"units": 4, "carry_normalized": True}, shape=(5, 3)),
 )
-class LayerNormLSTMCell(NormalizedGates):
+class LayerNormLSTMCell(LayerNormLSTMOptions, NormalizedCell):
     """One step of a layer-normalized LSTM, to be run by `keras.layers.RNN`.
 
     The sums from input and state are normalized over the gates before they meet, and the cell
     state before it leaves, so the gates stay in their working range however long the sequence.
     For whole sequences take `LayerNormLSTM`: the same weights and results, several times
-    faster, with dropout. This cell is for stacks of cells and loops of your own.
+    faster. This cell is for stacks of cells and loops of your own.
 
     Maths:
         `z = γ₁ x̂ + γ₂ ĥ + b`, with `x̂` and `ĥ` = `W x` and `U h`, each standardized over all
@@ -39,10 +66,11 @@ class LayerNormLSTMCell(NormalizedGates):
         `(batch, units)` and the two new states.
 
     Behaviour:
-        Training and inference are the same. Deterministic. In half precision the statistics
-        are taken in float32.
+        Dropout acts in training only, with the same mask at all steps that `keras.layers.RNN`
+        takes. In half precision the statistics are taken in float32.
 
     Example:
+        >>> import keras
         >>> cell = LayerNormLSTMCell(
         ...     units=2, kernel_initializer="identity", recurrent_initializer="identity"
         ... )
@@ -52,68 +80,28 @@ class LayerNormLSTMCell(NormalizedGates):
         0.6323
     """
 
+    kernels = 4
+
     @property
     def state_size(self):
-        """The widths of `h` and `c`, as `keras.layers.RNN` asks a cell for them."""
         return [self.units, self.units]
 
-    def build(self, input_shape):
-        checks.rank(self, input_shape, 2, "(batch, features)")
-        features = checks.known_axis(self, input_shape, -1, "features")
-        self.input_spec = keras.layers.InputSpec(ndim=2, axes={-1: features})
-        units, gates, γ = self.units, 4 * self.units, self.gamma_initializer
-        self._W = self.add_weight(
-            (features, gates),
-            self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-            name="kernel",
-        )
-        self._U = self.add_weight(
-            (units, gates),
-            self.recurrent_initializer,
-            regularizer=self.recurrent_regularizer,
-            constraint=self.recurrent_constraint,
-            name="recurrent_kernel",
-        )
+    def add_weights(self, features):
         # differs from the paper: β₁, β₂ and b are only ever added, so one bias holds their sum
-        self._b = 0.0
-        if self.use_bias:
-            self._b = self.add_weight(
-                (gates,),
-                self._forget_one if self.unit_forget_bias else self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-                name="bias",
-            )
-        self._γ1 = self.add_weight((gates,), γ, name="kernel_gamma")
-        self._γ2 = self.add_weight((gates,), γ, name="recurrent_gamma")
-        self._γ3 = self.add_weight((units,), γ, name="state_gamma")
-        self._β3 = self.add_weight((units,), "zeros", name="state_beta")
+        super().add_weights(features)
+        self._γ3 = self.add_weight((self.units,), self.gamma_initializer, name="state_gamma")
+        self._β3 = self.add_weight((self.units,), "zeros", name="state_beta")
 
-    def _forget_one(self, shape, dtype=None):
-        """Draw the bias piece by piece, as Keras's LSTM does, with ones for the forget gate."""
-        init, units = self.bias_initializer, self.units
-        one = ops.ones((units,), dtype)
-        return ops.concatenate([init((units,), dtype), one, init((2 * units,), dtype)])
+    def tensors(self):
+        p = super().tensors()
+        p.γ, p.β = self.cast(self._γ3), self.cast(self._β3)
+        return p
 
-    def call(self, x, states):
+    def step(self, x, states, p):
         h, c = states
-        x = self._γ1 * self._standardized(ops.matmul(x, self._W))
-        h = self._γ2 * self._standardized(ops.matmul(h, self._U))
-        return self.gated(x + h + self._b, c, self._γ3, self._β3)
-
-    def gated(self, z, c, γ3, β3):
-        """Compute the step's second half: output and new states from the gates' sums."""
         σ, φ = self.recurrent_activation, self.activation
-        i, f, g, o = ops.split(z, 4, axis=-1)
+        i, f, g, o = ops.split(p.of_x(x) + p.of_h(p.drop(h)) + p.b, 4, axis=-1)
         c = σ(f) * c + σ(i) * φ(g)
-        n = self._standardized(c) * γ3 + β3
+        n = p.γ * standardized(c, self.epsilon) + p.β
         h = σ(o) * φ(n)
         return h, [h, n if self.carry_normalized else c]
-
-    def _standardized(self, a):
-        wide = ops.cast(a, keras.backend.result_type(a.dtype, "float32"))
-        centred = wide - ops.mean(wide, axis=-1, keepdims=True)
-        variance = ops.mean(centred * centred, axis=-1, keepdims=True)
-        return ops.cast(centred * ops.rsqrt(variance + self.epsilon), a.dtype)
