@@ -146,3 +146,43 @@ def test_dropout_keeps_the_mean_and_acts_in_training_only(name, which, rng):
         np.testing.assert_allclose(found.mean(axis=0), wanted[0], atol=0.1)
         # half of the units took in nothing at any step
         np.testing.assert_allclose((found == 0).mean(), 0.5, atol=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+@each
+def test_converts_to_litert_without_flex_operators(name, x, tmp_path):
+    import tensorflow as tf
+
+    litert = pytest.importorskip("ai_edge_litert.interpreter")
+    inputs = keras.Input((STEPS, FEATURES))
+    model, path = keras.Model(inputs, made(name)(inputs)), str(tmp_path / "model.tflite")
+    model.export(
+        path,
+        format="litert",
+        input_signature=[keras.InputSpec(shape=(1, STEPS, FEATURES), dtype="float32")],
+        target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]},
+        verbose=False,
+    )
+    interpreter = litert.Interpreter(path)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x[:1])
+    interpreter.invoke()
+    y = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    expect_equal(y, model(x[:1]))
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+@each
+@pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")
+def test_converts_to_onnx_with_any_length(name, x, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    inputs = keras.Input((None, FEATURES))
+    model, path = keras.Model(inputs, made(name)(inputs)), str(tmp_path / "model.onnx")
+    model(x)
+    model.export(path, format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(path)
+    for steps in (1, STEPS):
+        (y,) = session.run(None, {session.get_inputs()[0].name: x[:, :steps]})
+        expect_equal(y, model(x[:, :steps]))
