@@ -54,7 +54,7 @@ class ImageLayer(keras.layers.Layer):
         axis = 1 if self._first else -1
         channels = checks.known_axis(self, input_shape, axis, "channels")
         self.input_spec = keras.layers.InputSpec(ndim=self.spatial + 2, axes={axis: channels})
-        self.build_images(self.channels_last(input_shape))
+        self.build_images(self.channels_last(tuple(input_shape)))  # TensorFlow's are no tuples
 
     def known_sizes(self, input_shape):
         """Return height and width, or the steps, of a shape with channels last: known ones."""
@@ -76,7 +76,7 @@ class ImageLayer(keras.layers.Layer):
         return self.own_format(self.call_images(self.channels_last(x), **options))
 
     def compute_output_shape(self, input_shape):
-        return self.own_format(self.images_output_shape(self.channels_last(input_shape)))
+        return self.own_format(self.images_output_shape(self.channels_last(tuple(input_shape))))
 
     def channels_last(self, x):
         """Return a map in the layer's format, or its shape, with channels last."""

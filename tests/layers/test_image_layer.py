@@ -56,3 +56,10 @@ def test_shapes_are_refused_in_the_order_of_the_format(shape, message):
 def test_formats_are_refused_by_name():
     with pytest.raises(ValueError, match="Did you mean 'channels_last'"):
         Brightness("chanels_last")
+
+
+def test_the_shape_of_a_tensor_is_taken_as_it_is():
+    x = ops.ones((2, 4, 6, 3))
+    layer = SpaceToDepth()
+    layer.build(x.shape)
+    assert layer.compute_output_shape(x.shape) == (2, 2, 3, 12)

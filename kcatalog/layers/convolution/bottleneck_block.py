@@ -17,8 +17,7 @@ from kcatalog.registry import component
     tags=("random",),
     space={"squeeze_ratio": Choice(0.0, 0.0625)},
     example=Example(
-        {"filters": 2, "expansion": 2, "strides": 2, "drop_rate": 0.25},
-        shape=(5, 6, 3),
+        {"filters": 2, "expansion": 2, "normalization": None, "drop_rate": 0.25}, shape=(5, 4, 4)
     ),
 )
 class BottleneckBlock(Residual):

@@ -16,7 +16,9 @@ from kcatalog.registry import component
     ),
     tags=("random",),
     space={"expansion": Choice(1, 4), "squeeze_ratio": Choice(0.0, 0.25)},
-    example=Example({"filters": 3, "expansion": 2, "drop_rate": 0.25}, shape=(5, 4, 3)),
+    example=Example(
+        {"filters": 3, "expansion": 2, "normalization": "layer", "drop_rate": 0.25}, shape=(5, 4, 3)
+    ),
 )
 class FusedInvertedResidual(Residual):
     """Fused inverted residual block (Fused-MBConv): one dense convolution widens, one narrows.

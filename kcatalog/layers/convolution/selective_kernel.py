@@ -23,7 +23,7 @@ from kcatalog.registry import component
     ),
     space={"ratio": Choice(4, 8, 16), "dilated": Choice(False, True)},
     example=Example(
-        {"filters": 2, "dilated": False, "min_units": 3, "normalization": "layer"}, shape=(5, 6, 3)
+        {"filters": 2, "dilated": False, "min_units": 3, "normalization": None}, shape=(5, 4, 3)
     ),
 )
 class SelectiveKernel(ImageLayer):
