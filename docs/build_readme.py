@@ -9,6 +9,7 @@ import json
 import re
 import statistics
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 from kcatalog import registry
@@ -34,12 +35,17 @@ MEASURED = ROOT / "benchmarks" / "results" / "metric_learning.json"
 
 
 def parts_table() -> str:
-    """Return every part of kcatalog as Markdown tables, one for each kind."""
+    """Return every part as Markdown tables, one for each kind, and for each family of layers."""
     blocks = []
     for kind in kinds():
-        rows = ["| part | what it does | source |", "|---|---|---|"]
-        rows += [row(e) for e in registry.find(kind=kind, origin="kcatalog")]
-        blocks.append(f"## {kind.capitalize()}\n\n" + "\n".join(rows))
+        families = defaultdict(list)
+        for e in registry.find(kind=kind, origin="kcatalog"):
+            families[Path(e.file).parent.name if kind == "layers" else ""].append(row(e))
+        blocks.append(f"## {kind.capitalize()}")
+        for family, rows in sorted(families.items()):
+            title = [f"### {family.replace('_', ' ').capitalize()}\n"] if family else []
+            head = ["| part | what it does | source |", "|---|---|---|"]
+            blocks.append("\n".join([*title, *head, *rows]))
     names = [f"`{e.path.removeprefix('keras.')}`" for e in registry.find(origin="keras")]
     beside = "Keras's own parts with a search space, for the tuner: "
     return "\n\n".join(blocks) + f"\n\n## In Keras\n\n{beside}{', '.join(names)}."
