@@ -161,9 +161,8 @@ def _class(name: str, module: ast.Module):
 
 def _kcatalog_imports(module: ast.Module):
     for statement in module.body:
-        if isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith(
-            "kcatalog."
-        ):
+        ours = isinstance(statement, ast.ImportFrom) and (statement.module or "").split(".")
+        if ours and ours[0] == "kcatalog":
             yield statement
 
 

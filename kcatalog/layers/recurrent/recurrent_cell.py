@@ -41,7 +41,7 @@ class RecurrentCell(DropoutRNNCell, keras.layers.Layer):
 
     @property
     def seed_generator(self):
-        """What Keras draws dropout masks with."""
+        """The generator with which Keras draws dropout masks."""
         return self._generator
 
     def build(self, input_shape):
