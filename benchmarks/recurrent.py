@@ -1,8 +1,8 @@
 """Recurrent layers beside Keras's, PyTorch's and TensorFlow Addons': time, memory, growth.
 
     make bench-peers                                        # once, for TensorFlow Addons
-    python benchmarks/recurrent.py                          # all of it, about half an hour
-    python benchmarks/recurrent.py --environments JAX --steps 64,1024 --layers MinGRU,keras.GRU
+    python benchmarks/recurrent.py                          # all of it, about an hour
+    python benchmarks/recurrent.py --environments JAX --sizes 64x64,1024x64 --layers MinGRU,keras.GRU
 
 A step is forward, or forward and backward for input and weights, of one layer with its outputs at
 all steps, compiled as the environment does it. The layers of an environment take turns in one
@@ -36,9 +36,7 @@ LAYERS = {
     "TensorFlow Addons": [*KERAS, "tfa.LayerNormLSTMCell", "tfa.PeepholeLSTMCell"],
 }
 BACKENDS = {"JAX": "jax", "PyTorch": "torch"}
-GATED = [(100, 128), (512, 64)]  # steps and units at which gated layers are compared
-STEPS = (64, 256, 1024, 8192)
-UNITS = 64
+SIZES = "64x64,512x64,1024x64,8192x64,100x128"
 TOO_LONG = 30.0  # seconds of a step; a layer that would take longer takes no part
 
 
@@ -125,14 +123,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--environments", default=";".join(LAYERS), help="names, with semicolons")
     parser.add_argument("--layers", help="names, with commas; default: all that there are")
-    parser.add_argument("--steps", default=",".join(map(str, STEPS)), help="with commas")
+    parser.add_argument("--sizes", default=SIZES, help="steps x units, with commas")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--timeout", type=int, default=600, help="seconds for one measurement")
     args = parser.parse_args()
 
     environments = [Environment(name) for name in args.environments.split(";")]
-    sizes = [(int(n), UNITS) for n in args.steps.split(",")] + ([] if args.layers else GATED)
+    sizes = [tuple(map(int, size.split("x"))) for size in args.sizes.split(",")]
     known = {entry.name for entry in registry.find(kind="layers", origin="kcatalog")}
     chosen = args.layers.split(",") if args.layers else {n for ns in LAYERS.values() for n in ns}
     chosen = {name for name in chosen if "." in name or name in known}
@@ -159,11 +157,11 @@ def main():
     print("\nWith gradient, processor time grows as steps to the power of:\n")
     series = {}
     for r in measured:
-        if r["gradient"] and r["units"] == UNITS and "processor" in r and r["steps"] >= 256:
-            key = r["environment"], r["layer"]
+        if r["gradient"] and "processor" in r and r["steps"] >= 256:  # fewer are overhead
+            key = r["environment"], r["layer"], r["units"]
             series.setdefault(key, []).append((r["steps"], r["processor"]))
     print("| | layer | power |\n|---|---|---|")
-    for (environment, layer), points in series.items():
+    for (environment, layer, _), points in series.items():
         if len(points) > 1:
             print(f"| {environment} | {layer} | {slope(points):.2f} |")
 

@@ -10,10 +10,11 @@ import keras
 from keras import ops
 
 from kcatalog import checks
+from kcatalog.layers.recurrent.recurrent_options import DropoutOptions
 from kcatalog.ops.linear_recurrence import linear_recurrence
 
 
-class LinearRecurrent(keras.layers.RNN):
+class LinearRecurrent(DropoutOptions, keras.layers.RNN):
     """Base of `MinGRU`, `MinLSTM`, `SRU`, `QRNN` and `LRU`.
 
     A part implements `gates` and, where the output is not `h`, `output`. It sets `kernels`, how
@@ -29,10 +30,8 @@ class LinearRecurrent(keras.layers.RNN):
         bias_regularizer: Regularizer of `b`, or None.
         kernel_constraint: Constraint on `W`, or None.
         bias_constraint: Constraint on `b`, or None.
-        dropout: Probability to drop a feature of `x`, a number in [0, 1).
         recurrent_dropout: Probability that a unit takes in nothing new, a number in [0, 1). It
             still keeps what it has: to drop the state itself would be to forget it.
-        seed: Seed of dropout, an integer in [0, inf), or None.
         return_sequences: Whether the output has every step or only the last. `return_state`,
             `go_backwards`, `stateful` and the like are passed on to `keras.layers.RNN`; `unroll`
             changes nothing.
@@ -53,6 +52,7 @@ class LinearRecurrent(keras.layers.RNN):
         self,
         units,
         activation=None,
+        *,
         use_bias=True,
         kernel_initializer="glorot_uniform",
         bias_initializer="zeros",
@@ -60,15 +60,12 @@ class LinearRecurrent(keras.layers.RNN):
         bias_regularizer=None,
         kernel_constraint=None,
         bias_constraint=None,
-        dropout=0.0,
-        recurrent_dropout=0.0,
-        seed=None,
         return_sequences=False,
         **kwargs,
     ):
         # keras.layers.RNN asks its cell for sizes and dtype; there is nothing for it to step
         cell = SimpleNamespace(call=None, state_size=[units], output_size=units)
-        super().__init__(cell, return_sequences=return_sequences, **kwargs)
+        super().__init__(cell=cell, return_sequences=return_sequences, **kwargs)
         cell.compute_dtype = self.compute_dtype
         self.units = checks.integer(self, "units", units, "[1, inf)")
         self.activation = checks.activation(self, "activation", activation)
@@ -79,12 +76,7 @@ class LinearRecurrent(keras.layers.RNN):
         self.bias_regularizer = checks.regularizer(self, "bias_regularizer", bias_regularizer)
         self.kernel_constraint = checks.constraint(self, "kernel_constraint", kernel_constraint)
         self.bias_constraint = checks.constraint(self, "bias_constraint", bias_constraint)
-        self.dropout = checks.number(self, "dropout", dropout, "[0, 1)")
-        self.recurrent_dropout = checks.number(
-            self, "recurrent_dropout", recurrent_dropout, "[0, 1)"
-        )
-        self.seed = checks.integer(self, "seed", seed, "[0, inf)", optional=True)
-        self._seed_generator = keras.random.SeedGenerator(seed)
+        self._seed_generator = keras.random.SeedGenerator(self.seed)
 
     def build(self, sequences_shape, initial_state_shape=None):
         checks.rank(self, sequences_shape, 3, "(batch, steps, features)")

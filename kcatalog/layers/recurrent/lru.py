@@ -75,40 +75,16 @@ class LRU(LinearRecurrent):
     def __init__(
         self,
         units,
-        state_units=None,
         activation=None,
-        use_bias=True,
+        *,
+        state_units=None,
         kernel_initializer="lecun_normal",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
         r_min=0.0,
         r_max=1.0,
         max_phase=2 * math.pi,
-        dropout=0.0,
-        recurrent_dropout=0.0,
-        seed=None,
-        return_sequences=False,
         **kwargs,
     ):
-        super().__init__(
-            units,
-            activation,
-            use_bias,
-            kernel_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            seed,
-            return_sequences,
-            **kwargs,
-        )
+        super().__init__(units, activation, kernel_initializer=kernel_initializer, **kwargs)
         self.state_units = checks.integer(
             self, "state_units", state_units, "[1, inf)", optional=True
         )

@@ -45,7 +45,6 @@ class QRNN(LinearRecurrent):
         kernel_size: How many inputs, up to its own step's, a gate sees, an integer in [1, inf).
         pooling: `"f"`, `"fo"` or `"ifo"`: the gates that there are.
         zoneout: Probability that a unit keeps its state at a step, a number in [0, 1).
-        dropout: Probability to drop a feature of `x`, a number in [0, 1).
 
     Shapes:
         Input `(batch, steps, features)`; output `(batch, units)` or `(batch, steps, units)`;
@@ -69,41 +68,9 @@ class QRNN(LinearRecurrent):
     """
 
     def __init__(
-        self,
-        units,
-        kernel_size=2,
-        pooling="fo",
-        activation="tanh",
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        zoneout=0.0,
-        dropout=0.0,
-        recurrent_dropout=0.0,
-        seed=None,
-        return_sequences=False,
-        **kwargs,
+        self, units, kernel_size=2, pooling="fo", activation="tanh", *, zoneout=0.0, **kwargs
     ):
-        super().__init__(
-            units,
-            activation,
-            use_bias,
-            kernel_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            seed,
-            return_sequences,
-            **kwargs,
-        )
+        super().__init__(units, activation, **kwargs)
         self.kernel_size = checks.integer(self, "kernel_size", kernel_size, "[1, inf)")
         self.pooling = checks.choice(self, "pooling", pooling, ("f", "fo", "ifo"))
         self.zoneout = checks.number(self, "zoneout", zoneout, "[0, 1)")

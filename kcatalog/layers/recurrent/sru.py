@@ -63,41 +63,8 @@ class SRU(LinearRecurrent):
 
     kernels = 3
 
-    def __init__(
-        self,
-        units,
-        activation=None,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        highway_bias=0.0,
-        rescale=False,
-        dropout=0.0,
-        recurrent_dropout=0.0,
-        seed=None,
-        return_sequences=False,
-        **kwargs,
-    ):
-        super().__init__(
-            units,
-            activation,
-            use_bias,
-            kernel_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            seed,
-            return_sequences,
-            **kwargs,
-        )
+    def __init__(self, units, activation=None, *, highway_bias=0.0, rescale=False, **kwargs):
+        super().__init__(units, activation, **kwargs)
         self.highway_bias = checks.number(self, "highway_bias", highway_bias, "(-inf, inf)")
         self.rescale = checks.boolean(self, "rescale", rescale)
         self._α = math.sqrt(1 + 2 * math.exp(min(highway_bias, 80.0))) if rescale else 1.0
