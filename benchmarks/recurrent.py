@@ -2,7 +2,7 @@
 
     make bench-peers                                        # once, for TensorFlow Addons
     python benchmarks/recurrent.py                          # all of it, about an hour
-    python benchmarks/recurrent.py --environments JAX --sizes 64x64,1024x64 --layers MinGRU,keras.GRU
+    python benchmarks/recurrent.py --environments JAX --sizes 64x64 --layers MinGRU,keras.GRU
 
 A step is forward, or forward and backward for input and weights, of one layer with its outputs at
 all steps, compiled as the environment does it. The layers of an environment take turns in one
