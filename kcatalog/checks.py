@@ -128,6 +128,22 @@ def axes(owner, name: str, value):
     return value
 
 
+def bits(owner, name: str, value, shape: tuple[int, ...]):
+    """Check nested lists of 0 and 1 (or of booleans) of this shape, or None."""
+
+    def fits(value, shape):
+        if not shape:
+            return value in (0, 1)
+        listed = isinstance(value, list | tuple) and len(value) == shape[0]
+        return listed and all(fits(each, shape[1:]) for each in value)
+
+    if value is not None and not fits(value, shape):
+        rule = f"lists of 0 and 1 of shape {shape}, or None"
+        fix = f"Write {name}.tolist()." if hasattr(value, "tolist") else ""
+        raise error(owner, name, rule, value, fix)
+    return value
+
+
 def choice(owner, name: str, value, options: tuple):
     """One of `options`."""
     if not any(value is o or (type(value) is type(o) and value == o) for o in options):

@@ -38,6 +38,7 @@ KNOWS_BACKENDS = {
 KNOWS_PRIVATE_KERAS = {
     "layers/recurrent/cell_wrapper.py": "how RNN has cells draw dropout masks has no public name",
     "layers/recurrent/recurrent_cell.py": "how RNN has cells draw dropout masks has no public name",
+    "ops/attached.py": "tensors that travel with another one have no public name",
     "ops/masks.py": "reading and setting a mask have no public name",
     "metrics/metric.py": "that shapes are inferred has no public name",
 }

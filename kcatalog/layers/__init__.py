@@ -94,6 +94,10 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "BahdanauAttention",
     "BeamSearchDecoder",
     "BlurPooling1D",
+from kcatalog.layers.structured.crf import CRF
+
+__all__ = [
+    "CRF",
     "BlurPooling2D",
     "BottleneckBlock",
     "CBAM",

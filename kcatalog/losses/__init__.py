@@ -12,6 +12,7 @@ from kcatalog.losses.contrastive import Contrastive
 from kcatalog.losses.corn import CORN
 from kcatalog.losses.cos_face import CosFace
 from kcatalog.losses.crammer_singer_hinge import CrammerSingerHinge
+from kcatalog.losses.crf_crossentropy import CRFCrossentropy
 from kcatalog.losses.diou import DIoU
 from kcatalog.losses.distance_weighted_margin import DistanceWeightedMargin
 from kcatalog.losses.focal_tversky import FocalTversky
@@ -70,6 +71,7 @@ __all__ = [  # noqa: RUF022 (plain order; LDAM is a class, no constant)
     "BiTemperedCrossentropy",
     "CIoU",
     "CORN",
+    "CRFCrossentropy",
     "Center",
     "ClassBalancedCrossentropy",
     "Contrastive",

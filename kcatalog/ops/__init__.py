@@ -2,22 +2,41 @@
 
 import keras  # noqa: F401 - here, since it registers the parts, which need what follows whole
 
+from kcatalog.ops.crf import (
+    crf_decode,
+    crf_log_likelihood,
+    crf_log_norm,
+    crf_marginals,
+    crf_multitag_sequence_score,
+    crf_sequence_score,
+)
 from kcatalog.ops.distances import pairwise_distances
 from kcatalog.ops.mining import all_triplets, semi_hard_triplets, triplet_sums
 from kcatalog.ops.ordinal import corn_probabilities, corn_ranks
 from kcatalog.ops.retrieval import recall_at_k, retrieval_scores
 from kcatalog.ops.simplex import entmax15, sparsemax
+from kcatalog.ops.simplex import sparsemax
+from kcatalog.ops.spans import allowed_tags, span_f1, spans
 from kcatalog.ops.tempered import tempered_log_softmax
 
 __all__ = [
     "all_triplets",
+    "allowed_tags",
     "corn_probabilities",
     "corn_ranks",
     "entmax15",
+    "crf_decode",
+    "crf_log_likelihood",
+    "crf_log_norm",
+    "crf_marginals",
+    "crf_multitag_sequence_score",
+    "crf_sequence_score",
     "pairwise_distances",
     "recall_at_k",
     "retrieval_scores",
     "semi_hard_triplets",
+    "span_f1",
+    "spans",
     "sparsemax",
     "tempered_log_softmax",
     "triplet_sums",

@@ -1,0 +1,115 @@
+import itertools
+
+import numpy as np
+import pytest
+from keras import ops
+
+from kcatalog.conformance.backend import as_numpy, value_and_gradients
+from kcatalog.ops import crf
+
+BATCH, STEPS, TAGS = 6, 5, 3
+MASKS = ["11111", "11100", "00111", "01011", "10001", "00000"]
+
+
+def problem(rng):
+    """Potentials, transitions, mask, start, end and tags."""
+    u, A = rng.normal(size=(BATCH, STEPS, TAGS)), rng.normal(size=(TAGS, TAGS))
+    mask = np.array([[c == "1" for c in row] for row in MASKS])
+    start, end = rng.normal(size=(2, TAGS))
+    floats = [2 * x.astype("float32") for x in (u, A, start, end)]
+    return *floats, mask, rng.integers(0, TAGS, (BATCH, STEPS))
+
+
+def paths(u, A, start, end, mask):
+    """Every tag sequence of the real steps, with its score."""
+    steps = np.flatnonzero(mask)
+    for y in itertools.product(range(TAGS), repeat=len(steps)):
+        s = sum(u[t, k] for t, k in zip(steps, y, strict=True))
+        s += sum(A[i, j] for i, j in itertools.pairwise(y))
+        yield y, s + (start[y[0]] + end[y[-1]] if y else 0.0)
+
+
+def test_reference_enumeration(rng):
+    """Scores, sums, marginals and best paths against all 3⁵ sequences, one at a time."""
+    u, A, start, end, mask, tags = problem(rng)
+    allowed = rng.random((BATCH, STEPS, TAGS)) < 0.6
+    allowed[..., 1] = True
+    ends = {"mask": mask, "start": start, "end": end}
+    score = as_numpy(crf.crf_sequence_score(u, tags, A, **ends))
+    for bitmap in (np.ones_like(allowed), allowed):
+        log_norm = as_numpy(crf.crf_log_norm(u, A, **ends, allowed=bitmap))
+        best, best_score = map(as_numpy, crf.crf_decode(u, A, **ends, allowed=bitmap))
+        marginals = as_numpy(crf.crf_marginals(u, A, **ends, allowed=bitmap))
+        for b in range(BATCH):
+            steps = np.flatnonzero(mask[b])
+            all_paths = dict(paths(u[b], A, start, end, mask[b]))
+            y = tuple(tags[b, steps])
+            np.testing.assert_allclose(score[b], all_paths[y], rtol=1e-5, atol=1e-5)
+            kept = {
+                y: s
+                for y, s in all_paths.items()
+                if all(bitmap[b, t, k] for t, k in zip(steps, y, strict=True))
+            }
+            Z = sum(np.exp(s) for s in kept.values())
+            np.testing.assert_allclose(log_norm[b], np.log(Z), rtol=1e-5, atol=1e-5)
+            y = max(kept, key=kept.get)
+            assert tuple(best[b, steps]) == y
+            assert not best[b, ~mask[b]].any()
+            np.testing.assert_allclose(best_score[b], kept[y], rtol=1e-5, atol=1e-5)
+            p = np.zeros((STEPS, TAGS))
+            for y, s in kept.items():
+                p[steps, list(y)] += np.exp(s) / Z
+            np.testing.assert_allclose(marginals[b], p, atol=1e-5)
+    multitag = crf.crf_multitag_sequence_score(u, allowed, A, **ends)
+    np.testing.assert_array_equal(as_numpy(multitag), log_norm)
+
+
+def test_gradient_of_log_norm_is_the_marginals(rng):
+    u, A, start, end, mask, _ = problem(rng)
+    g = rng.normal(size=BATCH).astype("float32")
+
+    def weighted(u, A, start, end):
+        return ops.sum(g * crf.crf_log_norm(u, A, mask, start, end))
+
+    _, (du, dA, dstart, dend) = value_and_gradients(weighted, [u, A, start, end])
+    p = as_numpy(crf.crf_marginals(u, A, mask, start, end))
+    np.testing.assert_allclose(p.sum(-1), mask, atol=1e-5)
+    np.testing.assert_allclose(du, g[:, None, None] * p, atol=1e-5)
+    expected = [np.zeros_like(x) for x in (A, start, end)]
+    for b in range(BATCH - 1):
+        all_paths = list(paths(u[b], A, start, end, mask[b]))
+        Z = sum(np.exp(s) for _, s in all_paths)
+        for y, s in all_paths:
+            w = g[b] * np.exp(s) / Z
+            expected[1][y[0]] += w
+            expected[2][y[-1]] += w
+            for i, j in itertools.pairwise(y):
+                expected[0][i, j] += w
+    for found, wanted in zip((dA, dstart, dend), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+def test_infinite_scores_forbid(rng):
+    u, A, *_ = problem(rng)
+    A[0, 1] = A[2, 2] = -np.inf
+    u[:, 2, 0] = -np.inf
+    log_norm, (du, dA) = value_and_gradients(lambda u, A: ops.sum(crf.crf_log_norm(u, A)), [u, A])
+    assert np.isfinite(log_norm)
+    assert np.isfinite(du).all()
+    assert dA[0, 1] == dA[2, 2] == 0
+    tags = as_numpy(crf.crf_decode(u, A)[0])
+    pairs = set(zip(tags[:, :-1].ravel(), tags[:, 1:].ravel(), strict=True))
+    assert not pairs & {(0, 1), (2, 2)}
+    assert (tags[:, 2] != 0).all()
+
+
+@pytest.mark.parametrize("size", [1e-20, 1e4])
+def test_extreme_scores(size, rng):
+    u, A, start, end, mask, tags = problem(rng)
+    value, gradients = value_and_gradients(
+        lambda *x: ops.sum(crf.crf_log_likelihood(x[0], tags, x[1], mask, x[2], x[3])),
+        [size * x for x in (u, A, start, end)],
+    )
+    assert np.isfinite(value)
+    assert all(np.isfinite(g).all() for g in gradients)
+    assert (as_numpy(crf.crf_log_likelihood(size * u, tags, size * A, mask)) <= 1e-2).all()
