@@ -96,8 +96,7 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "BlurPooling1D",
 from kcatalog.layers.structured.crf import CRF
 
-__all__ = [
-    "CRF",
+__all__ = [  # noqa: RUF022 (plain order; CRF is a class, no constant)
     "BlurPooling2D",
     "BottleneckBlock",
     "CBAM",
@@ -105,6 +104,7 @@ __all__ = [
     "CoordConv2D",
     "CoordinateAttention",
     "CorrelationCost",
+    "CRF",
     "CrossBatchMemory",
     "DepthToSpace",
     "DropBlock2D",

@@ -1,7 +1,10 @@
+from keras import ops
+
 from kcatalog import checks
 from kcatalog.card import Example, Paper
 from kcatalog.losses.categorical_loss import CategoricalLoss
 from kcatalog.ops import crf
+from kcatalog.ops.attached import infers_shapes
 from kcatalog.ops.masks import mask_of, with_mask
 from kcatalog.registry import component
 
@@ -17,6 +20,7 @@ from kcatalog.registry import component
     equation="l = log Σ_y' exp(s(y')) - s(y),  s: the scores of kcatalog.layers.CRF",
     tags=("integer-labels",),
     example=Example({"ignore_class": -1}, shape=(9, 3), targets="labels", target_shape=(4,)),
+    exemptions={"ignored_class_is_left_out": "the last rows are no steps: see its own test"},
 )
 class CRFCrossentropy(CategoricalLoss):
     """Cross-entropy of whole sequences of tags, as `kcatalog.layers.CRF` models them.
@@ -46,7 +50,6 @@ class CRFCrossentropy(CategoricalLoss):
     Example:
         Two steps of two tags, none preferred: the four sequences are equally probable.
 
-        >>> from keras import ops
         >>> loss = CRFCrossentropy()
         >>> round(float(loss(ops.convert_to_tensor([[0, 1]]), ops.zeros((1, 6, 2)))), 4)
         1.3863
@@ -55,20 +58,25 @@ class CRFCrossentropy(CategoricalLoss):
     one_hot = False
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        scores = crf.scores_of(y_pred)
+        scores, mask = crf.scores_of(y_pred), mask_of(y_pred)
         if scores is None:
-            self._refuse_others(y_true, y_pred)
-        elif mask_of(y_pred) is not None:
-            scores = with_mask(scores, mask_of(y_pred))
-        return super().__call__(y_true, y_pred if scores is None else scores, sample_weight)
+            scores = self._packed(y_true, y_pred)
+        elif mask is not None:
+            scores = with_mask(scores, mask)
+        return super().__call__(y_true, scores, sample_weight)
 
-    def _refuse_others(self, y_true, y_pred):
-        """Raise for what are no scores, such as the output of a layer behind the CRF."""
-        shape, labels = getattr(y_pred, "shape", ()), getattr(y_true, "shape", (None, None))
-        if len(shape) != 3 or (None not in (shape[1], *labels[1:2]) and shape[1] == labels[1]):
-            rule = "the output of kcatalog.layers.CRF itself"
-            fix = "Make that layer the last of the model that you compile."
-            raise checks.error(self, "y_pred", rule, tuple(shape), fix)
+    def _packed(self, y_true, y_pred):
+        """Return `y_pred` if it is packed scores; refuse the output of another layer."""
+        shape, labels = getattr(y_pred, "shape", ()), getattr(y_true, "shape", ())
+        if len(shape) == 3 and (len(labels) < 2 or shape[1] != labels[1]):
+            return y_pred
+        if len(shape) == 3 and infers_shapes():
+            return crf.pack(y_pred, ops.zeros(shape[-1:] * 2))
+        if len(shape) == 3 and shape[1] is None:
+            return y_pred
+        rule = "the output of kcatalog.layers.CRF itself"
+        fix = "Make that layer the last of the model that you compile."
+        raise checks.error(self, "y_pred", rule, tuple(shape), fix)
 
     def scores(self, y_pred):
         batch, rows, tags = y_pred.shape

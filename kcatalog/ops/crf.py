@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from kcatalog.ops.attached import attach, attached, infers_shapes
+from kcatalog.ops.attached import attach, attached
 from kcatalog.ops.precision import at_least_float32
 
 # A finite score of the impossible: differences of infinities would be NaN.
@@ -125,7 +125,7 @@ def crf_decode(potentials, transitions, mask=None, start=None, end=None, allowed
     """
     chain = _chain(potentials, transitions, mask, start, end, allowed)
     chain = _Chain(*(ops.stop_gradient(x) for x in chain))
-    δ = _forward(chain, ops.max)
+    δ = _forward(chain, _max)
     best = δ[-1] + chain.end
     last = ops.cast(ops.argmax(best, axis=-1), "int32")
     none = ops.zeros_like(chain.A[:, :1], dtype="int32")
@@ -137,7 +137,7 @@ def crf_decode(potentials, transitions, mask=None, start=None, end=None, allowed
 
     tags = _scan(back, last, δ[:-1], _linked(chain), reverse=True)
     tags = ops.concatenate([tags, last[None]]) * ops.cast(chain.real[..., 0], "int32")
-    return ops.swapaxes(tags, 0, 1), ops.max(best, axis=-1) * _any(chain)
+    return ops.swapaxes(tags, 0, 1), _max(best, axis=-1) * _any(chain)
 
 
 def _chain(potentials, transitions, mask, start, end, allowed=None):
@@ -161,8 +161,12 @@ def _at(x, indices):
     return ops.take_along_axis(x, indices, axis=-1)
 
 
+def _max(x, axis, initial=IMPOSSIBLE):
+    return ops.max(x, axis=axis, initial=initial)  # without one TensorFlow refuses empty batches
+
+
 def _any(chain):
-    return ops.max(chain.real[..., 0], axis=0)
+    return _max(chain.real[..., 0], axis=0, initial=0.0)
 
 
 def _linked(chain):
@@ -275,9 +279,5 @@ def with_scores(path, scores):
 
 
 def scores_of(y_pred):
-    """Return the scores that `y_pred` bears, or None; zeros where only shapes are inferred."""
-    scores = attached(y_pred, "_kcatalog_crf_scores")
-    if scores is None and infers_shapes() and len(y_pred.shape) == 3:
-        zeros = ops.zeros_like(y_pred[:, 0])
-        return pack(y_pred, zeros[:, None] + zeros[:, :, None])
-    return scores
+    """Return the scores that `y_pred` bears, or None."""
+    return attached(y_pred, "_kcatalog_crf_scores")

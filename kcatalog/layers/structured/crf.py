@@ -120,8 +120,7 @@ class CRF(keras.layers.Layer):
             "chain_constraint": chain_constraint,
         }
         for name, value in given.items():
-            check = getattr(checks, name.rpartition("_")[2])
-            setattr(self, name, check(self, name, value))
+            setattr(self, name, getattr(checks, name.rpartition("_")[2])(self, name, value))
         self.allowed_transitions = checks.bits(
             self, "allowed_transitions", allowed_transitions, (units, units)
         )
@@ -175,21 +174,20 @@ class CRF(keras.layers.Layer):
         if known_tags is not None:
             known = ops.cast(known_tags, "int32")[..., None]
             allowed = ops.logical_or(known < 0, known == ops.arange(self.units, dtype="int32"))
-        chain = (
-            u,
-            _only(self.allowed_transitions, A),
-            mask,
-            _only(self.allowed_starts, start),
-            _only(self.allowed_ends, end),
-            allowed,
-        )
+        starts, ends = _only(self.allowed_starts, start), _only(self.allowed_ends, end)
+        chain = (u, _only(self.allowed_transitions, A), mask, starts, ends, allowed)
+        scores = crf.pack(u, A, start, end)
         if marginals:
             y = crf.crf_marginals(*chain)
         else:
             y = ops.one_hot(crf.crf_decode(*chain)[0], self.units, dtype=u.dtype)
             y = y if mask is None else y * ops.cast(mask, u.dtype)[..., None]
-            y = y + 0 * u  # a NaN stays one, and there is a gradient
-        return crf.with_scores(ops.cast(y, self.compute_dtype), crf.pack(u, A, start, end))
+            # a NaN stays one, and the gradient is 0, not missing
+            y = y + 0 * (u + ops.sum(scores[:, -self.units - 2 :], axis=(1, 2), keepdims=True))
+        return crf.with_scores(ops.cast(y, self.compute_dtype), scores)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)
 
 
 def _only(allowed, scores):
