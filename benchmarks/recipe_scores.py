@@ -29,6 +29,7 @@ ALL = [
     "tabular_mlp",
     "tabular_mlp --data breast_cancer",
     "translate_gru",
+    "sequence_tagger",
 ]
 
 

@@ -10,6 +10,7 @@ from kcatalog.recipe.data.pairs import Pairs
 from kcatalog.recipe.data.series import Series
 from kcatalog.recipe.data.speech import Speech
 from kcatalog.recipe.data.tables import Tables
+from kcatalog.recipe.data.tagged import Tagged
 from kcatalog.recipe.data.text import Text
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "Source",
     "Speech",
     "Tables",
+    "Tagged",
     "Text",
 ]

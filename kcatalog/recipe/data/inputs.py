@@ -48,6 +48,7 @@ INPUTS = {
     "row": Input(_CSV),
     "characters": Input(_TEXT, characters=True),
     "text": Input(_TEXT),
+    "tokens": Input(_TEXT),
 }
 
 

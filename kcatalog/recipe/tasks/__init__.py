@@ -15,6 +15,7 @@ from kcatalog.recipe.tasks.next_character import NextCharacter
 from kcatalog.recipe.tasks.objective import Objective, higher_is_better, objective
 from kcatalog.recipe.tasks.regression import Regression
 from kcatalog.recipe.tasks.segmentation import Segmentation
+from kcatalog.recipe.tasks.tagging import Tagging
 from kcatalog.recipe.tasks.task import Task
 from kcatalog.recipe.tasks.translation import Translation
 from kcatalog.recipe.terminal.errors import RecipeError
@@ -29,6 +30,7 @@ __all__ = [
     "Objective",
     "Regression",
     "Segmentation",
+    "Tagging",
     "Task",
     "Translation",
     "higher_is_better",
@@ -44,6 +46,7 @@ _KNOWN = (
     Forecast(),
     Segmentation(),
     Translation(),
+    Tagging(),
 )
 TASKS = {task.name: task for task in _KNOWN}
 

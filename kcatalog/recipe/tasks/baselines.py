@@ -13,6 +13,7 @@ from kcatalog.recipe.data.base import need
 from kcatalog.recipe.data.files import draw, join, take
 from kcatalog.recipe.tasks.forecast import last_season, percentage_error
 from kcatalog.recipe.tasks.segmentation import confusion, mean_iou
+from kcatalog.recipe.tasks.tagging import tokens_of
 
 Baseline = tuple[str, float]  # what it is, and its score on the test part
 
@@ -194,6 +195,32 @@ def pixel_classifier(data: Data) -> Baseline:
         predicted = model.predict(rows.reshape(-1, rows.shape[-1]))
         counts += confusion(data.test[1][piece], predicted, len(counts))
     return "gradient boosting on 5 x 5 pixels", mean_iou(counts)
+
+
+def tag_windows(data: Data) -> Baseline:
+    """Span F1 of a logistic regression that tags each token by it and the two on either side."""
+    from kcatalog.recipe import tasks
+
+    extraction = need("sklearn.feature_extraction", "scikit-learn")
+    hasher = extraction.FeatureHasher(n_features=2**18, input_type="string")
+    linear_model = need("sklearn.linear_model", "scikit-learn")
+    model = linear_model.SGDClassifier(loss="log_loss", alpha=1e-6, random_state=0)
+
+    def features(part):
+        for sentence in tokens_of(part[0]):
+            around = ["", "", *sentence, "", ""]
+            for t in range(len(sentence)):
+                window = [f"{i} {token}" for i, token in enumerate(around[t : t + 5])]
+                token = sentence[t]
+                yield [*window, f"< {token[:3]}", f"> {token[-3:]}"]
+
+    real = data.train[0][..., 0] > 0
+    model.fit(hasher.transform(features(data.train)), data.train[1][real])
+    real = data.test[0][..., 0] > 0
+    outputs = np.zeros((*real.shape, len(data.classes)), "float32")
+    outputs[real] = np.eye(len(data.classes))[model.predict(hasher.transform(features(data.test)))]
+    name = "logistic regression on windows of 5 tokens"
+    return name, tasks.of(data).score(data.test[1], outputs)
 
 
 def _score(name: str, model, data: Data) -> Baseline:
