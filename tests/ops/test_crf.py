@@ -6,6 +6,7 @@ from keras import ops
 
 from kcatalog.conformance.backend import as_numpy, value_and_gradients
 from kcatalog.ops import crf
+from tests.golden.load import golden
 
 BATCH, STEPS, TAGS = 6, 5, 3
 MASKS = ["11111", "11100", "00111", "01011", "10001", "00000"]
@@ -113,3 +114,52 @@ def test_extreme_scores(size, rng):
     assert np.isfinite(value)
     assert all(np.isfinite(g).all() for g in gradients)
     assert (as_numpy(crf.crf_log_likelihood(size * u, tags, size * A, mask)) <= 1e-2).all()
+
+
+def test_golden_tfa():
+    peer = golden("tfa_crf")
+    u, A, tags = peer["potentials"], peer["transitions"], peer["tags"]
+    mask = np.arange(u.shape[1]) < peer["lengths"][:, None]
+
+    def likelihood(u, A):
+        found = crf.crf_log_likelihood(u, tags, A, mask)
+        return ops.sum(ops.multiply(found, peer["cotangent"]))
+
+    _, (du, dA) = value_and_gradients(likelihood, [u, A])
+    decoded, score = crf.crf_decode(u, A, mask)
+    constrained, constrained_score = crf.crf_decode(u, A, mask, allowed=peer["bitmap"])
+    found = {
+        "log_norm": crf.crf_log_norm(u, A, mask),
+        "score": crf.crf_sequence_score(u, tags, A, mask),
+        "multitag_score": crf.crf_multitag_sequence_score(u, peer["bitmap"], A, mask),
+        "log_likelihood": crf.crf_log_likelihood(u, tags, A, mask),
+        "log_likelihood_gradient_potentials": du,
+        "log_likelihood_gradient_transitions": dA,
+        "decoded_score": score,
+        "constrained_score": constrained_score,
+        "viterbi": crf.crf_decode(u[:1], A)[0][0],
+        "viterbi_score": crf.crf_decode(u[:1], A)[1][0],
+    }
+    for name, value in found.items():
+        np.testing.assert_allclose(as_numpy(value), peer[name], rtol=1e-4, atol=1e-5, err_msg=name)
+    for name, value in (("decoded", decoded), ("constrained", constrained)):
+        np.testing.assert_array_equal(as_numpy(value)[mask], peer[name][mask], err_msg=name)
+
+
+def test_golden_torch():
+    peer = golden("torch_crf")
+    arrays = [peer[name] for name in ("potentials", "transitions", "start", "end")]
+    mask, tags = peer["mask"], peer["tags"]
+
+    def likelihood(u, A, start, end):
+        found = crf.crf_log_likelihood(u, tags, A, mask, start, end)
+        return ops.sum(ops.multiply(found, peer["cotangent"]))
+
+    value, gradients = value_and_gradients(likelihood, arrays)
+    np.testing.assert_allclose(value, peer["log_likelihood"] @ peer["cotangent"], rtol=1e-5)
+    names = ("potentials", "transitions", "start", "end")
+    for name, gradient in zip(names, gradients, strict=True):
+        np.testing.assert_allclose(gradient, peer[f"gradient_{name}"], rtol=1e-3, atol=1e-5)
+    u, A, start, end = arrays
+    decoded = as_numpy(crf.crf_decode(u, A, mask, start, end)[0])
+    np.testing.assert_array_equal(decoded, peer["decoded"])
