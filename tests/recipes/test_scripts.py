@@ -53,6 +53,9 @@ def data(name):
             return images, rng.integers(0, 2, (n, 16, 16)).astype("int32")
         if name == "forecast_gru":
             return rng.normal(1e4, 1e3, (n, 28)).astype("float32"), np.full((n, 5), 1e4, "float32")
+        if name == "sequence_tagger":
+            codes = rng.integers(97, 99, (n, 6, 4)).astype("int32") * (np.arange(6)[:, None] < 5)
+            return codes, rng.integers(0, 2, (n, 6)).astype("int32")
         if name == "tabular_mlp":
             return rng.normal(size=(n, 5)).astype("float32"), rng.normal(size=(n, 2)) * 100
         x = {
@@ -70,11 +73,13 @@ def data(name):
     inputs["tabular_mlp"], tasks["tabular_mlp"] = "row", "regression"
     inputs["translate_gru"], tasks["translate_gru"] = "text", "translation"
     tasks["forecast_gru"], tasks["segmentation_unet"] = "forecast", "segmentation"
+    inputs["sequence_tagger"], tasks["sequence_tagger"] = "tokens", "tagging"
     parts = part(8), part(4), part(4)  # fewer than a batch
     known = {"forecast_gru": SeriesDetails(4), "waveforms": SpeechDetails(16_000)}
     known["translate_gru"] = PairDetails(4)
     details = known.get(name, Details())
-    task, classes = tasks.get(name, "classification"), () if name == "tabular_mlp" else ("a", "b")
+    classes = {"tabular_mlp": (), "sequence_tagger": ("O", "B-A", "I-A")}.get(name, ("a", "b"))
+    task = tasks.get(name, "classification")
     return Data(name, task, inputs.get(name, "image"), *parts, classes, details=details)
 
 
@@ -119,6 +124,9 @@ CHOICES = {
     "tabular_mlp": [
         {"units": 32, "optimizer": "Nadam"},
     ],
+    "sequence_tagger": [
+        {"units": 32, "optimizer": "Nadam"},
+    ],
     "segmentation_unet": [
         {"loss": "FocalTversky"},
         {"loss": "GeneralizedDice", "filters": 8},
@@ -139,6 +147,7 @@ CASES = [
     ("segmentation_unet", "segmentation_unet", {}),
     ("tabular_mlp", "tabular_mlp", {}),
     ("translate_gru", "translate_gru", {}),
+    ("sequence_tagger", "sequence_tagger", {}),
     *(  # parts have been tried on each backend
         pytest.param(name, name, values, marks=pytest.mark.once)
         for name, choices in CHOICES.items()
@@ -164,6 +173,7 @@ def test_every_choice_builds_and_learns_and_defaults_reload(name, kind, values, 
     features = values.get("embedding", 32) if name == "embedding_triplet" else 2
     shapes = {"text_gru": (2, 6, 2), "forecast_gru": (2, 5, 3)}
     shapes["segmentation_unet"], shapes["translate_gru"] = (2, 16, 16, 2), (2, 4, 2)
+    shapes |= {"segmentation_unet": (2, 16, 16, 2), "sequence_tagger": (2, 6, 3)}
     outputs = answers(model, x[:2])
     assert outputs.shape == shapes.get(name, (2, features))
     if not values:
