@@ -2,9 +2,8 @@
 
 By default it learns to tag Python: the lines of the standard library's modules, tagged by the
 compiler's own syntax tree (names of functions, classes, modules, parameters, what is called, ...).
-A compiler knows all of that; the corpus is there to try the recipe without a download. Texts in it
-are `"..."`. `--data`
-takes your own file with a token and its tag in each line, as CoNLL has it:
+A compiler knows all of that; the corpus is there to try the recipe without a download. Texts in
+it are `"..."`. `--data` takes your own file with a token and its tag in each line, as CoNLL has it:
 
     python recipes/sequence_tagger.py
     python recipes/sequence_tagger.py --data path/to/eng.train
