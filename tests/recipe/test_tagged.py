@@ -96,7 +96,7 @@ def test_score_and_baselines(tmp_path):
 
 @pytest.mark.tensorflow
 def test_sentences_in_the_graph_are_the_code_points_of_the_corpus(tmp_path):
-    """Of any length, also none, in any script; tags come out as names."""
+    """Sentences may have any length, also none, and any script; tags come out as names."""
     data = corpus(tmp_path)
     codes = keras.Input((None, 16), dtype="int32")
     real = keras.ops.any(codes > 0, axis=-1)

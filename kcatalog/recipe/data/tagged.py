@@ -32,7 +32,7 @@ Sentence = list[tuple[str, str]]  # tokens with their tags
 
 @dataclass(frozen=True)
 class TaggedDetails(Details):
-    """How many tokens a sentence has at most in training, and characters a token."""
+    """The sizes of training: most tokens of a sentence, and characters of a token."""
 
     steps: int = 48
     characters: int = CHARACTERS
