@@ -84,6 +84,7 @@ from kcatalog.layers.regularization.drop_connect import DropConnect
 from kcatalog.layers.regularization.r_drop import RDrop
 from kcatalog.layers.regularization.stochastic_depth import StochasticDepth
 from kcatalog.layers.regularization.variational_dropout import VariationalDropout
+from kcatalog.layers.structured.crf import CRF
 from kcatalog.layers.transformer.transformer_decoder_block import TransformerDecoderBlock
 from kcatalog.layers.transformer.transformer_encoder_block import TransformerEncoderBlock
 
@@ -94,17 +95,14 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "BahdanauAttention",
     "BeamSearchDecoder",
     "BlurPooling1D",
-from kcatalog.layers.structured.crf import CRF
-
-__all__ = [  # noqa: RUF022 (plain order; CRF is a class, no constant)
     "BlurPooling2D",
     "BottleneckBlock",
     "CBAM",
+    "CRF",
     "ConvNormActivation",
     "CoordConv2D",
     "CoordinateAttention",
     "CorrelationCost",
-    "CRF",
     "CrossBatchMemory",
     "DepthToSpace",
     "DropBlock2D",

@@ -15,7 +15,6 @@ from kcatalog.ops.mining import all_triplets, semi_hard_triplets, triplet_sums
 from kcatalog.ops.ordinal import corn_probabilities, corn_ranks
 from kcatalog.ops.retrieval import recall_at_k, retrieval_scores
 from kcatalog.ops.simplex import entmax15, sparsemax
-from kcatalog.ops.simplex import sparsemax
 from kcatalog.ops.spans import allowed_tags, span_f1, spans
 from kcatalog.ops.tempered import tempered_log_softmax
 
@@ -24,13 +23,13 @@ __all__ = [
     "allowed_tags",
     "corn_probabilities",
     "corn_ranks",
-    "entmax15",
     "crf_decode",
     "crf_log_likelihood",
     "crf_log_norm",
     "crf_marginals",
     "crf_multitag_sequence_score",
     "crf_sequence_score",
+    "entmax15",
     "pairwise_distances",
     "recall_at_k",
     "retrieval_scores",

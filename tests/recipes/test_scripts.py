@@ -173,7 +173,7 @@ def test_every_choice_builds_and_learns_and_defaults_reload(name, kind, values, 
     features = values.get("embedding", 32) if name == "embedding_triplet" else 2
     shapes = {"text_gru": (2, 6, 2), "forecast_gru": (2, 5, 3)}
     shapes["segmentation_unet"], shapes["translate_gru"] = (2, 16, 16, 2), (2, 4, 2)
-    shapes |= {"segmentation_unet": (2, 16, 16, 2), "sequence_tagger": (2, 6, 3)}
+    shapes["sequence_tagger"] = (2, 6, 3)
     outputs = answers(model, x[:2])
     assert outputs.shape == shapes.get(name, (2, features))
     if not values:
