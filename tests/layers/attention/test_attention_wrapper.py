@@ -4,6 +4,8 @@ import pytest
 from keras import ops
 
 from kcatalog import layers
+from kcatalog.conformance.backend import value_and_gradients
+from tests.golden.load import golden
 from tests.layers.attention import mechanisms
 
 
@@ -45,6 +47,72 @@ def test_reference(rng):
         wanted = reference(layer, x[n], memory[n], real[n])
         mechanisms.assert_close(y[n], wanted[0])
         mechanisms.assert_close(scores[n], wanted[1])
+
+
+PEERS = {
+    "bahdanau": layers.BahdanauAttention(4),
+    "bahdanau_normalized": layers.BahdanauAttention(4, normalize=True),
+    "luong": layers.LuongAttention(4),
+    "luong_scaled": layers.LuongAttention(4, scale=True),
+    "bahdanau_recursive": layers.BahdanauAttention(4, monotonic="soft"),
+    "bahdanau_parallel": layers.BahdanauAttention(4, monotonic="soft"),
+    "luong_hard": layers.LuongAttention(4, monotonic="hard"),
+}
+
+
+def own_name(path):
+    """The name that a weight of the peer has here."""
+    *owner, last = path.split("/")
+    if "memory_layer" in owner:
+        return "memory_kernel"
+    if owner[-1] == "attention_layer":
+        return "attention"
+    if owner[-1].startswith("simple_rnn_cell"):
+        return last
+    scale = "scale" if owner[-1].startswith("Luong") else "length"
+    names = {"kernel": "query_kernel", "attention_v": "scores", "attention_b": "bias"}
+    return {**names, "attention_g": scale, "attention_score_bias": "score_bias"}[last]
+
+
+@pytest.mark.parametrize("kind", PEERS)
+def test_golden(kind):
+    """Values and gradients; the soft form equals the peer's recursive and parallel ones."""
+    peer, mechanism = golden("tfa_attention"), PEERS[kind]
+    mechanism = type(mechanism).from_config(mechanism.get_config())
+    layer = layers.AttentionWrapper(
+        keras.layers.SimpleRNNCell(4), mechanism, 3, return_sequences=True
+    )
+    x, memory = peer["x"], peer["memory"]
+    layer.build(x.shape, memory.shape)
+    cells = [f"cell/{w.name}" for w in layer.cell.weights]
+    names = {id(w): n for w, n in zip(layer.cell.weights, cells, strict=True)}
+    order = [names.get(id(w), w.name) for w in layer.trainable_variables]
+    weights, gradients = {}, {}
+    for key, value in peer.items():
+        if not key.startswith(f"{kind}/") or key.count("/") < 2:
+            continue
+        _, what, path = key.split("/", 2)
+        name = own_name(path) if "/" in path else path
+        name = f"cell/{name}" if "simple_rnn" in path else name
+        (weights if what == "weight" else gradients)[name] = value
+    mask = np.arange(6) < peer["lengths"][:, None]
+
+    def total(x, memory, *values):
+        (y, scores), _ = layer.stateless_call(
+            list(values), other, x, memory, memory_mask=mask, return_attention_scores=True
+        )
+        found.update(y=y, scores=scores)
+        return ops.sum(ops.multiply(y, peer["cotangent"]))
+
+    found, other = {}, [v.value for v in layer.non_trainable_variables]
+    arrays = [x, memory, *(weights[name] for name in order)]
+    total(*map(ops.convert_to_tensor, arrays))
+    mechanisms.assert_close(found["y"], peer[f"{kind}/output"])
+    mechanisms.assert_close(found["scores"], peer[f"{kind}/alignments"])
+    if mechanism.monotonic != "hard":  # which the peer does not train
+        _, grads = value_and_gradients(total, arrays)
+        for name, gradient in zip(["x", "memory", *order], grads, strict=True):
+            mechanisms.assert_close(gradient, gradients[name], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("monotonic", [None, "soft"])

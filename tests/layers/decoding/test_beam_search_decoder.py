@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from kcatalog import layers
+from tests.golden.load import golden
 from tests.layers.decoding import decoders
 
 
@@ -34,6 +35,22 @@ def test_reference_exhaustive_search(rng):
         best = max(found, key=found.get)
         assert tuple(ids[row, 0]) == best
         np.testing.assert_allclose(scores[row, 0], found[best], rtol=1e-4)
+
+
+def test_golden():
+    """Without a penalty; the peer counts the end token in `|Y|` only a step after it."""
+    peer = golden("tfa_beam_search")
+    cell, output = keras.layers.SimpleRNNCell(4), keras.layers.Dense(5)
+    embedding = keras.layers.Embedding(5, 2)
+    options = {"max_steps": 6, "end_token": 0, "beam_width": 3, "return_all_beams": True}
+    decoder = layers.BeamSearchDecoder(cell, embedding, output, **options)
+    decoder.build((None, 1))
+    cell.set_weights([peer[f"cell_{i}"] for i in range(3)])
+    output.set_weights([peer[f"output_{i}"] for i in range(2)])
+    embedding.set_weights([peer["embedding"]])
+    ids, scores = decoder(np.ones((3, 1), "int32"), initial_state=peer["state"])
+    np.testing.assert_array_equal(ops.convert_to_numpy(ids), peer["ids_0.0"].transpose(0, 2, 1))
+    np.testing.assert_allclose(ops.convert_to_numpy(scores), peer["log_p_0.0"], rtol=1e-4)
 
 
 def test_beginnings_and_states_continue(rng):
