@@ -3,6 +3,7 @@ from keras import ops
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.layers.convolution.residual import Residual
+from kcatalog.layers.convolution.sublayers import whole_groups
 from kcatalog.registry import component
 
 
@@ -88,8 +89,7 @@ class BottleneckBlock(Residual):
         )
         self.expansion = checks.integer(self, "expansion", expansion, "[1, inf)")
         self.groups = checks.integer(self, "groups", groups, "[1, inf)")
-        if filters % groups:
-            raise checks.error(self, "groups", f"a divisor of the {filters} filters", groups)
+        whole_groups(self, groups, filters, "filters")
 
     @property
     def _width(self):

@@ -8,6 +8,7 @@ from kcatalog.layers.convolution.sublayers import (
     kernel_and_bias,
     normalization_layer,
     strides_or_dilation,
+    whole_groups,
 )
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.registry import component
@@ -117,15 +118,11 @@ class ConvNormActivation(ImageLayer):
         self.kernel_constraint = checks.constraint(self, "kernel_constraint", kernel_constraint)
         self.bias_constraint = checks.constraint(self, "bias_constraint", bias_constraint)
         strides_or_dilation(self, strides, dilation_rate)
-        if filters % groups:
-            rule = f"a divisor of the {filters} filters"
-            raise checks.error(self, "groups", rule, groups)
+        whole_groups(self, groups, filters, "filters")
 
     def build_images(self, input_shape):
         channels = input_shape[-1]
-        if channels % self.groups:
-            rule = f"a divisor of the {channels} channels"
-            raise checks.error(self, "groups", rule, self.groups)
+        whole_groups(self, self.groups, channels, "channels")
         if any(n is not None and n < 1 for n in self.images_output_shape(input_shape)[1:3]):
             rule = "of a height and width that hold the kernel"
             raise checks.error(self, "input_shape", rule, tuple(input_shape))

@@ -29,7 +29,8 @@ class Residual(ImageLayer):
         normalization: `norm`: "batch", "layer", "group", "instance", a Keras layer, of which each
             convolution gets a copy, or None; as in `ConvNormActivation`.
         squeeze_ratio: Width of the bottleneck of a squeeze-and-excitation as a share of the
-            channels that come in, a number in [0, 1]; 0 for none. EfficientNet has 0.25.
+            channels that come in, a number in [0, 1], rounded to a whole fraction of what it gates;
+            0 for none. EfficientNet has 0.25.
         drop_rate: Probability that a sample's branch is dropped in training, a number in [0, 1).
         zero_init_residual: True to start the branch at zero, by the scale of its last
             normalization or, without one, its last kernel. A deep network then starts as a

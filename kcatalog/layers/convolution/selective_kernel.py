@@ -8,6 +8,7 @@ from kcatalog.layers.convolution.sublayers import (
     both,
     conv_size,
     inside,
+    whole_groups,
 )
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.registry import component
@@ -104,6 +105,7 @@ class SelectiveKernel(ImageLayer):
         self.normalization = checks.normalization(self, "normalization", normalization)
         self.kernel_initializer = checks.initializer(self, "kernel_initializer", kernel_initializer)
         self.kernel_regularizer = checks.regularizer(self, "kernel_regularizer", kernel_regularizer)
+        whole_groups(self, groups, filters, "filters")
         whole = all(isinstance(k, int) for k in kernel_sizes)
         if not whole or len(kernel_sizes) < 2:
             raise checks.error(self, "kernel_sizes", "at least two whole numbers", kernel_sizes)
@@ -114,7 +116,7 @@ class SelectiveKernel(ImageLayer):
             raise checks.error(self, "dilated", f"False with strides of {strides}", dilated)
 
     def build_images(self, input_shape):
-        shape = self.images_output_shape(input_shape)
+        whole_groups(self, self.groups, input_shape[-1], "channels")
         self._paths = [self._branch(k) for k in self.kernel_sizes]
         for path in self._paths:
             path.build(input_shape)
@@ -127,7 +129,7 @@ class SelectiveKernel(ImageLayer):
             normalization="layer" if of_pixels else self.normalization,
             use_bias=False,
         )
-        self._W.build((shape[0], 1, 1, self.filters))
+        self._W.build((input_shape[0], 1, 1, self.filters))
         self._A = self.add_weight(
             (units, len(self._paths) * self.filters),
             another(self.kernel_initializer),

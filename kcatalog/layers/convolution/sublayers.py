@@ -81,6 +81,12 @@ def strides_or_dilation(owner, strides, dilation_rate):
         raise checks.error(owner, "dilation_rate", rule, dilation_rate)
 
 
+def whole_groups(owner, groups, number, of):
+    """Refuse groups that do not divide a number of channels or filters."""
+    if number % groups:
+        raise checks.error(owner, "groups", f"a divisor of the {number} {of}", groups)
+
+
 def kernel_and_bias(layer, kernel_shape, use_bias):
     """Add the weights of a convolution to a layer with Keras's arguments for them; `b` or None."""
     W = layer.add_weight(

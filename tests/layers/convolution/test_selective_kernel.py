@@ -55,8 +55,10 @@ def test_gates_depend_on_the_image_whatever_the_normalization(rng, name):
         ({"kernel_sizes": (3, 4)}, "`kernel_sizes` must be odd numbers from 3 up"),
         ({"kernel_sizes": (3,)}, "`kernel_sizes` must be at least two whole numbers"),
         ({"strides": 2}, "`dilated` must be False with strides of 2"),
+        ({"groups": 3}, "`groups` must be a divisor of the 4 filters"),
+        ({"groups": 2}, "`groups` must be a divisor of the 3 channels"),
     ],
 )
 def test_what_does_not_fit_is_refused(arguments, message):
     with pytest.raises(ValueError, match=f"SelectiveKernel: {message}"):
-        layers.SelectiveKernel(4, **arguments)
+        layers.SelectiveKernel(4, **arguments).build((None, 5, 5, 3))
