@@ -1,5 +1,3 @@
-import functools
-
 import keras
 from keras import ops
 
@@ -66,8 +64,12 @@ class Maxout(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(ndim=len(input_shape), axes={self.axis: channels})
 
     def call(self, x):
-        pieces = ops.split(x, x.shape[self.axis] // self.num_units, axis=self.axis)
-        return functools.reduce(ops.maximum, pieces)
+        axis, shape = self.axis % len(x.shape), list(ops.shape(x))
+        pieces = x.shape[axis] // self.num_units
+        if x.shape[0] == 0:  # which `ops.max` refuses
+            return ops.split(x, pieces, axis=axis)[0]
+        shape[axis : axis + 1] = [pieces, self.num_units]
+        return ops.max(ops.reshape(x, shape), axis=axis)
 
     def compute_output_shape(self, input_shape):
         shape = list(input_shape)
