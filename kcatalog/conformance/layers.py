@@ -99,7 +99,8 @@ def data_formats_agree(s: Subject):
     )
     for a, b, shape in zip(y, wanted, declared, strict=True):
         a, b = backend.as_numpy(a), backend.as_numpy(b)
-        close(a, np.moveaxis(b, -1, 1) if b.ndim == ndim else b, "channels first")
+        turns = b.ndim == ndim or shape != b.shape[1:]  # or cells of a map as a sequence
+        close(a, np.moveaxis(b, -1, 1) if turns else b, "channels first")
         require(a.shape[1:] == shape, f"shape {a.shape} for channels first, declared {shape}")
 
 

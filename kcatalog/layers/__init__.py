@@ -54,6 +54,8 @@ from kcatalog.layers.normalization.global_response_normalization import GlobalRe
 from kcatalog.layers.normalization.layer_scale import LayerScale
 from kcatalog.layers.normalization.poincare_normalize import PoincareNormalize
 from kcatalog.layers.normalization.weight_normalization import WeightNormalization
+from kcatalog.layers.pooling.attention_pooling1d import AttentionPooling1D
+from kcatalog.layers.pooling.attention_pooling2d import AttentionPooling2D
 from kcatalog.layers.pooling.blur_pooling1d import BlurPooling1D
 from kcatalog.layers.pooling.blur_pooling2d import BlurPooling2D
 from kcatalog.layers.pooling.generalized_mean_pooling1d import GeneralizedMeanPooling1D
@@ -65,6 +67,9 @@ from kcatalog.layers.recurrent.ind_rnn import IndRNN
 from kcatalog.layers.recurrent.ind_rnn_cell import IndRNNCell
 from kcatalog.layers.recurrent.layer_norm_gru import LayerNormGRU
 from kcatalog.layers.recurrent.layer_norm_gru_cell import LayerNormGRUCell
+from kcatalog.layers.pooling.max_pooling_with_indices2d import MaxPoolingWithIndices2D
+from kcatalog.layers.pooling.max_unpooling2d import MaxUnpooling2D
+from kcatalog.layers.pooling.spatial_pyramid_pooling2d import SpatialPyramidPooling2D
 from kcatalog.layers.recurrent.layer_norm_lstm import LayerNormLSTM
 from kcatalog.layers.recurrent.layer_norm_lstm_cell import LayerNormLSTMCell
 from kcatalog.layers.recurrent.layer_norm_simple_rnn import LayerNormSimpleRNN
@@ -91,6 +96,8 @@ from kcatalog.layers.transformer.transformer_encoder_block import TransformerEnc
 __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "ALiBi",
     "AdaptiveLayerNormalization",
+    "AttentionPooling1D",
+    "AttentionPooling2D",
     "AttentionWrapper",
     "BahdanauAttention",
     "BeamSearchDecoder",
@@ -135,6 +142,8 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "LuongAttention",
     "MaskedLMHead",
     "MaskedPooling1D",
+    "MaxPoolingWithIndices2D",
+    "MaxUnpooling2D",
     "Maxout",
     "MinGRU",
     "MinLSTM",
@@ -164,6 +173,7 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "Snake",
     "SpaceToDepth",
     "Sparsemax",
+    "SpatialPyramidPooling2D",
     "SqueezeExcite",
     "StochasticDepth",
     "ThresholdedLinearUnit",

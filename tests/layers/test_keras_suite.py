@@ -30,7 +30,10 @@ def test_run_layer_test(entry):
     shape = (2, *example.shape)
     shapes = {"input_shape": shape}
     several = isinstance(example.shape[0], tuple)
-    if several and required_inputs(cls(**arguments)) == 1:  # in a list
+    if several and len(example.shape) == 1:  # one input, several outputs
+        shape = (2, *example.shape[0])
+        shapes = {"input_shape": shape}
+    elif several and required_inputs(cls(**arguments)) == 1:  # in a list
         shapes = {"input_shape": [(2, *s) for s in example.shape]}
         shape = shapes["input_shape"]
     elif several:  # by the names of `call`
