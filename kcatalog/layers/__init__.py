@@ -14,6 +14,7 @@ from kcatalog.layers.attention.coordinate_attention import CoordinateAttention
 from kcatalog.layers.attention.efficient_channel_attention import EfficientChannelAttention
 from kcatalog.layers.attention.global_context import GlobalContext
 from kcatalog.layers.attention.luong_attention import LuongAttention
+from kcatalog.layers.attention.non_local import NonLocal
 from kcatalog.layers.attention.relative_position_bias import RelativePositionBias
 from kcatalog.layers.attention.window_attention import WindowAttention
 from kcatalog.layers.convolution.bottleneck_block import BottleneckBlock
@@ -54,6 +55,7 @@ from kcatalog.layers.normalization.global_response_normalization import GlobalRe
 from kcatalog.layers.normalization.layer_scale import LayerScale
 from kcatalog.layers.normalization.poincare_normalize import PoincareNormalize
 from kcatalog.layers.normalization.weight_normalization import WeightNormalization
+from kcatalog.layers.pooling.atrous_spatial_pyramid_pooling2d import AtrousSpatialPyramidPooling2D
 from kcatalog.layers.pooling.attention_pooling1d import AttentionPooling1D
 from kcatalog.layers.pooling.attention_pooling2d import AttentionPooling2D
 from kcatalog.layers.pooling.blur_pooling1d import BlurPooling1D
@@ -69,6 +71,7 @@ from kcatalog.layers.recurrent.layer_norm_gru import LayerNormGRU
 from kcatalog.layers.recurrent.layer_norm_gru_cell import LayerNormGRUCell
 from kcatalog.layers.pooling.max_pooling_with_indices2d import MaxPoolingWithIndices2D
 from kcatalog.layers.pooling.max_unpooling2d import MaxUnpooling2D
+from kcatalog.layers.pooling.net_vlad import NetVLAD
 from kcatalog.layers.pooling.spatial_pyramid_pooling2d import SpatialPyramidPooling2D
 from kcatalog.layers.recurrent.layer_norm_lstm import LayerNormLSTM
 from kcatalog.layers.recurrent.layer_norm_lstm_cell import LayerNormLSTMCell
@@ -96,6 +99,7 @@ from kcatalog.layers.transformer.transformer_encoder_block import TransformerEnc
 __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "ALiBi",
     "AdaptiveLayerNormalization",
+    "AtrousSpatialPyramidPooling2D",
     "AttentionPooling1D",
     "AttentionPooling2D",
     "AttentionWrapper",
@@ -149,7 +153,9 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "MinLSTM",
     "MixtureOfExperts",
     "NASCell",
+    "NetVLAD",
     "NoisyDense",
+    "NonLocal",
     "NonMaxSuppression",
     "PatchEmbedding",
     "PatchMerging",

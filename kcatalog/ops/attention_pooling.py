@@ -32,7 +32,8 @@ def attention_pooling(x, q, W_k, W_v, b_v, real=None):
     if real is not None:
         real = ops.cast(real, "bool")[:, None, None]
         scores = ops.where(real, scores, -1e30)
-    a = ops.softmax(scores, axis=-1)
+    # ops.softmax would warn of a single step
+    a = ops.exp(scores - ops.logsumexp(scores, axis=-1, keepdims=True))
     if real is not None:
         a = ops.where(real, a, 0)
         x = ops.where(real[:, 0, 0, :, None], x, 0)  # 0 times NaN is NaN

@@ -32,7 +32,7 @@ def test_golden(case, n, s, padding):
     y = unpooled(layer, of["x0"], of["indices"])
     np.testing.assert_array_equal(y, of["output"])
     _, (gradient,) = value_and_gradients(
-        lambda x: ops.sum(layer(x, of["indices"]) * of["cotangent"]), [of["x0"]]
+        lambda x: ops.sum(ops.multiply(layer(x, of["indices"]), of["cotangent"])), [of["x0"]]
     )
     np.testing.assert_allclose(gradient, of["gradient0"], rtol=1e-6)
 

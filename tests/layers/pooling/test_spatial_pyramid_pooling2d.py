@@ -35,7 +35,7 @@ def test_golden():
     y = ops.convert_to_numpy(layer(peer["x0"]))
     np.testing.assert_allclose(y, peer["output"], rtol=1e-5, atol=1e-6)
     _, (gradient,) = value_and_gradients(
-        lambda x: ops.sum(layer(x) * peer["cotangent"]), [peer["x0"]]
+        lambda x: ops.sum(ops.multiply(layer(x), peer["cotangent"])), [peer["x0"]]
     )
     np.testing.assert_allclose(gradient, peer["gradient0"], rtol=1e-5, atol=1e-6)
 
