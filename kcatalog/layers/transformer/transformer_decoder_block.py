@@ -109,6 +109,9 @@ class TransformerDecoderBlock(TransformerBlock):
         cached, start = (None, 0) if cache is None else (list(cache), cache_index)
         source = cached[3:] if cached else []
         self._check_encoded(encoded is not None or bool(source))
+        if cached and isinstance(start, int) and not 0 <= start <= cached[0].shape[1] - x.shape[1]:
+            rule = f"a position that leaves room for {x.shape[1]} of {cached[0].shape[1]} steps"
+            raise checks.error(self, "cache_index", rule, start)
 
         def self_attention(x):
             q = self.turned(self._attention.query_dense(x), start)
@@ -125,7 +128,11 @@ class TransformerDecoderBlock(TransformerBlock):
 
         def cross_attention(x):
             q = self._cross.query_dense(x)
-            k, v, real = source or (*self.keys_and_values(self._cross, encoded), encoded_mask)
+            if source:
+                k, v, real = source
+            else:
+                memory = ops.cast(encoded, self.compute_dtype)
+                k, v, real = *self.keys_and_values(self._cross, memory), encoded_mask
             return self.attended(self._cross, q, k, v, training, real=real)
 
         h = self.residual(self._attention_norm, self_attention, x, training)

@@ -63,6 +63,13 @@ def test_cache_index_may_be_a_tensor(rng):
     np.testing.assert_allclose(ops.convert_to_numpy(y), wanted, rtol=1e-4, atol=1e-5)
 
 
+def test_full_cache_is_refused():
+    block = layers.TransformerDecoderBlock(6, 2)
+    block.build((None, None, 4))
+    with pytest.raises(ValueError, match="leaves room for 2 of 3 steps"):
+        block(np.zeros((1, 2, 4)), cache=block.make_cache(1, 3), cache_index=2)
+
+
 def test_model_of_two_masked_inputs_is_saved(rng, tmp_path):
     inputs, source = keras.Input((None, 4)), keras.Input((None, 3))
     masked = [keras.layers.Masking()(i) for i in (inputs, source)]
