@@ -1,5 +1,6 @@
 import math
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -42,3 +43,14 @@ def test_equal_initializers_draw_different_kernels():
     layer.build((None, 3))
     gate, up, _ = layer.get_weights()[:3]
     assert not np.array_equal(gate, up)
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method:UserWarning")
+def test_kernels_are_found_for_quantization(rng):
+    x = rng.normal(size=(4, 8)).astype("float32")
+    inputs = keras.Input((8,))
+    model = keras.Model(inputs, layers.GatedFeedForward(16)(inputs))
+    y = ops.convert_to_numpy(model(x))
+    model.quantize("int8")
+    np.testing.assert_allclose(ops.convert_to_numpy(model(x)), y, atol=0.1 * np.std(y))
+    assert sum("int8" in str(w.dtype) for w in model.weights) == 3
