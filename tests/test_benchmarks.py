@@ -63,3 +63,16 @@ def test_a_run_makes_a_record_a_plot_and_tables(tmp_path, monkeypatch, capsys):
     build = module(ROOT / "docs" / "build_readme.py")
     monkeypatch.setattr(build, "MEASURED", tmp_path / "metric_learning.json")
     assert build.peers_in_full().count("| batch-all |") == 2 * 2 + 2
+
+
+def test_recurrent_layers_are_compared_within_their_environment():
+    recurrent = module(ROOT / "benchmarks" / "recurrent.py")
+    rows = [
+        {"environment": e, "layer": n, "gradient": g, "wall": s, "processor": s / 2}
+        for e, n, s in (("JAX", "keras.GRU", 0.4), ("JAX", "MinGRU", 0.1), ("TF", "MinGRU", 0.2))
+        for g in (False, True)
+    ]
+    ours, elsewhere = list(recurrent.cells(rows))[1:]
+    assert ours == ["JAX", "MinGRU", "100", "50", "100", "50", "-", "0.25", "-"]
+    assert elsewhere[-3:] == ["-", "-", "-"]
+    assert recurrent.slope([(64, 0.1), (256, 0.4), (1024, 1.6)]) == pytest.approx(1)
