@@ -23,6 +23,7 @@ from kcatalog.conformance import (  # noqa: F401 - each module registers its che
     metric_input,
     metrics,
     optimizers,
+    recurrent,
     samplers,
     schedules,
     weights,

@@ -332,7 +332,7 @@ class SeesTheFuture(keras.layers.Layer):
         return x - ops.mean(x, axis=1, keepdims=True)
 
 
-@broken("cell_steps", tags=("cell",))
+@broken("cell_steps", "stacks_of_cells", tags=("cell",))
 class SpeedsUp(keras.layers.Layer):
     """A cell that counts its steps in Python, where RNN traces one."""
 
@@ -349,6 +349,53 @@ class SpeedsUp(keras.layers.Layer):
         self._steps += 1
         h = states[0] + x * float(self._steps)
         return h, [h]
+
+
+RECURRENT = {"tags": ("recurrent",), "example": Example({"units": 3}, shape=(4, 3))}
+
+
+@broken("states_handed_on", "stateful_continues", **RECURRENT)
+class BeginsAnew(keras.layers.SimpleRNN):
+    """Forgets the states that it is given."""
+
+    def inner_loop(self, sequences, initial_state, mask, training=False):
+        zeros = [ops.zeros_like(h) for h in initial_state]
+        return super().inner_loop(sequences, zeros, mask, training)
+
+
+@broken("padding_skipped", "lengths_mixed", **RECURRENT)
+class StepsThroughPadding(keras.layers.SimpleRNN):
+    """Takes masked steps for real ones."""
+
+    def inner_loop(self, sequences, initial_state, mask, training=False):
+        return super().inner_loop(sequences, initial_state, None, training)
+
+
+@broken("directions_mirrored", **RECURRENT)
+class AlwaysGoesForwards(keras.layers.RNN):
+    """Reads from the start, whatever it is told."""
+
+    def __init__(self, units, go_backwards=False, **kwargs):
+        super().__init__(keras.layers.SimpleRNNCell(units), **kwargs)
+        self.units = units
+
+
+@broken("dropout_of_states", **RECURRENT)
+class DropsNothing(keras.layers.RNN):
+    """Has an argument for recurrent dropout, and no recurrent dropout."""
+
+    def __init__(self, units, recurrent_dropout=0.0, seed=None, **kwargs):
+        super().__init__(keras.layers.SimpleRNNCell(units), **kwargs)
+        self.units, self.recurrent_dropout, self.seed = units, recurrent_dropout, seed
+
+
+@broken("unrolled_equal", **RECURRENT)
+class UnrollsToZero(keras.layers.SimpleRNN):
+    """Gives another output when it is unrolled."""
+
+    def call(self, sequences, *args, **kwargs):
+        y = super().call(sequences, *args, **kwargs)
+        return 0 * y if self.unroll else y
 
 
 @broken("mask_honoured", tags=("masking",))
