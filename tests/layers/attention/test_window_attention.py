@@ -33,9 +33,7 @@ def reference(x, m, shift, heads, w):
     return y
 
 
-@pytest.mark.parametrize(
-    ("shape", "m", "shift"), [((4, 6), 2, 0), ((4, 4), 4, 2), ((5, 7), 3, 1), ((5, 4), 3, 0)]
-)
+@pytest.mark.parametrize(("shape", "m", "shift"), [((4, 6), 2, 0), ((4, 4), 4, 2), ((5, 7), 3, 1)])
 def test_reference(rng, shape, m, shift):
     x = rng.normal(size=(2, *shape, 4)).astype("float32")
     layer = layers.WindowAttention(2, m, shift)
