@@ -2,6 +2,7 @@
 
 from kcatalog.layers.activations.entmax15 import Entmax15
 from kcatalog.layers.activations.lisht import LiSHT
+from kcatalog.layers.activations.quick_gelu import QuickGELU
 from kcatalog.layers.activations.rrelu import RReLU
 from kcatalog.layers.activations.snake import Snake
 from kcatalog.layers.activations.sparsemax import Sparsemax
@@ -165,6 +166,7 @@ __all__ = [  # noqa: RUF022 (plain order; LRU is a class, no constant)
     "PositionEmbedding",
     "Prototypes",
     "QRNN",
+    "QuickGELU",
     "RDrop",
     "RReLU",
     "RelativePositionBias",
