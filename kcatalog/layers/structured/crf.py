@@ -195,4 +195,5 @@ def _only(allowed, scores):
     if allowed is None:
         return scores
     allowed = ops.convert_to_tensor(allowed, dtype="bool")
-    return ops.where(allowed, 0.0 if scores is None else scores, crf.IMPOSSIBLE)
+    scores = ops.zeros(allowed.shape) if scores is None else ops.convert_to_tensor(scores)
+    return ops.where(allowed, scores, crf.IMPOSSIBLE)
