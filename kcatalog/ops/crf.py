@@ -135,8 +135,8 @@ def crf_decode(potentials, transitions, mask=None, start=None, end=None, allowed
         before = ops.cast(ops.argmax(δ + row, axis=-1), "int32")
         return ops.where(linked[:, 0] > 0, before, y)
 
-    tags = _scan(back, last, δ[:-1], _linked(chain), reverse=True)
-    tags = ops.concatenate([tags, last[None]]) * ops.cast(chain.real[..., 0], "int32")
+    tags = _backward(back, last, δ, chain)
+    tags = tags * ops.cast(chain.real[..., 0], "int32")
     return ops.swapaxes(tags, 0, 1), _max(best, axis=-1) * _any(chain)
 
 
@@ -170,8 +170,8 @@ def _any(chain):
 
 
 def _linked(chain):
-    """Return 1 where a step follows another one, from the second step on."""
-    return (chain.real - chain.first)[1:]
+    """Return 1 where a step follows another one."""
+    return chain.real - chain.first
 
 
 def _scan(f, state, *xs, reverse=False):
@@ -188,6 +188,16 @@ def _scan(f, state, *xs, reverse=False):
         return state, state
 
     return ops.scan(step, state, ops.concatenate(xs, axis=-1), reverse=reverse)[1]
+
+
+def _backward(back, last, α, chain):
+    """Return the states of all steps from the last one on, `last`, by `back(state, α_t-1, linked)`.
+
+    The state before the first step is left out: a scan of no steps at all fails on PyTorch.
+    """
+    before = ops.concatenate([α[:1], α[:-1]])
+    states = _scan(back, last, before, _linked(chain), reverse=True)
+    return ops.concatenate([states[1:], last[None]])
 
 
 def _forward(chain, total):
@@ -211,8 +221,7 @@ def _smoothed(chain, α):
         before = ops.softmax(α[:, None, :] + chain.A, axis=-1)
         return ops.where(linked > 0, ops.sum(p[:, :, None] * before, axis=1), p)
 
-    p = _scan(back, last, α[:-1], _linked(chain), reverse=True)
-    return ops.concatenate([p, last[None]])
+    return _backward(back, last, α, chain)
 
 
 def _log_norm(*chain):
@@ -235,7 +244,7 @@ def _log_norm(*chain):
 
 def _pairs(chain, α, p):
     """Return the expected transitions `Σ_t p(y_t-1 = i, y_t = j)`, `(batch, to, from)`."""
-    linked = p[1:] * _linked(chain)
+    linked = (p * _linked(chain))[1:]
 
     def to(each):  # one j at a time: all at once take too much memory
         A, p = each

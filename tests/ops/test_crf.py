@@ -90,6 +90,17 @@ def test_gradient_of_log_norm_is_the_marginals(rng):
         np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
+def test_one_step(rng):
+    """The marginals are a softmax then, and nothing is a transition."""
+    u, A, *_ = problem(rng)
+    u = u[:, :1]
+    log_norm, (du, dA) = value_and_gradients(lambda u, A: ops.sum(crf.crf_log_norm(u, A)), [u, A])
+    np.testing.assert_allclose(log_norm, np.log(np.exp(u).sum(-1)).sum(), rtol=1e-5)
+    np.testing.assert_allclose(du, np.exp(u) / np.exp(u).sum(-1, keepdims=True), rtol=1e-5)
+    assert not dA.any()
+    np.testing.assert_array_equal(as_numpy(crf.crf_decode(u, A)[0]), u.argmax(-1))
+
+
 def test_infinite_scores_forbid(rng):
     u, A, *_ = problem(rng)
     A[0, 1] = A[2, 2] = -np.inf
