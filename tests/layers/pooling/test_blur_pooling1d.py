@@ -29,7 +29,7 @@ def test_reference_by_hand():
 
 @pytest.mark.parametrize(("n", "s"), [(2, 2), (3, 2), (4, 1), (4, 3), (5, 2)])
 def test_a_mask_is_that_of_the_middles(n, s):
-    """Where steps rise by one, the middle of a blur is its value (less 1/2 if n is even)."""
+    """With steps that rise by one the middle of a blur is its value (less 1/2 if n is even)."""
     x = np.arange(12, dtype="float32").reshape(1, 12, 1)
     layer = layers.BlurPooling1D(n, s)
     y = ops.convert_to_numpy(layer(x)).ravel()
