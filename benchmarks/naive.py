@@ -146,6 +146,31 @@ def global_response_normalization(x):
     return x + layers.EinsumDense("bhwc,c->bhwc", x.shape[1:], bias_axes="c")(scaled)
 
 
+def coordinate_attention(x):
+    height = x.shape[1]
+    z = ops.concatenate([ops.mean(x, axis=2), ops.mean(x, axis=1)], axis=1)
+    f = layers.BatchNormalization()(layers.Dense(8, use_bias=False)(z))
+    f = ops.hard_silu(f)
+    rows = layers.Dense(64, "sigmoid")(f[:, :height])
+    return x * rows[:, :, None] * layers.Dense(64, "sigmoid")(f[:, height:])[:, None]
+
+
+def global_context(x):
+    pixels = layers.Reshape((-1, x.shape[-1]))(x)
+    weights = layers.Softmax(axis=1)(layers.Dense(1, use_bias=False)(pixels))
+    context = ops.sum(weights * pixels, axis=1)
+    hidden = layers.LayerNormalization(epsilon=1e-5)(layers.Dense(4)(context))
+    return x + layers.Dense(64)(ops.relu(hidden))[:, None, None]
+
+
+def non_local(x):
+    pixels = layers.Reshape((-1, x.shape[-1]))(x)
+    theta, phi, g = (layers.Dense(32)(pixels) for _ in range(3))
+    weights = ops.softmax(ops.matmul(theta, ops.transpose(phi, (0, 2, 1))))
+    z = layers.Reshape(x.shape[1:])(layers.Dense(64)(ops.matmul(weights, g)))
+    return x + layers.BatchNormalization()(z)
+
+
 # --- pooling ------------------------------------------------------------------------------
 
 
@@ -179,6 +204,18 @@ class GeneralizedMean(layers.Layer):
 def spatial_pyramid_pooling2d(x):
     pooled = [layers.AdaptiveAveragePooling2D(n)(x) for n in (1, 2, 4)]
     return ops.concatenate([layers.Reshape((-1, x.shape[-1]))(y) for y in pooled], axis=1)
+
+
+@keras.saving.register_keras_serializable("naive")
+class LearnedQuery(layers.Layer):
+    def build(self, shape):
+        self.query = self.add_weight((1, 1, shape[-1]), "glorot_uniform")
+        self.attention = layers.MultiHeadAttention(4, shape[-1] // 4)
+        self.attention.build((None, 1, shape[-1]), shape)
+
+    def call(self, x):
+        query = ops.broadcast_to(self.query, (ops.shape(x)[0], 1, x.shape[-1]))
+        return self.attention(query, x)[:, 0]
 
 
 # --- normalization, dense, activations -------------------------------------------------------
@@ -267,6 +304,15 @@ CASES = {
     "CBAM": Case(lambda: ours.CBAM(), cbam),
     "GlobalResponseNormalization": Case(
         lambda: ours.GlobalResponseNormalization(), global_response_normalization
+    ),
+    "CoordinateAttention": Case(lambda: ours.CoordinateAttention(), coordinate_attention),
+    "GlobalContext": Case(lambda: ours.GlobalContext(), global_context),
+    "NonLocal": Case(lambda: ours.NonLocal(), non_local, ((14, 14, 64),)),
+    "AttentionPooling1D": Case(
+        lambda: ours.AttentionPooling1D(4), lambda x: LearnedQuery()(x), (SEQUENCE,)
+    ),
+    "MaskedPooling1D": Case(
+        lambda: ours.MaskedPooling1D(), layers.GlobalAveragePooling1D(), (SEQUENCE,)
     ),
     "BlurPooling2D": Case(lambda: ours.BlurPooling2D(), blur_pooling2d),
     "BlurPooling1D": Case(lambda: ours.BlurPooling1D(), blur_pooling1d, (SEQUENCE,)),

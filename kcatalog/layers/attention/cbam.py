@@ -1,3 +1,4 @@
+import keras
 from keras import ops
 
 from kcatalog import checks
@@ -53,7 +54,6 @@ class CBAM(ImageLayer):
     Example:
         Zero weights make every gate σ(0) = 0.5:
 
-        >>> import keras
         >>> layer = CBAM(kernel_initializer="zeros")
         >>> y = layer(keras.ops.full((1, 2, 2, 8), 3.0))
         >>> print(keras.ops.convert_to_numpy(y)[0, 0, 0, 0])
@@ -105,9 +105,13 @@ class CBAM(ImageLayer):
         x = x * self.gate_activation(sum(map(self._mlp, pooled)))
         maps = [f(x, axis=-1, keepdims=True) for f in (ops.mean, ops.max)]
         maps, w = ops.concatenate(maps, axis=-1), ops.cast(self._w, x.dtype)
-        # one channel after the other: PyTorch has no float64 gradient for a kernel of one filter
-        s = ops.depthwise_conv(maps, w, 1, "same", data_format="channels_last")
-        s = ops.sum(s, axis=-1, keepdims=True) + self._b
+        if keras.backend.standardize_dtype(x.dtype) == "float64":
+            # PyTorch has no such gradient for a kernel of one filter, so one map after the other
+            s = ops.depthwise_conv(maps, w, 1, "same", data_format="channels_last")
+            s = ops.sum(s, axis=-1, keepdims=True)
+        else:
+            s = ops.conv(maps, w, 1, "same", data_format="channels_last")
+        s = s + self._b
         if self._norm is not None:
             s = self._norm(s, training=training)
         return x * self.gate_activation(s)

@@ -89,11 +89,13 @@ class GlobalContext(ImageLayer):
         self._b2 = self.add_weight((channels,), "zeros", name="excite_bias")
 
     def call_images(self, x, training):
-        scores = ops.matmul(x, self._w)[..., 0]
+        batch, height, width, channels = ops.shape(x)
+        pixels = ops.reshape(x, (batch, height * width, channels))
+        scores = ops.matmul(pixels, self._w)
         scores = ops.cast(scores, keras.backend.result_type(x.dtype, "float32"))
-        a = ops.exp(scores - ops.max(scores, axis=(1, 2), keepdims=True))
-        a = ops.cast(a / ops.sum(a, axis=(1, 2), keepdims=True), x.dtype)
-        c = ops.einsum("bij,bijc->bc", a, x)
+        # ops.softmax would warn of a single pixel
+        a = ops.exp(scores - ops.logsumexp(scores, axis=1, keepdims=True))
+        c = ops.sum(ops.cast(a, x.dtype) * pixels, axis=1)
         t = self._norm(ops.matmul(c, self._w1) + self._b1)
         t = ops.cast(self.activation(t), x.dtype)
         t = ops.matmul(t, self._w2) + self._b2

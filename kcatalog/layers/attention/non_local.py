@@ -1,3 +1,4 @@
+import keras
 from keras import ops
 
 from kcatalog import checks
@@ -49,7 +50,6 @@ class NonLocal(ImageLayer):
         moving ones at inference.
 
     Example:
-        >>> import keras
         >>> x = keras.random.normal((2, 3, 4, 8))
         >>> bool(keras.ops.all(NonLocal()(x) == x))
         True
@@ -97,8 +97,10 @@ class NonLocal(ImageLayer):
             N = ops.cast(height * width, x.dtype)
             h = ops.matmul(θ, ops.matmul(ops.transpose(φ, (0, 2, 1)), g) / N)
         else:
-            one = (θ[:, :, None], φ[:, :, None], g[:, :, None])  # head
-            h = ops.dot_product_attention(*one, scale=1.0)[:, :, 0]
+            scores = ops.matmul(θ, ops.transpose(φ, (0, 2, 1)))
+            scores = ops.cast(scores, keras.backend.result_type(x.dtype, "float32"))
+            a = ops.exp(scores - ops.logsumexp(scores, axis=-1, keepdims=True))
+            h = ops.matmul(ops.cast(a, x.dtype), g)
         W, b = self._z
         z = ops.reshape(ops.matmul(h, W) + b, ops.shape(x))
         if self._norm is not None:

@@ -67,13 +67,21 @@ class MaskedPooling1D(ImageLayer):
         return self.call_turned(x, mask=mask)
 
     def call_images(self, x, mask=None):
-        real = ops.ones_like(x[:, :, :1], "bool")
-        if mask is not None:
-            real = ops.expand_dims(ops.cast(mask, "bool"), -1)
-        y = self._pooled(x, real)
+        if mask is None:
+            y = self._pooled(x)
+        else:
+            y = self._pooled_where(x, ops.expand_dims(ops.cast(mask, "bool"), -1))
         return y if self.keepdims else ops.squeeze(y, 1)
 
-    def _pooled(self, x, real):
+    def _pooled(self, x):
+        if self.mode in ("last", "first"):
+            return x[:, -1:] if self.mode == "last" else x[:, :1]
+        if self.mode == "sqrtn":
+            steps = ops.cast(ops.shape(x)[1], keras.backend.result_type(x.dtype, "float32"))
+            return ops.mean(x, axis=1, keepdims=True) * ops.cast(ops.sqrt(steps), x.dtype)
+        return getattr(ops, self.mode)(x, axis=1, keepdims=True)
+
+    def _pooled_where(self, x, real):
         if self.mode == "max":
             y = ops.max(ops.where(real, x, -float("inf")), axis=1, keepdims=True)
             return ops.where(ops.any(real, axis=1, keepdims=True), y, 0)
