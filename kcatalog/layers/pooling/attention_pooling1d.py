@@ -60,8 +60,8 @@ class AttentionPooling1D(keras.layers.Layer):
         >>> layer = AttentionPooling1D(use_bias=False)
         >>> layer.build((None, 2, 1))
         >>> query, key, value, output = layer.weights
-        >>> _ = [w.assign(keras.ops.ones_like(w)) for w in (query, value, output)]
-        >>> _ = key.assign(keras.ops.zeros_like(key))
+        >>> _ = [w.assign(keras.ops.ones(w.shape)) for w in (query, value, output)]
+        >>> _ = key.assign(keras.ops.zeros(key.shape))
         >>> print(keras.ops.convert_to_numpy(layer(keras.ops.convert_to_tensor([[[1.0], [3.0]]]))))
         [[2.]]
     """
