@@ -27,7 +27,8 @@ WORKER = ROOT / "benchmarks/peers/recurrent.py"
 TFA_PYTHON = ROOT / "benchmarks/.peers/tfa/bin/python"
 
 KERAS = ["keras.LSTM", "keras.GRU"]
-OURS = ["LayerNormLSTM", "LayerNormGRU", "PeepholeLSTM", "MinGRU", "MinLSTM", "SRU", "QRNN", "LRU"]
+GATED = ["LayerNormLSTM", "LayerNormGRU", "PeepholeLSTM"]
+OURS = [*GATED, "MinGRU", "MinLSTM", "SRU", "QRNN", "LRU", "CRF"]
 LAYERS = {
     "TensorFlow": KERAS + OURS,
     "TensorFlow, XLA": KERAS + OURS,

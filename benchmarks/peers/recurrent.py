@@ -9,8 +9,8 @@ process, so that its peak memory is its own and a job that dies takes nothing wi
      "gradient": true, "rounds": 5, "timeout": 300}
     {"MinGRU": {"wall": [...], "processor": [...]}, "peak_mib": ...}        or {"failed": "timeout"}
 
-A step is the mean square of a layer's outputs at all steps of random input, or value and gradient
-of that for the input and all weights. The layers of a job take turns.
+A step is the mean square of a layer's outputs at all steps of random input (of a CRF, its loss), or
+value and gradient of that for the input and all weights. The layers of a job take turns.
 """
 
 import json
@@ -23,6 +23,7 @@ import numpy as np
 from worker import memory
 
 SLOW = 5.0  # seconds of a step, after which it takes no further turn
+TAGS = 9  # of a CRF: beginning and inside of four entities, and outside
 
 
 # --- environments: each imports its libraries and returns step(name, x, units, gradient) -------
@@ -32,31 +33,39 @@ def keras3(jit_compile=False):
     import keras
     from keras import ops
 
-    from kcatalog import layers
+    from kcatalog import layers, losses
 
-    def mean_square(y):
-        return ops.mean(ops.square(y))
+    def loss_of(name, x):
+        """Return the loss of a layer's output."""
+        if name != "CRF":
+            return lambda y: ops.mean(ops.square(y))
+        tags = np.random.default_rng(1).integers(0, TAGS, size=x.shape[:2])
+        return lambda y: losses.CRFCrossentropy()(tags, y)
 
     def made(name, units, x):
+        if name == "CRF":
+            layer = layers.CRF(TAGS)
+            layer.build(x.shape)
+            return layer
         module = keras.layers if name.startswith("keras.") else layers
         layer = getattr(module, name.removeprefix("keras."))(units, return_sequences=True)
         layer.build(x.shape)
         return layer
 
     def tensorflow(name, x, units, gradient):
-        layer = made(name, units, x)
+        layer, loss = made(name, units, x), loss_of(name, x)
         weights = [v.value for v in layer.trainable_variables]
-        value = lambda x: mean_square(layer(x))  # noqa: E731
+        value = lambda x: loss(layer(x))  # noqa: E731
         return tensorflow_step(value, x, weights, gradient, jit_compile)
 
     def jax(name, x, units, gradient):
         import jax
 
-        layer = made(name, units, x)
+        layer, loss = made(name, units, x), loss_of(name, x)
         fixed = [v.value for v in layer.non_trainable_variables]
 
         def value(x, weights):
-            return mean_square(layer.stateless_call(weights, fixed, x)[0])
+            return loss(layer.stateless_call(weights, fixed, x)[0])
 
         function = jax.jit(jax.value_and_grad(value, (0, 1)) if gradient else value)
         arguments = jax.device_put(x), [v.value for v in layer.trainable_variables]
@@ -71,14 +80,13 @@ def keras3(jit_compile=False):
         else:
             forward = layer = made(name, units, x)
             weights = [v.value for v in layer.trainable_variables]
-        x = torch.from_numpy(x)
+        x, loss = torch.from_numpy(x), loss_of(name, x)
 
         def step():
             if not gradient:
                 with torch.no_grad():
-                    return torch.mean(torch.square(forward(x)))
-            y = torch.mean(torch.square(forward(x.requires_grad_())))
-            return torch.autograd.grad(y, [x, *weights])
+                    return loss(forward(x))
+            return torch.autograd.grad(loss(forward(x.requires_grad_())), [x, *weights])
 
         return step
 
