@@ -65,12 +65,25 @@ class Decoder(layers.Layer):
         self.teacher.build(targets_shape, memory_shape)
         self.search.build((None, 1), memory_shape)
 
-    def call(self, targets, memory, state, memory_mask=None, training=False):
+    def call(
+        self,
+        targets,
+        memory,
+        state,
+        memory_mask=None,
+        return_attention_scores=False,
+        training=False,
+    ):
+        over = {"memory": memory, "initial_state": state, "memory_mask": memory_mask}
         if training:
-            return self.teacher(targets, memory, state, memory_mask=memory_mask, training=True)
+            return self.teacher(targets, **over, training=True)
         start = ops.zeros_like(targets[:, :1])
-        ids = self.search(start, memory, state, memory_mask=memory_mask)
-        return 10 * ops.one_hot(ids, self.arguments["characters"], dtype="float32")
+        ids = self.search(start, **over)
+        logits = 10 * ops.one_hot(ids, self.arguments["characters"], dtype="float32")
+        if not return_attention_scores:
+            return logits
+        late = ops.concatenate([start, ids[:, :-1]], axis=1)
+        return logits, self.teacher(late, **over, return_attention_scores=True)[1]
 
     def get_config(self):
         return {**super().get_config(), **self.arguments}

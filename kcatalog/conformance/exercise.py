@@ -12,6 +12,7 @@ from keras import ops
 from kcatalog.conformance import backend
 from kcatalog.conformance.adapter import Adapter
 from kcatalog.conformance.subject import Subject, finite, require
+from kcatalog.ops.precision import as_floats
 
 
 def exercise(s: Subject, part) -> dict[str, np.ndarray]:
@@ -56,7 +57,8 @@ def _layer_step(s, part):
     weights = [backend.as_numpy(v) for v in layer.trainable_variables]
 
     def loss(x, *weights):
-        return ops.sum(ops.square(function(list(weights), x)))
+        y = function(list(weights), x)  # perhaps whole numbers, such as tokens
+        return ops.sum(ops.square(as_floats(y, layer.compute_dtype)))
 
     value, gradients = backend.value_and_gradients(loss, [x, *weights])
     return {"output": value, **{f"gradient {i}": g for i, g in enumerate(gradients)}}

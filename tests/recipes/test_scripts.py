@@ -18,6 +18,7 @@ from kcatalog.recipe.data.speech import SpeechDetails
 from kcatalog.recipe.export import converted
 from kcatalog.recipe.export.original import Original
 from kcatalog.recipe.feed import pipeline
+from kcatalog.recipe.monitoring.pictures import Predictions, attention
 from kcatalog.recipe.tasks import contract
 from kcatalog.recipe.tasks.forecast import last_season
 from kcatalog.recipe.terminal.errors import RecipeError
@@ -217,6 +218,15 @@ def test_a_translation_reads_the_source_alone():
     x = some.test[0]
     without = np.concatenate([x[:, :4], np.zeros((len(x), 4), "int32")], axis=1)
     np.testing.assert_array_equal(answers(model, x), answers(model, without))
+    model = keras.Model(model.inputs, model.outputs)  # as loaded, without an optimizer
+    scores, *_ = attention.scores(model, x).values()
+    assert scores[0].shape == (4, 1, 4, 4)
+    np.testing.assert_allclose(scores[0].sum(axis=-1), 1, rtol=1e-5)
+    predicted = tasks.of(some).predicted(answers(model, x))
+    drawn = attention.maps(Predictions(some, some.test, answers(model, x), predicted), model)
+    _, figure = next(drawn)
+    names = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert names == [chr(code) for code in x[0, :4]]
 
 
 @pytest.mark.parametrize("name", ["speech_lstm", "embedding_triplet"])

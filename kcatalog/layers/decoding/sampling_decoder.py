@@ -91,16 +91,19 @@ class SamplingDecoder(Generator):
     def call(self, tokens, memory=None, initial_state=None, memory_mask=None):
         step = self.token_step(memory, memory_mask)
         last, states = self.begun(tokens, memory, initial_state, memory_mask)
+        if self.temperature == 0 or self.top_k == 1:
+            return self._generate(step, last, states, lambda z, t: ops.argmax(z, axis=-1))
         shape = (self.max_steps, ops.shape(tokens)[0])
         uniform = keras.random.uniform(shape, dtype="float32", seed=self._seed_generator)
 
         def choose(z, t):
-            if self.temperature == 0:
-                return ops.argmax(z, axis=-1)
             z = ops.cast(z, "float32") / self.temperature
             z = z if self.top_k is None else keep_top_k(z, self.top_k)
             return draw(keep_top_p(z, self.top_p) if self.top_p < 1 else z, uniform[t])
 
+        return self._generate(step, last, states, choose)
+
+    def _generate(self, step, last, states, choose):
         return generate(step, last, states, choose, self.max_steps, self.end_token)
 
     def compute_output_shape(self, tokens_shape, memory_shape=None):

@@ -23,6 +23,7 @@ def run(step, sequences, states, output, mask=None, return_sequences=True):
 
     def carrying(x, carried):  # JAX's loop takes the first state for the last output
         y, after = step(x, list(carried[1:]))
+        y = ops.cast(y, output.dtype)
         return y, [y, *after]
 
     loop = SimpleNamespace(

@@ -107,6 +107,9 @@ class Pairs(Source):
             raise RecipeError(f"{paths[0]} must have a source in each line. Received: none.")
         return np.array(found)
 
+    def notes(self, paths: list[Path], info: DataInfo) -> list[dict]:
+        return []  # a file has many sources
+
 
 def _dates(seed: int) -> Data:
     """Write random dates from 1950 to 2049 as people do in 13 languages."""

@@ -130,6 +130,11 @@ class Task(abc.ABC):
         """Return further measures of the test split, by name."""
         return {}
 
+    def positions(self, x: np.ndarray, predicted: np.ndarray, data: Data) -> tuple | None:
+        """Return the names of the steps that attend and of those attended to, for a sample's
+        picture of attention; None where both are the input's own."""
+        return None
+
     # --- export --------------------------------------------------------------------------
 
     @abc.abstractmethod

@@ -23,7 +23,7 @@ def test_reference_teacher_forcing(rng):
 def test_own_tokens_replace_given_ones(rng):
     """With rate 1 and clear logits, training sees what a greedy decoder generates."""
     wrapper, embedding, output = decoders.parts(rng)
-    output.set_weights([30 * w for w in output.get_weights()])
+    output.set_weights([300 * w for w in output.get_weights()])
     memory, _ = decoders.source(rng)
     start = ops.ones((3, 1), "int32")
     greedy = layers.SamplingDecoder(wrapper, embedding, output, max_steps=4, temperature=0)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
+from kcatalog.recipe import tasks
 from kcatalog.recipe.data import inputs
 from kcatalog.recipe.monitoring.pictures import figures
 from kcatalog.recipe.monitoring.pictures.predictions import Predictions
@@ -21,25 +22,28 @@ SCORES = "return_attention_scores"
 def maps(p: Predictions, model: keras.Model) -> Iterator[tuple[str, object]]:
     """Yield a name and a figure for each attention layer and each of some samples."""
     x, text = p.samples[0][:SAMPLES], inputs.kind(p.data.input_name).characters
-    found = scores(model, x)
+    found, task = scores(model, x), tasks.of(p.data)
     for layer, calls in found.items():
         for call in calls:
             for i, heads in enumerate(call[: max(1, MOST_MAPS // len(found))]):
-                names = figures.readable_names(map(chr, x[i])) if text else []
+                names = task.positions(p.samples[0][i], p.predicted[i], p.data)
+                if names is None:
+                    names = [map(chr, x[i]) if text else []] * 2
                 sample = figures.folded(p.file(i) or f"sample {i}", MOST_NAMES)
                 yield f"attention/{layer}/sample {i}", _heads(heads, names, layer, sample)
 
 
-def _heads(attention: np.ndarray, names: list[str], layer: str, sample: str):
+def _heads(attention: np.ndarray, names, layer: str, sample: str):
     """Draw the attention (heads, queries, keys) of one sample, with the names of its positions."""
+    names = [figures.readable_names(each) for each in map(list, names)]
     heads = attention[:MOST_HEADS]
     titles = [f"head {n}" for n in range(len(heads))]
     most = max(1e-9, float(heads.max()))
     drawn = figures.grid(heads, titles, (3, 3), ("", "", "attention"), vmin=0, vmax=most)
     for axes in drawn.axes[: len(heads)]:
-        for axis, steps in zip((axes.yaxis, axes.xaxis), heads.shape[1:], strict=True):
-            if steps == len(names) <= MOST_NAMES:
-                axis.set_ticks(range(steps), names, fontsize=7)
+        for axis, each, steps in zip((axes.yaxis, axes.xaxis), names, heads.shape[1:], strict=True):
+            if steps == len(each) <= MOST_NAMES:
+                axis.set_ticks(range(steps), each, fontsize=7)
     drawn.suptitle(f"{figures.plain(layer)}, {sample}")
     drawn.supxlabel("key", fontsize=9)
     drawn.supylabel("query", fontsize=9)
