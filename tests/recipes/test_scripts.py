@@ -218,7 +218,7 @@ def test_a_translation_reads_the_source_alone():
     x = some.test[0]
     without = np.concatenate([x[:, :4], np.zeros((len(x), 4), "int32")], axis=1)
     np.testing.assert_array_equal(answers(model, x), answers(model, without))
-    model = keras.Model(model.inputs, model.outputs)  # as loaded, without an optimizer
+    model = keras.Model(model.input, model.output)  # as loaded, without an optimizer
     scores, *_ = attention.scores(model, x).values()
     assert scores[0].shape == (4, 1, 4, 4)
     np.testing.assert_allclose(scores[0].sum(axis=-1), 1, rtol=1e-5)
