@@ -36,11 +36,11 @@ class KernelWrapper(keras.layers.Layer):
             raise checks.error(self, "input_shape", rule, input_shape, str(e)) from e
 
     def kernels(self, names):
-        """Return the trainable weights of the wrapped layer that have one of these names."""
-        found = [w for w in self.layer.trainable_variables if w.name in names]
+        """Return the weights of the wrapped layer, frozen or not, that have one of these names."""
+        found = [w for w in self.layer.weights if w.name in names]
         if not found:
-            rule = f"a layer with a trainable weight named {' or '.join(map(repr, names))}"
-            there = ", ".join(sorted({w.name for w in self.layer.trainable_variables}))
+            rule = f"a layer with a weight named {' or '.join(map(repr, names))}"
+            there = ", ".join(sorted({w.name for w in self.layer.weights}))
             raise checks.error(self, "layer", rule, self.layer, f"Its weights: {there or 'none'}.")
         return found
 

@@ -39,8 +39,8 @@ class NoisyDense(keras.layers.Layer):
 
     Args:
         units: Number of outputs, an integer in [1, inf).
-        sigma: Start of `σ` where `use_factorised`, times the square root of the number of inputs, a
-            number in [0, inf). Without, `σ` starts at 0.017.
+        sigma: `σ` starts at `sigma / √features` where `use_factorised`, else at 0.017; a number in
+            [0, inf).
         use_factorised: Whether noise is made of one number for each input and unit, which takes
             fewer random numbers.
         activation: `φ`, a Keras activation by name, or a function.

@@ -47,15 +47,17 @@ class WeightNormalization(KernelWrapper):
         mean 0 and variance 1 before its activation.
 
     Args:
-        data_init: Whether the first batch in training sets `g` and the bias. Recurrent layers and
-            layers without an activation of their own, to which the paper's rule does not
-            apply, start with `g = ‖v‖` in any case.
+        data_init: Whether the first batch in training sets `g` and the bias of a dense,
+            convolution, depthwise or transposed convolution layer. Others, such as recurrent
+            layers, which the paper advises against, start with `g = ‖v‖` in any case.
 
     Behaviour:
         Training and inference are the same once `g` is set. Deterministic. `v` is the kernel of
         `layer`, so it keeps its name and path. A recurrent layer has two, a `SeparableConv2D` too.
-        Regularizers see `w`; a constraint moves `w`, and `g` and `v` follow. `layer` computes in
-        its own dtype, which this layer has by default. A mask is passed on.
+        Regularizers see `w`; a constraint moves `w`, and `g` and `v` follow. Padded steps do not
+        count in the first batch. `layer` computes in its own dtype, which this layer has by
+        default.
+        `remove()` returns `layer` with `w` as its kernel, for inference. A mask is passed on.
 
     Example:
         A kernel of ones of length 2 gets the length 6:
@@ -64,8 +66,8 @@ class WeightNormalization(KernelWrapper):
         >>> layer.build((None, 4))
         >>> g = layer.weights[0]
         >>> _ = g.assign(3 * g)
-        >>> float(layer(keras.ops.ones((1, 4)))[0, 0])
-        12.0
+        >>> print(keras.ops.convert_to_numpy(layer(keras.ops.ones((1, 4)))))
+        [[12.]]
     """
 
     def __init__(self, layer, data_init=True, **kwargs):

@@ -76,6 +76,19 @@ def test_penalties_of_the_wrapped_layer_count():
     assert len(layer.losses) == 2
 
 
+@pytest.mark.parametrize("wrapper", [layers.DropConnect, layers.WeightNormalization])
+def test_a_frozen_model_is_loaded(rng, wrapper, tmp_path):
+    x = rng.normal(size=(3, 5)).astype("float32")
+    model = keras.Sequential([keras.Input((5,)), wrapper(L.Dense(4))])
+    model.trainable = False
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert not again.trainable_weights
+    np.testing.assert_allclose(*(backend.as_numpy(m(x)) for m in (model, again)), rtol=1e-5)
+    y = backend.as_numpy(again(x, training=True))
+    assert np.isfinite(y).all()
+
+
 def test_names_of_no_weight_are_told():
     with pytest.raises(ValueError, match="Its weights: bias, kernel"):
         layers.DropConnect(L.Dense(4), weight_names=("recurrent_kernel",)).build((None, 3))
