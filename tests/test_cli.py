@@ -27,7 +27,7 @@ def run():
 
 
 def test_list_filters(run):
-    code, output = run("list", "--kind", "layers", "--text", "squeeze", "--json")
+    code, output = run("list", "--kind", "layers", "--text", "squeeze-and-excitation:", "--json")
     assert code == 0
     (part,) = json.loads(output)
     assert part["path"] == "kcatalog.layers.SqueezeExcite"

@@ -60,7 +60,7 @@ def test_card_must_be_plain_data():
 
 
 def test_find_combines_filters():
-    found = registry.find(kind="layers", tag="shape-preserving", text="squeeze")
+    found = registry.find(kind="layers", tag="shape-preserving", text="squeeze-and-excitation:")
     assert [e.name for e in found] == ["SqueezeExcite"]
 
 

@@ -47,14 +47,28 @@ def depthwise(x, k):  # (batch, steps, channels) with (width, channels, 1)
     return np.stack([(x[:, i : i + len(k)] * k[None, :, :, 0]).sum(1) for i in range(2)], 1)
 
 
+def average_pool(x):
+    return (x[:, :-1] + x[:, 1:]) / 2
+
+
+def conv(x, k):  # (batch, steps, channels) with (width, channels, filters)
+    return np.stack([np.einsum("bwc,wcf->bf", x[:, i : i + len(k)], k) for i in range(2)], 1)
+
+
+def doubled(x):
+    return 2 * x, lambda *gradient: 2 * gradient[-1]
+
+
 SEQUENCE = np.arange(6, dtype="float32").reshape(1, 3, 2) ** 2
 KERNEL = np.array([[[1.0], [2.0]], [[-1.0], [0.5]]], "float32")
+FILTERS = np.arange(12, dtype="float32").reshape(2, 2, 3) - 4
+HEADS = np.arange(6, dtype="float32").reshape(1, 3, 1, 2)
 
 CASES = {  # name -> what Keras computes, and what it is
     **unary(
         ["abs", "exp", "expm1", "floor", "ceil", "trunc", "square", "ones_like", "zeros_like"], X
     ),
-    **unary(["sign", "sin", "tanh"], X),
+    **unary(["sign", "sin", "cos", "tanh"], X),
     **unary(["isnan", "isfinite"], np.array([np.nan, INF, -INF, 0.0], "float32")),
     **unary(["log", "log1p", "log2", "sqrt"], P),
     **unary(["logical_not"], B),
@@ -74,6 +88,7 @@ CASES = {  # name -> what Keras computes, and what it is
     "sum": (lambda o: o.sum(X, axis=1, keepdims=True), X.sum(1, keepdims=True)),
     "mean": (lambda o: o.mean(X, axis=(0, 1)), X.mean()),
     "std": (lambda o: o.std(X, axis=0), X.std(0)),
+    "prod": (lambda o: o.prod(X, axis=0), X.prod(0)),
     "max": (lambda o: o.max(X, axis=-1), X.max(-1)),
     "min": (lambda o: o.min(X, axis=0), X.min(0)),
     "any": (lambda o: o.any(B, axis=0), B.any(0)),
@@ -151,6 +166,22 @@ CASES = {  # name -> what Keras computes, and what it is
     "convert_to_tensor": (lambda o: o.convert_to_tensor(X.tolist()), X),
     "stop_gradient": (lambda o: o.stop_gradient(o.convert_to_tensor(X)), X),
     "max_pool": (lambda o: o.max_pool(SEQUENCE, 2, 1, "valid"), max_pool(SEQUENCE)),
+    "average_pool": (lambda o: o.average_pool(SEQUENCE, 2, 1, "valid"), average_pool(SEQUENCE)),
+    "conv": (lambda o: o.conv(SEQUENCE, FILTERS), conv(SEQUENCE, FILTERS)),
+    "dot_product_attention": (
+        lambda o: o.dot_product_attention(SEQUENCE[:, :, None], SEQUENCE[:, :, None], HEADS)[
+            :, :, 0
+        ],
+        softmax(SEQUENCE @ SEQUENCE.transpose(0, 2, 1) / np.sqrt(2)) @ HEADS[:, :, 0],
+    ),
+    "map": (lambda o: o.map(lambda x: 2 * x, o.convert_to_tensor(X)), 2 * X),
+    "norm": (lambda o: o.norm(X), np.sqrt((X**2).sum())),
+    "scatter": (lambda o: o.scatter(np.array([[2], [0]]), X[:, 0], (4,)), [2, 0, 0.5, 0]),
+    "slice": (lambda o: o.slice(o.convert_to_tensor(X), (0, 1), (2, 2)), X[:, 1:]),
+    "swapaxes": (lambda o: o.swapaxes(X, 0, 1), X.T),
+    "tile": (lambda o: o.tile(X, (2, 1)), np.concatenate([X, X])),
+    "unstack": (lambda o: o.unstack(o.convert_to_tensor(X))[1], X[1]),
+    "custom_gradient": (lambda o: o.custom_gradient(doubled)(o.convert_to_tensor(X)), 2 * X),
     "depthwise_conv": (lambda o: o.depthwise_conv(SEQUENCE, KERNEL), depthwise(SEQUENCE, KERNEL)),
 }
 

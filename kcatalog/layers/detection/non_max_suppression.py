@@ -127,6 +127,21 @@ class NonMaxSuppression(keras.layers.Layer):
             "num_detections": ops.sum(ops.cast(valid, "int32"), axis=1),
         }
 
+    def compute_output_shape(self, boxes_shape, scores_shape):
+        batch, n = boxes_shape[0], self.max_detections
+        return {
+            "boxes": (batch, n, 4),
+            "scores": (batch, n),
+            "classes": (batch, n),
+            "num_detections": (batch,),
+        }
+
+    def compute_output_spec(self, boxes, scores, **options):
+        self._check_shapes(boxes.shape, scores.shape)
+        dtypes = {"boxes": boxes.dtype, "scores": scores.dtype}
+        shapes = self.compute_output_shape(boxes.shape, scores.shape)
+        return {n: keras.KerasTensor(s, dtypes.get(n, "int32")) for n, s in shapes.items()}
+
 
 def _pick(x, indices):
     """Return the rows of `x` (batch, rows, features) at `indices` (batch, picks)."""

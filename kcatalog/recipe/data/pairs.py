@@ -113,7 +113,7 @@ class Pairs(Source):
 
 def _dates(seed: int) -> Data:
     """Write random dates from 1950 to 2049 as people do in 13 languages."""
-    dates = need("babel.dates", "Babel")
+    dates = need("babel.dates", "babel")
     rng, first = np.random.default_rng(0), datetime.date(1950, 1, 1).toordinal()
     days = rng.choice(datetime.date(2050, 1, 1).toordinal() - first, DATES, replace=False)
     pairs = []
