@@ -59,6 +59,19 @@ def test_dropout_is_unbiased(layer, shape):
     assert y.std() > 0.5
 
 
+def test_zoneout_at_inference_is_the_mean_over_its_draws(rng):
+    """E[d s + (1 - d) f(x, s)] = p s + (1 - p) f(x, s), for a step from a given state."""
+    rnn = keras.layers.RNN(layers.Zoneout(keras.layers.GRUCell(4), rate=0.3, seed=1))
+    x = np.tile(rng.normal(size=(1, 1, 3)), (4000, 1, 1)).astype("float32")
+    state = ops.convert_to_tensor(np.tile(rng.normal(size=(1, 4)), (4000, 1)).astype("float32"))
+    drawn, plain = (
+        backend.as_numpy(rnn(x, initial_state=state, training=training))
+        for training in (True, False)
+    )
+    assert drawn.std(0).min() > 0.05
+    np.testing.assert_allclose(drawn.mean(0), plain[0], atol=0.05)
+
+
 def test_dropped_blocks_are_unbiased_over_a_map_and_not_at_its_border():
     """A flat map keeps its sum; fewer blocks reach a corner, so it is kept more often."""
     x = np.ones((400, 7, 7, 3), "float32")
