@@ -202,7 +202,7 @@ class GeneralizedMean(layers.Layer):
 
 
 def spatial_pyramid_pooling2d(x):
-    pooled = [layers.AdaptiveAveragePooling2D(n)(x) for n in (1, 2, 4)]
+    pooled = [layers.AveragePooling2D(x.shape[1] // n)(x) for n in (1, 2, 4)]
     return ops.concatenate([layers.Reshape((-1, x.shape[-1]))(y) for y in pooled], axis=1)
 
 
