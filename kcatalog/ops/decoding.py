@@ -121,7 +121,7 @@ def beam_search(
             missing = ops.log(ops.clip(coverage[0], _TINY, 1.0))
             missing = ops.reshape(missing, (batch, W, -1))
             if memory_mask is not None:
-                missing = ops.where(ops.expand_dims(memory_mask, 1), missing, 0.0)
+                missing = ops.where(ops.expand_dims(ops.cast(memory_mask, "bool"), 1), missing, 0.0)
             missing = ops.sum(missing, axis=-1, keepdims=True)
             score = score + ops.where(ends, coverage_penalty_weight * missing, 0.0)
         score, best = ops.top_k(ops.reshape(score, (batch, W * V)), W)

@@ -113,6 +113,7 @@ class AttentionMechanism(abc.ABC, keras.layers.Layer):
                 noise = keras.random.normal(ops.shape(e), dtype=e.dtype, seed=self._noise)
                 e = e + self.sigmoid_noise * noise
         if memory_mask is not None:
+            memory_mask = ops.cast(memory_mask, "bool")
             e = ops.where(memory_mask, e, _LOWEST)
         α = self._probabilities(e, alignments, training)
         if memory_mask is not None:
