@@ -64,8 +64,12 @@ class SpatialPyramidPooling2D(ImageLayer):
         batch, height, width, channels = ops.shape(x)
         cells = []
         for h, w in map(both, self.bins):
-            rows = ops.einsum("ha,nabc->nhbc", _means(height, h, x.dtype), x)
-            grid = ops.einsum("wb,nhbc->nhwc", _means(width, w, x.dtype), rows)
+            if isinstance(height, int) and isinstance(width, int) and height % h == width % w == 0:
+                grid = ops.reshape(x, (batch, h, height // h, w, width // w, channels))
+                grid = ops.mean(grid, axis=(2, 4))
+            else:
+                rows = ops.einsum("ha,nabc->nhbc", _means(height, h, x.dtype), x)
+                grid = ops.einsum("wb,nhbc->nhwc", _means(width, w, x.dtype), rows)
             cells.append(ops.reshape(grid, (batch, h * w, channels)))
         y = ops.concatenate(cells, axis=1)
         return ops.transpose(y, (0, 2, 1)) if self.data_format == "channels_first" else y
