@@ -65,8 +65,10 @@ class SpatialPyramidPooling2D(ImageLayer):
         cells = []
         for h, w in map(both, self.bins):
             if isinstance(height, int) and isinstance(width, int) and height % h == width % w == 0:
-                grid = ops.reshape(x, (batch, h, height // h, w, width // w, channels))
-                grid = ops.mean(grid, axis=(2, 4))
+                rows = ops.reshape(x, (batch, h, height // h, width * channels))
+                rows = ops.mean(rows, axis=2)
+                grid = ops.reshape(rows, (batch, h, w, width // w, channels))
+                grid = ops.mean(grid, axis=3)
             else:
                 rows = ops.einsum("ha,nabc->nhbc", _means(height, h, x.dtype), x)
                 grid = ops.einsum("wb,nhbc->nhwc", _means(width, w, x.dtype), rows)
