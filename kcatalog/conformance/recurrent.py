@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+
 import keras
 import numpy as np
 from keras import ops
@@ -172,3 +174,23 @@ def unrolled_equal(s: Subject):
     x = s.inputs(batch=2)
     mask = np.arange(x.shape[1]) < np.array([[2], [x.shape[1]]])
     close(_run(unrolled, x, mask=mask)[0], _run(rolled, x, mask=mask)[0], "unrolled")
+
+
+def _serves(s: Subject) -> bool:
+    return _runs(s) and backend.NAME == "tensorflow"
+
+
+@check("layers", tag="recurrent", when=_serves, slow=True)
+def served_at_any_length(s: Subject):
+    """A SavedModel of it takes, without Keras, any batch size and any number of steps."""
+    import tensorflow as tf
+
+    (layer,) = _layers(s, {})
+    inputs = keras.Input((None, *s.input_shape[1:]))
+    with tempfile.TemporaryDirectory() as folder:
+        keras.Model(inputs, layer(inputs)).export(folder, verbose=False)
+        served = tf.saved_model.load(folder)
+        for batch, steps in ((1, 3), (4, 9)):
+            x = s.rng().normal(size=(batch, steps, *s.input_shape[1:])).astype("float32")
+            what = f"served on {batch} sequences of {steps} steps"
+            close(served.serve(x).numpy(), backend.as_numpy(layer(x)), what)

@@ -389,6 +389,15 @@ class DropsNothing(keras.layers.RNN):
         self.units, self.recurrent_dropout, self.seed = units, recurrent_dropout, seed
 
 
+@broken("served_at_any_length", **RECURRENT)
+class NeedsALength(keras.layers.SimpleRNN):
+    """Gives another output where the number of steps is unknown."""
+
+    def call(self, sequences, *args, **kwargs):
+        y = super().call(sequences, *args, **kwargs)
+        return 0 * y if sequences.shape[1] is None else y
+
+
 @broken("unrolled_equal", **RECURRENT)
 class UnrollsToZero(keras.layers.SimpleRNN):
     """Gives another output when it is unrolled."""
