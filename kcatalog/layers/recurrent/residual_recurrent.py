@@ -38,6 +38,10 @@ class ResidualRecurrent(CellWrapper):
         kernel_initializer: Initializer of `W`.
         bias_initializer: Initializer of `b`. Below 0 the input passes at first.
 
+    Behaviour:
+        The cell acts as it does alone, its dropout and dtype included. At a masked step
+        `keras.layers.RNN` repeats the last output, but on JAX it gives the cell's first state.
+
     Example:
         A cell that gives 0 leaves its input:
 
