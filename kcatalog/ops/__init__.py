@@ -15,6 +15,7 @@ from kcatalog.ops.mining import all_triplets, semi_hard_triplets, triplet_sums
 from kcatalog.ops.ordinal import corn_probabilities, corn_ranks
 from kcatalog.ops.retrieval import recall_at_k, retrieval_scores
 from kcatalog.ops.simplex import entmax15, sparsemax
+from kcatalog.ops.skip_grams import skip_grams
 from kcatalog.ops.spans import allowed_tags, span_f1, spans
 from kcatalog.ops.tempered import tempered_log_softmax
 
@@ -34,6 +35,7 @@ __all__ = [
     "recall_at_k",
     "retrieval_scores",
     "semi_hard_triplets",
+    "skip_grams",
     "span_f1",
     "spans",
     "sparsemax",
