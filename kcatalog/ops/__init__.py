@@ -11,6 +11,7 @@ from kcatalog.ops.crf import (
     crf_sequence_score,
 )
 from kcatalog.ops.distances import pairwise_distances
+from kcatalog.ops.linear_recurrence import linear_recurrence
 from kcatalog.ops.mining import all_triplets, semi_hard_triplets, triplet_sums
 from kcatalog.ops.ordinal import corn_probabilities, corn_ranks
 from kcatalog.ops.retrieval import recall_at_k, retrieval_scores
@@ -31,6 +32,7 @@ __all__ = [
     "crf_multitag_sequence_score",
     "crf_sequence_score",
     "entmax15",
+    "linear_recurrence",
     "pairwise_distances",
     "recall_at_k",
     "retrieval_scores",
