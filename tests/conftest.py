@@ -5,6 +5,7 @@ import importlib.util
 import os
 import re
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,14 @@ if BACKEND == "tensorflow":  # before TensorFlow starts, or never
         return make_train_function(model, force)
 
     keras.Model.make_train_function = build_and_make_train_function
+
+if BACKEND == "torch":
+    # PyTorch warns once a process of `float(y)` with a gradient, which examples and tests may do:
+    # whichever came first would fail.
+    import torch
+
+    with warnings.catch_warnings(action="ignore"):
+        float(torch.ones((), requires_grad=True))
 
 ROOT = Path(__file__).parent.parent
 # Folders and files of `tests` and `kcatalog` that run on each backend; the others run once.

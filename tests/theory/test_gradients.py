@@ -67,34 +67,6 @@ def test_residual_connections_keep_gradients():
     assert np.linalg.norm(gradient) > 1.0
 
 
-@pytest.mark.slow
-def test_simple_rnn_forgets_and_lstm_with_chrono_remembers(rng):
-    """Over 60 steps a plain RNN's gradient decays by orders of magnitude; gates keep it."""
-    x = rng.normal(size=(4, 60, 3)).astype("float32") * 0.5
-    gated = input_gradient(
-        keras.layers.LSTM(
-            16,
-            return_sequences=True,
-            unit_forget_bias=False,
-            bias_initializer=kcatalog.initializers.Chrono(60, 16, seed=1),
-            recurrent_initializer=keras.initializers.Orthogonal(0.1, seed=1),
-            kernel_initializer=keras.initializers.GlorotUniform(seed=1),
-        ),
-        x,
-    )
-    plain = input_gradient(
-        keras.layers.SimpleRNN(
-            16,
-            return_sequences=True,
-            recurrent_initializer=keras.initializers.Orthogonal(0.7, seed=1),
-            kernel_initializer=keras.initializers.GlorotUniform(seed=1),
-        ),
-        x,
-    )
-    assert plain[0] / plain[-1] < 1e-6  # at most 0.7⁵⁹
-    assert gated[0] / gated[-1] > 1e-3
-
-
 def test_gradients_explode_with_large_recurrent_weights_and_clipping_bounds_the_step():
     """With a linear recurrence of spectral radius 1.3 the gradient grows as 1.3ᵗ."""
     layer = keras.layers.SimpleRNN(

@@ -40,14 +40,37 @@ def initialized(name):
     return kind(UNITS, bias_initializer=chrono, unit_forget_bias=False, **common)
 
 
+def plain_network():
+    small = keras.initializers.Orthogonal(0.9, seed=1)
+    return keras.layers.SimpleRNN(UNITS, recurrent_initializer=small)
+
+
 def test_vanishes_in_a_plain_network():
     """At most 0.9⁵⁰⁰ = 1e-23 of it is left, which float32 still tells from 0."""
-    layer = keras.layers.SimpleRNN(
-        UNITS, recurrent_initializer=keras.initializers.Orthogonal(0.9, seed=1)
-    )
-    assert kept(layer) < 1e-18
+    assert kept(plain_network()) < 1e-18
 
 
 @pytest.mark.parametrize("name", ["LSTM", "GRU", "LayerNormLSTM"])
 def test_survives_with_gates_and_chrono(name):
     assert 1e-3 < kept(initialized(name)) < 1e3
+
+
+@pytest.mark.slow
+def test_gradient_flow_shows_it():
+    """A layer that only the first of 500 steps sees gets no gradient through a plain network."""
+
+    def gradient_norm(layer):
+        first = keras.Input((3,))
+        x = keras.layers.Dense(3, name="first")(first)
+        x = keras.layers.ZeroPadding1D((0, STEPS - 1))(keras.layers.Reshape((1, 3))(x))
+        model = keras.Model(first, layer(x))
+        model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=backend.JIT)
+        batch = np.ones((2, 3), "float32"), np.ones((2, UNITS), "float32")
+        flow = kcatalog.callbacks.GradientFlow(batch, every_steps=1, vanishing=1e-9)
+        model.fit(*batch, verbose=0, callbacks=[flow])
+        return flow.gradient_norms["first"]
+
+    with pytest.warns(RuntimeWarning, match="gradient of layer 'first' vanishes"):
+        plain = gradient_norm(plain_network())
+    assert plain < 1e-18
+    assert gradient_norm(initialized("LSTM")) > 1e-4
