@@ -70,7 +70,9 @@ class Zoneout(CellWrapper):
 
     def get_dropout_mask(self, step_input):
         """Draw what the steps of a sequence share; `keras.layers.RNN` calls this before them."""
-        training = self._get_call_context().training  # at inference nothing must be drawn
+        # at inference nothing must be drawn; `stateless_call` does not say what it is
+        training = getattr(self._get_call_context(), "training", True)
+        self._maybe_reset_call_context()
         if keras.backend.backend() == "jax" and training and self._noise is None:
             batch, sizes = ops.shape(step_input)[0], keras.tree.flatten(self.state_size)
             self._noise = [self._uniform((batch, n)) for n in sizes]
