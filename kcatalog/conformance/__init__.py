@@ -15,6 +15,7 @@ from kcatalog.conformance import (  # noqa: F401 - each module registers its che
     callbacks,
     calls,
     common,
+    exports,
     in_batch,
     layers,
     leftovers,

@@ -389,13 +389,21 @@ class DropsNothing(keras.layers.RNN):
         self.units, self.recurrent_dropout, self.seed = units, recurrent_dropout, seed
 
 
-@broken("served_at_any_length", **RECURRENT)
+@broken("served_at_any_length", "onnx_equal", **RECURRENT)
 class NeedsALength(keras.layers.SimpleRNN):
     """Gives another output where the number of steps is unknown."""
 
     def call(self, sequences, *args, **kwargs):
         y = super().call(sequences, *args, **kwargs)
         return 0 * y if sequences.shape[1] is None else y
+
+
+@broken("litert_equal", "onnx_equal", **RECURRENT)
+class NeedsTensorFlow(keras.layers.SimpleRNN):
+    """Computes with an operation that neither LiteRT nor ONNX has."""
+
+    def call(self, sequences, *args, **kwargs):
+        return ops.erfinv(0.5 * super().call(sequences, *args, **kwargs))
 
 
 @broken("unrolled_equal", **RECURRENT)
