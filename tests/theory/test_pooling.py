@@ -19,8 +19,12 @@ DOWNSAMPLING = {
 def scores(x, downsampling):
     """Score images with a random network of three stages, each of which halves the image."""
     for stage in range(3):
-        draw = keras.initializers.HeNormal(seed=stage)
-        x = keras.layers.Conv2D(8, 3, padding="same", activation="relu", kernel_initializer=draw)(x)
+        channels = x.shape[-1]  # numbers of NumPy, which are the same on each backend
+        W = (
+            np.random.default_rng(stage).normal(size=(3, 3, channels, 8))
+            * (2 / 9 / channels) ** 0.5
+        )
+        x = ops.relu(ops.conv(x, W.astype("float32"), padding="same"))
         for layer in DOWNSAMPLING[downsampling]():
             x = layer(x)
     w = np.random.default_rng(5).normal(size=8)
@@ -30,7 +34,7 @@ def scores(x, downsampling):
 def test_pooling_makes_scores_stable_under_shifts():
     """A shift of an object by one pixel changes its score, in deviations of scores among objects.
 
-    By 1.00 with strides alone, by 0.79 with max pooling, by 0.14 with max pooling and a blur.
+    By 1.07 with strides alone, by 0.84 with max pooling, by 0.16 with max pooling and a blur.
     """
     rng = np.random.default_rng(3)
     images = np.zeros((48, 48, 48, 1), "float32")

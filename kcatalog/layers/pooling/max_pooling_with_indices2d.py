@@ -96,7 +96,9 @@ class MaxPoolingWithIndices2D(ImageLayer):
         count = conv_size(size, n, s, self.padding)
         if self.padding == "valid":
             return 0, count
-        return beyond - ops.maximum((count - 1) * s + n - size, 0) // 2, count
+        missing = (count - 1) * s + n - size
+        missing = max(missing, 0) if isinstance(missing, int) else ops.maximum(missing, 0)
+        return beyond - missing // 2, count
 
     def _every(self, starts, offset, axis):
         """Return the slice that takes one pixel of each window along an axis."""

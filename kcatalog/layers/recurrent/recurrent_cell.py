@@ -108,6 +108,11 @@ class RecurrentCell(DropoutRNNCell, keras.layers.Layer):
         """Return the output and the new states; `p` holds tensors and `drop`, for `h`."""
         raise NotImplementedError
 
+    def cast_step(self, x, states, p):
+        """Take a step in the cell's dtype: on JAX, `ops.matmul` rounds float64 to float32."""
+        y, states = self.step(x, states, p)
+        return self.cast(y), [self.cast(s) for s in states]
+
     def cast(self, weight):
         """Return a weight in the cell's dtype, which a wrapper of another policy might change."""
         return ops.cast(weight, self.compute_dtype)
@@ -118,4 +123,4 @@ class RecurrentCell(DropoutRNNCell, keras.layers.Layer):
         drop_h = self.get_recurrent_dropout_mask(states[0]) if training else None
         p.drop = (lambda h: h) if drop_h is None else (lambda h: h * drop_h)
         x = x if drop_x is None else x * drop_x
-        return self.step(self.inputs(x, p), states, p)
+        return self.cast_step(self.inputs(x, p), states, p)

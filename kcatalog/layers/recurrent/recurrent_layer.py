@@ -50,7 +50,7 @@ class RecurrentLayer(keras.layers.RNN):
         batch, _, features = ops.shape(x)
         p.drop = self._drop((batch, initial_state[0].shape[-1]), self.recurrent_dropout, training)
         x = self.cell.inputs(self._drop((batch, 1, features), self.dropout, training)(x), p)
-        call = _Call(self, lambda x, states: self.cell.step(x, states, p))
+        call = _Call(self, lambda x, states: self.cell.cast_step(x, states, p))
         return keras.layers.RNN.inner_loop(call, x, initial_state, mask, training)
 
     def _drop(self, shape, rate, training):
