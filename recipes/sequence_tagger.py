@@ -11,7 +11,6 @@ it are `"..."`. `--data` takes your own file with a token and its tag in each li
 """
 
 import kcatalog
-from kcatalog.ops import allowed_tags
 from kcatalog.recipe import Recipe, tuning
 from kcatalog.recipe.data import Tagged
 from kcatalog.recipe.tasks import baselines
@@ -44,7 +43,9 @@ def build(hp, data):
     lstm = layers.LSTM(hp.Choice("units", [32, 64, 128], default=64), return_sequences=True)
     x = layers.Bidirectional(lstm)(x, mask=real)
     x = kcatalog.layers.VariationalDropout(rate)(x)
-    crf = kcatalog.layers.CRF(len(data.classes), **allowed_tags(data.classes), dtype="float32")
+    crf = kcatalog.layers.CRF(
+        len(data.classes), **kcatalog.ops.allowed_tags(data.classes), dtype="float32"
+    )
     model = keras.Model(codes, crf(x, mask=real))
     model.compile(optimizer(hp), kcatalog.losses.CRFCrossentropy(), metrics=["accuracy"])
     return model

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from kcatalog.ops.spans import to_bio
 from kcatalog.recipe.data.base import TEST_SEED, Data, Source
 from kcatalog.recipe.data.encoding import read_text
 from kcatalog.recipe.data.findings import Finding
@@ -179,6 +178,8 @@ def documents_of(path: Path) -> list[list[Sentence]]:
 
 
 def _bio(path: Path, rows: list[tuple[str, str, int]]) -> Sentence:
+    from kcatalog.ops.spans import to_bio  # imports Keras, which `--help` does without
+
     tokens, tags, numbers = zip(*rows, strict=True)
     if any(tag[:2] in ("B-", "I-", "E-", "S-") for tag in tags):
         for tag, number in zip(tags, numbers, strict=True):

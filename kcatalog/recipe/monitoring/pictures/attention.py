@@ -28,14 +28,14 @@ def maps(p: Predictions, model: keras.Model) -> Iterator[tuple[str, object]]:
             for i, heads in enumerate(call[: max(1, MOST_MAPS // len(found))]):
                 names = task.positions(p.samples[0][i], p.predicted[i], p.data)
                 if names is None:
-                    names = [map(chr, x[i]) if text else []] * 2
+                    names = [list(map(chr, x[i])) if text else []] * 2
                 sample = figures.folded(p.file(i) or f"sample {i}", MOST_NAMES)
                 yield f"attention/{layer}/sample {i}", _heads(heads, names, layer, sample)
 
 
 def _heads(attention: np.ndarray, names, layer: str, sample: str):
     """Draw the attention (heads, queries, keys) of one sample, with the names of its positions."""
-    names = [figures.readable_names(each) for each in map(list, names)]
+    names = [figures.readable_names(list(each)) for each in names]
     heads = attention[:MOST_HEADS]
     titles = [f"head {n}" for n in range(len(heads))]
     most = max(1e-9, float(heads.max()))
