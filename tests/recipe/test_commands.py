@@ -115,9 +115,11 @@ def test_help_of_a_script_that_only_runs_a_recipe_is_known_without_running_it(tm
 def test_help_is_there_before_keras_is_imported(tmp_path):
     (tmp_path / "keras.py").write_text("raise ImportError('it takes seconds')")
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
-    for arguments, expected in ((["--help"], "--watch"), (["predict", "--help"], "--length")):
+    asked = [(recipe, ["--help"], "--watch") for recipe in sorted((ROOT / "recipes").glob("*.py"))]
+    asked += [(ROOT / "recipes" / "text_gru.py", ["predict", "--help"], "--length")]
+    for recipe, arguments, expected in asked:
         done = subprocess.run(
-            [sys.executable, ROOT / "recipes" / "text_gru.py", *arguments],
+            [sys.executable, recipe, *arguments],
             env=environment,
             capture_output=True,
             text=True,
