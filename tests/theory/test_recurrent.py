@@ -61,7 +61,7 @@ def test_gradient_flow_shows_it():
 
     def gradient_norm(layer):
         first = keras.Input((3,))
-        x = keras.layers.Dense(3, name="first")(first)
+        x = keras.layers.Dense(3, kernel_initializer="identity", name="first")(first)
         x = keras.layers.ZeroPadding1D((0, STEPS - 1))(keras.layers.Reshape((1, 3))(x))
         model = keras.Model(first, layer(x))
         model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=backend.JIT)
@@ -73,4 +73,4 @@ def test_gradient_flow_shows_it():
     with pytest.warns(RuntimeWarning, match="gradient of layer 'first' vanishes"):
         plain = gradient_norm(plain_network())
     assert plain < 1e-18
-    assert gradient_norm(initialized("LSTM")) > 1e-4
+    assert gradient_norm(initialized("LSTM")) > 1e-6
