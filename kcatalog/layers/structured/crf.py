@@ -21,6 +21,7 @@ from kcatalog.registry import component
     tags=("masking",),
     space={"use_boundary": Choice(True, False)},
     example=Example({"units": 3}, shape=(5, 4)),
+    exemptions={"litert_equal": "has no BitwiseAnd", "onnx_equal": "has no TensorListReserve"},
 )
 class CRF(keras.layers.Layer):
     """A linear-chain conditional random field: the best sequence of tags, chosen as a whole.
