@@ -11,6 +11,7 @@ from kcatalog.ops.crf import (
     crf_sequence_score,
 )
 from kcatalog.ops.distances import pairwise_distances
+from kcatalog.ops.images import rotate, translate
 from kcatalog.ops.linear_recurrence import linear_recurrence
 from kcatalog.ops.mining import all_triplets, semi_hard_triplets, triplet_sums
 from kcatalog.ops.ordinal import corn_probabilities, corn_ranks
@@ -36,11 +37,13 @@ __all__ = [
     "pairwise_distances",
     "recall_at_k",
     "retrieval_scores",
+    "rotate",
     "semi_hard_triplets",
     "skip_grams",
     "span_f1",
     "spans",
     "sparsemax",
     "tempered_log_softmax",
+    "translate",
     "triplet_sums",
 ]

@@ -19,3 +19,19 @@ def as_floats(x, dtype: str):
     """Return integers as floats of a layer's dtype, and floats as they are."""
     floats = keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype))
     return x if floats else ops.cast(x, dtype)
+
+
+def larger(x, y):
+    """Return the larger of each pair; `ops.maximum` rounds float64 to float32 on PyTorch.
+
+    Where one is a NaN, it is `y`.
+
+    >>> ops.convert_to_numpy(larger(ops.array([1.0, 3.0]), 2.0)).tolist()
+    [2.0, 3.0]
+    """
+    return ops.where(x > y, x, y)
+
+
+def smaller(x, y):
+    """Return the smaller of each pair, as `larger` does."""
+    return ops.where(x < y, x, y)

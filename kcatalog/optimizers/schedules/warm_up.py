@@ -3,6 +3,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Int, Paper, Part
+from kcatalog.ops.step_time import step_time
 from kcatalog.registry import component
 
 
@@ -72,13 +73,13 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
         )
 
     def __call__(self, step):
-        t = ops.cast(step, "float32")
+        t = step_time(step)
         T = self.warmup_steps
         start = self.initial_learning_rate
-        rising = start + (self._after(0.0) - start) * t / T
-        return ops.where(t < T, rising, self._after(ops.maximum(t - T, 0.0)))
+        rising = start + (self._after(0 * t) - start) * t / T
+        return ops.where(t < T, rising, self._after(ops.relu(t - T)))
 
     def _after(self, t):
         if callable(self.learning_rate):
-            return self.learning_rate(ops.convert_to_tensor(t))
-        return ops.convert_to_tensor(self.learning_rate, "float32")
+            return ops.cast(self.learning_rate(t), t.dtype)
+        return self.learning_rate + 0 * t

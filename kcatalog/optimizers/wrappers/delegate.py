@@ -130,6 +130,16 @@ class Delegate(keras.optimizers.Optimizer):
         return {"inner": keras.optimizers.serialize(self.inner), "name": self.name}
 
 
+def chain(optimizer):
+    """Return an optimizer and those inside it, outermost first."""
+    found = []
+    while optimizer is not None:
+        found.append(optimizer)
+        inner = getattr(optimizer, "inner_optimizer", None)  # of LossScaleOptimizer
+        optimizer = optimizer.inner if isinstance(optimizer, Delegate) else inner
+    return found
+
+
 def _optimizer(owner, inner):
     """`inner` as an optimizer that can be wrapped."""
     rule = "a Keras optimizer, its name or its config"

@@ -44,7 +44,8 @@ class Lookahead(Wrapper):
 
     Behaviour:
         The model holds the fast weights: between two synchronizations these are ahead of the
-        slow ones, so evaluate and stop at a multiple of `sync_period` if it matters. The inner
+        slow ones. `kcatalog.callbacks.SwapAveragedWeights` evaluates the slow ones; stop at a
+        multiple of `sync_period` if it matters which the model ends with. The inner
         optimizer's momentum is kept across a synchronization (the paper's default). The inner
         moving average, if any, takes the fast weights before they are pulled back. Weight
         constraints hold after a synchronization too. With gradient accumulation `sync_period`
@@ -79,3 +80,6 @@ class Lookahead(Wrapper):
     def after_update(self, fast, slow, step):
         slow = slow + self.slow_step_size * (fast - slow)
         return slow, slow
+
+    def averaged_weight(self, fast, slow, step):
+        return slow

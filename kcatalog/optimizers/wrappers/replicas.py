@@ -22,6 +22,57 @@ def dense(gradient):
     return ops.convert_to_tensor(gradient, sparse=False)
 
 
+def copies(variables):
+    """Return what variables hold, as tensors that later assignments leave as they are."""
+    values = [ops.stop_gradient(ops.convert_to_tensor(v)) for v in variables]
+    return [ops.copy(v) for v in values] if keras.backend.backend() == "torch" else values
+
+
+def assign_each(variables, new_value, *args):
+    """Replace each variable by `new_value(i, value, *args)`, of the variable at place `i`.
+
+    Args:
+        new_value: a function that leaves the variable alone if it returns the value as it came.
+        args: lists with a tensor for each variable, of which the function gets its variable's.
+    """
+    if replica_context() is not None:
+        _assign_each_on_every_replica(variables, new_value, args)
+        return
+    for i, (v, *of_this) in enumerate(zip(variables, *args, strict=True)):
+        old = ops.stop_gradient(ops.convert_to_tensor(v))
+        new = new_value(i, old, *map(ops.stop_gradient, of_this))
+        if new is not old:
+            v.assign(ops.cast(new, v.dtype))
+
+
+def is_sparse(gradient):
+    """Return whether a gradient is one of TensorFlow's slices: rows of a table, some repeated."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return isinstance(gradient, tf.IndexedSlices)
+
+
+def read_rows(variable, rows):
+    """Return rows of a TensorFlow variable, without reading the others."""
+    import tensorflow as tf
+
+    return tf.gather(_native(variable), rows)
+
+
+def write_rows(variable, rows, values):
+    """Assign rows of a TensorFlow variable, without touching the others."""
+    import tensorflow as tf
+
+    variable = _native(variable)
+    variable.scatter_update(tf.IndexedSlices(tf.cast(values, variable.dtype), rows))
+
+
+def _native(variable):
+    return variable.value if isinstance(variable, keras.Variable) else variable
+
+
 def assign_where(due, groups, equation, *args):
     """Replace each group of variables by `equation(*group, *args)` where that is due.
 
@@ -33,15 +84,16 @@ def assign_where(due, groups, equation, *args):
         groups: lists of variables that have one shape and live together, such as a weight and
             its moving average.
         equation: from tensors, one for each variable of the group, to their new values. A tensor
-            that it returns as it came leaves its variable alone.
-        args: more vectors with an entry for each group, which the equation gets.
+            that it returns as it came leaves its variable alone. A list has one for each group.
+        args: more vectors or lists with an entry for each group, which the equation gets.
     """
     if not groups:
         return
     condition = ops.any(due)
 
     def new_values(i, old, due, *args):
-        new = equation(*old, *(a[i] for a in args))
+        of_group = equation[i] if isinstance(equation, list) else equation
+        new = of_group(*old, *(a[i] for a in args))
         triples = zip(groups[i], old, new, strict=True)
         return [o if n is o else ops.where(due[i], _allowed(v, n), o) for v, o, n in triples]
 
@@ -57,16 +109,72 @@ def assign_where(due, groups, equation, *args):
                 variable.assign(value)
 
     if keras.backend.backend() == "jax":
-        known = _known(condition)
-        if known is None:  # traced: no side effects inside a condition
+        value = known(condition)
+        if value is None:  # traced: no side effects inside a condition
             unchanged = [list(map(ops.stop_gradient, group)) for group in groups]
             assign(ops.cond(condition, values, lambda: unchanged))
-        elif known:  # copies: two variables that share a buffer could not both be donated
+        elif value:  # copies: two variables that share a buffer could not both be donated
             assign([[ops.copy(v) for v in new] for new in values()])
     elif replica_context() is not None:
         _assign_on_every_replica(condition, groups, new_values, due, args)
     else:
         ops.cond(condition, lambda: assign(values()), lambda: None)
+
+
+def either(condition, first, second, tensors, variables):
+    """Run `first(tensors)` where the condition holds and `second(tensors)` elsewhere.
+
+    Unlike `ops.cond` it allows both to assign variables and to apply an optimizer.
+
+    Args:
+        condition: a boolean scalar, the same on every replica.
+        first: a function of the tensors.
+        second: another one.
+        tensors: a list; None may be among them.
+        variables: all that one of the functions may assign.
+    """
+    if keras.backend.backend() == "jax":
+        value = known(condition)
+        if value is None:
+            both = [_stateless(f, tensors, variables) for f in (first, second)]
+            for v, new in zip(variables, ops.cond(condition, *both), strict=True):
+                v.assign(new)
+        else:
+            (first if value else second)(tensors)
+    elif replica_context() is not None:
+        _either_on_replicas(condition, first, second, tensors)
+    else:
+        ops.cond(condition, lambda: first(tensors), lambda: second(tensors))
+
+
+def _stateless(function, tensors, variables):
+    """Return a function that gives the values of the variables after `function(tensors)`."""
+    values = [v.value for v in variables]
+
+    def run():
+        with keras.StatelessScope(list(zip(variables, values, strict=True))) as scope:
+            function(tensors)
+            return [scope.get_current_value(v) for v in variables]
+
+    return run
+
+
+def _either_on_replicas(condition, first, second, tensors):
+    """Run one of them under `tf.distribute`, where no optimizer is applied inside a condition."""
+    import tensorflow as tf
+
+    def across(strategy, condition, tensors):
+        def branch(function):
+            def run():
+                strategy.extended.call_for_each_replica(function, args=(tensors,))
+                return True
+
+            return run
+
+        condition = strategy.experimental_local_results(condition)[0]
+        return tf.cond(condition, branch(first), branch(second))
+
+    tf.distribute.get_replica_context().merge_call(across, args=(condition, tensors))
 
 
 def _allowed(variable, value):
@@ -76,14 +184,37 @@ def _allowed(variable, value):
     return value if constraint is None else constraint(value)
 
 
-def _known(condition):
-    """Return a JAX condition as True or False, or None while it is traced."""
+def known(condition):
+    """Return a condition as True or False, or None while it is traced."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return bool(condition) if tf.executing_eagerly() else None
+    if keras.backend.backend() != "jax":
+        return bool(condition)
     import jax
 
     try:
         return bool(condition)
     except jax.errors.TracerBoolConversionError:
         return None
+
+
+def _assign_each_on_every_replica(variables, new_value, args):
+    import tensorflow as tf
+
+    def update(strategy, *args):
+        for i, (v, *of_this) in enumerate(zip(variables, *args, strict=True)):
+            on_this, v = functools.partial(on_device, i), getattr(v, "value", v)
+            strategy.extended.update(v, on_this, args=of_this, group=False)
+
+    def on_device(i, v, *args):
+        old = tf.convert_to_tensor(v)
+        new = new_value(i, old, *args)
+        if new is not old:
+            v.assign(tf.cast(new, v.dtype))
+
+    tf.distribute.get_replica_context().merge_call(update, args=args)
 
 
 def _assign_on_every_replica(condition, groups, new_values, due, args):

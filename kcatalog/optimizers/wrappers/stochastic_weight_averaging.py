@@ -50,12 +50,14 @@ class StochasticWeightAveraging(Wrapper):
         when it ends, a custom loop does with
         `optimizer.finalize_variable_values(model.trainable_variables)`; before `start_step`
         nothing is put in. `EarlyStopping(restore_best_weights=True)` then puts an epoch's weights
-        back, without a word, as it does with Keras's `use_ema`: leave it out, or finalize again
-        after `fit`. Batch normalization's statistics belong to the weights that were trained: show
-        the finished model some training data with `training=True` before using it. With gradient
-        accumulation, steps count updates, not batches. Steps are counted from the wrapper's first
-        update, for each weight by itself. After weights were loaded into a model that has trained,
-        `optimizer.restart()` begins a new average.
+        back, without a word, as it does with Keras's `use_ema`: put it into
+        `kcatalog.callbacks.SwapAveragedWeights`, which validates and checkpoints the average, or
+        finalize again after `fit`. Batch normalization's statistics belong to the weights that
+        were trained: give `fit` the callback `kcatalog.callbacks.ReestimateBatchNorm(x_train)`, or
+        call `kcatalog.callbacks.reestimate_batch_norm(model, x_train)` after a custom loop. With
+        gradient accumulation, steps count updates, not batches. Steps are counted from the
+        wrapper's first update, for each weight by itself. After weights were loaded into a model
+        that has trained, `optimizer.restart()` begins a new average.
 
     Example:
         Weights 0.9, 0.8, 0.7 after three steps; the mean of the last two:

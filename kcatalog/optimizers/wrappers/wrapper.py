@@ -1,11 +1,13 @@
 """The base of optimizer wrappers: a few small hooks around any Keras optimizer."""
 
+import functools
+
 import numpy as np
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.optimizers.wrappers.delegate import Delegate
-from kcatalog.optimizers.wrappers.gradient_hook import GradientHook
+from kcatalog.optimizers.wrappers.gradient_hook import GradientHook, Run
 from kcatalog.optimizers.wrappers.replicas import assign_where
 
 
@@ -15,19 +17,32 @@ class Wrapper(Delegate):
     The learning rate, weight decay, clipping, moving average, gradient accumulation and loss
     scaling stay those of the wrapped optimizer, which is built, saved and loaded with the wrapper.
     A wrapper is itself an optimizer, so wrappers nest: the outer one acts first on the gradient
-    and last on the weights.
+    and last on the step and on the weights.
 
     A subclass states any of these, and its own arguments:
 
     - `transform_gradients(gradients, variables)`: new gradients. It sees what the update is made
       of: unscaled, averaged over accumulated micro-batches, summed over replicas, not yet clipped.
       It assigns nothing.
+    - `transform_update(before, after, gradient, variable)`: what a weight becomes instead of
+      `after`, which the inner optimizer's step made of `before`, with the gradient that the step
+      was made of (clipped). Weight decay of the inner optimizer comes before it, the inner moving
+      average after it. With `transforms_decay = True` it is asked about the decay's change, too,
+      before the step is made.
+    - `apply_inner(grads, variables)`: calls `self.inner.apply` with what `apply` was given, or not.
     - `slots`: the variables kept beside each weight, as name -> what each holds before the
-      weight's first update: "weight" (a copy of the weight) or "zeros".
+      weight's first update: "weight" (a copy of the weight), "zeros", or "scalar" for one zero
+      for the whole weight.
     - `after_update(weight, *slots, step)`: new values of one weight and of its slots, whenever
       `due(step)`. `due` is asked for several weights at once: a tensor of steps in, as many
       answers out.
+    - `before_update(weight)`: a list of tensors to remember from before the inner optimizer's
+      step, which `after_update` gets as `before`.
+    - `proximal_step(weight, variable, learning_rate)`: the new value of one weight after each
+      update, which was made with this learning rate. It returns `weight` itself to leave it alone.
     - `final_weight(weight, *slots, step)`: what a weight becomes when training ends.
+    - `averaged_weight(weight, *slots, step)`: what evaluation should see during training, where
+      that is not `final_weight`.
 
     `step` counts the weight's own updates by this wrapper: 1, 2, ... It begins anew when an
     optimizer that has already trained is wrapped, and after `restart`. Micro-batches that are only
@@ -40,6 +55,9 @@ class Wrapper(Delegate):
     """
 
     slots = {}
+    counts_updates = False  # also without slots
+    transforms_decay = False
+    batches_per_step = 1  # a wrapper that steps at every second call of `apply` says 2
 
     def __init__(self, inner, name=None, **kwargs):
         super().__init__(inner, name, **kwargs)
@@ -52,14 +70,29 @@ class Wrapper(Delegate):
     def transform_gradients(self, gradients, variables):
         return gradients
 
+    def transform_update(self, before, after, gradient, variable):
+        return after
+
+    def apply_inner(self, grads, variables):
+        self.inner.apply(grads, variables)
+
     def due(self, step):
         return True
+
+    def before_update(self, weight):
+        return []
 
     def after_update(self, weight, *slots, step):
         return weight, *slots
 
+    def proximal_step(self, weight, variable, learning_rate):
+        return weight
+
     def final_weight(self, weight, *slots, step):
         return weight
+
+    def averaged_weight(self, weight, *slots, step):
+        return self.final_weight(weight, *slots, step=step)
 
     # --- what a user calls --------------------------------------------------------------
 
@@ -72,8 +105,26 @@ class Wrapper(Delegate):
         """
         if self._steps is not None:
             self._steps.assign(ops.zeros_like(self._steps.value))
+            for kind, slot in zip(self.slots.values(), self._slots, strict=True):
+                for v in slot if kind != "weight" else ():
+                    if v is not None:  # of a weight that gradients overwrite
+                        v.assign(ops.zeros_like(v.value))
         if isinstance(self.inner, Wrapper):
             self.inner.restart()
+
+    def put_averages(self, var_list):
+        """Assign to these weights what evaluation should see: averages, slow weights.
+
+        Nothing else changes, but the weights of training are gone unless the caller keeps them.
+        `kcatalog.callbacks.SwapAveragedWeights` does, and puts them back.
+        """
+        inside = self.inner
+        if isinstance(inside, Wrapper):
+            inside.put_averages(var_list)
+        else:
+            inside.finalize_variable_values(var_list)
+        stated = self._states("averaged_weight") or self._states("final_weight")
+        self._put(self.averaged_weight if stated else None, var_list)
 
     def load_own_variables(self, store):
         if self._steps is None or len(store.keys()) != len(self._variables) - 1:
@@ -101,50 +152,82 @@ class Wrapper(Delegate):
         if self.built:
             return
         super().build(variables)
-        self._slots = [self.add_optimizer_variables(variables, name) for name in self.slots]
-        if self.slots or self._states("after_update") or self._states("final_weight"):
+        self._slots = [self._slot(variables, *slot) for slot in self.slots.items()]
+        counting = self._states("after_update") or self._states("final_weight")
+        if self.counts_updates or self.slots or counting:
             shape, one = (len(variables),), "only_first_replica"
             self._steps = self.add_variable(shape, dtype="int", aggregation=one, name="steps")
 
+    def _slot(self, variables, name, start):
+        if start != "scalar":
+            return self.add_optimizer_variables(variables, name)
+        return [
+            self.add_variable(
+                (),
+                dtype="float64" if v.dtype == "float64" else "float32",
+                name=f"{getattr(v, 'path', v.name).replace('/', '_')}_{name}",
+            )
+            for v in variables
+        ]
+
     def apply(self, grads, trainable_variables=None):
-        grads = list(grads)
+        grads, variables = self._checked(grads, trainable_variables)
         if not grads:
             return  # as in Keras: no step, and no variables to build on
+        pairs = zip(grads, variables, strict=True)
+        places = self._places([v for g, v in pairs if g is not None])
+        before = ops.add(self.inner.iterations, 0)  # a copy: PyTorch counts in place
+        # a schedule moves on with the iterations
+        rate = ops.add(self.learning_rate, 0.0) if self._states("proximal_step") else None
+        self._start_slots(places)
+        remembered = self._remember(places)
+        hooks = ("transform_gradients", "transform_update")
+        transforms = [getattr(self, hook) if self._states(hook) else None for hook in hooks]
+        with self._hook.running(Run(*transforms, self.transforms_decay, grads, variables)):
+            self.apply_inner(grads, variables)
+        is_update = ops.not_equal(self.inner.iterations, before)
+        self._finish_update(places, is_update, *remembered)
+        if rate is not None and places:
+            self._step_proximally(places, is_update, rate)
+
+    def _remember(self, places):
+        """Return a list with what to remember of each of these weights, or an empty list."""
+        if not self._states("before_update"):
+            return []
+        weights = [ops.stop_gradient(self._trainable_variables[i]) for i in places]
+        return [[self.before_update(ops.copy(w)) for w in weights]]  # PyTorch steps in place
+
+    def _checked(self, grads, variables):
+        """Return lists of gradients and of their variables, and build on the first ones."""
+        grads = list(grads)
+        if not grads:
+            return [], []
         if not self.built:
-            if trainable_variables is None:
+            if variables is None:
                 rule = "a list of variables until the optimizer is built"
                 raise checks.error(self, "trainable_variables", rule, None, "Or call `build`.")
-            self.build(trainable_variables := list(trainable_variables))
-        given = self._trainable_variables if trainable_variables is None else trainable_variables
-        variables = list(given)
+            self.build(variables := list(variables))
+        variables = list(self._trainable_variables if variables is None else variables)
         if len(grads) != len(variables):
             rule = f"a list of {len(variables)} gradients, one for each variable"
             raise checks.error(self, "grads", rule, f"{len(grads)} gradients")
         self._check_variables_are_known(variables)
-
-        pairs = zip(grads, variables, strict=True)
-        places = self._places([v for g, v in pairs if g is not None])
-        before = ops.add(self.inner.iterations, 0)  # a copy: PyTorch counts in place
-        self._start_slots(places)
-        transform = self.transform_gradients if self._states("transform_gradients") else None
-        with self._hook.running(transform, grads, variables):
-            self.inner.apply(grads, variables)
-        self._finish_update(places, ops.not_equal(self.inner.iterations, before))
+        return grads, variables
 
     def _start_slots(self, places):
-        """Fill the slots of weights before their first update.
+        """Copy weights before their first update into the slots that begin as they are.
 
         Not in `build`: weights may be loaded between the two.
         """
 
         def first(weight, *slots):
-            kinds = self.slots.values()
-            return weight, *(weight if k == "weight" else ops.zeros_like(weight) for k in kinds)
+            kinds = zip(self.slots.values(), slots, strict=True)
+            return weight, *(weight if kind == "weight" else slot for kind, slot in kinds)
 
-        if self.slots and places:
+        if "weight" in self.slots.values() and places:
             assign_where(ops.equal(self._step_of(places), 0), self._groups(places), first)
 
-    def _finish_update(self, places, is_update):
+    def _finish_update(self, places, is_update, *remembered):
         """Count an update of the weights at these places, and do what is due after it."""
         if self._steps is None or not places:
             return
@@ -153,22 +236,37 @@ class Wrapper(Delegate):
         if self._states("after_update"):
             step = self._step_of(places)
             due = ops.broadcast_to(ops.logical_and(is_update, self.due(step)), (len(places),))
-            assign_where(due, self._groups(places), self._after_update, step)
+            assign_where(due, self._groups(places), self._after_update, step, *remembered)
 
-    def _after_update(self, weight, *slots_and_step):
-        *slots, step = slots_and_step
-        return self.after_update(weight, *slots, step=step)
+    def _step_proximally(self, places, is_update, rate):
+        variables = [self._trainable_variables[i] for i in places]
+        equations = [functools.partial(self._proximal_step, v) for v in variables]
+        due, rate = (ops.broadcast_to(a, (len(places),)) for a in (is_update, rate))
+        assign_where(due, [[v] for v in variables], equations, rate)
+
+    def _proximal_step(self, variable, weight, rate):
+        return [self.proximal_step(weight, variable, rate)]
+
+    def _after_update(self, weight, *others):
+        slots, (step, *before) = others[: len(self.slots)], others[len(self.slots) :]
+        before = {"before": before[0]} if before else {}
+        return self.after_update(weight, *slots, step=step, **before)
 
     def finalize_variable_values(self, var_list):
         super().finalize_variable_values(var_list)
-        places = self._places(var_list)
-        if self._states("final_weight") and places:
-            step = self._step_of(places)
-            assign_where(step > 0, self._groups(places), self._final_weight, step)
+        self._put(self.final_weight if self._states("final_weight") else None, var_list)
 
-    def _final_weight(self, weight, *slots_and_step):
-        *slots, step = slots_and_step
-        return self.final_weight(weight, *slots, step=step), *slots
+    def _put(self, equation, var_list):
+        """Assign `equation(weight, *slots, step)` to each of these weights that has stepped."""
+        places = self._places(var_list) if equation and self.built else []
+        if places:
+            step = self._step_of(places)
+
+            def weight_alone(weight, *slots_and_step):
+                *slots, step = slots_and_step
+                return equation(weight, *slots, step=step), *slots
+
+            assign_where(step > 0, self._groups(places), weight_alone, step)
 
     def _states(self, hook):
         return getattr(type(self), hook) is not getattr(Wrapper, hook)

@@ -12,12 +12,15 @@ from keras import ops
 from kcatalog import registry
 from kcatalog.conformance import descent
 from kcatalog.conformance.subject import Subject
-from kcatalog.optimizers import Lookahead
+from kcatalog.optimizers import Lookahead, Wrapper
+from kcatalog.optimizers.wrappers.sharpness_aware import SharpnessAware
 
-WRAPPERS = [
-    Subject.of(entry.load())
-    for entry in registry.find(kind="optimizers", origin="kcatalog")
-    if "wrapper" in entry.card.tags
+WRAPPERS = [  # that step once for each gradient; tests/training and test_*sam.py try the others
+    Subject.of(cls)
+    for cls in (e.load() for e in registry.find(kind="optimizers", origin="kcatalog"))
+    if issubclass(cls, Wrapper)
+    and not issubclass(cls, SharpnessAware)
+    and cls.batches_per_step == 1
 ]
 each_wrapper = pytest.mark.parametrize("wrapper", WRAPPERS, ids=lambda s: s.name)
 G = np.array([[1.0, 2.0], [3.0, 4.0]], "float32")
@@ -142,13 +145,17 @@ def test_accumulation_of_what_is_overwritten_takes_the_largest(wrapper):
 
 @each_wrapper
 def test_excluded_variables_do_not_decay(wrapper):
-    for exclusion in ({"var_names": ["w1"]}, {"var_list": None}):
-        optimizer = wrapper.make(inner=keras.optimizers.SGD(1.0, weight_decay=0.5))
+    def ends(decay, exclusion):
+        optimizer = wrapper.make(inner=keras.optimizers.SGD(1.0, weight_decay=decay))
         a, b = variables()
         optimizer.exclude_from_weight_decay(**{k: v or [b] for k, v in exclusion.items()})
         optimizer.apply([gradient(0.0), gradient(0.0)], [a, b])
-        np.testing.assert_allclose(value(a), 0.5 * G)
-        np.testing.assert_allclose(value(b), G + 1)
+        return value(a), value(b)
+
+    for exclusion in ({"var_names": ["w1"]}, {"var_list": None}):
+        (a, b), (decayed, kept) = ends(0.0, exclusion), ends(0.5, exclusion)
+        np.testing.assert_allclose(a - decayed, 0.5 * G, rtol=1e-3)
+        np.testing.assert_allclose(kept, b)
 
 
 @each_wrapper
@@ -173,7 +180,8 @@ def test_stateless_apply_takes_all_of_its_state(wrapper):
     state = [v.value for v in optimizer.variables]
     with pytest.raises(ValueError, match="corresponding 1:1"):
         optimizer.stateless_apply(state[1:], [gradient()], [w.value])
-    (new,), state = optimizer.stateless_apply(state, [gradient()], [w.value])
+    across = ops.convert_to_tensor(G[::-1].copy())  # not along the weight
+    (new,), state = optimizer.stateless_apply(state, [across], [w.value])
     assert len(state) == len(optimizer.variables)
     np.testing.assert_array_equal(value(w), G)  # nothing is assigned
     assert not np.array_equal(new, G)
@@ -184,9 +192,12 @@ def test_stateless_apply_takes_all_of_its_state(wrapper):
 def test_variables_of_tensorflow_and_of_keras_mix(wrapper):
     import tensorflow as tf
 
+    if wrapper.name == "GradientNoise":
+        pytest.skip("a weight's noise depends on its place among the weights")
     optimizer, (w,), v = wrapper.make(inner="adam"), variables(1), tf.Variable(G)
+    across = ops.convert_to_tensor(G[::-1].copy())  # not along the weight
     for _ in range(7):
-        optimizer.apply_gradients([(gradient(), w), (gradient(), v)])
+        optimizer.apply_gradients([(across, w), (across, v)])
     np.testing.assert_allclose(value(w), v.numpy(), rtol=1e-6)
     assert not np.allclose(v.numpy(), G)
     with pytest.warns(UserWarning, match="Gradients do not exist"):
@@ -266,6 +277,8 @@ def test_a_layer_frozen_in_the_middle_stays(wrapper):
 @each_wrapper
 def test_weights_in_turns_are_wrapped_each_by_itself(wrapper):
     """One optimizer for two models that step in turns, as a GAN's: each moves as if alone."""
+    if wrapper.name == "GradientNoise":
+        pytest.skip("a weight's noise depends on its place among the weights")
     gradients = [ops.convert_to_tensor(g) for g in descent.gradients(wrapper, 7)]
     expected = descent.run(descent.make(wrapper), descent.gradients(wrapper, 7))
     optimizer, a, b = descent.make(wrapper), descent.weight("a"), descent.weight("b")

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from kcatalog.callbacks import ReestimateBatchNorm
 from kcatalog.optimizers import StochasticWeightAveraging
 from tests.golden.load import golden
 
@@ -64,3 +65,29 @@ def test_fit_ends_with_the_average_and_can_go_on(rng):
     final = ops.convert_to_numpy(model.trainable_variables[0].value)
     np.testing.assert_allclose(final, np.mean(path[1:], axis=0), rtol=1e-4, atol=1e-5)
     model.fit(x, y, batch_size=4, shuffle=False, verbose=0)
+
+
+def test_batch_normalization_of_the_average_is_reestimated(rng):
+    """With the statistics of training the average's outputs are off; re-estimated, they are not."""
+    x = rng.normal(size=(32, 3)).astype("float32") + 5
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            keras.layers.Dense(4, "tanh"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dense(1),
+        ]
+    )
+    sgd = keras.optimizers.SGD(0.05)
+    swa = StochasticWeightAveraging(sgd, start_step=1, average_period=1)
+    model.compile(swa, "mse", run_eagerly=True)
+
+    def error():
+        """Return how far inference is from what the layers show when a batch normalizes them."""
+        return float(ops.max(ops.abs(model(x) - model(x, training=True))))
+
+    model.fit(x, x[:, :1], batch_size=32, epochs=3, verbose=0)
+    assert error() > 0.1
+    reestimate = ReestimateBatchNorm(x, batch_size=32)
+    model.fit(x, x[:, :1], batch_size=32, epochs=3, verbose=0, callbacks=[reestimate])
+    assert error() < 1e-3
