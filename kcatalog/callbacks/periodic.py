@@ -206,14 +206,14 @@ def first_batch(owner, probe):
     if not (hasattr(x, "shape") or isinstance(x, dict | list | tuple)):
         rule = "(x, y), (x, y, sample_weight), (x,) or a dataset of these"
         raise checks.error(owner, "probe", rule, probe, "For example: (x[:32], y[:32]).")
-    return tuple(None if part is None else _as_arrays(part) for part in (x, y, sample_weight))
+    return tuple(None if part is None else as_arrays(part) for part in (x, y, sample_weight))
 
 
-def _as_arrays(x):
+def as_arrays(x):
     """One array, or a dict or list of arrays where the model has several inputs."""
     if isinstance(x, dict):
-        return {name: _as_arrays(a) for name, a in x.items()}
+        return {name: as_arrays(a) for name, a in x.items()}
     if isinstance(x, tuple | list) and all(hasattr(a, "shape") for a in x):
-        return [_as_arrays(a) for a in x]
+        return [as_arrays(a) for a in x]
     array = keras.ops.convert_to_numpy(x) if keras.ops.is_tensor(x) else np.asarray(x)
     return array.astype(keras.backend.floatx()) if array.dtype.kind == "f" else array

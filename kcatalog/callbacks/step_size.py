@@ -1,6 +1,7 @@
 import keras
 
 from kcatalog.callbacks import periodic
+from kcatalog.callbacks.innermost import innermost
 from kcatalog.card import Example, Paper
 from kcatalog.registry import component
 
@@ -74,7 +75,7 @@ class StepSize(periodic.Periodic):
         self._before = periodic.Weights(self.model)
         self.learning_rates = {
             f"learning_rate{suffix}": float(keras.ops.convert_to_numpy(o.learning_rate))
-            for suffix, o in _innermost(self.model.optimizer)
+            for suffix, o in innermost(self.model.optimizer)
         }
 
     def measure(self):
@@ -83,14 +84,3 @@ class StepSize(periodic.Periodic):
         self.update_ratios = {layer: m / norms[layer] for layer, m in moved.items() if norms[layer]}
         ratios = {f"update_ratio/{layer}": r for layer, r in self.update_ratios.items()}
         return {**self.learning_rates, **ratios}
-
-
-def _innermost(optimizer):
-    """(suffix, optimizer) of what makes the steps, inside wrappers and loss scaling."""
-    for inside in ("inner", "inner_optimizer"):
-        if isinstance(getattr(optimizer, inside, None), keras.optimizers.Optimizer):
-            return _innermost(getattr(optimizer, inside))
-    several = getattr(optimizer, "optimizers", None)
-    if several:
-        return [(f"/{o.name}", i) for o in several for _, i in _innermost(o)]
-    return [("", optimizer)]

@@ -3,6 +3,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Int, Paper
+from kcatalog.ops import seeds
 from kcatalog.registry import component
 
 
@@ -62,10 +63,8 @@ class Chrono(keras.initializers.Initializer):
     def __init__(self, max_steps, units, seed=None):
         self.max_steps = checks.integer(self, "max_steps", max_steps, "[2, inf)")
         self.units = checks.integer(self, "units", units, "[1, inf)")
-        self.seed = _seed(self, seed)
-        self._drawn_seed = (
-            keras.random.SeedGenerator().get_config()["seed"] if seed is None else self.seed
-        )
+        self.seed = seeds.seed(self, seed)
+        self._drawn_seed = seeds.drawn(seed)
 
     def __call__(self, shape, dtype=None):
         shape, units = tuple(shape), self.units
@@ -82,9 +81,3 @@ class Chrono(keras.initializers.Initializer):
             return ops.concatenate([-b, b, zeros, zeros])
         b = ops.concatenate([b, zeros, zeros])
         return b if len(shape) == 1 else ops.stack([b, ops.zeros_like(b)])
-
-
-def _seed(owner, seed):
-    """Check an integer, a generator, or None."""
-    kinds = (int, keras.random.SeedGenerator, type(None))
-    return checks.instance(owner, "seed", seed, kinds, "an integer, a SeedGenerator or None")

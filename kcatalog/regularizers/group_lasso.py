@@ -1,10 +1,9 @@
 import keras
-from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
-from kcatalog.ops.norms import scaled_norm
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.ops.sparsity import group_penalty, groups_of
 from kcatalog.registry import component
 
 
@@ -25,16 +24,20 @@ class GroupLasso(keras.regularizers.Regularizer):
 
     L1 sparsifies single weights, which a dense matrix product cannot use; the group lasso
     sparsifies whole units, which can be cut out. With the last axis the groups are output units
-    (filters); with the last but one, what each input unit feeds. Gradient descent brings
-    a group close to zero and not exactly there: prune below a threshold.
+    (filters); with the last but one, what each input unit feeds, or the heads of an attention
+    layer's `query`, `key` and `value`. Gradient descent brings a group close to zero and not
+    exactly there: prune below a threshold, or use
+    `kcatalog.optimizers.ProximalRegularization` instead.
 
     Maths:
-        `Ω = λ Σ_g √p ‖w_g‖`, with `λ` = `factor`, `w_g` = the weights at index `g` of `axis` and
-        `p` = how many these are.
+        `Ω = λ Σ_g √p ‖w_g‖`, with `λ` = `factor`, `w_g` = the weights at `group_size` consecutive
+        indices of `axis` and `p` = how many these are.
 
     Args:
         factor: `λ`, a number in [0, inf).
         axis: The axis whose indices are the groups, an integer in (-inf, inf).
+        group_size: The number of consecutive indices in a group, an integer in [1, inf): the units
+            of a head, where a dense kernel holds the heads side by side.
 
     Shapes:
         A weight of any shape that has `axis`; the penalty is a scalar.
@@ -51,17 +54,11 @@ class GroupLasso(keras.regularizers.Regularizer):
         7.0711
     """
 
-    def __init__(self, factor=0.01, axis=-1):
+    def __init__(self, factor=0.01, axis=-1, group_size=1):
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
         self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
+        self.group_size = checks.integer(self, "group_size", group_size, "[1, inf)")
 
     def __call__(self, w):
-        w = at_least_float32(w)
-        if not -len(w.shape) <= self.axis < len(w.shape):
-            rule = f"an axis of the weight, which has shape {tuple(w.shape)}"
-            raise checks.error(self, "axis", rule, self.axis)
-        w = ops.moveaxis(w, self.axis, 0)
-        w = ops.reshape(w, (w.shape[0], -1))
-        p = w.shape[1]
-        m, r = scaled_norm(w, axis=1)
-        return self.factor * p**0.5 * ops.sum(m * r)
+        groups = groups_of(self, at_least_float32(w), self.axis, self.group_size)
+        return self.factor * group_penalty(groups)

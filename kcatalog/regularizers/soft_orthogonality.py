@@ -3,7 +3,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
-from kcatalog.ops.precision import at_least_float32
+from kcatalog.ops.spectral import as_matrix, gram_less_identity
 from kcatalog.registry import component
 
 
@@ -54,14 +54,5 @@ class SoftOrthogonality(keras.regularizers.Regularizer):
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
 
     def __call__(self, w):
-        W = at_least_float32(w)
-        if len(W.shape) < 2:
-            shape = tuple(W.shape)
-            raise checks.error(self, "shape", "a kernel's (..., units)", shape, "Not for biases.")
-        W = ops.reshape(W, (-1, W.shape[-1]))
-        inputs, units = W.shape
-        if units > inputs:  # differs from the paper: W Wᵀ where Wᵀ W could not be the identity
-            W = ops.transpose(W)
-        gram = ops.matmul(ops.transpose(W), W)
-        I = ops.eye(min(inputs, units), dtype=gram.dtype)  # noqa: E741 - the identity
-        return self.factor * ops.sum(ops.square(gram - I))
+        # differs from the paper: W Wᵀ where Wᵀ W could not be the identity
+        return self.factor * ops.sum(ops.square(gram_less_identity(as_matrix(self, w))))

@@ -46,3 +46,10 @@ def test_no_such_axis():
     layer.build((None, 2))
     with pytest.raises(ValueError, match=r"GroupLasso: `axis` must be .* shape \(3,\)"):
         layer(np.ones((1, 2))), layer.losses
+
+
+def test_a_group_of_several_units(rng):
+    w = rng.normal(size=(4, 6)).astype("float32")
+    penalty = as_numpy(regularizers.GroupLasso(0.3, group_size=2)(w))
+    paired = w.reshape(4, 3, 2).transpose(0, 2, 1).reshape(8, 3)
+    np.testing.assert_allclose(penalty, reference(paired, 0.3, -1), rtol=1e-5)
