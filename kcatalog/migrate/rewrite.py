@@ -1,0 +1,189 @@
+"""Uses of a library's names, rewritten by the rows of its table."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import libcst as cst
+
+from kcatalog.migrate import scope
+from kcatalog.migrate.arguments import Arguments
+from kcatalog.migrate.destination import Destination
+from kcatalog.migrate.finding import Left, sentence
+from kcatalog.migrate.layout import binds_loosely
+from kcatalog.migrate.program import Program
+from kcatalog.migrate.row import Library, Row
+
+
+class Rewriting:
+    """Rewrites the uses of one file, or says why one is left."""
+
+    def __init__(self, program: Program):
+        self.program = program
+
+    def use(self, library: Library, use: scope.Use):
+        """Rewrite a use of a library's name, or leave it with a comment."""
+        row, node, rest = self._row(library, use)
+        name = row.name if row else use.path.partition(".")[2] or use.path
+        if not library.rewrite:
+            self._note_destination(library, row, name, use)
+            return
+        try:
+            self.require_safe(use)
+            if row is None:
+                raise Left(self._unknown(library, use, name))
+            self.by_row(row, name, node, rest, use)
+        except Left as e:
+            self.program.leave(use, name, str(e))
+
+    def require_safe(self, use: scope.Use):
+        """Leave a use whose meaning or place is not certain."""
+        if any(isinstance(n, ast.JoinedStr) for n in self.program.names.around(use.node)):
+            raise Left("it stands in an f-string; move it to a variable")
+        if not use.certain:
+            raise Left(f"`{use.root.id}` has another meaning in this file, too; rename one")
+
+    def by_row(self, row: Row, name: str, node: ast.expr, rest: list[str], use: scope.Use):
+        """Rewrite a use by its row, and note that.
+
+        Args:
+            row: the row.
+            name: the old name, for the reader.
+            node: the part of the use that names it.
+            rest: the attributes behind that.
+            use: the use.
+        """
+        changed = self._rewrite(row, node, rest, use)
+        self.program.find(use.node, "rewritten", name, f"-> {changed}")
+        for note in (row.differs, row.also, row.reason):
+            if note:
+                self.program.find(use.node, "note", name, note)
+
+    def _row(self, library, use):
+        """Return the row of a use, the node that names it, and the attributes behind it."""
+        _, *names = use.path.split(".")
+        node = use.node
+        for count in range(len(names), 0, -1):
+            row = library.find(".".join(names[:count]))
+            if row:
+                return row, node, names[count:]
+            node = node.value if isinstance(node, ast.Attribute) else node
+        return None, use.node, []
+
+    def _unknown(self, library, use, name):
+        if any(row.module == name for row in library.rows.values()) or "." not in use.path:
+            return f"a module of {library.title} is used as a value; use its replacement"
+        return f"{library.title} {library.version} has no public name {name}; replace it by hand"
+
+    def _note_destination(self, library, row, name, use):
+        target = row and (row.to or row.reason)
+        if target:
+            self.program.find(use.node, "note", name, f"{library.title}: {target}")
+
+    def _rewrite(self, row: Row, node, rest, use) -> str:
+        parent = self.program.names.parents[node]
+        if row.delete and self._is_statement(parent, node):
+            self.program.remove(self.program.names.parents[parent])
+            return "deleted"
+        if not row.to:
+            raise Left(sentence(row.reason, row.hint or row.also))
+        if row.hint:
+            raise Left(row.hint)
+        if isinstance(parent, ast.Call) and parent.func is node:
+            return self._call(row, parent, use, node)
+        is_base = isinstance(parent, ast.ClassDef) and node in parent.bases
+        if is_base and not row.subclass:
+            raise Left(f"a subclass depends on how its base works; derive from {row.to}")
+        if self._in_custom_objects(node):
+            raise Left("saved models name it; convert them with `kcatalog migrate-model`")
+        kind = self._kind_of_type(node, parent)
+        if is_base:
+            target = row.to
+        elif kind:
+            target = self._type(row, kind)
+        else:
+            target = row.reference or ((row.plain or row.subclass) and row.to)
+        if not target:
+            raise Left(f"it is passed on, and its arguments change; use {row.to}")
+        if rest and not row.plain:
+            raise Left(f"`.{'.'.join(rest)}` may differ; use {row.to}")
+        written = Destination(self.program, use).reference(target, row, node)
+        self.program.text.replace(*self.program.text.span(node), written)
+        return written
+
+    def _is_statement(self, call, node) -> bool:
+        """Return whether a name is called, and a statement does nothing else."""
+        called = isinstance(call, ast.Call) and call.func is node
+        return called and isinstance(self.program.names.parents[call], ast.Expr)
+
+    def _kind_of_type(self, node, parent) -> str | None:
+        """Return how only the type is meant, as an "annotation" or in "isinstance"; else None."""
+        if isinstance(parent, ast.arg) or getattr(parent, "returns", None) is node:
+            return "annotation"
+        if isinstance(parent, ast.AnnAssign) and parent.annotation is node:
+            return "annotation"
+        call = self.program.names.parents.get(parent) if isinstance(parent, ast.Tuple) else parent
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
+            return "isinstance" if call.func.id in ("isinstance", "issubclass") else None
+        return None
+
+    def _type(self, row, kind) -> str:
+        """Return the type that the calls of a name have become, or all of them."""
+        types = {}
+        while row:
+            called = re.match(r"[\w.]+(?=\()", row.expression or "")
+            types[called[0] if called else row.to] = None
+            row = row.otherwise
+        if len(types) == 1:
+            return next(iter(types))
+        return f"({', '.join(types)})" if kind == "isinstance" else " | ".join(types)
+
+    def _in_custom_objects(self, node) -> bool:
+        for n in self.program.names.around(node):
+            if isinstance(n, ast.keyword) and n.arg == "custom_objects":
+                return True
+            if isinstance(n, ast.stmt):
+                return "custom_objects" in ast.unparse(n)[:200]
+        return False
+
+    def _call(self, row: Row, call: ast.Call, use, node) -> str:
+        form, errors = row, []
+        while form:
+            needed = {s: dict(lines) for s, lines in self.program.needed.items()}
+            try:
+                return self._form(form, call, use, node)
+            except Left as e:
+                errors.append(e)
+                self.program.needed = needed
+                form = form.otherwise
+        raise errors[-1]
+
+    def _form(self, row: Row, call: ast.Call, use, node) -> str:
+        """Rewrite a call by one form of its row."""
+        if row.plain:
+            written = Destination(self.program, use).local(row.to, row, node)
+            self.program.text.replace(*self.program.text.span(node), written)
+            return written
+        start, stop = self.program.text.span(call)
+        newline = cst.PartialParserConfig(default_newline=self.program.newline)
+        expression = cst.parse_expression(f"({self.program.text.get(start, stop)})", newline)
+        expression = expression.with_changes(lpar=expression.lpar[1:], rpar=expression.rpar[:-1])
+        destination = Destination(self.program, use)
+        arguments = Arguments(row, call, expression, destination)
+        if row.into:
+            written = arguments.into()
+        else:
+            written = arguments.written(lambda: destination.local(row.to, row, node))
+        code = cst.Module([], default_newline=self.program.newline).code_for_node(written)
+        if row.expression and binds_loosely(written) and not self._free(call):
+            code = f"({code})"
+        self.program.text.replace(start, stop, code)
+        return row.to
+
+    def _free(self, call) -> bool:
+        """Return whether a call stands where any expression may, without parentheses."""
+        parent = self.program.names.parents[call]
+        return isinstance(parent, ast.Assign | ast.Return | ast.Expr | ast.keyword) or (
+            isinstance(parent, ast.Call) and parent.func is not call
+        )

@@ -1,0 +1,3 @@
+"""Fixtures of the migration's tests; the corpus is data, not tests."""
+
+collect_ignore = ["corpus"]

@@ -1,0 +1,9 @@
+import tensorflow as tf
+import keras
+
+opt = keras.optimizers.Lamb(learning_rate=0.01, epsilon=1e-06)
+layer = tf.keras.layers.Dense(1, kernel_initializer="ones", use_bias=False)
+layer.build((None, 2))
+for _ in range(3):
+    opt.apply_gradients([(tf.constant([[0.5], [-1.0]]), layer.trainable_variables[0])])
+print(layer.get_weights()[0].ravel().round(4))

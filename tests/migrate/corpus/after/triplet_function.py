@@ -1,0 +1,12 @@
+import numpy as np
+from kcatalog.losses import TripletSemiHard
+
+emb = np.random.RandomState(6).normal(size=(6, 3)).astype("float32")
+ids = np.array([0, 0, 1, 1, 2, 2])
+
+
+def my_loss(y_true, y_pred):
+    return TripletSemiHard(margin=0.2)(y_true, y_pred) * 2.0
+
+
+print(round(float(my_loss(ids, emb)), 4))

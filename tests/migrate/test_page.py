@@ -1,0 +1,66 @@
+"""docs/coming_from.md is current, and its example is what the codemod writes."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from kcatalog.migrate import codemod, page, table
+
+pytestmark = pytest.mark.once
+ROOT = Path(__file__).parent.parent.parent
+PAGE = ROOT / "docs" / "coming_from.md"
+
+
+def test_tables_are_current():
+    spec = importlib.util.spec_from_file_location("build", ROOT / "docs" / "build_coming_from.py")
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    text = PAGE.read_text(encoding="utf-8")
+    assert build.render(text) == text, "run `make readme`"
+
+
+def test_example():
+    """The second program is the first one migrated, and it runs."""
+    before, after = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    library = table.load("tensorflow_addons")
+    assert codemod.migrate(before, [library], keras3=True).code == after
+    exec(after, {})  # noqa: S102 - what the page shows
+
+
+def test_rows():
+    library = table.parse(
+        """
+        [library]
+        title = "Old"
+        version = "1"
+        distribution = "old"
+        package = "old"
+        ["losses.A"]
+        to = "kcatalog.losses.Pinball"
+        signature = "a=1, b='x|y', c=None, d=2"
+        rename.a = "tau"
+        values.b = { "'x|y'" = "'z'" }
+        drop = ["c"]
+        state = ["d"]
+        differs = "Less"
+        test = "value"
+        ["losses.B"]
+        reason = "Gone."
+        ["metrics.C"]
+        to = "keras.metrics.Mean"
+        hint = "Take a mean."
+        test = "value"
+        """,
+        "old",
+    )
+    text = page.section(library)
+    changes = r"`a` → `tau`; `b`: `'x\\|y'` → `'z'`; `d=2` is stated; without `c`"
+    assert (
+        f"| `A` | `kcatalog.losses.Pinball` | {changes.replace(chr(92) * 2, chr(92))} | Less. |"
+        in text
+    )
+    assert "| `B` | none |  | Gone. |" in text
+    assert "| `C` | `keras.metrics.Mean` |  | Take a mean. |" in text
+    assert "rewrites 1, marks 1 with what to do, and 1 have no counterpart" in text
