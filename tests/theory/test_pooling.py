@@ -1,34 +1,8 @@
 """Theory of pooling: how much of a class score a shift by one pixel leaves."""
 
-import keras
 import numpy as np
-from keras import ops
 
-from kcatalog import layers
-
-DOWNSAMPLING = {
-    "strided": lambda: [keras.layers.MaxPooling2D(1, 2)],
-    "maximum": lambda: [keras.layers.MaxPooling2D(2, 2)],
-    "blurred maximum": lambda: [
-        keras.layers.MaxPooling2D(2, 1, "same"),
-        layers.BlurPooling2D(5, padding="constant"),
-    ],
-}
-
-
-def scores(x, downsampling):
-    """Score images with a random network of three stages, each of which halves the image."""
-    for stage in range(3):
-        channels = x.shape[-1]  # numbers of NumPy, which are the same on each backend
-        W = (
-            np.random.default_rng(stage).normal(size=(3, 3, channels, 8))
-            * (2 / 9 / channels) ** 0.5
-        )
-        x = ops.relu(ops.conv(x, W.astype("float32"), padding="same"))
-        for layer in DOWNSAMPLING[downsampling]():
-            x = layer(x)
-    w = np.random.default_rng(5).normal(size=8)
-    return ops.convert_to_numpy(ops.mean(x, axis=(1, 2))) @ w
+from docs.theory.convolution import DOWNSAMPLING, scores
 
 
 def test_pooling_makes_scores_stable_under_shifts():
@@ -44,5 +18,5 @@ def test_pooling_makes_scores_stable_under_shifts():
         score = scores(images, name)
         moved = [scores(np.roll(images, 1, axis), name) for axis in (1, 2)]
         change[name] = np.abs(np.array(moved) - score).mean() / score.std()
-    assert change["maximum"] < 0.9 * change["strided"]
-    assert change["blurred maximum"] < 0.25 * change["maximum"]
+    assert change["max pooling"] < 0.9 * change["stride"]
+    assert change["max pooling, blurred"] < 0.25 * change["max pooling"]

@@ -74,3 +74,32 @@ def test_gradient_flow_shows_it():
         plain = gradient_norm(plain_network())
     assert plain < 1e-18
     assert gradient_norm(initialized("LSTM")) > 1e-6
+
+
+def losses_of_a_plain_network_that_explodes(optimizer):
+    """Return the loss after each of 20 steps; the gradient grows up to 1.5 times a time step."""
+    recurrent = keras.initializers.Orthogonal(1.5, seed=1)
+    kernel = keras.initializers.GlorotUniform(seed=3)
+    layer = keras.layers.SimpleRNN(8, "relu", True, kernel, recurrent)
+    dense = keras.layers.Dense(1, kernel_initializer=keras.initializers.GlorotUniform(seed=2))
+    model = keras.Sequential([keras.Input((40, 3)), layer, dense])
+    model.compile(optimizer, "mae", jit_compile=False)
+    x = np.random.default_rng(0).normal(size=(8, 40, 3)).astype("float32")
+    y = np.zeros((8, 1), "float32")
+    return model.fit(x, y, epochs=20, verbose=0).history["loss"]
+
+
+@pytest.mark.slow
+def test_clipping_keeps_a_plain_network_finite():
+    """Through 40 steps of ReLU the gradient is huge, and one step of SGD by it is a disaster."""
+    plain = losses_of_a_plain_network_that_explodes(keras.optimizers.SGD(0.1))
+    assert not np.all(np.isfinite(plain)) or max(plain) > 1e6 * plain[0]
+    clipped = losses_of_a_plain_network_that_explodes(
+        keras.optimizers.SGD(0.1, global_clipnorm=1.0)
+    )
+    adaptive = losses_of_a_plain_network_that_explodes(
+        kcatalog.optimizers.AdaptiveGradientClipping(keras.optimizers.SGD(0.1))
+    )
+    for loss in (clipped, adaptive):
+        assert np.all(np.isfinite(loss))
+        assert min(loss[-5:]) < 0.5 * loss[0], loss

@@ -1,0 +1,7 @@
+"""Build the site: `python -m docs.site`."""
+
+import sys
+
+from docs.site import build
+
+sys.exit(build.main())

@@ -1,0 +1,28 @@
+"""What a part is called in other libraries, from the tables of the migration command."""
+
+from __future__ import annotations
+
+from docs.site.names import place
+from kcatalog import registry
+from kcatalog.migrate import table
+
+GUIDE = "guides/coming_from.md"
+
+
+def section(entry: registry.Entry) -> str:
+    """Return the names of a part in other libraries, or an empty text."""
+    lines = []
+    for key in table.names():
+        library = table.load(key)
+        found = [r.name for r in library.rows.values() if entry.path in _destinations(r)]
+        if found:
+            calls = ", ".join(f"`{library.package}.{name}`" for name in found)
+            lines.append(f"- {library.title}: {calls}")
+    up = "../" * place(entry).count("/")
+    more = f"[What differs]({up}{GUIDE})"
+    return "\n".join([*lines, "", more]) if lines else ""
+
+
+def _destinations(row: table.Row) -> set[str]:
+    found = {row.to, row.otherwise.to if row.otherwise else None}
+    return found - {None}

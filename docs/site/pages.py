@@ -1,0 +1,132 @@
+"""The hand-written pages of the site: the tree's Markdown files, put in their places.
+
+A page stays where it is written. Here stands where it goes; links between files of the tree become
+links between pages, and a link to a file that is no page becomes a download.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Pages in the order of the sidebar, each with what a reader finds on it.
+GUIDES = {
+    "coming_from": "The command that rewrites programs, and what replaces each name.",
+    "migrate_model": "A model that Keras 2 saved becomes a `.keras` file of Keras 3.",
+    "own_recipe": "From a folder or a CSV file to a served model in 50 lines.",
+    "your_data": "Images, sound, series, texts and tables: how each is read and what is refused.",
+    "transfer_learning": "Begin with a pretrained network where there are few images.",
+    "tuning": "Trials, cross-validation, parallel and cluster searches, interrupted searches.",
+    "monitoring": "Each tab of TensorBoard, and what to conclude from it.",
+    "serving": "Export to SavedModel, LiteRT and ONNX, int8 and float16, and serve over HTTP.",
+    "devices": "GPUs, TPUs, and several machines.",
+    "which_optimizer": "Where to start, and how the catalog's optimizers were compared.",
+    "metric_learning": "Time and memory of triplet losses beside two other libraries.",
+    "own_task": "Scores, outputs and pictures of a kind of problem that kcatalog does not know.",
+    "check_your_own_part": "The catalog's checks on a Keras class of your own.",
+    "faults": "Kills, full disks and damaged files: what happens, and the test that shows it.",
+}
+DECISIONS = (
+    "catalog",
+    "conformance",
+    "layers",
+    "losses_and_metrics",
+    "optimizers_and_callbacks",
+    "samplers",
+    "engine",
+    "migrate",
+)
+PROJECT = {
+    "support": "Versions of Python, Keras and the backends, and how public names change.",
+    "contributing": "How to add a part, a task, a hyperparameter or a check.",
+    "changelog": "What is new in each version.",
+    "security": "What loading a model may do, and how to report a fault.",
+    "measurements": "The engine, the layers and the optimizers beside other libraries.",
+}
+_FILES = {
+    "support": "docs/support.md",
+    "contributing": "CONTRIBUTING.md",
+    "changelog": "CHANGELOG.md",
+    "security": "SECURITY.md",
+    "measurements": "benchmarks/RESULTS.md",
+}
+# File of the tree -> page of the site.
+PLACES = {
+    **{f"docs/{name}.md": f"guides/{name}.md" for name in GUIDES},
+    **{f"docs/decisions/{name}.md": f"decisions/{name}.md" for name in DECISIONS},
+    **{file: f"project/{name}.md" for name, file in _FILES.items()},
+    "docs/decisions/README.md": "decisions/index.md",
+    "docs/parts.md": "parts/index.md",
+}
+_LINK = re.compile(r"(\]\()([^)\s]+)(\))")
+_RECIPES, _END = "## Run a recipe", "## Where to go next"  # headings of the README
+
+
+def hand_written() -> dict[str, str | bytes]:
+    """Return the pages and files of the site that stand in the tree: place -> content."""
+    found = {}
+    for file, place in PLACES.items():
+        if file != "docs/parts.md":
+            found |= placed((ROOT / file).read_text(encoding="utf-8"), file, place)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    first, more = readme.split(_RECIPES)
+    more = f"# From data to a served model\n\n{_RECIPES}{more.split(_END)[0]}"
+    front = (Path(__file__).parent / "front.md").read_text(encoding="utf-8")
+    found |= placed(first, "README.md", "index.md")
+    found["index.md"] += front
+    found |= placed(more, "README.md", "start.md")
+    found["decisions/index.md"] += contents(DECISIONS)
+    found |= _section("Guides", GUIDES) | _section("Project", PROJECT)
+    return found
+
+
+def placed(text: str, file: str, place: str) -> dict[str, str | bytes]:
+    """Return a page with its links as they are on the site, and the files that it shows.
+
+    Args:
+        text: the page.
+        file: the file of the tree that it comes from.
+        place: its place in the site.
+    """
+    files = {}
+
+    def link(match):
+        url = urlsplit(match[2])
+        if url.scheme or not url.path:
+            return match[0]
+        target = ((ROOT / file).parent / url.path).resolve().relative_to(ROOT).as_posix()
+        there = PLACES.get(target)
+        if there is None:
+            there = f"files/{target}"
+            files[there] = (ROOT / target).read_bytes()
+        fragment = f"#{url.fragment}" if url.fragment else ""
+        if target == "docs/parts.md" and url.fragment:  # a page for each kind
+            there, fragment = f"parts/{url.fragment}/index.md", ""
+        return f"{match[1]}{os.path.relpath(there, Path(place).parent)}{fragment}{match[3]}"
+
+    return {place: _LINK.sub(link, text), **files}
+
+
+def title(text: str) -> str:
+    """Return a page's first heading."""
+    return re.search(r"^# (.+)$", text, re.MULTILINE)[1]
+
+
+def contents(names) -> str:
+    """Return what puts pages into the sidebar."""
+    lines = "\n".join(names)
+    return f"\n```{{toctree}}\n:hidden:\n\n{lines}\n```\n"
+
+
+def _section(name: str, about: dict[str, str]) -> dict[str, str]:
+    """Return the page of a section: a link and a sentence for each of its pages."""
+    files = {place: file for file, place in PLACES.items()}
+    folder, lines = name.lower(), []
+    for page, words in about.items():
+        text = (ROOT / files[f"{folder}/{page}.md"]).read_text(encoding="utf-8")
+        lines.append(f"- [{title(text)}]({page}.md): {words}")
+    return {f"{folder}/index.md": f"# {name}\n\n" + "\n".join(lines) + "\n" + contents(about)}

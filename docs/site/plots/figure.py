@@ -1,0 +1,37 @@
+"""Figures that are the same file in every build and can be read on light and dark pages."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+FIRST, SECOND, THIRD, PALE = "#3b82c4", "#d9702b", "#5a9e4b", "#808080"
+STYLE = {
+    "svg.hashsalt": "kcatalog",
+    "svg.fonttype": "none",  # letters stay letters, which the page's reader has
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": mpl.cycler(color=[FIRST, SECOND, THIRD, PALE]),
+    "legend.frameon": False,
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), PALE),
+    **dict.fromkeys(("xtick.color", "ytick.color", "axes.titlecolor"), PALE),
+    "axes.titlesize": 10,
+    "contour.linewidth": 1.0,
+}
+
+
+@contextlib.contextmanager
+def figure(columns: int = 1, **options) -> Iterator[tuple[list, io.BytesIO]]:
+    """Yield the axes of a figure, and what holds its SVG at the end."""
+    with mpl.rc_context(STYLE):
+        drawn = Figure(figsize=(3.6 * columns + (1.6 if columns == 1 else 0), 2.9))
+        axes, out = drawn.subplots(1, columns, squeeze=False, **options)[0], io.BytesIO()
+        yield list(axes), out
+        drawn.tight_layout()
+        drawn.savefig(out, format="svg", transparent=True, metadata={"Date": None})

@@ -1,0 +1,169 @@
+"""The site's pages, read as text, and a few of them in a browser."""
+
+import json
+import shutil
+import warnings
+from types import SimpleNamespace
+
+import pytest
+
+from docs.site import build, checked, elsewhere, formula, links, names, pages, twins
+from docs.site.plots import draw
+from kcatalog import registry
+from tests.record import Record
+
+
+@pytest.fixture(scope="module")
+def written():
+    """The files that Sphinx reads."""
+    return build.sources()
+
+
+@pytest.mark.parametrize(
+    ("source", "html"),
+    [
+        ("y = x / n", "<i>y</i> = <i>x</i> / <i>n</i>"),
+        ("D_ap", "<i>D</i><sub><i>ap</i></sub>"),
+        ("q^(2-t)", "<i>q</i><sup>2−<i>t</i></sup>"),
+        ("Σ_{j ≠ y} s_j", "Σ<sub><i>j</i> ≠ <i>y</i></sub> <i>s</i><sub><i>j</i></sub>"),
+        ("max(a * b)", "max(<i>a</i> &#42; <i>b</i>)"),
+        ("slow_step_size < 1", "slow&#95;step&#95;size &lt; 1"),
+    ],
+)
+def test_formulas_are_typeset(source, html):
+    assert formula.inline(source) == f'<span class="formula">{html}</span>'
+
+
+def test_names_become_links_outside_of_code():
+    name = "`losses.TripletHard`"
+    text = f"See {name}.\n\n    {name}\n\n```\n{name}\n```\n"
+    linked = names.linked(text, "guides/a.md")
+    assert linked == text.replace(name, f"[{name}](../parts/losses/TripletHard.md)", 1)
+
+
+def test_links_of_the_tree_become_links_of_the_site():
+    text = "[a](docs/tuning.md#x) [b](LICENSE) [c](docs/parts.md#losses) [d](https://e.f)"
+    placed = pages.placed(text, "README.md", "guides/page.md")
+    assert placed["guides/page.md"] == (
+        "[a](tuning.md#x) [b](../files/LICENSE) [c](../parts/losses/index.md) [d](https://e.f)"
+    )
+    assert placed["files/LICENSE"] == (pages.ROOT / "LICENSE").read_bytes()
+
+
+@pytest.mark.slow
+def test_every_part_has_a_page_with_its_sections(written):
+    for e in registry.find():
+        page = written[names.place(e)]
+        assert page.startswith(f"# {e.name}\n\n`{e.path}`")
+        for title in ("Maths", "Shapes", "Behaviour", "Example") if e.origin == "kcatalog" else ():
+            assert f"## {title}\n" in page or title not in e.sections
+        for argument in e.arguments:
+            assert f"`{argument.name}` (" in page
+
+
+def test_a_part_says_what_it_is_called_elsewhere_and_what_cannot_export_it():
+    triplet = registry.describe("losses.TripletSemiHard")
+    assert "`tensorflow_addons.losses.TripletSemiHardLoss`" in elsewhere.section(triplet)
+    assert checked.exports(registry.describe("layers.CRF"))["ONNX"].startswith("no: ")
+    assert checked.exports(registry.describe("callbacks.TimeBudget")) == {}
+
+
+@pytest.mark.slow
+def test_programs_get_markdown_and_a_catalog(written):
+    found = twins.twins(written)
+    assert "<span" not in found["parts/losses/TripletHard.md"]
+    assert "{toctree}" not in found["guides/index.md"]
+    catalog = json.loads(found["catalog.json"])
+    assert len(catalog) == len(registry.find())
+    for entry in catalog:
+        assert entry["page"].replace(".html", ".md") in found
+        assert f"]({entry['page'].replace('.html', '.md')})" in found["llms.txt"]
+
+
+def test_broken_links_and_other_hosts_are_found(tmp_path):
+    (tmp_path / "a.html").write_text(
+        '<a href="b.html">x</a><a href="#no">x</a><a href="a.html#yes" id="yes">x</a>'
+        '<a href="https://example.org">x</a><script src="https://example.org/x.js"></script>'
+    )
+    assert links.faults(tmp_path) == [
+        "a.html loads https://example.org/x.js: take it into the page.",
+        "a.html links to #no: the page has no such anchor.",
+        "a.html links to b.html: there is no such file.",
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["constraints.Box", "layers.Snake", "samplers.MPerClass", "schedules.OneCycle"]
+)
+def test_a_plot_is_the_same_file_in_each_build(name):
+    drawn = draw.draw(registry.describe(name))
+    assert b"<svg" in drawn
+    assert draw.draw(registry.describe(name)) == drawn
+
+
+# --- what was checked -------------------------------------------------------------------
+
+
+def session(**options):
+    option = {"keyword": "", "markexpr": "not soak", "file_or_dir": [], **options}
+    return SimpleNamespace(config=SimpleNamespace(option=SimpleNamespace(**option)))
+
+
+def report(check, outcome="passed", when="call", **more):
+    nodeid = f"tests/test_conformance.py::test_conformance[losses-TripletHard-{check}]"
+    return SimpleNamespace(nodeid=nodeid, outcome=outcome, when=when, **more)
+
+
+def test_a_whole_run_is_recorded_and_shown(tmp_path, monkeypatch):
+    record = Record(tmp_path)
+    record.pytest_runtest_logreport(report("gradient_exact"))
+    record.pytest_runtest_logreport(report("gradient_exact", when="teardown"))
+    record.pytest_runtest_logreport(report("half-mixed_float16", "skipped", wasxfail="reason"))
+    record.pytest_runtest_logreport(report("half-mixed_bfloat16", "failed"))
+    record.pytest_sessionfinish(session(keyword="TripletHard"))
+    assert not list(tmp_path.iterdir())  # a part of the suite is no record
+    record.pytest_sessionfinish(session())
+    monkeypatch.setattr(checked, "RECORDS", tmp_path)
+    checked.records.cache_clear()
+    entry = registry.describe("losses.TripletHard")
+    section = checked.section(entry)
+    backends = checked.backends(entry)
+    checked.records.cache_clear()
+    assert "`gradient_exact` | ✓ |" in section
+    assert "`half` | FAILED ×2 |" in section
+    assert len(backends) == len(checked.BACKENDS) - 1
+
+
+# --- in a browser -----------------------------------------------------------------------
+
+SEEN = ("index.md", "parts/index.md", "parts/losses/TripletHard.md", "guides/tuning.md")
+
+
+@pytest.mark.slow
+def test_pages_fit_phones_and_both_themes(written, tmp_path):
+    """No message in the console, nothing to scroll sideways, and a table that filters."""
+    from playwright import sync_api
+
+    browser = shutil.which("chromium") or pytest.skip("there is no chromium on the PATH")
+    shown = {p: t for p, t in written.items() if p in SEEN or p.startswith("files/")}
+    build.write(shown, tmp_path / "source")
+    with warnings.catch_warnings(action="ignore"):  # of Sphinx and its extensions
+        build.sphinx(tmp_path / "source", tmp_path / "html", complete=False)
+    with sync_api.sync_playwright() as playwright:
+        window = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        complaints = []
+        for width, theme in ((1280, "light"), (390, "dark")):
+            page = window.new_page(viewport={"width": width, "height": 800}, color_scheme=theme)
+            page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+            page.on("pageerror", lambda e: complaints.append(str(e)))
+            for place in SEEN:
+                page.goto((tmp_path / "html" / place).with_suffix(".html").as_uri())
+                assert page.locator("html").get_attribute("data-theme") == theme
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                assert wide <= width, f"{place} is {wide} pixels wide"
+            page.goto((tmp_path / "html" / "parts" / "index.html").as_uri() + "?kind=losses")
+            page.fill("input[name=text]", "semi-hard")
+            sync_api.expect(page.locator("table.find tbody tr:visible")).to_have_count(1)
+        assert complaints == []
+        window.close()
