@@ -26,12 +26,14 @@ TAGS = {
     "streaming": "updating by parts gives the same result as updating at once",
     # regularizers, constraints, initializers
     "penalty": "a non-negative scalar, zero for zero weights unless the card says otherwise",
+    "activity": "of a layer's outputs: a sum over samples, which Keras divides by their number",
     "projection": "applying it twice equals applying it once",
     "bias": "initializes a bias vector",
     # optimizers
     "wrapper": "wraps another optimizer and keeps that one's settings working",
     "averages-weights": "changes which weights the model ends with, not the gradient",
     "transforms-gradients": "changes the gradient before the wrapped optimizer sees it",
+    "second-gradient": "steps by a second gradient of the batch, which the training step computes",
     # schedules, callbacks and samplers
     "schedule": "maps a step to a finite, non-negative learning rate",
     "monitoring": "watches training and leaves the weights as they would be without it",
@@ -104,7 +106,7 @@ class Example:
         metrics), or the whole weight's shape (regularizers, constraints, initializers).
     targets: what a loss or metric compares with: "labels" (class indices), "one_hot",
         "binary" (0/1 of the predictions' shape), "signs" (-1/+1), "boxes", or "real".
-    predictions: what a loss or metric is given: "real" (scores, embeddings) or
+    predictions: what a loss, metric or regularizer is given: "real" (scores, embeddings) or
         "probabilities" (positive, summing to 1 over the last axis), "cosines" (from -1 to 1),
         "boxes" (four positive numbers that are a box in each of Keras's formats), or "tokens"
         (ids from 0 to below `classes`).

@@ -63,14 +63,44 @@ KERAS_PARTS: dict[str, Card] = {
     ),
     # regularizers
     "keras.regularizers.L1": Card(space={"l1": Float(1e-6, 1e-3, log=True)}),
+    "keras.regularizers.L1L2": Card(
+        space={"l1": Float(1e-6, 1e-3, log=True), "l2": Float(1e-6, 1e-3, log=True)},
+        example=Example({"l1": 1e-5, "l2": 1e-4}),
+    ),
     "keras.regularizers.L2": Card(space={"l2": Float(1e-6, 1e-3, log=True)}),
     "keras.regularizers.OrthogonalRegularizer": Card(space={"factor": Float(1e-5, 1e-2, log=True)}),
-    # constraints and initializers
+    # constraints
     "keras.constraints.MaxNorm": Card(space={"max_value": Float(1.0, 4.0)}),
+    "keras.constraints.MinMaxNorm": Card(
+        space={"min_value": Float(0.0, 1.0), "max_value": Float(1.0, 4.0), "rate": Float(0.1, 1.0)},
+        example=Example({"min_value": 0.5, "max_value": 2.0}),
+    ),
+    "keras.constraints.NonNeg": Card(),
     "keras.constraints.UnitNorm": Card(),
+    # initializers
+    "keras.initializers.Constant": Card(example=Example({"value": 0.1})),
+    "keras.initializers.GlorotNormal": Card(),
     "keras.initializers.GlorotUniform": Card(),
     "keras.initializers.HeNormal": Card(),
-    "keras.initializers.Orthogonal": Card(),
+    "keras.initializers.HeUniform": Card(),
+    "keras.initializers.Identity": Card(
+        space={"gain": Float(0.5, 1.5)}, example=Example({"gain": 0.9})
+    ),
+    "keras.initializers.LecunNormal": Card(),
+    "keras.initializers.LecunUniform": Card(),
+    "keras.initializers.Ones": Card(),
+    "keras.initializers.Orthogonal": Card(space={"gain": Float(0.5, 2.0, log=True)}),
+    "keras.initializers.RandomNormal": Card(space={"stddev": Float(0.01, 0.2, log=True)}),
+    "keras.initializers.RandomUniform": Card(),
+    "keras.initializers.TruncatedNormal": Card(space={"stddev": Float(0.01, 0.2, log=True)}),
+    "keras.initializers.VarianceScaling": Card(
+        space={
+            "scale": Float(0.5, 4.0, log=True),
+            "mode": Choice("fan_in", "fan_out", "fan_avg"),
+        },
+        example=Example({"scale": 2.0}),
+    ),
+    "keras.initializers.Zeros": Card(),
     # optimizers and schedules
     "keras.optimizers.Adam": Card(space={"learning_rate": _LEARNING_RATE}),
     "keras.optimizers.AdamW": Card(

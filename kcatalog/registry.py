@@ -8,14 +8,16 @@ text says against what the imported class says.
 from __future__ import annotations
 
 import ast
+import builtins
 import functools
 import importlib
 import inspect
 import re
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kcatalog import KINDS, card, checks, docstrings, source
+from kcatalog import KINDS, card, checks, docstrings, others, source
 from kcatalog.card import Card
 from kcatalog.keras_parts import KERAS_PARTS
 from kcatalog.source import Argument
@@ -108,22 +110,35 @@ class Entry:
     def example_code(self) -> str:
         """Lines to paste: import and construct the card's example."""
         root = self.path.split(".")[0]
-        modules = [a.path for a in self.card.example.args.values() if isinstance(a, card.Part)]
-        imports = sorted({root, *(m.split(".")[0] for m in modules)})
         call = f"{self.path}({card.render_args(self.card.example.args)})"
+        names = {node.id for node in ast.walk(ast.parse(call)) if isinstance(node, ast.Name)}
+        imports = sorted({root, *names.difference(dir(builtins))})
         return "".join(f"import {m}\n" for m in reversed(imports)) + f"\npart = {call}"
 
 
 @functools.cache
 def catalog() -> tuple[Entry, ...]:
-    """Every part, ours and those of Keras that recipes and the tuner use."""
+    """Every part: ours, those of Keras that recipes and the tuner use, those of other packages."""
     ours = []
     for kind in KINDS:
         for file in sorted((_PACKAGE / kind).rglob("*.py")):
             of_kind = "schedules" if file.parent.name == "schedules" else kind
             ours.extend(read_source(file.read_text(encoding="utf-8"), of_kind, file))
-    theirs = [_keras_entry(path, facts) for path, facts in KERAS_PARTS.items()]
-    return tuple(sorted(ours, key=_order)) + tuple(sorted(theirs, key=_order))
+    keras = [_keras_entry(path, facts) for path, facts in KERAS_PARTS.items()]
+    groups = (ours, keras, _entries_of_others())
+    return tuple(e for group in groups for e in sorted(group, key=_order))
+
+
+def _entries_of_others() -> list[Entry]:
+    """Return the parts of other packages; what cannot be read is left out with a warning."""
+    found = []
+    for module, file in others.modules():
+        try:
+            text = file.read_text(encoding="utf-8")
+            found += read_source(text, None, file, public=module)
+        except (OSError, ValueError) as e:  # of a file or of its text
+            warnings.warn(f"The parts in {module} are left out: {e}", stacklevel=2)
+    return found
 
 
 def find(kind=None, tag=None, text=None, origin=None) -> list[Entry]:
@@ -233,11 +248,24 @@ def kind_of(cls: type) -> str:
 
 
 def read_source(
-    text: str, kind: str, file: Path, name: str | None = None, docstring: str | None = None
+    text: str,
+    kind: str | None,
+    file: Path,
+    name: str | None = None,
+    docstring: str | None = None,
+    public: str | None = None,
 ) -> list[Entry]:
     """Entries of the `@component` classes in a source text, or of the one class `name`.
 
     The card of a class asked for by name is left out: whoever asks has the class itself.
+
+    Args:
+        text: the source.
+        kind: of all its parts, or None: each is read from the bases of the class.
+        file: where the text comes from.
+        name: the class.
+        docstring: the class's docstring, if not the one in the text.
+        public: the module that parts are imported from; by default kcatalog's of that kind.
     """
     if name is None and "@component(" not in text:
         return []
@@ -249,9 +277,10 @@ def read_source(
         if isinstance(node, ast.ClassDef) and name in (None, node.name):
             facts = None if name else source.read_card(node, file)
             if facts is not None or name is not None:
-                path = f"kcatalog.{_public_module(kind)}.{node.name}"
+                of_kind = kind or source.kind(node, file)
+                path = f"{public or f'kcatalog.{_public_module(of_kind)}'}.{node.name}"
                 facts = facts or Card()
-                entries.append(_entry(node, module, kind, path, facts, str(file), docstring))
+                entries.append(_entry(node, module, of_kind, path, facts, str(file), docstring))
     return entries
 
 

@@ -66,6 +66,37 @@ def read_card(node: ast.ClassDef, file: Path) -> card.Card | None:
     return None
 
 
+# Where a class derives from, as its author writes it -> its kind.
+_BASES = {
+    "layers": r"\blayers\.|\bLayer$|\bModel$",
+    "losses": r"\blosses\.|\bLoss$",
+    "metrics": r"\bmetrics\.|\bMetric$",
+    "regularizers": r"\bregularizers\.|\bRegularizer$",
+    "constraints": r"\bconstraints\.|\bConstraint$",
+    "initializers": r"\binitializers\.|\bInitializer$",
+    "schedules": r"\bschedules\.|\bLearningRateSchedule$",
+    "optimizers": r"\boptimizers\.|\bOptimizer$|\bWrapper$",
+    "callbacks": r"\bcallbacks\.|\bCallback$",
+    "samplers": r"\bsamplers\.|\bPyDataset$",
+}
+
+
+def kind(node: ast.ClassDef, file: Path) -> str:
+    """Return the kind of a class, by the names of its bases.
+
+    Raises:
+        SourceError: no base says it.
+    """
+    for base in map(ast.unparse, node.bases):
+        for name, pattern in _BASES.items():
+            if re.search(pattern, base):
+                return name
+    raise SourceError(
+        f"{file}, line {node.lineno}, {node.name}: its kind is read from its bases. Write a class "
+        "of Keras or kcatalog among them, such as keras.layers.Layer."
+    )
+
+
 def docstring(node: ast.ClassDef, module: ast.Module) -> str:
     """Return a class's docstring, completed by those of its bases."""
     own, names = ast.get_docstring(node) or "", argument_names(node, module)

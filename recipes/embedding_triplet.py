@@ -6,6 +6,7 @@ of nine speakers, or your own folder with one subfolder of images or WAV files p
     python recipes/embedding_triplet.py
     python recipes/embedding_triplet.py --data vowels
     python recipes/embedding_triplet.py --data path/to/folder
+    python recipes/embedding_triplet.py --data path/to/images --backbone MobileNetV3Small
     python recipes/embedding_triplet.py predict one.png other.png third.png
 
 It is scored by the class of the nearest neighbour. Losses that use the hardest samples only
@@ -16,8 +17,9 @@ import math
 
 import kcatalog
 from kcatalog.recipe import Recipe, tuning
-from kcatalog.recipe.data import Images, Labelled, Speech
+from kcatalog.recipe.data import Images, Labelled, Pretrained, Speech
 from kcatalog.recipe.tasks import baselines, steps_per_epoch
+from kcatalog.recipe.training import backbone
 from kcatalog.recipe.training.loss_switch import SwitchedLoss
 
 import keras
@@ -26,19 +28,39 @@ from keras import layers, ops
 EPOCHS, BATCH_SIZE = 60, 40
 
 # data: images of one size, padded frames or waveforms; and class indices
-source = Labelled(Images(size=64, channels=3), Speech(rate=16_000), default="digits")
+source = Pretrained(Labelled(Images(size=64, channels=3), Speech(rate=16_000), default="digits"))
 
 
 def build(hp, data):
     """Convolutions over the image or over time, pooling, and a vector of length one."""
     encoders = {"image": image, "frames": frames, "waveform": waveform}
-    inputs, x = encoders[data.input_name](hp, data)
+    pretrained = backbone.load(data)  # --backbone
+    if pretrained:
+        inputs, x = on_backbone(pretrained, data)
+    else:
+        inputs, x = encoders[data.input_name](hp, data)
     x = layers.Dropout(hp.Float("dropout", 0.1, 0.3, default=0.2))(x)
     x = layers.Dense(hp.Choice("embedding", [16, 32, 64], default=32), dtype="float32")(x)
     model = keras.Model(inputs, layers.UnitNormalization(dtype="float32")(x))
     hp.Choice("samples_per_class", [4, 6, 8])  # of each class in a batch
-    model.compile(optimizer(hp, data), loss(hp))
+    chosen = optimizer(hp, data)
+    if pretrained:
+        chosen = pretrained.optimizer(hp, chosen, model, data, BATCH_SIZE)
+    model.compile(chosen, loss(hp))
     return model
+
+
+def on_backbone(pretrained, data):
+    """Average the last feature maps of a pretrained network over the image."""
+    images = keras.Input(data.input_shape, dtype="uint8", name=data.input_name)
+    x = pretrained(jitter(layers.Rescaling(1.0)(images)))
+    return images, layers.GlobalAveragePooling2D()(x)
+
+
+def jitter(x):
+    """Shift and rotate images at random, in training only."""
+    x = layers.RandomTranslation(0.1, 0.1, fill_mode="constant")(x)
+    return layers.RandomRotation(0.03, fill_mode="constant")(x)
 
 
 def image(hp, data):
@@ -50,8 +72,7 @@ def image(hp, data):
     large = min(data.input_shape[:2]) > edge
     x, widths = layers.Rescaling(1 / 255)(inputs), [16, 32] if large else [32, 64]
     filters = hp.Choice("filters", widths, default=widths[0])
-    x = layers.RandomTranslation(0.1, 0.1, fill_mode="constant")(x)
-    x = layers.RandomRotation(0.03, fill_mode="constant")(x)
+    x = jitter(x)
     while min(x.shape[1:3]) > edge:
         x = convolution(x, layers.Conv2D, filters, 3, strides=2)
     for stage in range(max(2, round(math.log2(min(x.shape[1:3]))) - 1)):

@@ -6,6 +6,7 @@ similar sets by name, or your own folder with one subfolder of images per class:
     python recipes/image_cnn.py
     python recipes/image_cnn.py --data fashion_mnist
     python recipes/image_cnn.py --data path/to/folder
+    python recipes/image_cnn.py --data path/to/folder --backbone EfficientNetB0
     python recipes/image_cnn.py predict some.png other.png
 """
 
@@ -13,8 +14,9 @@ import math
 
 import kcatalog
 from kcatalog.recipe import Recipe, tuning
-from kcatalog.recipe.data import Images
+from kcatalog.recipe.data import Images, Pretrained
 from kcatalog.recipe.tasks import baselines, steps_per_epoch
+from kcatalog.recipe.training import backbone
 
 import keras
 from keras import layers
@@ -27,32 +29,18 @@ LEAST_STEPS = 30  # between falls of the learning rate
 
 
 # data: images of one size, 0 to 255, and class indices
-source = Images(default="digits", size=64, channels=3)
+source = Pretrained(Images(default="digits", size=64, channels=3))
 
 
 def build(hp, data):
-    """Build augmentation, stages of residual blocks that halve the image, and a dense head."""
+    """Build augmentation, stages of residual blocks or a backbone, and a dense head."""
     images = keras.Input(data.input_shape, dtype="uint8", name=data.input_name)
-    x = layers.Rescaling(1 / 255)(images)
+    pretrained = backbone.load(data)  # --backbone
+    x = layers.Rescaling(1.0 if pretrained else 1 / 255)(images)
     large = min(data.input_shape[:2]) > EDGE
     amount = hp.Choice("jitter", [0.0, 0.05, 0.1], default=0.1 if large else 0.0)
     x = jitter(x, amount)  # helps where images are not aligned
-
-    widths = [8, 16, 32] if large and len(data.train[0]) < MANY else [16, 32, 64]
-    filters = hp.Choice("filters", widths, default=widths[1])
-    penalties = [None, "keras.regularizers.L2", "kcatalog.regularizers.SoftOrthogonality"]
-    regularizer = tuning.choose(hp, "regularizer", penalties)
-    while min(x.shape[1:3]) > EDGE:
-        x = layers.ReLU()(convolution(x, filters, regularizer, strides=2))
-    x = convolution(x, filters, regularizer)
-    x = layers.ReLU()(x)
-    stages = max(2, round(math.log2(min(x.shape[1:3]))) - 1)  # down to about 4 x 4
-    for stage in range(stages):
-        if stage:
-            filters = min(2 * filters, WIDEST)
-            x = convolution(x, filters, regularizer, kernel_size=1)
-            x = layers.MaxPooling2D()(x)
-        x = residual_block(hp, x, filters, regularizer)
+    x = pretrained(x) if pretrained else stages(hp, x, large and len(data.train[0]) < MANY)
 
     rate = hp.Float("dropout", 0.2, 0.5, default=0.3)
     x = (layers.GlobalAveragePooling2D() if large else layers.Flatten())(x)
@@ -61,8 +49,30 @@ def build(hp, data):
     x = layers.BatchNormalization(momentum=0.9)(x)
     x = layers.Dropout(rate)(layers.ReLU()(x))
     model = keras.Model(images, layers.Dense(len(data.classes), dtype="float32")(x))
-    model.compile(optimizer(hp, data), loss(hp), metrics=["accuracy"])
+    chosen = optimizer(hp, data)
+    if pretrained:
+        chosen = pretrained.optimizer(hp, chosen, model, data, BATCH_SIZE)
+    model.compile(chosen, loss(hp), metrics=["accuracy"])
     return model
+
+
+def stages(hp, x, narrow):
+    """Apply stages of residual blocks, each of which halves the image."""
+    widths = [8, 16, 32] if narrow else [16, 32, 64]
+    filters = hp.Choice("filters", widths, default=widths[1])
+    penalties = [None, "keras.regularizers.L2", "kcatalog.regularizers.SoftOrthogonality"]
+    regularizer = tuning.choose(hp, "regularizer", penalties)
+    while min(x.shape[1:3]) > EDGE:
+        x = layers.ReLU()(convolution(x, filters, regularizer, strides=2))
+    x = convolution(x, filters, regularizer)
+    x = layers.ReLU()(x)
+    for stage in range(max(2, round(math.log2(min(x.shape[1:3]))) - 1)):  # down to about 4 x 4
+        if stage:
+            filters = min(2 * filters, WIDEST)
+            x = convolution(x, filters, regularizer, kernel_size=1)
+            x = layers.MaxPooling2D()(x)
+        x = residual_block(hp, x, filters, regularizer)
+    return x
 
 
 def jitter(x, amount):

@@ -5,12 +5,14 @@ your own folder with the subfolders images and masks:
 
     python recipes/segmentation_unet.py
     python recipes/segmentation_unet.py --data path/to/folder
+    python recipes/segmentation_unet.py --data path/to/folder --backbone MobileNetV3Small
     python recipes/segmentation_unet.py predict some.png other.png
 """
 
 from kcatalog.recipe import Recipe, tuning
-from kcatalog.recipe.data import Masks
+from kcatalog.recipe.data import Masks, Pretrained
 from kcatalog.recipe.tasks import baselines, steps_per_epoch
+from kcatalog.recipe.training import backbone
 
 import keras
 from keras import layers
@@ -18,27 +20,36 @@ from keras import layers
 BATCH_SIZE, EPOCHS, STAGES = 32, 15, 3
 
 # data: images of one size, 0 to 255, and a class index for each pixel
-source = Masks(default="digit_scenes", size=64)
+source = Pretrained(Masks(default="digit_scenes", size=64))
 
 
 def build(hp, data):
     """Build stages that halve the image, then stages that double it, with skip connections."""
     images = keras.Input(data.input_shape, dtype="uint8", name=data.input_name)
-    x, skips = layers.Rescaling(1 / 255)(images), []
     filters = hp.Choice("filters", [8, 12, 16], default=12)
-    for stage in range(STAGES):
-        x = block(x, filters * 2**stage)
-        skips.append(x)
-        x = layers.MaxPooling2D()(x)
-    x = block(x, filters * 2**STAGES)
+    pretrained = backbone.load(data, pyramid=True)  # --backbone
+    *skips, x = pretrained(images) if pretrained else encoder(images, filters)
     x = layers.SpatialDropout2D(hp.Float("dropout", 0.0, 0.3, default=0.1))(x)
-    for stage in reversed(range(STAGES)):
-        x = layers.Concatenate()([layers.UpSampling2D()(x), skips[stage]])
-        x = block(x, filters * 2**stage)
+    for stage, skip in reversed(list(enumerate(skips))):
+        x = layers.UpSampling2D(skip.shape[1] // x.shape[1])(x)
+        x = block(layers.Concatenate()([x, skip]), filters * 2**stage)
     model = keras.Model(images, layers.Dense(len(data.classes), dtype="float32")(x))
     iou = keras.metrics.MeanIoU(len(data.classes), sparse_y_pred=False, name="mean_iou")
-    model.compile(optimizer(hp, data), loss(hp), metrics=[iou])
+    chosen = optimizer(hp, data)
+    if pretrained:
+        chosen = pretrained.optimizer(hp, chosen, model, data, BATCH_SIZE)
+    model.compile(chosen, loss(hp), metrics=[iou])
     return model
+
+
+def encoder(images, filters):
+    """Return the feature maps of each stage, the largest first."""
+    x, maps = layers.Rescaling(1 / 255)(images), []
+    for stage in range(STAGES):
+        x = block(x, filters * 2**stage)
+        maps.append(x)
+        x = layers.MaxPooling2D()(x)
+    return [*maps, block(x, filters * 2**STAGES)]
 
 
 def block(x, filters):

@@ -1,11 +1,13 @@
 """One backend per run, chosen by KERAS_BACKEND; the same random numbers for every test."""
 
 import contextlib
+import gc
 import importlib.util
 import os
 import re
 import sys
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +24,18 @@ def user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or home).expanduser()
 
 
-# Compiling for JAX takes longer than all that the tests compute: LLVM optimizes little, and what
-# was compiled is kept. TensorFlow compiles the same operations by XLA with all optimizations.
+# XLA takes longer to compile than all that the tests compute. These leave the results as they are.
+FLAGS = ["xla_cpu_use_fusion_emitters=false", "xla_cpu_parallel_codegen_split_count=1"]
+# JAX compiles everything: there LLVM optimizes little, and what was compiled is kept. TensorFlow
+# compiles the same operations with all optimizations.
 if BACKEND == "jax":
-    fast = "backend_optimization_level=0 llvm_disable_expensive_passes=true"
-    fast += " cpu_use_fusion_emitters=false cpu_parallel_codegen_split_count=1"
-    os.environ.setdefault("XLA_FLAGS", " ".join(f"--xla_{flag}" for flag in fast.split()))
+    FLAGS += ["xla_backend_optimization_level=0", "xla_llvm_disable_expensive_passes=true"]
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(user_cache() / "kcatalog" / "jax"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")  # for profiles of programs
+os.environ.setdefault("XLA_FLAGS", " ".join(f"--{flag}" for flag in FLAGS))
+# Convolutions with channels first, which TensorFlow otherwise has on some processors only.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 if importlib.util.find_spec(BACKEND) is None:
     pytest.exit(
@@ -42,6 +48,7 @@ import kcatalog  # noqa: E402
 from kcatalog import registry  # noqa: E402
 from tests.cost import Cost  # noqa: E402
 from tests.memory import DropPrograms  # noqa: E402
+from tests.record import Record  # noqa: E402
 
 if BACKEND == "tensorflow":  # before TensorFlow starts, or never
     from kcatalog.conformance.descent import two_cpus
@@ -73,33 +80,54 @@ if BACKEND == "torch":
     with warnings.catch_warnings(action="ignore"):
         float(torch.ones((), requires_grad=True))
 
+# A worker holds thousands of tests and programs, which each search for garbage walks through.
+gc.set_threshold(100_000, 50, 100)
+
 ROOT = Path(__file__).parent.parent
+collect_ignore = ["other_package"]  # run by test_others.py as its author runs it
 # Folders and files of `tests` and `kcatalog` that run on each backend; the others run once.
-ON_EACH_BACKEND = {*kcatalog.KINDS, "ops", "theory", "conformance", "recipe", "recipes"}
-ON_EACH_BACKEND |= {"test_conformance.py", "test_user_journey.py", "test_quiet.py"}
-ON_EACH_BACKEND |= {"test_saved.py", "test_without_tensorflow.py"}
-# Tests of the recipes that no backend changes: what they try is data, files, messages, searches.
-ONCE = re.compile(
-    "test_(baselines|batches|cluster|commands|data|faults|faults_hostile|files|info|isolation"
-    "|options|oracles|pictures|scaling|search|series|serve|terminal|trials|variants)[.]py"
+EACH = {*kcatalog.KINDS, "ops", "theory", "training", "conformance", "recipes"}
+EACH |= {"test_conformance.py", "test_user_journey.py", "test_quiet.py"}
+EACH |= {"test_saved.py", "test_without_tensorflow.py"}
+# Of the engine of the recipes: what trains, computes and exports. Files, messages, searches, the
+# command line and what a task makes of its data are the same on each.
+RECIPE_ON_EACH_BACKEND = re.compile(
+    "test_(contract|devices|export|faults_kill|hosts|monitoring|pipeline|portable|resume|signatures"
+    "|stepwise|tuning|whole_way)[.]py"
 )
 # Tests of whole runs, which train, export or start processes: `make test-fast` leaves them out.
 WHOLE_RUNS = re.compile(
     "test_(advice|cluster|devices|embedding|export|isolation|monitoring|new_tasks|own_recipe|own_task"
-    "|pipeline|portable|scripts|search|segmentation|serve|strangers|tables|tensorboard|trials"
+    "|pipeline|portable|scripts|search|segmentation|serve|step|strangers|tables|tensorboard|trials"
     "|variants|whole_way)[.]py"
 )
+# Paths of fifty steps of an optimizer: `make test-fast` takes those of one optimizer in four.
+PATH = re.compile("test_(golden|reference)")
 
 
 def pytest_addoption(parser):
     parser.addoption("--cost", action="store_true", help="print processor time by part and check")
+    parser.addoption("--all-pairs", action="store_true", help="JAX: each check on each part")
+    parser.addoption("--record", type=Path, help="write what each check found, for the site")
 
 
 def pytest_configure(config):
     if config.getoption("--cost", False):
         config.pluginmanager.register(Cost())
+    if config.getoption("--record", None):
+        config.pluginmanager.register(Record(config.getoption("--record")))
     if BACKEND == "jax":
         config.pluginmanager.register(DropPrograms())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(config, items):
@@ -115,13 +143,18 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         item.extra_keyword_matches.add(names.get(item.path.name, ""))
         place = item.path.relative_to(ROOT).parts
-        if WHOLE_RUNS.fullmatch(item.path.name):
+        path = place[1] == "optimizers" and PATH.match(item.name)
+        left_to_others = path and zlib.crc32(item.path.name.encode()) % 4
+        if WHOLE_RUNS.fullmatch(item.path.name) or left_to_others:
             item.add_marker(pytest.mark.slow)
         if place[0] == "kcatalog" and str(item.path) in files:
             left_out.append(item)
         elif BACKEND != "tensorflow":
-            once = place[1] == "recipe" and ONCE.fullmatch(place[-1])
-            if place[1] not in ON_EACH_BACKEND or once or item.get_closest_marker("once"):
+            of_engine = place[:2] == ("tests", "recipe")
+            each = RECIPE_ON_EACH_BACKEND.fullmatch(place[-1]) if of_engine else place[1] in EACH
+            half = BACKEND == "jax" and item.get_closest_marker("other_half")
+            left_to_others = half and not config.getoption("--all-pairs", False)
+            if not each or left_to_others or item.get_closest_marker("once"):
                 left_out.append(item)
             elif item.get_closest_marker("tensorflow"):
                 item.add_marker(pytest.mark.skip(reason=f"needs TensorFlow, runs on {BACKEND}"))

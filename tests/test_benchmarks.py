@@ -22,7 +22,8 @@ bench = module(ROOT / "benchmarks" / "metric_learning.py")
 
 @pytest.mark.slow
 @pytest.mark.tensorflow
-def test_a_worker_measures_in_a_process_of_its_own():
+def test_a_worker_measures_in_a_process_of_its_own(monkeypatch):
+    monkeypatch.setattr(bench, "SLOW", np.inf)  # on a busy machine the first step takes long
     contestant = bench.Contestant(bench.PLAIN)
     assert "kcatalog" in contestant.hear()
     job = {"case": "batch-all", "batch": 16, "classes": 2, "timeout": 120, "memory_mib": 4096}
@@ -76,3 +77,74 @@ def test_recurrent_layers_are_compared_within_their_environment():
     assert ours == ["JAX", "MinGRU", "100", "50", "100", "50", "-", "0.25", "-"]
     assert elsewhere[-3:] == ["-", "-", "-"]
     assert recurrent.slope([(64, 0.1), (256, 0.4), (1024, 1.6)]) == pytest.approx(1)
+
+
+def test_steps_of_optimizers_make_a_table(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    optimizers = module(ROOT / "benchmarks" / "optimizers.py")
+    row = {"ms": 2.0, "adam_ms": 1.0, "wall": 2.0, "processor": 1.5, "state": 8.0}
+    rows = {
+        "Yogi": {**row, "wrapper": False},
+        "Lookahead": {**row, "state": 4.0, "wrapper": True},
+        "SAM": {"failed": "ValueError: no", "wrapper": True},
+    }
+    peers = {"optax": {"Yogi": {"ms": 1.0, "processor": 1.25}, "Adam": {"ms": 0.5}}}
+    record = {"backend": "jax", "sizes": {"10": {"rows": rows, "peers": peers}}}
+    lines = list(optimizers.table(record, "10"))
+    assert "| `Yogi` | 2 | 1.50 | 8 | 8 | - | - | 1.25 | - |" in lines
+    assert "| `Lookahead` around Adam | 2 | 1.50 | 4 | 4 | - | - | - | - |" in lines
+    assert lines[-1].startswith("| `SAM` around Adam | not measured: ValueError: no |")
+
+    page = tmp_path / "RESULTS.md"
+    page.write_text("# What was measured\n", encoding="utf-8")
+    monkeypatch.setattr(optimizers, "PAGE", page)
+    for text in ("first", "second"):
+        optimizers.write(text, "jax")
+        optimizers.write("other", "torch")
+    found = page.read_text(encoding="utf-8")
+    assert "first" not in found
+    assert (found.count("second"), found.count("other"), found.count("## Steps")) == (1, 1, 1)
+
+
+def curves(monkeypatch):
+    """Return the benchmark of learning curves with runs that end at once."""
+    found = module(ROOT / "benchmarks" / "optimizer_curves.py")
+    trained = []
+
+    class Trainer:
+        def __init__(self, problem, name, entry):
+            self.problem, self.name = problem, name
+
+        def run(self, rate, seed):
+            trained.append((self.problem, self.name, rate, seed))
+            if self.name == "Nadam":
+                raise ValueError("cannot")
+            loss = abs(np.log(rate / 0.01)) + 0.1 * seed + (self.name == "SGD")
+            curve = [loss + 1, loss]
+            scores = {"last": loss, "test": loss, "accuracy": 0.9}
+            return {"validation": curve, **scores, "seconds": 1.0}
+
+    monkeypatch.setattr(found, "Trainer", Trainer)
+    return found, trained
+
+
+def test_learning_curves_go_on_where_they_were_stopped(monkeypatch, tmp_path, capsys):
+    bench, trained = curves(monkeypatch)
+    path, names = tmp_path / "curves.json", ["Adam", "SGD", "Nadam"]
+    bench.run(["table_mlp"], names[:1], path)
+    assert len(trained) == 6 + 2
+    runs = bench.run(["table_mlp"], names, path)
+    assert len(trained) == len(set(trained)) == 2 * (6 + 2) + 6
+    rows, failed = bench.summary(bench.load(path), "table_mlp")
+    assert [row["name"] for row in rows] == ["Adam", "SGD"]
+    assert failed == [("Nadam", "ValueError: cannot")]
+    text = bench.report(runs)
+    assert "The lowest test loss is `Adam`'s" in text
+    assert "`SGD` is at place 2" in text
+    assert "`Nadam` did not train: ValueError: cannot" in text
+    monkeypatch.setattr(bench, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(bench, "PLOT", tmp_path / "plot.png")
+    bench.PAGE.write_text(f"before\n{bench.MARKS[0]}\nold\n{bench.MARKS[1]}\nafter\n")
+    bench.render(runs)
+    assert bench.PAGE.read_text(encoding="utf-8").endswith(f"{bench.MARKS[1]}\nafter\n")
+    assert 1000 < bench.PLOT.stat().st_size < 200_000

@@ -9,7 +9,8 @@ import pytest
 from kcatalog import registry
 from kcatalog.conformance import checks_for
 
-STRIDE = 4  # `make test-fast` runs one in four of the pairs of part and check
+# `make test-fast` runs one in four of the pairs of part and check, `make test-jax` one in two.
+STRIDE = 4
 
 
 def _checks():
@@ -31,6 +32,7 @@ def _cases():
             marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
             marks += [pytest.mark.slow] if check.slow or i % STRIDE != first else []
             marks += [pytest.mark.once] if check.once else []
+            marks += [pytest.mark.other_half] if (i - first) % 2 else []
             yield pytest.param(check, id=check.id, marks=marks)
 
 

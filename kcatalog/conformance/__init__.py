@@ -9,6 +9,7 @@ True
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kcatalog.conformance import (  # noqa: F401 - each module registers its checks
@@ -17,19 +18,25 @@ from kcatalog.conformance import (  # noqa: F401 - each module registers its che
     common,
     exports,
     in_batch,
+    layer_precision,
+    layer_shapes,
     layers,
     leftovers,
     loss_input,
     losses,
+    masks,
     metric_input,
     metrics,
     optimizers,
     recurrent,
     samplers,
+    saving,
     schedules,
+    settings,
     weights,
     wrappers,
 )
+from kcatalog.conformance.parametrize import parametrize
 from kcatalog.conformance.subject import CheckError, CheckSkipped
 from kcatalog.conformance.suite import Check, checks_for, verified_tags
 
@@ -39,7 +46,9 @@ __all__ = [
     "CheckSkipped",
     "Result",
     "check_component",
+    "check_one_by_one",
     "checks_for",
+    "parametrize",
     "verified_tags",
 ]
 
@@ -83,15 +92,19 @@ def check_component(cls: type, args: dict | None = None, shape=None, **data) -> 
     Raises:
         CheckError: a class without a card cannot be used on any data that was tried.
     """
-    results = []
+    return list(check_one_by_one(cls, args, shape, **data))
+
+
+def check_one_by_one(cls: type, args: dict | None = None, shape=None, **data) -> Iterator[Result]:
+    """Yield the results of `check_component` as the checks end."""
     for one in checks_for(cls, args, shape, **data):
+        error = None
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 for own in ("__array__ implementation", "Explicitly requested dtype int64"):
                     warnings.filterwarnings("ignore", own)  # Keras's, the latter on JAX
                 one.run()
-            results.append(Result(one, None))
         except Exception as e:  # a broken part may raise anything; the result carries it
-            results.append(Result(one, e))
-    return results
+            error = e
+        yield Result(one, error)

@@ -86,7 +86,7 @@ def compiled(fn, xla: bool = False):
     if NAME == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(fn, jit_compile=xla)
+        return tf.function(fn, jit_compile=xla, autograph=False)
     if NAME == "jax":
         import jax
 
@@ -96,22 +96,26 @@ def compiled(fn, xla: bool = False):
 
 def compiled_value_and_gradient(fn, array, xla: bool = False):
     """`value_and_gradients` of a function of one tensor, compiled as a whole."""
+    value, gradient = compiled_gradient(fn, xla)(ops.convert_to_tensor(array))
+    return as_numpy(value), as_numpy(ops.convert_to_tensor(gradient))
+
+
+def compiled_gradient(fn, xla: bool = False):
+    """Return a compiled function from a tensor to the value of `fn` and its gradient."""
     if NAME == "tensorflow":
         import tensorflow as tf
 
-        @tf.function(jit_compile=xla)
+        @tf.function(jit_compile=xla, autograph=False)
         def step(x):
             with tf.GradientTape() as tape:
                 tape.watch(x)
                 value = fn(x)
             return value, tape.gradient(value, x)
 
-    else:
-        import jax
+        return step
+    import jax
 
-        step = jax.jit(jax.value_and_grad(fn))
-    value, gradient = step(ops.convert_to_tensor(array))
-    return as_numpy(value), as_numpy(ops.convert_to_tensor(gradient))
+    return jax.jit(jax.value_and_grad(fn))
 
 
 def value_and_gradients(fn, arrays, constants=(), shared=None):

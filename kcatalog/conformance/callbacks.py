@@ -78,6 +78,7 @@ class _OwnStep(keras.Model):
         if backend.NAME == "jax":
             (trainable, *state), _ = args
             return {"loss": 0.0}, ([0.9 * w for w in trainable], *state)
+        self(args[0][0])
         self.scale.assign(0.9 * self.scale)
         return {"loss": 0.0}
 
@@ -117,7 +118,8 @@ _MODELS = {f.__name__[1:]: f for f in (_sequential, _subclassed, _without_target
 
 def _watched(s: Subject, x, y):
     """The callback, measuring each step, with the data that the model takes as its probe."""
-    wanted = {"probe": (x, y), "every_steps": 1}
+    wanted = {"probe": (x, y), "data": (x,), "queries": (x, [0, 0, 1, 1]), "references": None}
+    wanted["every_steps"] = 1
     return s.make(**{name: value for name, value in wanted.items() if name in s.signature})
 
 

@@ -64,7 +64,7 @@ def docstring_complete(s: Subject):
             require(interval in argument.meaning, missing)
 
 
-@check(when=_has_card)
+@check(when=_has_card, once=True)
 def docstring_example(s: Subject):
     """The docstring's example runs and prints what it says."""
     module = sys.modules[s.cls.__module__]
@@ -85,14 +85,13 @@ def docstring_example(s: Subject):
 
 
 def _base_arguments(s: Subject) -> set[str]:
-    """Arguments that Keras's own base class takes (name, dtype, reduction, ...)."""
+    """Arguments that Keras's own base classes take (name, dtype, reduction, ...)."""
     import inspect
 
     names = {"name", "dtype", "reduction", "trainable"}
     for base in s.cls.__mro__[1:]:
         if base.__module__.startswith("keras."):
             names |= set(inspect.signature(base.__init__).parameters) - {"self"}
-            break
     return names
 
 
@@ -242,7 +241,7 @@ def float_in(value, space) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and float(value) in space
 
 
-@check(when=lambda s: bool(s.card.space))
+@check(when=lambda s: bool(s.card.space), once=True)
 def search_space_corners(s: Subject):
     """At every end of every dimension the part builds and takes one training step."""
     for corner in s.card.corners():

@@ -8,8 +8,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from kcatalog import training
 from kcatalog.conformance import backend
 from kcatalog.conformance.subject import CheckSkipped, Subject, close
+from kcatalog.optimizers.wrappers.delegate import chain
+from kcatalog.optimizers.wrappers.sharpness_aware import SharpnessAware
 
 RATE = 0.05
 
@@ -18,35 +21,74 @@ def is_wrapper(s: Subject) -> bool:
     return "wrapper" in s.tags
 
 
-def make(s: Subject, **settings):
+# What wrappers are tried around; other optimizers know "" alone.
+INNER = {
+    "SGD": {},
+    "Nesterov": {"momentum": 0.9, "nesterov": True},
+    "RMSprop": {},
+    "Adam": {},
+    "AdamW": {"weight_decay": 0.0},
+}
+
+
+def make(s: Subject, inner: str = "SGD", **settings):
     """The part with settings that every Keras optimizer takes; a wrapper's go to the inner one.
 
     Raises:
         CheckSkipped: a class without a card does not hand them on to Keras.
     """
     if is_wrapper(s):
-        return s.make(inner=keras.optimizers.SGD(**{"learning_rate": RATE, **settings}))
+        kind = keras.optimizers.SGD if inner == "Nesterov" else getattr(keras.optimizers, inner)
+        return part(s, inner=kind(**{"learning_rate": RATE, **INNER[inner], **settings}))
     for name in settings:
         if not s.has_card and not s.accepts(name):
             raise CheckSkipped(f"{s.name} takes no `{name}`; `**kwargs` for Keras would.")
-    return s.make(**settings)
+    return part(s, **settings)
+
+
+def part(s: Subject, **args):
+    """Return the part with these arguments, ready for the checks."""
+    return ready(s.make(**args))
 
 
 def with_moments(s: Subject):
     """Return the part; a wrapper is made around an optimizer that keeps moments."""
-    return s.make(inner=keras.optimizers.Adam(RATE)) if is_wrapper(s) else s.make()
+    return part(s, inner=keras.optimizers.Adam(RATE)) if is_wrapper(s) else s.make()
 
 
 def gradients(s: Subject, steps: int = 4) -> np.ndarray:
     return s.rng().normal(size=(steps, 4, 3)).astype("float32")
 
 
+def ready(optimizer):
+    """Return an optimizer that may be handed one gradient a step, as the checks do.
+
+    A second gradient of the batch counts as computed already, and what steps at every second
+    batch gets each gradient twice.
+    """
+    for part in chain(optimizer):
+        if isinstance(part, SharpnessAware):
+            part._second += 1
+        if getattr(part, "batches_per_step", 1) == 2 and "apply" not in vars(part):
+            part.apply = _twice(part.apply)
+    return optimizer
+
+
+def _twice(apply):
+    def both(*args, **kwargs):
+        apply(*args, **kwargs)
+        apply(*args, **kwargs)
+
+    return both
+
+
 def run(optimizer, gradients, scale: float = 1.0) -> list[np.ndarray]:
     """A (4, 3) weight after each gradient is applied."""
+    ready(optimizer)
     variable, trajectory = keras.Variable(start(), name="w"), []
-    optimizer.build([variable])
+    step = stepper(optimizer, variable)
     for g in gradients:
-        apply(optimizer, ops.convert_to_tensor(g * scale), variable)
+        step(ops.convert_to_tensor(g * scale))
         trajectory.append(backend.as_numpy(variable.value))
     return trajectory
 
@@ -73,10 +115,29 @@ def apply(optimizer, gradient, variable):
 
 def steps(optimizer, variable):
     """Return a function of a gradient that makes a step: many of them are worth compiling."""
-    optimizer.build([variable])
     if backend.NAME == "tensorflow":
+        optimizer.build([variable])
         return backend.compiled(lambda gradient: optimizer.apply([gradient], [variable]))
-    return lambda gradient: optimizer.apply([gradient], [variable])
+    return stepper(optimizer, variable)
+
+
+def stepper(optimizer, variable):
+    """Return a function of a gradient that makes a step: compiled on JAX, and eager elsewhere.
+
+    Each of JAX's conditions would be compiled anew at every eager step.
+    """
+    optimizer.build([variable])
+    if backend.NAME != "jax" or isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return lambda gradient: apply(optimizer, gradient, variable)
+    program = backend.compiled(optimizer.stateless_apply)
+
+    def step(gradient):
+        state = [v.value for v in optimizer.variables]
+        (new,), state = program(state, [gradient], [variable.value])
+        for v, value in zip([variable, *optimizer.variables], [new, *state], strict=True):
+            v.assign(value)
+
+    return step
 
 
 def data(s: Subject, batches: int = 6):
@@ -91,25 +152,23 @@ def model(optimizer, jit_compile=backend.JIT, **compile_args):
         [keras.Input((5,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(2)]
     )
     model.compile(optimizer, "mse", jit_compile=jit_compile, **compile_args)
-    return model
+    return trainable(model)
+
+
+def trainable(model):
+    """Return a compiled or loaded model whose training step computes what its optimizer needs."""
+    ready(model.optimizer)
+    return training.attach(model)
 
 
 def fit(model, data, **args) -> list[np.ndarray]:
-    model.fit(*data, batch_size=8, shuffle=False, verbose=0, **args)
+    trainable(model).fit(*data, batch_size=8, shuffle=False, verbose=0, **args)
     return [backend.as_numpy(v.value) for v in model.trainable_variables]
 
 
 def all_close(actual, expected, what: str, **tolerance):
     for i, (a, b) in enumerate(zip(actual, expected, strict=True)):
         close(a, b, f"{what}, weight {i}", **tolerance)
-
-
-def replicas_agree(s: Subject, **settings):
-    """Require two replicas that share a batch to end with the weights that one device gives."""
-    with two_replicas().scope():
-        mirrored = model(make(s, **settings))
-    one = model(make(s, **settings))
-    all_close(fit(mirrored, data(s)), fit(one, data(s)), "two replicas and one")
 
 
 @functools.cache

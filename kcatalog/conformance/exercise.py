@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kcatalog.conformance import backend
+from kcatalog.conformance import backend, descent
 from kcatalog.conformance.adapter import Adapter
 from kcatalog.conformance.subject import Subject, finite, require
 from kcatalog.ops.precision import as_floats
@@ -70,6 +70,41 @@ def build(s: Subject, layer):
         layer.build((None, *s.input_shape))
     else:  # those inside may have no `build` and are built when called
         layer(keras.Input(s.input_shape, dtype=layer.dtype_policy.variable_dtype))
+
+
+def moved_layer(s: Subject, **overrides):
+    """Return the example layer, built, its weights moved off their initial zeros and ones."""
+    layer = as_layer(s, s.make(**overrides))
+    build(s, layer)
+    rng = s.rng()
+    for v in layer.trainable_variables:
+        value = backend.as_numpy(v)
+        v.assign(value + 0.1 * rng.normal(size=value.shape))
+    return layer
+
+
+def run_layer(layer, x, training: bool = False, **kwargs) -> np.ndarray:
+    """Return the output of a built layer, given those of the arguments that it takes."""
+    accepted = inspect.signature(layer.call).parameters
+    kwargs = {k: v for k, v in {**kwargs, "training": training}.items() if k in accepted}
+    return backend.as_numpy(backend.call_layer(layer, ops.convert_to_tensor(x), **kwargs))
+
+
+def model_around(s: Subject, layer, mask: bool = False):
+    """Return a functional model of a layer, behind `Masking` if it should get a mask."""
+    inputs = keras.Input(s.input_shape, name="input")
+    x = keras.layers.Masking(0.0)(inputs) if mask else inputs
+    return keras.Model(inputs, layer(x))
+
+
+def all_steps(s: Subject) -> dict:
+    """Return the arguments with which a recurrent layer returns all steps."""
+    return {"return_sequences": True} if "return_sequences" in s.signature else {}
+
+
+def is_sequence(s: Subject) -> bool:
+    """Return whether a sample is a sequence of vectors."""
+    return not s.adapted and len(s.card.example.shape or ()) == 2
 
 
 def call_on_shapes(s: Subject, layer, shapes):
@@ -151,7 +186,7 @@ def _initializer_step(s, part):
 
 def _optimizer_step(s, part):
     variable = keras.Variable(s.rng().normal(size=(4, 3)).astype("float32"), name="w")
-    part.build([variable])
+    descent.ready(part).build([variable])
     for _ in range(2):
         part.apply([ops.convert_to_tensor(variable.value) * 0.5])
     return {"variable": backend.as_numpy(variable)}

@@ -23,14 +23,33 @@ def rates_valid(s: Subject):
     require(np.all(rates >= 0), f"a learning rate is negative: {rates}")
 
 
-@check("schedules", when=lambda s: backend.COMPILES)
-def compiled_equals_eager(s: Subject):
+@check("schedules", when=lambda s: backend.COMPILES, variants=backend.MODES)
+def compiled_equals_eager(s: Subject, mode: str):
     """With the step a traced integer it gives what it gives for a number."""
     schedule = s.make()
-    function = backend.compiled(schedule)
+    function = backend.compiled(schedule, xla=mode == "xla")
     for step in STEPS:
         compiled = backend.as_numpy(function(ops.convert_to_tensor(step, dtype="int32")))
         close(compiled, backend.as_numpy(schedule(step)), f"step {step}")
+
+
+@check("schedules", when=lambda s: s.has_card)
+def computes_in_floatx(s: Subject):
+    """It gives the same rates in float64, and in float32 where Keras's `floatx` is coarser."""
+    schedule, before = s.make(), keras.config.floatx()
+    expected = [backend.as_numpy(schedule(step)) for step in STEPS]
+    # Where it holds a schedule of Keras, that one rounds to float16.
+    for floatx, dtype, rtol in (("float64", "float64", 1e-4), ("float16", "float32", 1e-2)):
+        keras.config.set_floatx(floatx)
+        try:
+            with backend.float64():
+                rates = [schedule(ops.convert_to_tensor(step, "int32")) for step in STEPS]
+                dtypes = {keras.backend.standardize_dtype(r.dtype) for r in rates}
+                rates = [backend.as_numpy(r) for r in rates]
+        finally:
+            keras.config.set_floatx(before)
+        require(dtypes == {dtype}, f"with the floatx {floatx} a rate is of {dtypes}")
+        close(rates, expected, f"rates with the floatx {floatx}", rtol, rtol / 10)
 
 
 @check("schedules")

@@ -184,8 +184,11 @@ class Subject:
         return self.rng().normal(size=(batch, *shape)).astype(dtype)
 
     def weight(self, dtype: str = "float32") -> np.ndarray:
-        """A weight for a regularizer, constraint or initializer."""
-        return self.rng().normal(size=self._shape("weight")).astype(dtype)
+        """A weight for a regularizer, constraint or initializer; for some, outputs of a layer."""
+        w = self.rng().normal(size=self._shape("weight"))
+        if self.card.example.predictions == "probabilities":
+            w = np.exp(w) / np.exp(w).sum(-1, keepdims=True)
+        return w.astype(dtype)
 
     def targets_and_predictions(self, batch: int = BATCH, dtype: str = "float32"):
         """`y_true` and `y_pred` of the kind that the card's example names."""

@@ -16,7 +16,7 @@ class _Rule:
     function: Callable
     kinds: tuple[str, ...]
     when: Callable[[Subject], bool]
-    variants: tuple
+    variants: tuple | Callable[[Subject], tuple]
     slow: bool
     once: bool
 
@@ -39,8 +39,9 @@ class Check:
 
     @property
     def exemption(self) -> str:
-        """The card's reason for an expected failure, or ""."""
-        return self.subject.card.exemptions.get(self.name, "")
+        """The card's reason for an expected failure of it, or of all its variants; or ""."""
+        reasons = self.subject.card.exemptions
+        return reasons.get(self.name) or reasons.get(self.function.__name__, "")
 
     def run(self):
         """Raise unless the part passes.
@@ -65,7 +66,7 @@ def check(
     *kinds: str,
     tag: str | None = None,
     when=None,
-    variants: tuple = (),
+    variants: tuple | Callable[[Subject], tuple] = (),
     slow: bool = False,
     once: bool = False,
 ):
@@ -75,7 +76,7 @@ def check(
         kinds: kinds of part it applies to; none means all.
         tag: the claim it verifies; it is generated for parts that make the claim.
         when: a further condition on the subject.
-        variants: run once for each, as a second argument.
+        variants: run once for each, as a second argument; or a function of the subject to them.
         slow: it compiles or trains a model, which `make test-fast` leaves out.
         once: its result does not depend on the backend, so our tests run it on TensorFlow alone.
     """
@@ -108,7 +109,8 @@ def checks_for(cls: type, args: dict | None = None, shape=None, **data) -> list[
     for rule in _CHECKS:
         if (rule.kinds and subject.kind not in rule.kinds) or not rule.when(subject):
             continue
-        for variant in [(v,) for v in rule.variants] or [()]:
+        variants = rule.variants(subject) if callable(rule.variants) else rule.variants
+        for variant in [(v,) for v in variants] or [()]:
             name = "-".join((rule.function.__name__, *map(str, variant)))
             found.append(Check(name, subject, rule.function, variant, rule.slow, rule.once))
     return found

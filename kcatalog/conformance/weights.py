@@ -21,6 +21,15 @@ def penalty_scalar(s: Subject):
     require(value.shape == () and value >= 0, f"the penalty is {value!r}")
 
 
+@check("regularizers", tag="activity")
+def sum_over_samples(s: Subject):
+    """A batch repeated pays twice: divided by its size, as Keras does, it pays the same."""
+    penalty, h = s.make(), s.weight()
+    batches = [ops.convert_to_tensor(b) for b in (h, np.concatenate([h, h]))]
+    once, twice = (backend.as_numpy(penalty(b)) for b in batches)
+    close(twice, 2 * once, "a batch and the same batch twice")
+
+
 @check("regularizers")
 def gradient_exact(s: Subject):
     """The gradient equals finite differences in float64."""
@@ -39,12 +48,16 @@ def extreme_weights(s: Subject, size: str):
 
 @check("regularizers", "constraints")
 def training_in_a_model(s: Subject):
-    """On a Dense kernel, two steps of `fit`, by XLA, give finite losses and weights."""
+    """On a Dense kernel or its outputs, two steps of `fit`, by XLA, stay finite."""
     argument = "kernel_regularizer" if s.kind == "regularizers" else "kernel_constraint"
-    dense = keras.layers.Dense(3, **{argument: s.make()})
-    model = keras.Sequential([keras.Input((4,)), dense])
+    shape = (4,)
+    if "activity" in s.tags:  # a kernel does not have its axes
+        argument, shape = "activity_regularizer", (*s.weight().shape[1:-1], 4)
+    activation = "sigmoid" if s.card.example.predictions == "probabilities" else None
+    dense = keras.layers.Dense(3, activation, **{argument: s.make()})
+    model = keras.Sequential([keras.Input(shape), dense])
     model.compile("sgd", "mse", jit_compile=backend.COMPILES)
-    x, y = s.rng().normal(size=(8, 4)), s.rng().normal(size=(8, 3))
+    x, y = s.rng().normal(size=(8, *shape)), s.rng().normal(size=(8, *shape[:-1], 3))
     finite(model.fit(x, y, epochs=2, verbose=0).history["loss"], "the loss")
     finite(backend.as_numpy(dense.kernel), "the kernel")
 

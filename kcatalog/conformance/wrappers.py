@@ -16,56 +16,6 @@ from kcatalog.conformance.suite import check
 
 
 @check("optimizers", tag="wrapper")
-def decays_weights(s: Subject):
-    """Without a gradient, the inner optimizer's weight decay is all that acts."""
-    optimizer = descent.make(s, weight_decay=0.5)
-    optimizer.exclude_from_weight_decay(var_names=["bias"])
-    decayed, kept = (
-        keras.Variable(descent.start(), name="w"),
-        keras.Variable(descent.start(), name="bias"),
-    )
-    zero = ops.zeros((4, 3))
-    optimizer.apply([zero, zero], [decayed, kept])
-    close(
-        backend.as_numpy(decayed.value),
-        descent.start() * (1 - 0.5 * descent.RATE),
-        "a decayed weight",
-    )
-    close(backend.as_numpy(kept.value), descent.start(), "a weight excluded from decay")
-
-
-@check("optimizers", tag="wrapper", variants=("clipnorm", "global_clipnorm", "clipvalue"))
-def clips(s: Subject, how):
-    """One step is no longer than the inner optimizer's clipping allows."""
-    gradient = 1000 * descent.gradients(s, 1)
-    step = np.abs(descent.run(descent.make(s, **{how: 1e-3}), gradient)[0] - descent.start())
-    size = step.max() if how == "clipvalue" else np.linalg.norm(step)
-    require(
-        size <= 1.01e-3 * descent.RATE,
-        f"a step of {size:.3g} where {how} allows {1e-3 * descent.RATE:.3g}",
-    )
-    require(size > 0, "no step is taken at all")
-
-
-@check("optimizers", tag="wrapper", when=lambda s: backend.NAME == "tensorflow")
-def two_replicas_clip_as_one(s: Subject):
-    """Clipping acts on the summed gradient, where Keras alone clips each replica's own."""
-    descent.replicas_agree(s, clipnorm=0.02)
-
-
-@check("optimizers", tag="wrapper")
-def averages_like_inner(s: Subject):
-    """The inner moving average is kept, and ends in the model."""
-    path = descent.run(descent.make(s), descent.gradients(s, 2))
-    optimizer = descent.make(s, use_ema=True, ema_momentum=0.75)
-    variable = keras.Variable(descent.start(), name="w")
-    for g in descent.gradients(s, 2):
-        optimizer.apply([ops.convert_to_tensor(g)], [variable])
-    optimizer.finalize_variable_values([variable])
-    close(backend.as_numpy(variable.value), 0.75 * path[0] + 0.25 * path[1], "the average")
-
-
-@check("optimizers", tag="wrapper")
 def swaps_inner_average(s: Subject):
     """`keras.callbacks.SwapEMAWeights` puts the inner average into the model, and takes it out."""
     optimizer, w = descent.make(s, use_ema=True, ema_momentum=0.75), descent.weight("w")
@@ -139,7 +89,7 @@ def begins_with_the_wrapper(s: Subject, how):
     gradients = descent.gradients(s, 8)
     expected = _walk(descent.make(s), descent.weight("w"), gradients)
     inner, w = keras.optimizers.SGD(descent.RATE), descent.weight("w")
-    optimizer = s.make(inner=inner)
+    optimizer = descent.part(s, inner=inner)
     if how == "iterations":
         optimizer.build([w])
         optimizer.iterations.assign(1001)
@@ -204,7 +154,7 @@ def squares_representable(s: Subject, dtype):
 @check("optimizers", tag="wrapper")
 def wraps_itself(s: Subject):
     """A wrapper of a wrapper trains, counts its updates, and is saved and loaded."""
-    model = descent.model(s.make(inner=descent.make(s)))
+    model = descent.model(descent.part(s, inner=descent.make(s)), run_eagerly=True)
     before = descent.fit(model, descent.data(s))
     finite(np.concatenate([w.ravel() for w in before]), "a weight")
     count = int(backend.as_numpy(ops.convert_to_tensor(model.optimizer.iterations)))
@@ -212,6 +162,7 @@ def wraps_itself(s: Subject):
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder) / "model.keras")
         again = keras.models.load_model(Path(folder) / "model.keras")
+    again.run_eagerly = True
     after = descent.fit(again, descent.data(s))
     descent.all_close(
         after, descent.fit(model, descent.data(s)), "after resuming", rtol=1e-6, atol=1e-7
@@ -254,3 +205,40 @@ def gradient_changed(s: Subject):
         descent.run(descent.make(s), gradient)[0], descent.run(_alone(), gradient)[0]
     )
     require(not same, "a wrapper that should change the gradient leaves it as it is")
+
+
+@check("optimizers", tag="second-gradient")
+def refuses_one_gradient(s: Subject):
+    """Without a second gradient of the batch a step raises one sentence, and moves nothing."""
+    optimizer, w = s.make(inner=_alone()), descent.weight("w")
+    for step in (0, 1):
+        try:
+            optimizer.apply([ops.ones((4, 3))], [w])
+        except RuntimeError as e:
+            require("kcatalog.training.attach(model)" in str(e), f"the error: {e}")
+        else:
+            require(False, f"step {step} is taken by one gradient")
+    close(backend.as_numpy(w.value), descent.start(), "the weight")
+
+
+@check("optimizers", tag="second-gradient")
+def steps_by_second_gradient(s: Subject):
+    """`fit` makes the step that the gradient at `perturbed` makes, of the same batch."""
+    x, y = descent.data(s, 1)
+    model = descent.model(s.make(inner=_alone()))
+    kernel = model.trainable_variables[0]
+    before = [backend.as_numpy(v.value) for v in model.trainable_variables]
+
+    def loss(*weights):
+        values = zip(model.trainable_variables, map(ops.convert_to_tensor, weights), strict=True)
+        with keras.StatelessScope(list(values)):
+            return ops.mean(ops.square(ops.subtract(model(x), y)))
+
+    _, first = backend.value_and_gradients(loss, before)
+    uphill = model.optimizer.perturbed(first, before)
+    _, second = backend.value_and_gradients(loss, [backend.as_numpy(v) for v in uphill])
+    off = np.max(np.abs(second[0] - first[0]))
+    require(off > 1e-4, "the second gradient is the first")
+    descent.fit(model, (x, y))
+    expected = before[0] - descent.RATE * second[0]
+    close(backend.as_numpy(kernel.value), expected, "the first kernel", atol=1e-6)

@@ -5,6 +5,7 @@ from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.losses.loss import Loss
 from kcatalog.ops.distances import DISTANCES, paired_distances
 from kcatalog.ops.labels import flat_labels
+from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.targets import Targets, between_0_and_1, numbers, same_shape
 from kcatalog.ops.views import pair
 from kcatalog.registry import component
@@ -45,18 +46,19 @@ class Contrastive(Loss):
         margin: `m`, in units of the distance, a number in (0, inf). For `"cosine"`, which is 2 at
             most, take less than 1.
         distance: `D`: `"euclidean"`, `"squared_euclidean"` or `"cosine"` (1 - cosine). It is
-            squared once more; the paper's is `"euclidean"`.
+            squared once more; the paper's is `"euclidean"`. None if the predictions are distances.
         normalize: True to scale embeddings to length 1 first.
 
     Shapes:
         `y_true`: `(batch,)` or `(batch, 1)`: 1 for the same, 0 for different, or in between.
-        `y_pred`: both embeddings of each pair, `(batch, 2, features)`. Unreduced: `(batch,)`.
+        `y_pred`: both embeddings of each pair, `(batch, 2, features)`, or with `distance=None`
+        their distances, `(batch,)` or `(batch, 1)`. Unreduced: `(batch,)`.
 
     Behaviour:
         Each pair on its own. Half precision is computed in float32. Different samples at one
-        point have no direction to part in: the gradient is 0. `ContrastiveLoss` of TensorFlow
-        Addons is given distances; end the model in `keras.ops.stack([a, b], axis=1)` in their
-        place, the values are the same.
+        point have no direction to part in: the gradient is 0. End a siamese model in
+        `keras.ops.stack([a, b], axis=1)`. `ContrastiveLoss` of TensorFlow Addons is that of
+        `distance=None`.
 
     Example:
         The pair is 5 apart. As the same it costs 25, as different it is 1 short of the margin:
@@ -70,7 +72,9 @@ class Contrastive(Loss):
     def __init__(self, margin=1.0, distance="euclidean", normalize=False, **kwargs):
         super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
-        self.distance = checks.choice(self, "distance", distance, DISTANCES)
+        self.distance = checks.choice(
+            self, "distance", distance, ("euclidean", "squared_euclidean", "cosine", None)
+        )
         self.normalize = checks.boolean(self, "normalize", normalize)
 
     def targets(self, y_true, y_pred):
@@ -79,7 +83,15 @@ class Contrastive(Loss):
         return Targets(y, faults=between_0_and_1(self, y))
 
     def call(self, y_true, y_pred):
-        a, b = pair(self, y_pred)
-        D = paired_distances(a, b, self.distance, self.normalize)
+        D = self._distances(y_pred)
         y = ops.cast(flat_labels(y_true), D.dtype)
         return y * D**2 + (1 - y) * ops.relu(self.margin - D) ** 2
+
+    def _distances(self, y_pred):
+        if self.distance is not None:
+            return paired_distances(*pair(self, y_pred), self.distance, self.normalize)
+        if len(y_pred.shape) > 2 or tuple(y_pred.shape[1:]) not in ((), (1,)):
+            rule = "distances (batch,) or (batch, 1), since `distance` is None"
+            fix = f"For embeddings name the distance: one of {', '.join(DISTANCES)}."
+            raise checks.error(self, "y_pred", rule, tuple(y_pred.shape), fix)
+        return at_least_float32(ops.reshape(y_pred, (-1,)))

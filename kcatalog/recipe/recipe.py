@@ -39,6 +39,8 @@ class Recipe:
         layout: for `--model-parallel`: which weights are split, as a pattern of the weight's path
             and what each of its axes is split among: "batch", "model" or None. By default
             kernels and embeddings that are matrices, along their last axis.
+        measures: `measures(model)` returns further numbers about the trained model by name, such as
+            its sparsity. `evaluate` prints and stores them beside the score.
         task: a `kcatalog.recipe.tasks.Task`, yours perhaps; by default the source's own: images and
             speech are classified, texts continued, series forecast.
     """
@@ -53,6 +55,7 @@ class Recipe:
     batch_size: int = 32
     objective: str | tuple[str, str] | None = None
     layout: dict[str, tuple] | None = None
+    measures: Callable | None = None
     task: Task | None = None
 
     def load(self, data: str | None = None, seed: int = 0, settings: dict | None = None) -> Data:

@@ -59,7 +59,7 @@ def choose(hp, name: str, options: list, fixed: dict | None = None):
             hint = checks.closest(argument, set().union(*known.values()))
             raise checks.error("tuning.choose", "fixed", "arguments of an option", fixed, hint)
     chosen, built = hp.Choice(name, labels), None
-    if chosen not in (*labels, None):  # as a damaged or hostile hyperparameters.json may have it
+    if chosen not in (*labels, None):  # as a damaged or hostile run.toml may have it
         raise RecipeError(f"{name} must be one of {', '.join(labels)}. Received: {chosen!r}.")
     for label, part in zip(labels, parts, strict=True):
         if part is None:

@@ -4,7 +4,8 @@ import keras
 from keras import ops
 
 from kcatalog.card import Example, Part
-from kcatalog.optimizers import Wrapper
+from kcatalog.optimizers import Optimizer, Wrapper
+from kcatalog.optimizers.wrappers.sharpness_aware import SharpnessAware
 from tests.conformance.broken_parts import broken
 
 SGD = {
@@ -21,7 +22,29 @@ class Climbs(Wrapper):
         return [-g for g in gradients]
 
 
-@broken("resumes-plain", **SGD)
+UPHILL = {**SGD, "tags": ("wrapper", "second-gradient")}
+
+
+@broken("refuses_one_gradient", **UPHILL)
+class StepsByOneGradient(SharpnessAware):
+    """Steps like its inner optimizer where nothing computes a second gradient."""
+
+    def scale(self, w):
+        return 1.0
+
+    def apply(self, grads, trainable_variables=None):
+        Wrapper.apply(self, grads, trainable_variables)
+
+
+@broken("steps_by_second_gradient", **UPHILL)
+class StaysWhereItIs(SharpnessAware):
+    """Takes its second gradient where it took the first."""
+
+    def perturbed(self, gradients, weights):
+        return [ops.convert_to_tensor(w) for w in weights]
+
+
+@broken("resumes", **SGD)
 class ForgetsItsSlots(Wrapper):
     """Saves its slow weights and does not read them back."""
 
@@ -46,10 +69,9 @@ class CountsStepsInPython(Wrapper):
 
 
 @broken(
-    "accumulates_gradients",
-    "scales_losses-loss_scale_factor",
-    "two_replicas_equal_one",
-    "two_replicas_clip_as_one",
+    "accumulates_gradients-Nesterov",
+    "unscales_gradients-Nesterov",
+    "replicas_step_as_one-Nesterov",
     **SGD,
 )
 class TransformsTooEarly(Wrapper):
@@ -81,7 +103,7 @@ class KeepsItsRate(Wrapper):
         pass
 
 
-@broken("decays_weights", "clips-clipnorm", "averages_like_inner", **SGD)
+@broken("decays_weights-Nesterov", "clips-clipnorm", "averages_weights-Nesterov", **SGD)
 class StripsSettings(Wrapper):
     """Takes the inner optimizer's settings away."""
 
@@ -117,7 +139,7 @@ class SaysItTransforms(Wrapper):
 # --- the protocol -----------------------------------------------------------------------
 
 
-@broken("copies_its_state", **SGD)
+@broken("copies_its_state-Adam", **SGD)
 class DropsMoments(Wrapper):
     """Takes over its own variables, and not those of the optimizer inside."""
 
@@ -203,7 +225,7 @@ class CallsNoRate(Wrapper):
 # --- what a wrapper remembers, and of which weights -------------------------------------
 
 
-@broken("leaves_others_alone", **SGD)
+@broken("leaves_others_alone", "frozen_and_thawed", **SGD)
 class WritesEveryWeight(Wrapper):
     """Pulls back all weights that it was built with, whatever it is handed."""
 
@@ -271,3 +293,28 @@ class SquaresOverflow(Wrapper):
 
     def transform_gradients(self, gradients, variables):
         return [300.0 * g / ops.sqrt(ops.sum(ops.square(g))) for g in gradients]
+
+
+# --- optimizers that wrap nothing -------------------------------------------------------
+
+
+@broken("clips_gradients-clipvalue", example=Example({"learning_rate": 0.1}))
+class ClipsNothing(Optimizer):
+    """Plain descent that takes every gradient as it comes."""
+
+    def update(self, w, g, lr, t):
+        return (w - lr * g,)
+
+    def _clip_gradients(self, grads):
+        return grads
+
+
+@broken("steps_of_each_weight", example=Example({"learning_rate": 0.1}))
+class MixesWeights(Optimizer):
+    """Divides by the sum of all gradients, and says nothing of it."""
+
+    def across(self, groups, lr, t):
+        return {"total": sum(ops.sum(ops.abs(g)) for _, g, *_ in groups)}
+
+    def update(self, w, g, lr, t, total):
+        return (w - lr * g / total,)

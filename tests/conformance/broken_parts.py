@@ -5,6 +5,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
+from kcatalog.ops.step_time import step_time
 from kcatalog.registry import component
 
 PAPER = Paper("A fault on purpose", "Nobody", 2026, "https://example.org")
@@ -696,6 +697,14 @@ class PaysForWeights(keras.regularizers.Regularizer):
         return -ops.sum(ops.square(w))
 
 
+@broken("sum_over_samples", example=Example(shape=(4, 3)), tags=("activity",))
+class PaysByTheSample(keras.regularizers.Regularizer):
+    """A mean over samples, which Keras would divide by their number once more."""
+
+    def __call__(self, h):
+        return ops.mean(ops.square(h))
+
+
 @broken("shape_and_dtype-float16", example=Example(shape=(4,)))
 class OneDtypeOnly(keras.initializers.Initializer):
     """Gives float32 whatever is asked."""
@@ -720,7 +729,15 @@ class TurnsNegative(keras.optimizers.schedules.LearningRateSchedule):
     """Falls below zero."""
 
     def __call__(self, step):
-        return 0.1 - 0.02 * ops.cast(step, "float32")
+        return 0.1 - 0.02 * step_time(step)
+
+
+@broken("computes_in_floatx", example=Example(), tags=("schedule",))
+class KnowsSinglePrecision(keras.optimizers.schedules.LearningRateSchedule):
+    """Computes in float32 whatever Keras's default is."""
+
+    def __call__(self, step):
+        return 0.1 / (1 + ops.cast(step, "float32"))
 
 
 @broken("weights_untouched", example=Example(), tags=("monitoring",))
@@ -776,7 +793,13 @@ class NoBias(keras.initializers.Initializer):
         return ops.ones(shape, dtype or "float32")
 
 
-@broken("compiled_equals_eager", "applied_by_an_optimizer", example=Example())
+@broken(
+    "compiled_equals_eager-graph",
+    "compiled_equals_eager-xla",
+    "computes_in_floatx",
+    "applied_by_an_optimizer",
+    example=Example(),
+)
 class CountsInPython(keras.optimizers.schedules.LearningRateSchedule):
     """Depends on how often it was asked, not on the step."""
 

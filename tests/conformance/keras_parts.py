@@ -279,7 +279,7 @@ NOT_CHECKED = {
     "regularizers.Regularizer": "is a base class",
     "constraints.Constraint": "is a base class",
     "initializers.Initializer": "is a base class",
-    "optimizers.LossScaleOptimizer": "takes scaled gradients; `scales_losses` tries it",
+    "optimizers.LossScaleOptimizer": "takes scaled gradients; `skips_overflow` tries it",
     "optimizers.MultiOptimizer": "takes the variables of a model",
     "optimizers.OptimizerMap": "is no optimizer",
     "optimizers.Optimizer": "is a base class",
@@ -365,7 +365,9 @@ FAULTS: dict[str, dict[str, str]] = {
     "initializers.Orthogonal": {"shape_and_dtype-bfloat16": "raises; keras#16970"},
     "optimizers.Adafactor": {"copies_its_state": "two of its variables have one path"},
     "optimizers.Ftrl": {
+        "decays_weights": "computes the weight from its slots alone, which undoes the decay",
         "learning_rate_rules-assigned": "divides by the learning rate: all weights are NaN at 0",
         "learning_rate_rules-schedule": "as above",
     },
+    "optimizers.ScheduleFreeAdamW": {"decays_weights": "computes the weight from its slots alone"},
 }

@@ -24,8 +24,8 @@ LEFT_OUT = {
     "layers": r"half_precision-mixed_bfloat16|extreme_input-(tiny|huge)|threads_agree|nothing_kept",
     "losses": r"degenerate_input-bfloat16|threads_agree|nothing_kept",
     "metrics": r"half_precision-bfloat16",
-    "optimizers": r"resumes.*|compiled.*|two_replicas.*|mixed.*|converges-(rosenbrock|logistic)"
-    r"|accumulates.*|scales.*|skips.*|keeps.*|overwrites.*|leaves.*|empty.*"
+    "optimizers": r"resumes|compiled.*|replicas.*|mixed.*|frozen.*|converges-(rosenbrock|logistic)"
+    r"|accumulates.*|unscales.*|skips.*|keeps.*|overwrites.*|leaves.*|empty.*"
     r"|learning_rate_rules-(callable|scheduler|plateau)",
 }
 LONG = re.compile(r"layers\.(.*LSTM|.*GRU|.*RNN|.*Attention|AugMix|Bidirectional|.*Elastic).*")

@@ -42,6 +42,18 @@ def test_golden():
     np.testing.assert_allclose(gradient, peer["gradient"], rtol=1e-4, atol=1e-5)
 
 
+def test_distances_as_predictions(rng):
+    """Distances, as TensorFlow Addons' loss takes them."""
+    pairs, same = rng.normal(size=(5, 2, 3)).astype("float32"), np.array([0, 1, 0, 1, 1])
+    expected = as_numpy(losses.Contrastive(2.0)(same, pairs))
+    given = np.linalg.norm(pairs[:, 0] - pairs[:, 1], axis=1)
+    for y_pred in (given, given[:, None]):
+        loss = losses.Contrastive(2.0, distance=None)
+        np.testing.assert_allclose(as_numpy(loss(same, y_pred)), expected, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"since `distance` is None.*name the distance"):
+        loss(same, pairs)
+
+
 def test_pairs_at_one_point():
     pairs = np.ones((2, 2, 3), "float32")
     value, (gradient,) = value_and_gradients(

@@ -50,7 +50,7 @@ def leave_nothing(folder: Path) -> int:
     return 0
 
 
-def wait_for(condition: Callable, seconds: float = 240) -> None:
+def wait_for(condition: Callable, seconds: float = 900) -> None:
     """Return when a condition holds, such as that a file exists."""
     deadline = time.monotonic() + seconds
     while not condition():

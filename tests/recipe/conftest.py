@@ -1,5 +1,7 @@
 """One whole run of a tiny recipe, shared by many assertions."""
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import keras
 import pytest
+from filelock import FileLock
 
 from kcatalog.recipe.commands import cli
 from tests.recipe import tiny
@@ -60,20 +63,37 @@ def start(*arguments, folder, **environment) -> Finished:
     return Finished(done.returncode, done.stdout, done.stderr, folder)
 
 
+@contextlib.contextmanager
+def once_for_all_workers(tmp_path_factory, name: str):
+    """Yield a folder that all workers of this run share, and whether it is still to be filled."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    done = root / f"{name}.done"
+    with FileLock(root / f"{name}.lock"):
+        yield root / name, not done.exists()
+        done.touch()
+
+
 @pytest.fixture(scope="session")
 def whole_way(tmp_path_factory):
-    """`python tiny.py`, without arguments."""
-    done = start(folder=tmp_path_factory.mktemp("whole_way"))
-    assert done.code == 0, done.err
-    return done
+    """`python tiny.py`, without arguments. Tests only read what it left."""
+    with once_for_all_workers(tmp_path_factory, "whole_way") as (folder, fill):
+        printed = folder / "printed.json"
+        if fill:
+            folder.mkdir(exist_ok=True)
+            done = start(folder=folder)
+            assert done.code == 0, done.err
+            printed.write_text(json.dumps([done.out, done.err]))
+        return Finished(0, *json.loads(printed.read_text()), folder)
 
 
 @pytest.fixture(scope="session")
-def watched(whole_way):
+def watched(whole_way, tmp_path_factory):
     """The logs of `train --watch --profile 4-6`, beside those of the whole way."""
     run = whole_way.folder / "runs" / "tiny" / "watched"
     options = ["--run-dir", str(run), "--watch", "--profile", "4-6", "--epochs", "5"]
-    assert cli.run(tiny.recipe, ["train", *options]) == 0
+    with once_for_all_workers(tmp_path_factory, "watched") as (_, fill):
+        assert not fill or cli.run(tiny.recipe, ["train", *options]) == 0
     return run / "logs" / "training"
 
 

@@ -35,7 +35,7 @@ TUNE = Steps._tune
 
 def tune(self, run, data, used):
     run.tuning.mkdir(exist_ok=True)
-    run.write("hyperparameters.json", {"units": 4})
+    run.update(hyperparameters={"units": 4})
 
 
 def train(self, run, data, used):
@@ -189,13 +189,11 @@ def test_a_run_of_another_recipe(quick):
     works(quick("train", "--run-dir", "another"))
 
 
-@pytest.mark.parametrize("name", ["run.json", "hyperparameters.json"])
-def test_a_damaged_file_of_a_run(quick, monkeypatch, name):
+@pytest.mark.parametrize("name", ["record.json", "run.toml"])
+def test_a_damaged_file_of_a_run(quick, name):
     done = works(quick("tune"))
     (done.run / name).write_text("{")
-    with monkeypatch.context() as patch:
-        patch.setattr(Steps, "_train", lambda self, run, *rest: run.read("hyperparameters.json"))
-        found = refused(quick("train"), NEW_RUN)
+    found = refused(quick("train"), NEW_RUN)
     works(quick("train", *found[1].split()))
 
 
@@ -540,6 +538,18 @@ FOLLOWED = {
     "add --isolate or --parallel": "test_options_that_are_advised",
     "Correct the cause": "test_a_hopeless_search_stops",
     "add:": "test_a_run_that_stops",
+    "Correct it,": "test_config_begins_a_new_run",
+    "or choose the {}": "test_a_run_again_ends_in_the_same_weights",
+    "Run {},": "test_a_recipe_of_another_name",
+    "Write it as [{}]": "test_print_config",
+    "Leave out --config or --resume": "test_config_begins_a_new_run",
+    "Correct this,": "test_a_service_that_fails_ends_the_tracking_and_not_the_run",
+    "or leave out --track": "test_a_service_that_fails_ends_the_tracking_and_not_the_run",
+    "Leave out --backbone-weights": "test_the_head_learns_first_and_then_the_backbone_more_slowly",
+    "Save that one alone": "test_the_head_learns_first_and_then_the_backbone_more_slowly",
+    "add --backbone NAME": "test_a_model_of_keras_applications_with_weights_from_a_file",
+    "and add --backbone-weights": "test_a_model_of_keras_applications_with_weights_from_a_file",
+    "use --size and --channels": "test_the_options_reach_the_data",
     "Try a smaller learning rate": "test_nan_from_the_start_is_one_sentence_and_train_begins_anew",
 }
 # What nobody can follow in a test: hosts, GPUs, other programs; `test_messages.py` knows the names
@@ -560,6 +570,7 @@ ELSEWHERE = (
     "Start one with `ray start",
     "and add hosts with `ray start",
     "Install the same version on all hosts",
+    "Install it with:",
 )
 
 

@@ -25,6 +25,14 @@ def test_classifiers_tell_blobs_apart(name):
     assert getattr(baselines, name)(blobs(shape=(4, 4, 1)))[1] == 1.0
 
 
+def test_the_best_of_several_names_the_others():
+    scores = {"low": 0.25, "high": 0.75}
+    several = [lambda data, found=(name, score): found for name, score in scores.items()]
+    assert baselines.best(*several)(blobs()) == ("high; low 0.2500", 0.75)
+    numbers = dataclasses.replace(blobs(), task="regression")
+    assert baselines.best(*several)(numbers) == ("low; high 0.7500", 0.25)
+
+
 def test_nearest_neighbour_agrees_with_loops():
     data = blobs()
     noisy = data.test[0] + np.random.default_rng(1).normal(size=data.test[0].shape) * 6

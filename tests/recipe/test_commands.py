@@ -1,7 +1,6 @@
 """Wrong input gets one sentence, exit code 2, and nothing half-written."""
 
 import dataclasses
-import json
 import os
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import pytest
 
 from kcatalog.recipe.commands import early_help
 from kcatalog.recipe.data import Images
+from kcatalog.recipe.files import run_toml
 from tests.recipe import tiny
 from tests.recipe.conftest import ROOT
 
@@ -166,15 +166,23 @@ def test_a_path_that_cannot_be_a_run_directory(call, tmp_path, step):
     assert [f.name for f in tmp_path.rglob("*")] == ["photos", "cat.jpg"]
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}"])
-def test_a_damaged_run_json(call, text):
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("run.json", "{"), ("run.json", "[]"), ("run.json", "{}"), ("run.toml", "[options"),
+     ("run.toml", "a = 1"), ("run.toml", 'recipe = "tiny"\noptions = 1')],
+)  # fmt: skip
+def test_a_damaged_file_of_a_run(call, name, text):
+    """`run.json` is an earlier version's."""
     folder = call("--help").folder / "broken"
     folder.mkdir()
-    (folder / "run.json").write_text(text)
+    (folder / name).write_text(text)
+    others = {"record.json"} if name == "run.toml" else set()
+    for other in others:
+        (folder / other).write_text("{}")
     done = call("train", "--resume", "--run-dir", "broken")
     assert done.code == 2
-    assert "broken/run.json is damaged" in done.err
-    assert [f.name for f in folder.iterdir()] == ["run.json"]
+    assert f"broken/{name} is damaged" in done.err
+    assert {f.name for f in folder.iterdir()} == {name, *others}
 
 
 @pytest.mark.slow
@@ -182,7 +190,7 @@ def test_set_overrides_hyperparameters(call):
     chosen = ("--set", "units=8", "--set", "optimizer=sgd")
     done = call("train", "--epochs", "1", *chosen, "--set", "optimizer.SGD.learning_rate=0.5")
     assert done.code == 0, done.err
-    assert json.loads((done.run / "hyperparameters.json").read_text()) == {
+    assert run_toml.read(done.run / "run.toml")["hyperparameters"] == {
         "dropout.rate": 0.2,
         "loss": "SparseCategoricalCrossentropy",
         "optimizer": "SGD",

@@ -11,6 +11,7 @@ import pytest
 
 from kcatalog.recipe import devices
 from kcatalog.recipe.feed.batches import Batches, evaluation_size, shared_size
+from kcatalog.recipe.files import run_toml
 from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe import spread
 from tests.recipe.conftest import ROOT
@@ -241,5 +242,5 @@ def test_uneven_splits_are_an_error(on_jax, sentence):
 def test_trials_run_on_several_jax_devices(on_jax):
     out, runs = on_jax
     assert out.count("code 0") == 5
-    assert (runs / "tuned" / "hyperparameters.json").exists()
+    assert "hyperparameters" in run_toml.read(runs / "tuned" / "run.toml")
     assert "2 CPUs, keras.distribution.DataParallel" in out

@@ -21,6 +21,7 @@ from kcatalog.recipe.commands import cli
 from kcatalog.recipe.data import Data, Images, Labelled, Speech
 from kcatalog.recipe.data.files import Files, Shelf
 from kcatalog.recipe.feed.batches import Balanced
+from kcatalog.recipe.files import run_toml
 from kcatalog.recipe.monitoring import projector
 from kcatalog.recipe.tasks import batches_of, neighbours
 from kcatalog.recipe.terminal.errors import RecipeError
@@ -212,7 +213,7 @@ def test_run_is_judged_by_nearest_neighbours(run):
     }  # fmt: skip
     training = json.loads((run / "training.json").read_text())
     assert {"val_margin", "val_map_at_r", "val_recall_at_1"} <= set(training["history"][0])
-    assert json.loads((run / "hyperparameters.json").read_text())["samples_per_class"] == 5
+    assert run_toml.read(run / "run.toml")["hyperparameters"]["samples_per_class"] == 5
 
 
 @pytest.mark.tensorflow

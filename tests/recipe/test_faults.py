@@ -1,5 +1,6 @@
 """Faults outside a recipe; docs/faults.md has a row for each, with its test."""
 
+import contextlib
 import errno
 import json
 import os
@@ -8,13 +9,18 @@ import signal
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 
 from kcatalog.recipe.commands import start
 from kcatalog.recipe.commands.options import Options
+from kcatalog.recipe.data import Data
+from kcatalog.recipe.feed import pipeline
 from kcatalog.recipe.files import disk, rundir
+from kcatalog.recipe.tasks import batches_of
 from kcatalog.recipe.terminal import stopping
 from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.recipe.training import checkpoint
@@ -142,6 +148,26 @@ def interrupted_while_it_waits(number):
         time.sleep(0.01)
 
 
+class CatchesAll(keras.layers.Layer):
+    """A layer in which a signal arrives, and is caught as Keras does where it builds layers."""
+
+    def call(self, x):
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(signal.SIGTERM)
+        return x
+
+
+def test_stopped_where_keras_catches_all():
+    model = keras.Sequential([keras.layers.Flatten(), CatchesAll(), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    part = np.zeros((4, 1), "float32"), np.zeros(4, "float32")
+    data = Data("toy", "regression", "number", part, part, part, ())
+    batches = batches_of(data, SimpleNamespace(values={}), 2, seed=0)
+    with pytest.raises(stopping.Stopped) as stopped, stopping.signals():
+        pipeline.fit(model, data, batches, [], epochs=2, verbose=0)
+    assert stopped.value.code == 143
+
+
 # --- disks -----------------------------------------------------------------------------------
 
 
@@ -238,10 +264,10 @@ def test_every_flipped_bit_of_a_checkpoint(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "command"),
-    [("hyperparameters.json", ("train", "--resume")), ("model.keras", ("evaluate",))],
+    [("run.toml", ("train", "--resume")), ("model.keras", ("evaluate",))],
 )
 def test_a_damaged_file_of_a_run(call, tmp_path, name, command):
-    """It is named in one sentence, and nothing else is touched. (run.json: test_commands.py)"""
+    """It is named in one sentence, and nothing else is touched."""
     with start.begin(tiny.recipe, Options(run_dir=tmp_path / "run")):
         (tmp_path / "run" / name).write_bytes(b"[1, 2")
     before = {f: f.read_bytes() for f in (tmp_path / "run").rglob("*") if f.is_file()}
@@ -262,7 +288,7 @@ def test_the_newest_run_is_that_with_the_highest_number(tmp_path, monkeypatch):
     for number in range(11):
         with rundir.begin("tiny", None, {"settings": {}}) as run:
             os.utime(run.path, (0, 2**31 - 1000 * number))
-            os.utime(run.path / "run.json", (0, 2**31 - 1000 * number))
+            os.utime(run.path / "run.toml", (0, 2**31 - 1000 * number))
     monkeypatch.setattr(time, "time", lambda: 0.0)
     assert rundir.find("tiny", None).path.name == "11"
     with rundir.begin("tiny", None, {"settings": {}}) as run:

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from kcatalog.recipe.files import disk
+from kcatalog.recipe.files import disk, run_toml
 from kcatalog.recipe.training import checkpoint
 from tests.recipe.breaking import ENOSPC, EROFS
 from tests.recipe.conftest import start
@@ -43,7 +43,7 @@ def trained(folder):
 
 def tuned(folder):
     """The best hyperparameters, and every trial with its values and its score."""
-    found = {"best": json.loads((folder / "run" / "hyperparameters.json").read_text())}
+    found = {"best": run_toml.read(folder / "run" / "run.toml")["hyperparameters"]}
     for file in sorted((folder / "run" / "tuning").glob("trial_*/trial.json")):
         trial = json.loads(file.read_text())
         values = trial["hyperparameters"]["values"]
@@ -80,7 +80,7 @@ def undisturbed(tmp_path_factory):
 def test_stopped_out_of_room_killed_and_damaged_it_ends_as_if_nothing_had_happened(
     forks, undisturbed, tmp_path
 ):
-    done = forks(*TRAIN, folder=tmp_path, once="run/hyperparameters.json", signal=signal.SIGTERM)
+    done = forks(*TRAIN, folder=tmp_path, once="run/logs", signal=signal.SIGTERM)
     assert done.code == 143, done.out
     assert "Stopped. Finished work is kept. To continue, add: --resume --run-dir run" in done.out
     assert "Traceback" not in done.out
@@ -142,7 +142,7 @@ def moments(done, kills, seed):
 
 def kill(forks, command, folder, moment):
     """Begin, or go on, and be killed. Returns whether it was not too late."""
-    begun = ["--resume"] if (folder / "run" / "run.json").exists() else []
+    begun = ["--resume"] if (folder / "run" / "run.toml").exists() else []
     done = forks(*command, *begun, folder=folder, **moment)
     assert done.killed or done.code == 0, done.out
     return done.killed

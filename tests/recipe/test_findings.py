@@ -57,7 +57,8 @@ def test_the_block_is_printed_and_recorded(call):
     done = call("tune", "--trials", 1, "--trial-epochs", 1)
     assert "samples  160: 96 to train, 32 to validate, 32 to test" in done.out
     assert "model    22 parameters by default, 6 steps an epoch" in done.out
-    record = {each["about"]: each["text"] for each in read_json(done.run / "run.json")["findings"]}
+    found = read_json(done.run / "record.json")["findings"]
+    record = {each["about"]: each["text"] for each in found}
     assert record["classes"] == "2: left 80, right 80"
     resumed = call("tune", "--trials", 1, "--resume")
     assert "to validate" not in resumed.out

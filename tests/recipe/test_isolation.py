@@ -11,6 +11,7 @@ import keras_tuner
 import pytest
 
 from kcatalog.recipe.devices import select
+from kcatalog.recipe.files import rundir
 from kcatalog.recipe.search import process, runners
 from kcatalog.recipe.search.trial import Training, Work
 from tests.recipe import greedy
@@ -39,7 +40,7 @@ def test_a_crash_marks_the_trial_failed_and_the_search_goes_on(call, tmp_path, m
     assert reason.startswith("It took 2.")
     assert reason.endswith("GB. --trial-memory allows 2.")
     assert reason in done.out
-    best = json.loads((run / "hyperparameters.json").read_text())
+    best = rundir.find("greedy", run).hyperparameters
     assert best["greedy"] is False
 
     # the same trial in this process

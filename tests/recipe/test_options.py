@@ -18,7 +18,7 @@ from kcatalog.recipe.commands.options import (
 from kcatalog.recipe.commands.steps import Steps
 from kcatalog.recipe.data import Images, Labelled, Masks, Option, Series, Speech, Tables, Text
 from kcatalog.recipe.export import loading
-from kcatalog.recipe.files.rundir import Run, write_json
+from kcatalog.recipe.files.rundir import write_json
 from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe import tiny
 
@@ -88,8 +88,8 @@ def test_a_run_of_an_earlier_version_has_the_defaults_of_newer_options(run):
     older = {
         k: v for k, v in run.facts["settings"].items() if k not in ("folds", "keep", "isolate")
     }
-    Run(run.path, run.facts).write("run.json", {**run.facts, "settings": older})
-    assert reopened(run) == run.facts["settings"]
+    run.update(settings=older)
+    assert reopened(run) == {**initial(tiny.recipe), **older}
     with pytest.raises(RecipeError, match="--folds 1"):
         reopened(run, folds=3)
 

@@ -12,6 +12,7 @@ import keras_tuner
 import pytest
 from rich.console import Console
 
+from kcatalog import atomic
 from kcatalog.recipe import tuning
 from kcatalog.recipe.search import atomic_files, oracles, runners
 from kcatalog.recipe.search.trial import Training, best_epoch
@@ -273,7 +274,7 @@ def test_a_damaged_file_is_named_and_the_one_before_it_used(
         file.write_text(content)
     if killed:
         with monkeypatch.context() as patch:
-            patch.setattr(atomic_files.disk, "sync", kill)
+            patch.setattr(atomic, "sync", kill)
             with pytest.raises(Killed):
                 run(tmp_path)
     done = run(tmp_path)

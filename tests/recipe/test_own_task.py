@@ -34,7 +34,7 @@ def test_the_documented_task_goes_the_whole_way(script, call, one_process, tmp_p
     done = call("train", "--epochs", "8", recipe=script.recipe)
     assert done.code == 0, done.err
     run = done.folder / "runs" / "grades" / "1"
-    assert json.loads((run / "run.json").read_text())["data"]["task"] == "ordinal"
+    assert json.loads((run / "record.json").read_text())["data"]["task"] == "ordinal"
     for step in ("evaluate", "export"):
         assert call(step, recipe=script.recipe).code == 0
     metrics = json.loads((run / "metrics.json").read_text())

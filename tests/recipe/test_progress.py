@@ -46,7 +46,7 @@ def test_each_epoch_is_noted_with_the_time_of_one_more(tmp_path, monkeypatch):
         notes.on_train_batch_end(1)
         notes.on_epoch_end(epoch, {"val_accuracy": accuracy})
         found = Note.read(tmp_path)
-        assert found == Note(4 + epoch + 1, 8, 0.7, 9, (2, 2.25)[epoch])  # the mean
+        assert found == Note(4 + epoch + 1, 8, 0.7, 9, (2, 2.25)[epoch], now[0])  # the mean
     assert (found.trial, found.left) == (9 + 8 * 2.25, 2 * 2.25)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 import kcatalog
 from kcatalog.recipe.feed import batches
+from kcatalog.recipe.files import run_toml
 from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.recipe.training.checkpoint import Checkpoint, assign
 from tests.recipe import tiny
@@ -59,7 +60,7 @@ def test_fewer_epochs_than_are_done_are_refused(call):
     assert refused.code == 2
     sentence = "runs/tiny/1 has already been trained for 2 epochs. Use --epochs 2 or more."
     assert refused.err.strip() == sentence
-    assert json.loads((done.run / "run.json").read_text())["settings"]["epochs"] == 2
+    assert run_toml.read(done.run / "run.toml")["options"]["epochs"] == 2
     assert call("train", "--resume", "--epochs", "2").code == 0
 
 

@@ -1,5 +1,6 @@
 """The search from the command line: what is tried, what is kept, what it is judged by."""
 
+import csv
 import dataclasses
 import io
 import json
@@ -10,7 +11,9 @@ import keras_tuner
 import pytest
 from rich.console import Console
 
+from kcatalog.recipe.files import run_toml
 from kcatalog.recipe.search import process, report, runners
+from kcatalog.recipe.search.progress import Note
 from kcatalog.recipe.search.trial import Training
 from kcatalog.recipe.tasks.objective import objective
 from kcatalog.recipe.terminal.errors import RecipeError
@@ -21,6 +24,11 @@ from tests.recipe import tiny
 def trials(run):
     files = sorted((run / "tuning").glob("trial_*/trial.json"))
     return [json.loads(f.read_text()) for f in files]
+
+
+def rows_of(run):
+    with (run / "tuning" / "trials.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def values(run):
@@ -55,6 +63,30 @@ def test_defaults_first_set_values_and_what_is_kept_stay_when_it_goes_on(call, u
     assert {v["optimizer"] for v in (first, *others)} == {"SGD"}
     assert len({v["dropout.rate"] for v in (first, *others)}) == 3
     assert not list((done.run / "tuning").glob("trial_*/checkpoints"))
+    rows = rows_of(done.run)
+    rates = [float(row["dropout.rate"]) for row in rows]
+    assert rates == sorted((v["dropout.rate"] for v in (first, *others)), reverse=True)
+    assert [float(row["val_accuracy"]) for row in rows] == rates
+    assert {(row["status"], row["best_epoch"], row["optimizer"]) for row in rows} == {
+        ("completed", "1", "SGD")
+    }
+
+
+def test_trials_csv_of_a_search_that_is_stopped(call, untrained, monkeypatch):
+    run = Training.run
+
+    def stop_in_second(self, work):
+        if untrained:
+            raise KeyboardInterrupt
+        Note(1, 2, 0.5, 1, 1, seconds=3.21987).write(work.folder)
+        return run(self, work)
+
+    monkeypatch.setattr(Training, "run", stop_in_second)
+    assert call("tune", "--trials", 3).code == 130
+    first, second = rows_of(Path("runs/tiny/1"))
+    assert (first["trial"], first["status"], first["seconds"]) == ("0", "completed", "3.22")
+    assert (second["trial"], second["status"], second["val_accuracy"]) == ("1", "running", "")
+    assert second["dropout.rate"]
 
 
 def test_how_trials_run_stays_unless_given_again(call, monkeypatch):
@@ -140,7 +172,7 @@ def test_a_recipe_may_state_the_direction(call, untrained):
     recipe = dataclasses.replace(tiny.recipe, objective=("val_loss", "max"))
     done = call("tune", "--trials", 3, recipe=recipe)
     assert done.code == 0, done.err
-    best = json.loads((done.run / "hyperparameters.json").read_text())
+    best = run_toml.read(done.run / "run.toml")["hyperparameters"]
     assert best["dropout.rate"] == min(v["dropout.rate"] for v in values(done.run))
 
 

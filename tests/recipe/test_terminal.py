@@ -128,3 +128,21 @@ def test_a_bar_appears_after_a_while_and_only_in_a_terminal(monkeypatch, patienc
             advance(2)
             advance(2)
         assert ("Reading files" in printed(console)) == here
+
+
+def test_a_log_gets_one_line_of_what_takes_long_and_one_for_each_step(monkeypatch):
+    console = output.console(file=io.StringIO())
+    monkeypatch.setattr(output, "LONG", 0)
+    with output.bar("Reading files", console) as advance:
+        for _ in range(3):
+            time.sleep(0.001)
+            advance(3)
+    assert printed(console) == "Reading files: 1 of 3, about 1 second left.\n"
+    console = output.console(file=io.StringIO())
+    with output.steps("Writing", 2, console) as begin:
+        begin("SavedModel")
+        begin("onnx")
+    assert printed(console) == "Writing SavedModel (1 of 2)\nWriting onnx (2 of 2)\n"
+    with output.steps("Writing", 2, bar := terminal()) as begin:
+        begin("SavedModel")
+    assert "Writing SavedModel" in printed(bar)

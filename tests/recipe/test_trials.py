@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from kcatalog.recipe import tuning
+from kcatalog.recipe.files import run_toml
 from kcatalog.recipe.search import folds, trial
 from kcatalog.recipe.search.trial import Training, Work, best_epoch
 from kcatalog.recipe.terminal.errors import RecipeError
@@ -141,7 +142,7 @@ def test_hyperband_scores_are_those_of_training_in_one_piece(call, tmp_path):
     straight = trained_in(tmp_path).run(work(tmp_path, "straight", **values))
     assert len(straight[0]) == values["tuner/epochs"] == 3
     assert max(logs["val_accuracy"] for logs in straight[0]) == last["score"]
-    best = json.loads((done.run / "hyperparameters.json").read_text())
+    best = run_toml.read(done.run / "run.toml")["hyperparameters"]
     assert "dropout" in best
     assert not any(name.startswith("tuner/") for name in best)
 

@@ -20,7 +20,7 @@ from kcatalog.recipe.commands import exporting, steps
 from kcatalog.recipe.commands.options import Options
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.data.files import draw
-from kcatalog.recipe.export import check_export, converted, tf_serving, variants
+from kcatalog.recipe.export import check_export, converted, loading, tf_serving, variants
 from kcatalog.recipe.export.check_export import CheckFailed, Runtimes
 from kcatalog.recipe.export.original import Original
 from kcatalog.recipe.export.stepwise import Refused
@@ -28,7 +28,7 @@ from kcatalog.recipe.files import rundir
 from kcatalog.recipe.tasks.classification import softmax
 from kcatalog.recipe.terminal import output
 from kcatalog.recipe.terminal.errors import RecipeError
-from tests.recipe import tiny
+from tests.recipe import served, tiny
 
 CLASSES = tuple("abc")
 RNG = np.random.default_rng(0)
@@ -86,6 +86,23 @@ def test_warm_up_requests_are_read_and_run(all_variants):
     assert {name for name, _ in asked} == set(written["signatures"]) == set(model.signatures)
     assert ("serving_default", tf_serving.BATCH) in asked
     assert written["warm_up_requests"] == len(asked) < 10
+
+
+def test_every_program_of_the_model_card_runs(all_variants, monkeypatch):
+    """TensorFlow Serving's with our `serve`, which has the same endpoint."""
+    folder = all_variants[0]
+    monkeypatch.chdir(folder.parents[2])
+    programs = re.findall("```python\n(.*?)```", (folder / "MODEL_CARD.md").read_text(), re.DOTALL)
+    with served.running(loading.find(tiny.recipe)) as port:
+        code = "\n".join(programs).replace(":8501", f":{port}")
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("probabilities") >= len(programs) == 5
+    imported = [re.findall("^(?:import|from) ([a-z_]+)", each, re.MULTILINE) for each in programs]
+    assert [names[-1] for names in imported] == [
+        "tensorflow", "tensorflow", "numpy", "ai_edge_litert", "onnxruntime",
+    ]  # fmt: skip
 
 
 def test_onnx_knows_its_classes(all_variants):

@@ -32,7 +32,7 @@ def test_prints_a_table_of_trials(whole_way):
 
 def test_run_directory(whole_way):
     assert {f.name for f in whole_way.run.iterdir()} == {
-        "run.json", "hyperparameters.json", "training.json", "metrics.json", "samples.npz",
+        "record.json", "run.toml", "training.json", "metrics.json", "samples.npz",
         "model.keras", "tuning", "logs", "checkpoints", ".lock",
     }  # fmt: skip
     assert not list(whole_way.folder.rglob(".unfinished*"))

@@ -65,6 +65,8 @@ def data(name):
             "colour images": lambda: rng.integers(0, 255, (n, 32, 32, 3), "uint8"),
             "speech_lstm": lambda: rng.normal(size=(n, 9, 3)).astype("float32"),
             "waveforms": lambda: waveforms(rng, n),
+            "margin_mlp": lambda: rng.normal(size=(n, 5)).astype("float32"),
+            "text_classifier": lambda: rng.integers(97, 99, (n, 6, 4)).astype("int32"),
         }[name]()
         return x, np.arange(n, dtype="int32") % 2
 
@@ -72,6 +74,7 @@ def data(name):
     inputs["forecast_gru"] = "history"
     tasks = {"text_gru": "next-character", "embedding_triplet": "embedding"}
     inputs["tabular_mlp"], tasks["tabular_mlp"] = "row", "regression"
+    inputs["margin_mlp"], inputs["text_classifier"] = "row", "tokens"
     inputs["translate_gru"], tasks["translate_gru"] = "text", "translation"
     tasks["forecast_gru"], tasks["segmentation_unet"] = "forecast", "segmentation"
     inputs["sequence_tagger"], tasks["sequence_tagger"] = "tokens", "tagging"
@@ -110,6 +113,9 @@ CHOICES = {
     "text_gru": [
         {"layers": 2, "optimizer": "AdamW", "wrapper": "AdaptiveGradientClipping"},
     ],
+    "text_classifier": [
+        {"recurrent": "LSTM", "pooling": "MaskedPooling1D", "subwords": False},
+    ],
     "embedding_triplet": [
         {"loss": "TripletHard", "embedding": 64},
         {"loss": "TripletAll", "optimizer": "Nadam"},
@@ -124,6 +130,10 @@ CHOICES = {
     ],
     "tabular_mlp": [
         {"units": 32, "optimizer": "Nadam"},
+    ],
+    "margin_mlp": [
+        {"loss": "SparseCategoricalCrossentropy", "regularizer": "GroupLasso", "optimizer": "Yogi"},
+        {"regularizer": "none", "hidden_layers": 1, "wrapper": "Lookahead"},
     ],
     "sequence_tagger": [
         {"units": 32, "optimizer": "Nadam"},
@@ -141,12 +151,14 @@ CASES = [
     ("speech_lstm", "speech_lstm", {}),
     ("speech_lstm", "waveforms", {}),
     ("text_gru", "text_gru", {}),
+    ("text_classifier", "text_classifier", {}),
     ("embedding_triplet", "embedding_triplet", {}),
     ("embedding_triplet", "speech_lstm", {}),
     ("embedding_triplet", "waveforms", {}),
     ("forecast_gru", "forecast_gru", {}),
     ("segmentation_unet", "segmentation_unet", {}),
     ("tabular_mlp", "tabular_mlp", {}),
+    ("margin_mlp", "margin_mlp", {}),
     ("translate_gru", "translate_gru", {}),
     ("sequence_tagger", "sequence_tagger", {}),
     *(  # parts have been tried on each backend
@@ -229,9 +241,31 @@ def test_a_translation_reads_the_source_alone():
     assert names == [chr(code) for code in x[0, :4]]
 
 
-@pytest.mark.parametrize("name", ["speech_lstm", "embedding_triplet"])
-def test_padding_does_not_change_what_an_utterance_is(name):
-    some = data("speech_lstm")
+def test_sparsity_counts_what_can_be_left_out():
+    """Two features, three hidden units, two classes: by hand."""
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(3), layers.Dense(2)])
+    bias = np.zeros
+    first = np.array([[1.0, 0.0, 2.0], [1e-4, 0.0, 1e-3]])  # below 0.002: the second feature
+    second = np.array([[1.0, 1.0], [1.0, 1.0], [1e-4, -1e-4]])  # the last unit's outputs
+    model.set_weights([first, bias(3), second, bias(2)])
+    assert script("margin_mlp").sparsity(model) == {
+        "share of weights that are zero": 2 / 12,
+        "share of weights below 0.001 of the largest": 6 / 12,
+        "share of hidden units without effect": 2 / 3,
+        "share of features without effect": 1 / 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("speech_lstm", "speech_lstm"),
+        ("embedding_triplet", "speech_lstm"),
+        ("text_classifier", "text_classifier"),
+    ],
+)
+def test_padding_does_not_change_what_a_sequence_is(name, kind):
+    some = data(kind)
     model = script(name).build(keras_tuner.HyperParameters(), some)
     x = some.test[0]
     padded = np.pad(x, ((0, 0), (0, 5), (0, 0)))

@@ -2,7 +2,7 @@ import keras
 from keras import ops
 
 from kcatalog import checks
-from kcatalog.card import Example, Float, Paper
+from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
 
@@ -17,7 +17,7 @@ from kcatalog.registry import component
     ),
     equation="y = b x / (1 - rate),  b ~ Bernoulli(1 - rate) per sample",
     tags=("identity-at-inference", "shape-preserving", "random", "masking"),
-    space={"rate": Float(0.0, 0.5)},
+    space={"rate": Float(0.0, 0.5), "scale_at": Choice("training")},
     example=Example({"rate": 0.25, "seed": 1}, shape=(4, 3)),
 )
 class StochasticDepth(keras.layers.Layer):
@@ -34,9 +34,12 @@ class StochasticDepth(keras.layers.Layer):
     Args:
         rate: Probability that a sample's branch is dropped, a number in [0, 1).
         seed: An integer in [0, inf), or None.
+        scale_at: `"training"`, or `"inference"` as in the paper: `y = b x` in training, and
+            `(1 - rate) x` at inference. For weights that were trained in that way.
 
     Shapes:
-        Input `(batch, ...)`, output the same.
+        Input `(batch, ...)`, output the same. Also `[shortcut, branch]`: the output is their sum,
+        with the branch dropped or not.
 
     Behaviour:
         In training the mean over the draws is the input; at inference the output is the input.
@@ -51,22 +54,33 @@ class StochasticDepth(keras.layers.Layer):
         (4.0, 0.0)
     """
 
-    def __init__(self, rate=0.5, seed=None, **kwargs):
+    def __init__(self, rate=0.5, seed=None, scale_at="training", **kwargs):
         super().__init__(**kwargs)
         self.rate = checks.number(self, "rate", rate, "[0, 1)")
         self.seed = checks.integer(self, "seed", seed, "[0, inf)", optional=True)
+        self.scale_at = checks.choice(self, "scale_at", scale_at, ("training", "inference"))
         self._seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
 
     def call(self, x, training=False):
-        if not training or self.rate == 0:
+        if isinstance(x, list | tuple):
+            shortcut, branch = x
+            return shortcut + self._drop(branch, training)
+        return self._drop(x, training)
+
+    def _drop(self, x, training):
+        if self.rate == 0:
             return x
+        if not training:
+            return x if self.scale_at == "training" else x * (1 - self.rate)
         x = as_floats(x, self.compute_dtype)
         one_per_sample = (ops.shape(x)[0],) + (1,) * (len(x.shape) - 1)
         b = keras.random.uniform(one_per_sample, dtype="float32", seed=self._seed_generator)
         b = b >= self.rate
-        # differs from the paper: divided here, where the paper multiplies at inference
-        return ops.where(b, x / (1 - self.rate), ops.zeros_like(x))
+        if self.scale_at == "training":
+            x = x / (1 - self.rate)  # differs from the paper, which multiplies at inference
+        return ops.where(b, x, ops.zeros_like(x))
 
     def compute_output_shape(self, input_shape):
-        return input_shape
+        pair = len(input_shape) > 0 and isinstance(input_shape[0], list | tuple)
+        return input_shape[0] if pair else input_shape

@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from kcatalog import shelf
+from kcatalog.recipe.commands import config
 from kcatalog.recipe.commands.options import Options, fields, flag
 from kcatalog.recipe.files import disk
 from kcatalog.recipe.terminal import output, stopping
@@ -42,10 +44,12 @@ def run(recipe, arguments: list[str] | None = None) -> int:
     return execute(arguments, _about(recipe), recipe.source, recipe) or 0
 
 
-def execute(arguments: list[str], *declared) -> int | None:
-    """Run the command line `app(*declared)`. Return the exit code, or None if a command ended."""
+def execute(arguments: list[str], about: str, source, recipe=None) -> int | None:
+    """Run the command line of `app`. Return the exit code, or None if a command ended."""
     try:
-        result = app(*declared)(args=arguments, standalone_mode=False)
+        arguments = config.expand(arguments, recipe, STEPS) if recipe else arguments
+        command = app(about, source, recipe)
+        result = command(args=arguments, prog_name=shelf.program(), standalone_mode=False)
     except stopping.Stopped as e:
         return _fail(str(e), e.code)
     except Exception as e:  # a user sees one sentence, not a traceback
@@ -83,7 +87,7 @@ def app(about: str, source, recipe=None) -> typer.Typer:
     What imports Keras is imported by the commands, so that help is there at once.
     """
     app = typer.Typer(
-        help=about.replace("\n\n ", "\n\n\b\n "),  # keeps the line breaks of examples
+        help=shelf.as_run(about).replace("\n\n ", "\n\n\b\n "),  # keeps the line breaks of examples
         add_completion=False,
         context_settings={"max_content_width": 100},
         rich_markup_mode=None,
@@ -97,7 +101,9 @@ def app(about: str, source, recipe=None) -> typer.Typer:
 
     def everything(call: typer.Context, **given):
         options = Options.of(**given)
-        if call.invoked_subcommand is None:
+        if call.invoked_subcommand is None and options.print_config:
+            steps(options).print_config("")
+        elif call.invoked_subcommand is None:
             steps(options).everything()
         elif options != Options():
             _misplaced(call.invoked_subcommand, options)
@@ -128,6 +134,9 @@ def app(about: str, source, recipe=None) -> typer.Typer:
             from kcatalog.recipe.devices import hosts
 
             options = Options.of(**given)
+            if options.print_config:
+                steps(options).print_config(name)
+                return
             with hosts.join(options.hosts, options.host_index) as met:
                 getattr(steps(options, met), name)()
 

@@ -74,6 +74,5 @@ def reopened(recipe, run: Run, options: Options, say: Say) -> tuple[Run, Data]:
     (run.path / "metrics.json").unlink(missing_ok=True)
     found = [each for each in facts["findings"] if each["about"] != "test part"]
     found += [vars(Finding("test part", text, warning=True))] if changed else []
-    run = Run(run.path, {**facts, "data": data.info.to_record(), "findings": found})
-    run.write("run.json", run.facts)
+    run.update(data=data.info.to_record(), findings=found)
     return run, data

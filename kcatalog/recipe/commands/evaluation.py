@@ -19,8 +19,8 @@ from kcatalog.recipe.tasks import heads
 COMPARED = 1000  # test samples on which live and exported model are compared
 
 
-def evaluate(recipe, run: Run, data: Data, device: str, console: Console) -> None:
-    """Score the test split next to a baseline on the same split."""
+def evaluate(recipe, run: Run, data: Data, device: str, console: Console) -> dict[str, float]:
+    """Score the test split next to a baseline on the same split. Return the scores by name."""
     task, (x, y) = tasks.of(data), data.test
     model = keras_file.load(run.model)
     outputs = heads.to_contract(task, model, data, pipeline.predict(model, x))
@@ -35,10 +35,12 @@ def evaluate(recipe, run: Run, data: Data, device: str, console: Console) -> Non
     )
     scores = {task.measure: score, f"{task.measure} of the baseline": baseline}
     further = task.further(data, outputs)
+    further |= recipe.measures(model) if recipe.measures else {}
     for measure, value in further.items():
         console.print(f"Test {measure}: {value:.4g}.")
     predictions = Predictions(data, data.test, outputs, predicted)
-    monitoring.write_test(run.logs, predictions, model, {**scores, **further})
+    scores |= further
+    monitoring.write_test(run.logs, predictions, model, scores)
     if known:
         projector.write(run.logs / "test", data, outputs, predicted)
     places = draw(len(x), COMPARED)
@@ -56,6 +58,7 @@ def evaluate(recipe, run: Run, data: Data, device: str, console: Console) -> Non
         "backend": keras.backend.backend(),
     }
     run.write("metrics.json", metrics)
+    return {f"test {name}": float(value) for name, value in scores.items()}
 
 
 def _digits(score: float) -> str:

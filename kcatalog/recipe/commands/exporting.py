@@ -15,7 +15,7 @@ from rich.console import Console
 from kcatalog.recipe import export
 from kcatalog.recipe.commands.options import Options, arguments
 from kcatalog.recipe.data import Data
-from kcatalog.recipe.export import variants
+from kcatalog.recipe.export import model_card, variants
 from kcatalog.recipe.files import rundir
 from kcatalog.recipe.files.rundir import Run
 from kcatalog.recipe.terminal.errors import RecipeError
@@ -39,18 +39,20 @@ def export_run(
         "data": run.facts["data"],
         "findings": run.facts.get("findings", []),
         "settings": settings,
-        "hyperparameters": run.read("hyperparameters.json"),
+        "hyperparameters": run.hyperparameters,
         "parts": run.read("training.json")["parts"],
     }
     accept = variants.accepted(options.accept, wanted)
-    folder = export.export(recipe.name, run.model, run.samples, data, manifest, wanted, accept)
+    folder = export.export(
+        recipe.name, run.model, run.samples, data, manifest, wanted, accept, console
+    )
     written = rundir.read_json(folder / "manifest.json")
     difference = written["largest_difference"]
     console.print(
         f"Checked in a clean process: the largest difference is {difference:.2g} "
         f"(tolerance {manifest['tolerance']:g}).\n"
         f"SavedModel:  {folder}\n"
-        f"Model card:  {folder / 'model_card.md'}\n"
+        f"Model card:  {folder / model_card.NAME}\n"
         f"TensorBoard: tensorboard --logdir {shlex.quote(str(run.logs))}"
     )
     if wanted:

@@ -116,6 +116,15 @@ class MonitorOptions:
 
 
 @dataclass(frozen=True)
+class TrackOptions:
+    """Options for services that record experiments."""
+
+    track: Literal["mlflow", "wandb"] | None = transient(
+        "Send metrics to MLflow or Weights & Biases.", None
+    )
+
+
+@dataclass(frozen=True)
 class ExportOptions:
     """Options for the export."""
 
@@ -145,6 +154,10 @@ class RunOptions(ExistingRunOptions):
         "Run directory. [default: runs/RECIPE/N]", None, metavar="PATH"
     )
     resume: bool = transient("Resume the run in --run-dir, or the newest.", False)
+    config: Path | None = transient(
+        "Start as another run did; typed options win.", None, metavar="RUN.TOML"
+    )
+    print_config: bool = transient("Print the run.toml of this run, and stop.", False)
 
 
 @dataclass(frozen=True)
@@ -179,6 +192,7 @@ class Options(
     DeviceOptions,
     HostOptions,
     MonitorOptions,
+    TrackOptions,
     ExportOptions,
     RunOptions,
     DebugOption,
@@ -206,10 +220,25 @@ class Options(
 
 # The options of each command; "" is the recipe without a command. All of them also take `--debug`.
 COMMANDS: dict[str, tuple[type, ...]] = {
-    "": (SettingOptions, SearchOptions, DeviceOptions, MonitorOptions, ExportOptions, RunOptions),
-    "tune": (SettingOptions, SearchOptions, ClusterOptions, DeviceOptions, RunOptions),
-    "train": (SettingOptions, DeviceOptions, HostOptions, MonitorOptions, RunOptions),
-    "evaluate": (DeviceOptions, ExistingRunOptions),
+    "": (
+        SettingOptions,
+        SearchOptions,
+        DeviceOptions,
+        MonitorOptions,
+        TrackOptions,
+        ExportOptions,
+        RunOptions,
+    ),
+    "tune": (
+        SettingOptions,
+        SearchOptions,
+        ClusterOptions,
+        DeviceOptions,
+        TrackOptions,
+        RunOptions,
+    ),
+    "train": (SettingOptions, DeviceOptions, HostOptions, MonitorOptions, TrackOptions, RunOptions),
+    "evaluate": (DeviceOptions, TrackOptions, ExistingRunOptions),
     "export": (ExportOptions, DeviceOptions, ExistingRunOptions),
     "trial": (SearchOptions, DeviceOptions, ExistingRunOptions),
     "predict": (PredictOptions,),

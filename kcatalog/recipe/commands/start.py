@@ -11,8 +11,9 @@ from pathlib import Path
 
 import keras
 
-from kcatalog.recipe import devices, tasks
-from kcatalog.recipe.commands import block, declared, earlier_data, needed
+from kcatalog import shelf
+from kcatalog.recipe import devices, monitoring, tasks
+from kcatalog.recipe.commands import block, config, declared, earlier_data, needed
 from kcatalog.recipe.commands.options import STORED, Change, Options, flag, initial, of_source
 from kcatalog.recipe.data import Data, recorded
 from kcatalog.recipe.files import disk, keras_file, rundir
@@ -25,8 +26,14 @@ from kcatalog.recipe.training import checkpoint
 
 
 @contextlib.contextmanager
-def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
-    """Start and lock a new run. Everything is checked before anything is written."""
+def begin(recipe, options: Options, drawn: dict | None = None) -> Iterator[tuple[Run, Data]]:
+    """Start and lock a new run. Everything is checked before anything is written.
+
+    Args:
+        recipe: the recipe.
+        options: as they were given.
+        drawn: hyperparameters to train with, if no search is to find them.
+    """
     settings = {**initial(recipe), **options.given()}
     _leave_room(settings, options)
     rundir.check_new(options.run_dir)  # before the data are loaded
@@ -40,23 +47,40 @@ def begin(recipe, options: Options) -> Iterator[tuple[Run, Data]]:
     data.keep(_existing(options.run_dir), options.cache_memory)
     _decode(data)
     needed.packages(recipe, settings, data)
-    space, found = _try_model(recipe, data, settings, options)
+    space, found = _try_model(recipe, data, settings, options, drawn)
     hyperparameters.check_epochs(space, options.epochs or options.trial_epochs, settings["tuner"])
-    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     facts = {
-        "command": command,
+        "command": command(),
         "settings": {**settings, **data.settings},
+        "versions": config.versions(),
         "data": data.info.to_record(),
         "began": data.fingerprint,
         "learned": data.learned,
         "declared": declared.record(recipe, data, space),
         "findings": [vars(each) for each in found],
     }
+    if drawn:
+        facts["hyperparameters"] = monitoring.active(space)
     split = recorded.split_of(data, earlier_data.root(recipe, settings))
     with rundir.begin(recipe.name, options.run_dir, facts) as run:
         if split:
             run.write("split.json", split)
         yield run, data
+
+
+def command() -> str:
+    """Return the command that this process was started with."""
+    program = shelf.program() or shlex.quote(Path(sys.argv[0]).name)
+    return " ".join([program, *map(shlex.quote, sys.argv[1:])])
+
+
+def find(recipe, path: Path | None) -> Run | None:
+    """Return the run in `path`, or the newest one, with the defaults of options that it has not
+    stored: those that are None, and those that are newer than the run."""
+    run = rundir.find(recipe.name, path)
+    if run is not None:
+        run.facts["settings"] = {**initial(recipe), **run.facts["settings"]}
+    return run
 
 
 def _check_used(source, options: Options, data: Data) -> None:
@@ -78,15 +102,17 @@ def _decode(data: Data) -> None:
         data.decode(advance)
 
 
-def _try_model(recipe, data: Data, settings: dict, options: Options) -> tuple:
-    """Build the default model and try it on real samples. Return the search space and findings."""
+def _try_model(recipe, data: Data, settings: dict, options: Options, drawn: dict | None) -> tuple:
+    """Build the model, by default with default values, and try it on real samples. Return the
+    search space and findings."""
     if options.hosts:  # no device may be used before the hosts meet
         looking = contextlib.nullcontext(devices.Devices("this host"))
     else:
         looking = session(recipe, settings, options)
     with looking as used:
         build = builder(recipe, data, used)
-        space = hyperparameters.space(build, hyperparameters.parse(settings["overrides"]))
+        overrides = hyperparameters.parse(settings["overrides"])
+        space = hyperparameters.with_values(build, overrides, drawn or {})
         model, objective = build(space), tasks.objective_of(recipe, data)
         keras_file.check_reloads(model)
         batches = tasks.batches_of(data, space, recipe.batch_size, settings["seed"])
@@ -114,22 +140,21 @@ def resume(
 
     It keeps its settings. Options that were given must equal them, unless they may still change.
     """
-    run = run or rundir.find(recipe.name, options.run_dir)
+    run = run or find(recipe, options.run_dir)
     if run is None:
         raise RecipeError(
             f"There is no run of {_named(recipe, options)} to resume. Leave out --resume to start "
             "one."
         )
     with disk.file_lock(run.path):
-        run = rundir.find(recipe.name, run.path)  # read again, now that nobody else writes
-        settings = _changed(recipe, run, options, say)
+        run = find(recipe, run.path)  # read again, now that nobody else writes
+        settings = changed(recipe, run, options, say)
         _leave_room(settings, options)
         run, data = earlier_data.reopened(recipe, run, options, say)
         if not run.model.exists():
             _decode(data)
         if settings != run.facts["settings"]:
-            run = Run(run.path, {**run.facts, "settings": settings})
-            run.write("run.json", run.facts)
+            run.update(settings=settings)
         yield run, data
 
 
@@ -138,7 +163,7 @@ def trained(
     recipe, options: Options, say: earlier_data.Say = lambda sentence: None
 ) -> Iterator[tuple[Run, Data]]:
     """Lock the run in `--run-dir`, or the newest, which must have been trained."""
-    run = rundir.find(recipe.name, options.run_dir)
+    run = find(recipe, options.run_dir)
     if run is None or not run.model.exists():
         begun = run is not None and (run.checkpoints.exists() or not run.tuned)
         words = ["train", *["--resume"] * begun]
@@ -155,9 +180,9 @@ def _named(recipe, options: Options) -> str:
     return f"{recipe.name} in {options.run_dir}" if options.run_dir else recipe.name
 
 
-def _changed(recipe, run: Run, options: Options, say: earlier_data.Say) -> dict:
+def changed(recipe, run: Run, options: Options, say: earlier_data.Say) -> dict:
     """Return the run's settings with the given options, or refuse what can no longer change."""
-    settings = {**initial(recipe), **run.facts["settings"]}
+    settings = dict(run.facts["settings"])
     changes = {Change.ANY_TIME}
     if not run.checkpoints.exists():
         changes.add(Change.UNTIL_TRAINING)

@@ -11,18 +11,18 @@ from pathlib import Path
 import keras
 
 from kcatalog.recipe import devices, monitoring, tasks
-from kcatalog.recipe.commands import block, declared, earlier_data, needed, start
+from kcatalog.recipe.commands import block, config, declared, earlier_data, needed, start
 from kcatalog.recipe.commands.evaluation import evaluate
 from kcatalog.recipe.commands.exporting import export_run
-from kcatalog.recipe.commands.options import Options, arguments
+from kcatalog.recipe.commands.options import Options, arguments, initial
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.devices import Devices
 from kcatalog.recipe.devices.hosts import ALONE, Hosts, share_run
 from kcatalog.recipe.export import variants
 from kcatalog.recipe.feed import pipeline
-from kcatalog.recipe.files import rundir
+from kcatalog.recipe.files import run_toml, rundir
 from kcatalog.recipe.files.rundir import Run
-from kcatalog.recipe.monitoring import profile
+from kcatalog.recipe.monitoring import profile, track
 from kcatalog.recipe.search import cluster, hyperparameters, process, runners
 from kcatalog.recipe.search.trial import Training
 from kcatalog.recipe.search.tuner import Budget, Tuner
@@ -41,7 +41,12 @@ class Steps:
         self.profiled = profile.steps(options.profile) if options.profile else None
         self.variants = tuple(variants.parse(options.variants))
         variants.accepted(options.accept, self.variants)
+        if options.config and options.resume:
+            raise RecipeError("--config starts a new run. Leave out --config or --resume.")
+        self.config = config.read(options.config, recipe) if options.config else {}
+        track.check(options.track)
         self.console = output.console(quiet=hosts.index > 0)
+        self.tracking = track.Tracking()
 
     # --- commands -------------------------------------------------------------------------
 
@@ -49,8 +54,8 @@ class Steps:
         """Tune, train, evaluate and export. With --resume, skip the steps that are done."""
         needed.place(self.recipe.name)
         with self._start() as (run, data), self._session(run) as used:
-            more = self.options.trials and not run.checkpoints.exists()
-            if more or run.read("hyperparameters.json") is None:
+            resumed = self.options.resume and not run.checkpoints.exists()
+            if run.hyperparameters is None or (self.options.trials and resumed):
                 self._tune(run, data, used)
             if not run.model.exists():
                 self._train(run, data, used)
@@ -60,6 +65,7 @@ class Steps:
 
     def tune(self) -> None:
         """Search for the best hyperparameters."""
+        self.config.pop("hyperparameters", None)
         devices.parse(self.trial_devices)
         with (
             cluster.connected(self.options.cluster),
@@ -77,7 +83,7 @@ class Steps:
     def evaluate(self) -> None:
         """Score the trained model on the test split."""
         trained = start.trained(self.recipe, self.options, self._warn)
-        with trained as (run, data), self._session(run) as used:
+        with trained as (run, data), self._track(run), self._session(run) as used:
             self._evaluate(run, data, used)
 
     def export(self) -> None:
@@ -92,14 +98,38 @@ class Steps:
         """Run one trial of a search that another process leads, which holds the run."""
         process.attend(self.options.trial_memory)
         work, on_cluster = runners.assigned(folder)
-        run = rundir.find(self.recipe.name, self.options.run_dir)
+        run = start.find(self.recipe, self.options.run_dir)
         decoded = Path(tempfile.gettempdir()) if on_cluster else None
         data = earlier_data.same_data(self.recipe, run, self.options, decoded)
         with self._session(run) as used:
             runners.report(work, self._training(run, data, used).run(work))
 
+    def print_config(self, command: str) -> None:
+        """Print the `run.toml` of the run that a command would start or resume."""
+        if command == "tune":
+            self.config.pop("hyperparameters", None)
+        run = start.find(self.recipe, self.options.run_dir) if self.options.resume else None
+        run = run or (self._waiting() if command == "train" else None)
+        if run:
+            settings = start.changed(self.recipe, run, self.options, lambda sentence: None)
+            facts = run.facts | {"settings": settings}
+        else:
+            facts = {
+                "recipe": self.recipe.name,
+                "command": start.command().replace(" --print-config", ""),
+                "settings": {**initial(self.recipe), **self.options.given()},
+                "hyperparameters": self.config.get("hyperparameters"),
+                "versions": config.versions(),
+            }
+        self.console.print(run_toml.text(facts), end="", soft_wrap=True)
+
     def _warn(self, sentence: str) -> None:
         self.console.print(sentence, style="yellow")
+
+    @contextlib.contextmanager
+    def _track(self, run: Run) -> Iterator[None]:
+        with track.tracked(self.options.track, run, self._warn) as self.tracking:
+            yield
 
     # --- steps ---------------------------------------------------------------------------
 
@@ -111,16 +141,21 @@ class Steps:
     @contextlib.contextmanager
     def _start_to_train(self) -> Iterator[tuple[Run, Data]]:
         """Lock the newest run if that is tuned and not yet trained, else a new one."""
-        run = rundir.find(self.recipe.name, self.options.run_dir)
-        waiting = run if run and run.tuned and not run.checkpoints.exists() else None
-        with self._start(waiting) as (run, data):
+        with self._start(self._waiting()) as (run, data):
             if run.model.exists():
                 raise RecipeError(f"{run.path} is already trained. {rundir.anew(run.path)}")
             yield run, data
 
+    def _waiting(self) -> Run | None:
+        """Return the run that `train` continues without being told to, if there is one."""
+        if self.config:
+            return None
+        run = start.find(self.recipe, self.options.run_dir)
+        return run if run and run.tuned and not run.checkpoints.exists() else None
+
     def _join(self, path: Path) -> tuple[Run, Data]:
         """Open the run of host 0 for reading; samples are cached elsewhere."""
-        run = rundir.find(self.recipe.name, path)
+        run = start.find(self.recipe, path)
         return run, earlier_data.same_data(
             self.recipe, run, self.options, Path(tempfile.gettempdir())
         )
@@ -133,11 +168,16 @@ class Steps:
         elif waiting is not None:
             started = start.resume(self.recipe, self.options, waiting, self._warn)
         else:
-            started = start.begin(self.recipe, self.options)
-        with started as (run, data), stopping.resumable(run.path):
+            started = start.begin(self.recipe, self.options, self.config.get("hyperparameters"))
+        with started as (run, data), stopping.resumable(run.path), self._track(run):
             self.console.print(f"{self.recipe.name} on {data.name} in {run.path}")
             if waiting is None and not self.options.resume:
                 block.show(self.console, run.facts["findings"])
+            if self.config:
+                for sentence in config.changes(self.options.config, self.config, run.facts):
+                    self._warn(sentence)
+                if run.hyperparameters:
+                    self.console.print(f"Hyperparameters: those of {self.options.config}.")
             yield run, data
 
     def _tune(self, run: Run, data: Data, used: Devices) -> None:
@@ -161,9 +201,9 @@ class Steps:
         else:
             runner = runners.InProcess(training.run)
         budget = Budget(settings["tuner"], settings["trials"], settings["keep"])
-        tuner = Tuner(training, space, budget, runner, run.tuning, self.console)
+        tuner = Tuner(training, space, budget, runner, run.tuning, self.console, self.tracking)
         self.console.print(used.line)
-        run.write("hyperparameters.json", tuner.search())
+        run.update(hyperparameters=tuner.search())
 
     def _training(self, run: Run, data: Data, used: Devices) -> Training:
         """Return how the trials of this run are trained."""
@@ -181,12 +221,13 @@ class Steps:
 
     def _train(self, run: Run, data: Data, used: Devices) -> None:
         settings, build = run.facts["settings"], start.builder(self.recipe, data, used)
-        tuned = run.read("hyperparameters.json")
-        hp = hyperparameters.space(build, hyperparameters.parse(settings["overrides"]), tuned)
+        overrides = hyperparameters.parse(settings["overrides"])
+        hp = hyperparameters.space(build, overrides, run.hyperparameters)
         hyperparameters.check_epochs(hp, self.options.epochs, settings["tuner"])
         for change in declared.check_training(self.recipe, run, data, hp):
             self._warn(f"{change}.")
-        run.write("hyperparameters.json", monitoring.active(hp))
+        run.update(hyperparameters=monitoring.active(hp))
+        self.tracking.send("parameters", run.hyperparameters)
         plan = Plan(
             tasks.objective_of(self.recipe, data),
             epochs=hp.values.get("epochs", settings["epochs"]),
@@ -200,7 +241,8 @@ class Steps:
         # gives layers the same names as in every trial, so that TensorBoard overlays their curves
         keras.utils.clear_session(free_memory=False)
         with used.scope():
-            train(build, hp, data, plan, run, self.console)
+            train(build, hp, data, plan, run, self.console, self.tracking.callbacks())
 
     def _evaluate(self, run: Run, data: Data, used: Devices) -> None:
-        evaluate(self.recipe, run, data, used.words, self.console)
+        scores = evaluate(self.recipe, run, data, used.words, self.console)
+        self.tracking.send("scores", scores)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib
@@ -246,6 +247,17 @@ def need(module: str, package: str):
             f"This needs the package {package}, which is not installed. "
             'Install it with: pip install "kcatalog[recipes]"'
         ) from e
+
+
+def tensorflow():
+    """TensorFlow; beside another backend, for which it feeds and logs, without that one's GPU."""
+    import keras
+    import tensorflow as tf
+
+    if keras.backend.backend() != "tensorflow":
+        with contextlib.suppress(RuntimeError):  # it has started, and has what it has
+            tf.config.set_visible_devices([], "GPU")
+    return tf
 
 
 def _check(where: str, x, y: np.ndarray, classes: tuple[str, ...]) -> None:

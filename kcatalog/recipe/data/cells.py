@@ -18,9 +18,20 @@ BOOLEAN = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"})
 NUMBERED = re.compile(r"(^|[\W_])(id|key|uuid|index|nr|no|number|unnamed.*)$|^(unnamed.*)?$", re.I)
 
 
-def columns(name: str, table, targets: list[str], train: np.ndarray, found: list) -> list[Column]:
-    """Return the columns that are used, and note those that are left out."""
+def columns(
+    name: str,
+    table,
+    targets: list[str],
+    train: np.ndarray,
+    found: list,
+    categorical: str | None = None,
+) -> list[Column]:
+    """Return the columns that are used, and note those that are left out.
+
+    Columns named in `categorical` are categories even if they hold numbers.
+    """
     columns, out, gaps, kinds = [], collections.defaultdict(list), [], []
+    named = _named(name, table, targets, categorical)
     for place, column in enumerate(table.names):
         if column in targets:
             continue
@@ -33,7 +44,7 @@ def columns(name: str, table, targets: list[str], train: np.ndarray, found: list
         elif _identifies(column, cells, filled):
             out["different in every row"].append(column)
         else:
-            made = _column(name, table, place, train, found)
+            made = _column(name, table, place, train, found, column in named)
             columns.append(made)
             kinds.append(made.kind)
             if (empty := len(cells) - len(filled)) > 0:
@@ -53,8 +64,28 @@ def columns(name: str, table, targets: list[str], train: np.ndarray, found: list
     return columns
 
 
-def _column(name: str, table, place: int, train: np.ndarray, found: list) -> Column:
-    cells, column = canonical(name, table, table.names[place])
+def _named(name: str, table, targets: list[str], categorical: str | None) -> list[str]:
+    """Return the columns that are named as categorical."""
+    named = [part.strip() for part in (categorical or "").split(",") if part.strip()]
+    for column in named:
+        if column not in table.names or column in targets:
+            raise RecipeError(
+                f"--categorical must name columns of {name} beside the target. Received: "
+                f"{column!r}. Its columns: {listed(map(repr, table.names), 20)}."
+            )
+        if (count := len(set(table.column(table.names.index(column))))) > MOST_VALUES:
+            raise RecipeError(
+                f"The column {column!r} of {name} has {count} different values, too many for "
+                f"categories (at most {MOST_VALUES}). Leave it out of --categorical."
+            )
+    return named
+
+
+def _column(
+    name: str, table, place: int, train: np.ndarray, found: list, categorical: bool
+) -> Column:
+    like = Column(table.names[place], "category") if categorical else None
+    cells, column = canonical(name, table, table.names[place], like)
     known = [cells[i] for i in train]
     if column.kind in ("category", "boolean"):
         values = [value for value, _ in collections.Counter(known).most_common(MOST_VALUES)]

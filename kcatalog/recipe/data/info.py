@@ -20,6 +20,11 @@ class Details:
         input; None if requests carry the raw input itself."""
         return None
 
+    @property
+    def tables(self) -> list:
+        """The layers with lookup tables that `entry` uses, which a SavedModel has to track."""
+        return []
+
     def signatures(self, found: dict) -> dict:
         """Return further signatures, made from those that the task names."""
         return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,7 @@ class Tables(Source):
         default: the set used without `--data`.
         target: the column to predict, or several separated by commas; the last one by default.
         target_kind: "regression" or "classification", for whole numbers, which may be either.
+        categorical: columns of numbers that name categories, separated by commas.
         frames: DataFrames by name, which `default` and `--data` can name.
     """
 
@@ -92,6 +94,9 @@ class Tables(Source):
         "target_kind": Option(
             Literal["regression", "classification"], "What to do with the target.", files="row"
         ),
+        "categorical": Option(
+            str, "Columns whose numbers are categories.", metavar="NAME,...", files="row"
+        ),
     }
 
     def __init__(
@@ -99,15 +104,16 @@ class Tables(Source):
         default: str = "diabetes",
         target: str | None = None,
         target_kind: Literal["regression", "classification"] | None = None,
+        categorical: str | None = None,
         frames: dict[str, pandas.DataFrame] | None = None,
     ):
         self.default, self.target, self.target_kind = default, target, target_kind
-        self.frames = frames
+        self.categorical, self.frames = categorical, frames
 
     def sets(self):
         shipped = {
             name: lambda seed, name=name: self._shipped(name, seed)
-            for name in ("diabetes", "wine", "breast_cancer", "iris")
+            for name in ("diabetes", "wine", "breast_cancer", "iris", "digits")
         }
         given = {
             name: lambda seed, name=name, frame=frame: self._data(name, _cells(frame), seed)
@@ -176,14 +182,18 @@ class Tables(Source):
         target_columns.check_rows(name, y, classes)
         places = split(np.arange(len(y)), y, seed)
         train = places["train"][0]
-        columns = table_cells.columns(name, table, targets, train, found)
+        categorical = None if shipped else self.categorical
+        columns = table_cells.columns(name, table, targets, train, found, categorical)
         cells = table_cells.matrix(name, table, columns)
         _repeated(cells, y, found)
-        details = TableDetails(tuple(columns), *details)
+        details = self._details(name, columns, details, found)
         x = details.encode(cells)
         parts = {part: (x[at], y[at]) for part, (at, _) in places.items()}
         more = {"classes": classes, "details": details, "findings": tuple(found)}
         return Data(name, task, "row", **parts, **more, requests=cells[places["test"][0]])
+
+    def _details(self, name: str, columns: list[Column], facts: tuple, found: list) -> TableDetails:
+        return self.Details(tuple(columns), *facts)
 
 
 def _cells(frame) -> delimited.Table:
@@ -217,13 +227,14 @@ def _repeated(cells: np.ndarray, y: np.ndarray, found: list) -> None:
 def _identifiers(names) -> list[str]:
     """Return names that can be those of inputs in a SavedModel.
 
-    >>> _identifiers(["age", "Größe (cm)", "a b", "a-b"])
-    ['age', 'Gr__e__cm_', 'a_b', 'a_b_2']
+    >>> _identifiers(["age", "Größe (cm)", "a b", "a-b", "class"])
+    ['age', 'Gr__e__cm_', 'a_b', 'a_b_2', 'class_']
     """
     found = []
     for name in names:
         base = re.sub(r"[^A-Za-z0-9_]", "_", name)
         base = base if base[:1].isalpha() else f"c_{base}"
+        base = f"{base}_" if keyword.iskeyword(base) else base
         count = sum(each == base or each.startswith(f"{base}_") for each in found)
         found.append(f"{base}_{count + 1}" if base in found else base)
     return found

@@ -168,11 +168,8 @@ def _follow(message: str, scratch: Path, follow: Callable) -> tuple:
             "need one file system that all of them see under the same path."
         )
     run, data = follow(file.parent)
-    for name in ("hyperparameters.json", "checkpoints"):
-        source = run.path / name
-        if source.exists():
-            copy = shutil.copytree if source.is_dir() else shutil.copy
-            copy(source, scratch / name)
+    if run.checkpoints.exists():
+        shutil.copytree(run.checkpoints, scratch / run.checkpoints.name)
     print(f"This host takes part in {path}. Host 0 reports the progress.", flush=True)
     return Run(scratch, run.facts), data
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import platform
 from collections.abc import Collection
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.export import model_card, tf_serving, variants
 from kcatalog.recipe.export.check_export import CheckFailed, Runtimes
 from kcatalog.recipe.export.original import Original
 from kcatalog.recipe.export.versions import keep_newest, newest, of, put_in_place
-from kcatalog.recipe.files import disk
+from kcatalog.recipe.files import disk, run_toml
 from kcatalog.recipe.files.rundir import write_json
+from kcatalog.recipe.terminal import output
 from kcatalog.recipe.terminal.errors import RecipeError
 
 __all__ = ["export", "keep_newest", "newest", "tolerance"]
@@ -45,6 +44,7 @@ def export(
     manifest: dict,
     wanted: tuple[str, ...] = (),
     accept: Collection[str] = (),
+    console: Console | None = None,
 ) -> Path:
     """Write and check an export, then rename it into place. Returns the version's folder.
 
@@ -56,7 +56,9 @@ def export(
         manifest: entries of `manifest.json`; `tolerance` is used here, `warnings` are added to.
         wanted: names in `variants.VARIANTS`.
         accept: those of them that are kept though they fail.
+        console: shows the progress.
     """
+    console = console or output.console(quiet=True)
     import tensorflow as tf
 
     versions, original = of(recipe), Original(model, data, manifest["tolerance"])
@@ -65,23 +67,25 @@ def export(
         with (
             Runtimes() as runtimes,
             disk.workspace(versions) as unfinished,
+            output.steps("Writing and checking", 1 + len(wanted), console) as begin,
             tf.device("CPU:0"),
         ):
             runtimes.start("tensorflow")
             folder = unfinished / "model"
+            begin("SavedModel")
             found = _write(original, folder, recipe, samples, runtimes)
             if wanted:
                 check = variants.Check(original, samples, runtimes)
                 found["plain"] = check.row("tensorflow", folder)
                 found["variants"] = variants.write(
-                    wanted, original, folder / "variants", check, found["plain"], accept
+                    wanted, original, folder / "variants", check, found["plain"], accept, begin
                 )
             warned = [*manifest.get("warnings", ()), *_warnings(found, original.tolerance)]
             manifest = {**manifest, **found, "warnings": warned, "versions": _versions()}
             write_json(folder / "manifest.json", manifest)
             classes = () if original.task.generates else original.info.classes
             card = model_card.text(recipe, original.info, manifest, classes)
-            (folder / "model_card.md").write_text(card, encoding="utf-8")
+            (folder / model_card.NAME).write_text(card, encoding="utf-8")
             tf_serving.write_config(versions, recipe)
             return put_in_place(folder, versions)
     except Exception as e:  # Python, TensorFlow and other processes report a full disk differently
@@ -135,8 +139,4 @@ def _versions() -> dict[str, str]:
     packages = ["kcatalog", "keras", "tensorflow", "keras-tuner", "numpy", "jax", "torch"]
     for kind in (variants.LITERT, variants.ONNX):
         packages += [module.replace("_", "-") for module in kind.modules]
-    found = {"python": platform.python_version()}
-    for package in packages:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
-    return found
+    return run_toml.versions(packages)

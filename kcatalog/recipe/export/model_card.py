@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from kcatalog.recipe.data import DataInfo
 from kcatalog.recipe.data.findings import listed
+from kcatalog.recipe.export import how_to_load
 
+NAME = "MODEL_CARD.md"
 MOST_CLASSES = 20
 
 
@@ -23,7 +25,9 @@ def text(recipe: str, info: DataInfo, manifest: dict, classes: Sequence[str] = (
         ("", [_summary(info), *(f"> **Warning:** {each}" for each in manifest["warnings"])]),
         ("Scores", _scores(manifest.get("metrics"))),
         ("Data", _data(info, manifest.get("findings", []), classes)),
-        ("Calling it", _signatures(info, manifest["signatures"])),
+        ("Limits", _limits(info, manifest, classes)),
+        ("Loading it", how_to_load.paragraphs(recipe, info, manifest)),
+        ("Signatures", _signatures(manifest["signatures"])),
         ("Variants", _variants(manifest)),
         ("Hyperparameters", _table(("name", "value"), manifest.get("hyperparameters", {}).items())),
         ("Origin", _origin(manifest)),
@@ -67,23 +71,34 @@ def _data(info: DataInfo, findings: list[dict], classes: Sequence[str]) -> list[
     return _table(("about", "found"), rows)
 
 
-def _signatures(info: DataInfo, signatures: dict) -> list[str]:
+def _limits(info: DataInfo, manifest: dict, classes: Sequence[str]) -> list[str]:
+    metrics, entries = manifest.get("metrics"), []
+    if metrics:
+        entries.append(
+            f"Its scores are those of {metrics['test_samples']} test samples of "
+            f"{_code(info.name)}. They say nothing about data from elsewhere."
+        )
+    if classes:
+        entries.append(
+            f"It knows {len(classes)} classes, and answers with these for any input, also for one "
+            "that belongs to none."
+        )
+    if "largest_difference" in manifest:
+        entries.append(
+            "On test samples, the SavedModel's outputs differ from the trained model's by at most "
+            f"{manifest['largest_difference']:.2g}."
+        )
+    if reason := manifest.get("no_step"):
+        entries.append(f"It has no signature `step`: {reason}.")
+    return ["\n".join(f"- {each}" for each in entries)] if entries else []
+
+
+def _signatures(signatures: dict) -> list[str]:
     rows = [
         (_code(name), *(", ".join(map(_code, entry[side])) for side in ("inputs", "outputs")))
         for name, entry in signatures.items()
     ]
-    ((name, (dtype, shape)),) = signatures["serving_default"]["inputs"].items()
-    sizes = shape[1:] if len(shape) != len(info.input_shape) + 1 else info.input_shape
-    zeros = f"tf.zeros({[1, *(size or 1 for size in sizes)]}, {dtype!r})"
-    return [
-        "In this folder, TensorFlow is enough; the zeros stand for your samples:",
-        "```python\n"
-        "import tensorflow as tf\n\n"
-        'model = tf.saved_model.load(".")\n'
-        f'print(model.signatures["serving_default"]({name}={zeros}))\n'
-        "```",
-        *_table(("signature", "inputs", "outputs"), rows),
-    ]
+    return _table(("signature", "inputs", "outputs"), rows)
 
 
 def _variants(manifest: dict) -> list[str]:

@@ -36,7 +36,7 @@ def write(
         dtype: the type of raw numbers, if the model does not compute with it.
     """
     archive, specs = keras.export.ExportArchive(), {}
-    for layer in _without_weights(model):
+    for layer in (*_without_weights(model), *info.details.tables):
         archive.track(layer)
     served = Served(model, task, info, weights, stepwise, dtype)
     found = task.signatures(served, info)

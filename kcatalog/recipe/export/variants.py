@@ -214,6 +214,7 @@ def write(
     check: Check,
     plain: dict,
     accept: Collection[str] = (),
+    begin: Callable[[str], None] = lambda name: None,
 ) -> dict:
     """Write variants into a folder. Returns the manifest's entry for each.
 
@@ -227,9 +228,11 @@ def write(
         check: the check of each.
         plain: the check's entries for the SavedModel, which they are compared with.
         accept: those that are kept though they fail.
+        begin: is told the name of each before it is written.
     """
     rows = {}
     for name in names:
+        begin(name)
         kind, made = VARIANTS[name].kind, VARIANTS[name].format
         about, file = f"{made.name}, {VARIANTS[name].about}", folder / f"{kind}{made.suffix}"
         file.parent.mkdir(parents=True, exist_ok=True)

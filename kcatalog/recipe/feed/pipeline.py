@@ -13,10 +13,13 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
+from kcatalog import training
 from kcatalog.recipe import devices
+from kcatalog.recipe.data.base import tensorflow
 from kcatalog.recipe.data.files import Files
 from kcatalog.recipe.feed.batches import InOrder, evaluation_size
 from kcatalog.recipe.feed.input_stalls import Waiting
+from kcatalog.recipe.terminal import stopping
 from kcatalog.recipe.terminal.errors import RecipeError
 
 
@@ -37,18 +40,23 @@ def fit(model, data, batches, callbacks: list, waiting: Waiting | None = None, *
             validation = {"validation_data": stream(InOrder(x, y), errors)}
         else:
             validation = {"validation_data": (x, y), "validation_batch_size": size}
-        return model.fit(
+        return training.attach(model).fit(
             feed(batches, errors, waiting),
             shuffle=False,
             callbacks=[
                 *devices.callbacks(len(x), size),
                 batches.shuffling(),
+                keras.callbacks.LambdaCallback(on_train_batch_begin=_stop_if_asked),
                 *callbacks,
                 *([waiting] if waiting else []),
             ],
             **validation,
             **how,
         )
+
+
+def _stop_if_asked(batch, logs=None) -> None:
+    stopping.raise_again()
 
 
 def predict(model, x) -> np.ndarray:
@@ -113,16 +121,6 @@ def stream(batches, errors: list):
         # one more than fetch: what measures the waiting must not wait for a thread itself
         options.threading.private_threadpool_size = at_once + 1
         return fetched.prefetch(tf.data.AUTOTUNE).with_options(options)
-
-
-def tensorflow():
-    """TensorFlow; beside another backend, for which it feeds and logs, without that one's GPU."""
-    import tensorflow as tf
-
-    if keras.backend.backend() != "tensorflow":
-        with contextlib.suppress(RuntimeError):  # it has started, and has what it has
-            tf.config.set_visible_devices([], "GPU")
-    return tf
 
 
 @contextlib.contextmanager

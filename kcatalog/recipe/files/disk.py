@@ -1,4 +1,4 @@
-"""Atomic writes, locks on directories, temporary directories, and errors of the disk."""
+"""Locks on directories, temporary directories, and errors of the disk."""
 
 from __future__ import annotations
 
@@ -12,41 +12,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from kcatalog.atomic import UNFINISHED, atomic_write, sync
 from kcatalog.recipe.terminal.errors import RecipeError
 
+__all__ = ["atomic_write", "disk_error", "empty", "file_lock", "sync", "workspace"]
 LOCK = ".lock"
-UNFINISHED = ".unfinished-"  # prefix of the names of files that are being written
 
 # Errors of the disk or the system's limits, rather than of the program
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 DISK_ERRORS += (errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
 DISK_ERRORS += (errno.EMFILE, errno.ENFILE)
 IN_MESSAGES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # of libraries' own errors
-
-
-@contextlib.contextmanager
-def atomic_write(file: Path) -> Iterator[Path]:
-    """Yield a temporary path that replaces `file` at the end; after an error `file` is unchanged.
-
-    The content reaches the disk before the renaming, so a power cut cannot leave an empty file
-    under the final name. A temporary file left by a kill is overwritten the next time.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(UNFINISHED + file.name)
-    try:
-        yield beside
-        sync(beside)
-        os.replace(beside, file)
-    except BaseException:
-        with contextlib.suppress(OSError):  # of a disk that has failed already
-            beside.unlink(missing_ok=True)
-        raise
-
-
-def sync(file: Path) -> None:
-    """Wait until the content of a file is on the disk."""
-    with file.open("rb") as stream:
-        os.fsync(stream.fileno())
 
 
 @contextlib.contextmanager
@@ -128,9 +104,10 @@ def _remove(place: Path) -> None:
     place.rmdir()
 
 
-def empty(folder: Path) -> bool:
-    """Return whether a directory holds nothing but the lock and temporary files of a killed run."""
-    return all(f.name == LOCK or f.name.startswith(UNFINISHED) for f in folder.iterdir())
+def empty(folder: Path, but: tuple[str, ...] = ()) -> bool:
+    """Return whether a directory holds nothing but these files, the lock and temporary files."""
+    names = {f.name for f in folder.iterdir()} - {LOCK, *but}
+    return all(name.startswith(UNFINISHED) for name in names)
 
 
 def disk_error(e: BaseException) -> str | None:

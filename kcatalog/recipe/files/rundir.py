@@ -1,8 +1,8 @@
 """Run directories: `runs/<recipe>/<number>/` holds the files of one run.
 
-    run.json              recipe, data and settings; written first
+    record.json           the engine's notes on data, split and search space; written first
+    run.toml              recipe, options, versions, and the hyperparameters once they are known
     split.json            files of each part, where samples are files
-    hyperparameters.json  the best ones, after the search
     tuning/               KerasTuner's trials
     logs/                 for TensorBoard
     checkpoints/          the newest epoch, to resume from, and the one before
@@ -10,7 +10,8 @@
     training.json         epochs, history and parts of the training
     metrics.json, samples.npz   scores and predictions on the test split
 
-A new run takes the next number and never overwrites an older one. Files are written atomically, and
+Earlier versions wrote run.json and hyperparameters.json in place of the first two. A new run takes
+the next number and never overwrites an older one. Files are written atomically, and
 one process at a time writes (`kcatalog.recipe.files.disk`).
 """
 
@@ -24,13 +25,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kcatalog.recipe.files import disk
+from kcatalog.recipe.files import disk, run_toml
 from kcatalog.recipe.terminal.errors import RecipeError
+
+RECORD = "record.json"
+EARLIER = ("run.json", "hyperparameters.json")  # of earlier versions, instead of run.toml
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run directory and the content of its `run.json`."""
+    """A run directory, and the content of its `run.toml` and `record.json`."""
 
     path: Path
     facts: dict
@@ -42,7 +46,12 @@ class Run:
     @property
     def tuned(self) -> bool:
         """Return whether a search has ended here; training alone writes hyperparameters, too."""
-        return self.tuning.exists() and (self.path / "hyperparameters.json").exists()
+        return self.tuning.exists() and self.hyperparameters is not None
+
+    @property
+    def hyperparameters(self) -> dict | None:
+        """The best ones of the search, or those of the training; None before both."""
+        return self.facts.get("hyperparameters")
 
     @property
     def logs(self) -> Path:
@@ -69,6 +78,15 @@ class Run:
         """Write a JSON file of this run."""
         write_json(self.path / name, facts)
 
+    def update(self, **facts) -> None:
+        """Change facts, here and in their files. `run.toml` is written last, and then counts."""
+        self.facts.update(facts)
+        shown = run_toml.KEYS.values()
+        self.write(RECORD, {k: v for k, v in self.facts.items() if k not in shown})
+        run_toml.write(self.path / run_toml.NAME, self.facts)
+        for name in EARLIER:
+            (self.path / name).unlink(missing_ok=True)
+
 
 @contextlib.contextmanager
 def begin(recipe: str, path: Path | None, facts: dict) -> Iterator[Run]:
@@ -80,8 +98,9 @@ def begin(recipe: str, path: Path | None, facts: dict) -> Iterator[Run]:
         path.mkdir(parents=True, exist_ok=True)
     with disk.file_lock(path):
         check_new(path)
-        write_json(path / "run.json", facts)
-        yield Run(path, facts)
+        run = Run(path, {})
+        run.update(**facts)
+        yield run
 
 
 def anew(place: Path) -> str:
@@ -89,7 +108,7 @@ def anew(place: Path) -> str:
 
     `train` without --resume continues a tuned run: only another --run-dir is always a new run.
     """
-    run = next((p for p in (place, *place.parents) if (p / "run.json").exists()), place)
+    run = next((p for p in (place, *place.parents) if _begun(p)), place)
     name, numbered = run.name, run.name.isdigit()
     names = (str(int(name) + i) if numbered else f"{name}-{i + 1}" for i in itertools.count(1))
     free = next(path for n in names if not (path := run.with_name(n)).exists())
@@ -98,12 +117,21 @@ def anew(place: Path) -> str:
 
 def check_new(path: Path | None) -> None:
     """Refuse a path for a new run that is a file or a directory with content."""
-    if path and path.exists() and not (path.is_dir() and disk.empty(path)):
-        resumable = (path / "run.json").exists()
+    if path and path.exists() and not _empty(path):
         raise RecipeError(
             f"--run-dir {path} is not an empty directory. Choose another directory"
-            f"{', or add --resume to continue the run in it' if resumable else ''}."
+            f"{', or add --resume to continue the run in it' if _begun(path) else ''}."
         )
+
+
+def _begun(path: Path) -> bool:
+    return any((path / name).exists() for name in (run_toml.NAME, EARLIER[0]))
+
+
+def _empty(path: Path) -> bool:
+    """Return whether a path is a directory without content. A run that was killed before its
+    `run.toml` was written has none."""
+    return path.is_dir() and disk.empty(path, but=() if _begun(path) else (RECORD,))
 
 
 def find(recipe: str, path: Path | None) -> Run | None:
@@ -113,21 +141,36 @@ def find(recipe: str, path: Path | None) -> Run | None:
         if not numbers:
             return None
         path = Path("runs") / recipe / str(max(numbers))
-    file = path / "run.json"
-    if not file.exists():
-        if not path.exists() or (path.is_dir() and disk.empty(path)):
+    if not _begun(path):
+        if not path.exists() or _empty(path):
             return None
         raise RecipeError(
-            f"{path} is not a run directory: it has no run.json. Choose another --run-dir."
+            f"{path} is not a run directory: it has no {run_toml.NAME}. Choose another --run-dir."
         )
-    facts = read_json(file)
-    if "recipe" not in facts or "settings" not in facts:
+    file, facts = _facts(path)
+    if "recipe" not in facts or not isinstance(facts.get("settings"), dict):
         raise RecipeError(f"{file} is damaged: it names no recipe. {anew(path)}")
     if facts["recipe"] != recipe:
         raise RecipeError(
             f"{path} holds a run of {facts['recipe']}, not of {recipe}. Choose another --run-dir."
         )
     return Run(path, facts)
+
+
+def _facts(path: Path) -> tuple[Path, dict]:
+    """Return the facts of a run, and the file that they are named for."""
+    file = path / run_toml.NAME
+    if file.exists():
+        try:
+            found = run_toml.read(file)
+        except RecipeError as e:
+            raise RecipeError(f"{e} {anew(file)}") from e
+        return file, {**read_json(path / RECORD), **run_toml.facts_of(found)}
+    file, drawn = (path / name for name in EARLIER)
+    facts = read_json(file)
+    if drawn.exists():
+        facts["hyperparameters"] = read_json(drawn)
+    return file, facts
 
 
 def read_json(file: Path, remedy: str | None = None) -> dict:
@@ -152,10 +195,10 @@ def write_json(file: Path, facts: dict) -> None:
 
 
 def _numbers(folder: Path) -> list[int]:
-    """Return the numbers of runs; a directory without run.json is of a run that never began."""
+    """Return the numbers of runs that have begun."""
     if not folder.is_dir():
         return []
-    return [int(d.name) for d in folder.iterdir() if d.name.isdigit() and (d / "run.json").exists()]
+    return [int(d.name) for d in folder.iterdir() if d.name.isdigit() and _begun(d)]
 
 
 def _next_number(folder: Path) -> Path:

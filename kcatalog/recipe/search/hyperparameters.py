@@ -59,6 +59,25 @@ def space(
     return hp
 
 
+def with_values(
+    build: Callable, overrides: dict[str, str], values: dict
+) -> keras_tuner.HyperParameters:
+    """Return the `space` that starts from a run.toml's values, which are checked first."""
+    values = {name: value for name, value in values.items() if name not in overrides}
+    known = {h.name: h for h in space(build, overrides).space}
+    for name in known.keys() & values.keys():
+        values[name] = _value(known[name], str(values[name]), "--config:")
+    hp = space(build, overrides, values)
+    known = [h.name for h in hp.space]
+    for name in values:
+        if name not in known:
+            hint = checks.closest(name, known)
+            raise RecipeError(f"--config: {name}: no such hyperparameter. {hint}")
+        if not hp.is_active(name):
+            hp.values.pop(name, None)
+    return hp
+
+
 def check_epochs(space: keras_tuner.HyperParameters, asked: int | None, tuner: str) -> None:
     """Refuse other options for the epochs where a recipe tunes them."""
     epochs = next((h for h in space.space if h.name == "epochs"), None)
@@ -149,17 +168,17 @@ def _fixed(hp, overrides: dict[str, str]) -> keras_tuner.HyperParameters:
     return pinned
 
 
-def _value(h, text: str):
+def _value(h, text: str, option: str = "--set"):
     """Return the user's text as a value of the hyperparameter's type."""
     from keras_tuner.engine import hyperparameters as types
 
-    if isinstance(h, types.Choice | types.Boolean):
-        values = h.values if isinstance(h, types.Choice) else [False, True]
+    if isinstance(h, types.Choice | types.Boolean | types.Fixed):
+        values = [False, True] if isinstance(h, types.Boolean) else h.values
         for value in values:
             if str(value).lower() == text.lower() or _same_number(value, text):
                 return value
         raise RecipeError(
-            f"--set {h.name} must be one of {', '.join(map(str, values))}. Received: {text!r}. "
+            f"{option} {h.name} must be one of {', '.join(map(str, values))}. Received: {text!r}. "
             f"{checks.closest(text, map(str, values))}"
         )
     kind = int if isinstance(h, types.Int) else float
@@ -167,7 +186,7 @@ def _value(h, text: str):
         return kind(text)
     except ValueError as e:
         word = "a whole number" if kind is int else "a number"
-        raise RecipeError(f"--set {h.name} must be {word}. Received: {text!r}.") from e
+        raise RecipeError(f"{option} {h.name} must be {word}. Received: {text!r}.") from e
 
 
 def _same_number(value, text: str) -> bool:

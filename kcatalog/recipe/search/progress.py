@@ -36,6 +36,7 @@ class Note:
     best: the best value of the objective so far.
     start: seconds until the first step was done, which compiles the model.
     epoch: seconds that one more epoch takes.
+    seconds: the time that this process has trained for.
     """
 
     done: int
@@ -43,6 +44,7 @@ class Note:
     best: float
     start: float
     epoch: float
+    seconds: float = 0.0
 
     @property
     def trial(self) -> float:
@@ -83,6 +85,8 @@ class Notes(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._found, self._start, self._began = [], None, clock()
+        folds = Note.read(self.folder) if self.before else None
+        self._origin = self._began - (folds.seconds if folds else 0.0)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         if self._start is None:
@@ -93,7 +97,7 @@ class Notes(keras.callbacks.Callback):
         self._found.append((logs or {}).get(self.objective, math.nan))
         note = (self.before + epoch + 1, self.of, self._best(self._found), self._start or 0.0)
         mean = (now - self._began) / len(self._found)
-        Note(*map(float, note), mean).write(self.folder)
+        Note(*map(float, note), mean, now - self._origin).write(self.folder)
 
 
 class Progress:

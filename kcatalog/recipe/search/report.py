@@ -1,13 +1,17 @@
-"""The terminal output of a search: a line when a trial ends, and a table of all trials."""
+"""The results of a search: a line when a trial ends, a table of all trials, and `trials.csv`."""
 
 from __future__ import annotations
 
+import csv
 import statistics
+from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
 from kcatalog.recipe import monitoring
+from kcatalog.recipe.files import disk
+from kcatalog.recipe.search.progress import Note
 from kcatalog.recipe.search.trial import fold_name
 from kcatalog.recipe.tasks import higher_is_better
 from kcatalog.recipe.terminal import output
@@ -32,13 +36,43 @@ def _line(trial, oracle) -> str:
     return f"Trial {trial.trial_id}{count}: {objective} {score(trial, objective)}"
 
 
+def ranked(trials: list, objective: str) -> list:
+    """Return the trials, best first, those without a score last."""
+    scored = [t for t in trials if t.score is not None]
+    scored.sort(key=lambda t: t.score, reverse=higher_is_better(objective))
+    return [*scored, *(t for t in trials if t.score is None)]
+
+
+def write_csv(folder: Path, trials: list, objective: str) -> None:
+    """Write `trials.csv` to a search's folder: a row for each trial, best first.
+
+    `seconds` are those of the training, without what a kill has cut off.
+    """
+    rows = []
+    for t in ranked(trials, objective):
+        scored, note = t.score is not None, Note.read(folder / f"trial_{t.trial_id}")
+        row = {
+            "trial": t.trial_id,
+            "status": t.status.lower(),
+            objective: t.score if scored else "",
+            "best_epoch": t.best_step + 1 if scored else "",
+            "seconds": round(note.seconds, 2) if note else "",
+        }
+        rows.append(row | monitoring.active(t.hyperparameters))
+    names = dict.fromkeys(name for row in rows for name in row)
+    with (
+        disk.atomic_write(folder / "trials.csv") as beside,
+        beside.open("w", newline="", encoding="utf-8") as file,
+    ):
+        table = csv.DictWriter(file, names)
+        table.writeheader()
+        table.writerows(rows)
+
+
 def table(trials: list, objective: str) -> Table:
     """Return a table of trials, best first, with their hyperparameters."""
-    best_first = higher_is_better(objective)
-    scored = [t for t in trials if t.score is not None]
-    scored.sort(key=lambda t: t.score, reverse=best_first)
     drawn = output.table("trial", objective, "best epoch", "hyperparameters", title="Trials")
-    for place, t in enumerate([*scored, *(t for t in trials if t.score is None)]):
+    for place, t in enumerate(ranked(trials, objective)):
         values = monitoring.active(t.hyperparameters)
         words = ", ".join(f"{k}={_short(v)}" for k, v in values.items())
         if t.score is None:

@@ -16,6 +16,7 @@ from rich.console import Console
 from kcatalog.recipe import monitoring
 from kcatalog.recipe.data.findings import listed
 from kcatalog.recipe.files import disk, rundir
+from kcatalog.recipe.monitoring.track import Tracking
 from kcatalog.recipe.search import oracles, report
 from kcatalog.recipe.search.atomic_files import ENDED
 from kcatalog.recipe.search.progress import Progress
@@ -47,6 +48,7 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
         runner: runs the trials.
         folder: where the search keeps its files.
         console: shows each trial's end.
+        tracking: gets each trial that has a score.
     """
 
     def __init__(
@@ -57,8 +59,10 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
         runner: Runner,
         folder: Path,
         console: Console,
+        tracking: Tracking | None = None,
     ):
         self._budget, self._runner, self._console = budget, runner, console
+        self._tracking = tracking or Tracking()
         self._data = training.data
         direction = "max" if higher_is_better(training.objective) else "min"
         oracle = oracles.oracle(
@@ -78,12 +82,22 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
         """Run all trials and print a table of them. Return the best hyperparameters."""
         self.save()  # so that a search that is killed in its first trial is found again
         running: dict[futures.Future, tuple] = {}
-        with contextlib.closing(self._runner), self._progress:
-            while self._dispatch(running):
-                done, _ = futures.wait(running, LOOK_AGAIN, futures.FIRST_COMPLETED)
-                for future in [f for f in running if f in done]:  # as they started
-                    self._finish(future, *running.pop(future))
+        try:
+            with contextlib.closing(self._runner), self._progress:
+                while self._dispatch(running):
+                    done, _ = futures.wait(running, LOOK_AGAIN, futures.FIRST_COMPLETED)
+                    for future in [f for f in running if f in done]:  # as they started
+                        self._finish(future, *running.pop(future))
+        except BaseException:
+            with contextlib.suppress(OSError):  # the first error is the one to report
+                self._write_csv()
+            raise
+        self._write_csv()
         return self._conclude()
+
+    def _write_csv(self) -> None:
+        trials = list(self.oracle.trials.values())
+        report.write_csv(self.oracle.folder, trials, self.oracle.objective.name)
 
     def _dispatch(self, running: dict) -> bool:
         """Start trials while there is room. Return whether any trial runs.
@@ -127,6 +141,7 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
         else:
             self.oracle.update_trial(trial.trial_id, metrics, step)
             trial.status = "COMPLETED"
+            self._tracking.send("trial", trial.trial_id, monitoring.active(work.hp), parts)
         self.oracle.end_trial(trial)
         self._console.print(report.line(self.oracle.trials[trial.trial_id], self.oracle))
         prune(self.oracle, self._budget.keep)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import math
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 
@@ -60,6 +61,20 @@ def gradient_boosting(data: Data) -> Baseline:
         else:
             outputs.append(_class_logits(ensemble, x, column.astype(int), test, task, data))
     return "gradient boosting", task.score(data.test[1], np.concatenate(outputs, axis=1))
+
+
+def best(*baselines: Callable[[Data], Baseline]) -> Callable[[Data], Baseline]:
+    """Return the baseline that scores best of several on the test part; it names the others'."""
+
+    def baseline(data: Data) -> Baseline:
+        from kcatalog.recipe import tasks
+
+        sign = 1 if tasks.of(data).better == "lower" else -1
+        scored = sorted((each(data) for each in baselines), key=lambda found: sign * found[1])
+        (name, score), *others = scored
+        return "; ".join([name, *(f"{other} {value:.4f}" for other, value in others)]), score
+
+    return baseline
 
 
 def _class_logits(ensemble, x, y, test, task, data: Data) -> np.ndarray:
@@ -221,6 +236,19 @@ def tag_windows(data: Data) -> Baseline:
     outputs[real] = np.eye(len(data.classes))[model.predict(hasher.transform(features(data.test)))]
     name = "logistic regression on windows of 5 tokens"
     return name, tasks.of(data).score(data.test[1], outputs)
+
+
+def word_frequencies(data: Data) -> Baseline:
+    """Accuracy of a logistic regression on the TF-IDF of words and of pairs of words."""
+    model = need("sklearn.linear_model", "scikit-learn").LogisticRegression(C=10, max_iter=500)
+    vectorizer = need("sklearn.feature_extraction.text", "scikit-learn").TfidfVectorizer
+    how = {"tokenizer": str.split, "token_pattern": None, "ngram_range": (1, 2), "min_df": 2}
+    tfidf = vectorizer(**how, sublinear_tf=True)
+    x, y = (np.concatenate(arrays) for arrays in zip(data.train, data.validation, strict=True))
+    known, asked = ([" ".join(t) for t in tokens_of(part)] for part in (x, data.test[0]))
+    model.fit(tfidf.fit_transform(known), y)
+    right = model.predict(tfidf.transform(asked)) == data.test[1]
+    return "logistic regression on TF-IDF", float(np.mean(right))
 
 
 def _score(name: str, model, data: Data) -> Baseline:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
 PATIENCE = 1.0  # seconds before a bar appears
+LONG = 2.0  # seconds before a log gets a line
 WIDEST = 10_000  # columns of a pipe or a log
 # A command after a colon, up to the end of its sentence, is not to be broken. Nor is one in
 # backticks, nor a word.
@@ -95,24 +105,49 @@ def table(*headers: str, title: str | None = None) -> Table:
 
 @contextlib.contextmanager
 def bar(about: str, console: Console) -> Iterator[Callable[[int], None]]:
-    """Show a bar in a terminal, if it takes longer than a second.
+    """Show a bar in a terminal, if it takes longer than a second; a log gets one line after two.
 
     Yields a function to call after each of `total` steps, with `total`; in any thread.
     """
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     shown = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
-    task, began = shown.add_task(about, total=None), time.monotonic()
+    task, began, once = shown.add_task(about, total=None), time.monotonic(), threading.Lock()
 
     def advance(total: int) -> None:
         shown.update(task, advance=1, total=total)
-        if console.is_terminal and time.monotonic() - began > PATIENCE:
+        passed = time.monotonic() - began
+        if console.is_terminal and passed > PATIENCE:
             shown.start()
+        elif not console.is_terminal and passed > LONG and once.acquire(blocking=False):
+            done = shown.tasks[0].completed
+            left = duration(passed * (total - done) / done)
+            console.print(f"{about}: {done} of {total}, about {left} left.")
 
     try:
         yield advance
     finally:
         if shown.live.is_started:
             shown.stop()
+
+
+@contextlib.contextmanager
+def steps(about: str, total: int, console: Console) -> Iterator[Callable[[str], None]]:
+    """Show a bar over steps of some seconds each in a terminal; a log gets a line for each.
+
+    Yields a function that begins the next step, which it is told the name of.
+    """
+    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    shown, begun = Progress(*columns, console=console, transient=True), itertools.count(1)
+    task = shown.add_task(about, total=total)
+
+    def begin(name: str) -> None:
+        number = next(begun)
+        shown.update(task, description=f"{about} {name}", completed=number - 1)
+        if not console.is_terminal:
+            console.print(f"{about} {name} ({number} of {total})")
+
+    with shown if console.is_terminal else contextlib.nullcontext():
+        yield begin
 
 
 def duration(seconds: float) -> str:

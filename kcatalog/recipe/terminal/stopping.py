@@ -15,6 +15,9 @@ DELAY = 0.05  # seconds until a lost signal is sent again
 CODES = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
+_received: list[type[KeyboardInterrupt]] = []  # signals since `signals` was entered
+
+
 class Stopped(Exception):  # noqa: N818 - no error
     """The end of a run by a signal: message and exit code (128 + signal, as in shells)."""
 
@@ -34,7 +37,7 @@ def signals() -> Iterator[None]:
     Typer's handling of `KeyboardInterrupt` differs from version to version.
     """
     try:
-        with _sigterm_interrupts(), _resend_lost_signals():
+        with _interrupts(), _resend_lost_signals():
             yield
     except KeyboardInterrupt as e:
         number = signal.SIGTERM if isinstance(e, Terminated) else signal.SIGINT
@@ -53,20 +56,32 @@ def resumable(run: Path) -> Iterator[None]:
         raise
 
 
+def raise_again() -> None:
+    """Raise for a signal whose exception was caught on its way.
+
+    Keras builds layers within bare `except:` clauses, which catch `KeyboardInterrupt` too.
+    """
+    if _received:
+        raise _received[-1]
+
+
 @contextlib.contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
+def _interrupts() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # signals reach no other
         yield
         return
 
     def interrupt(number, frame):
-        raise Terminated
+        _received.append(Terminated if number == signal.SIGTERM else KeyboardInterrupt)
+        raise_again()
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {n: signal.signal(n, interrupt) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        _received.clear()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ class Plan:
     profile: tuple[int, int] | None = None  # the first and last step to profile
 
 
-def train(build, hp, data, plan: Plan, run, console: Console) -> None:
+def train(build, hp, data, plan: Plan, run, console: Console, callbacks=()) -> None:
     """Train, and write `model.keras` and `training.json` to the run directory.
 
     Training continues from the newest checkpoint if there is one. The model is then the same as
@@ -74,6 +74,7 @@ def train(build, hp, data, plan: Plan, run, console: Console) -> None:
                 keras.callbacks.TerminateOnNaN(),
                 *watching,
                 checkpoint,
+                *callbacks,
                 *progress,
             ],
             waiting=Waiting(run.logs / "training" / "pipeline", warn),

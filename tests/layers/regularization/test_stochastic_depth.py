@@ -39,6 +39,29 @@ def test_golden_inference():
         layer = layers.StochasticDepth(1 - float(survival))
         branch = ops.convert_to_numpy(layer(peer["residual"]))
         np.testing.assert_allclose(peer["shortcut"] + survival * branch, output, rtol=1e-5)
+        layer = layers.StochasticDepth(1 - float(survival), scale_at="inference")
+        pair = [peer["shortcut"], peer["residual"]]
+        np.testing.assert_allclose(ops.convert_to_numpy(layer(pair)), output, rtol=1e-5)
+
+
+def test_reference_scaled_at_inference():
+    """Equation 5: what is kept has no factor in training."""
+    layer = layers.StochasticDepth(0.5, seed=0, scale_at="inference")
+    x = np.full((200, 2), 3.0, "float32")
+    y = ops.convert_to_numpy(layer([np.ones_like(x), x], training=True))
+    assert set(np.unique(y)) == {1.0, 4.0}
+    np.testing.assert_array_equal(ops.convert_to_numpy(layer(x)), 1.5 * np.ones_like(x))
+
+
+def test_pair_in_a_saved_model(tmp_path):
+    x = keras.Input((4,))
+    y = layers.StochasticDepth(0.5, scale_at="inference")([x, keras.layers.Dense(4)(x)])
+    model = keras.Model(x, y)
+    assert y.shape == (None, 4)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    data = np.ones((2, 4), "float32")
+    np.testing.assert_array_equal(*map(ops.convert_to_numpy, (again(data), model(data))))
 
 
 def test_same_seed_same_draws():
