@@ -13,8 +13,11 @@ BACKEND ?= tensorflow
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 # Three workers for two cores: some tests wait for other processes.
 PYTEST = $(BIN)/python -m pytest -n 3 --dist worksteal -q $(ARGS)
+# What a whole run finds, for the pages of the parts on the site.
+# With `=`: pytest would take a folder that exists for one of tests, and not find ours.
+RECORD = --record=build/checks
 
-.PHONY: help demo test test-fast test-oldest test-soak test-jax test-torch cost lint readme bench bench-peers clean
+.PHONY: help demo test test-fast test-oldest test-soak test-jax test-torch cost lint readme docs release-check bench bench-peers clean
 
 help:  ## list targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -30,7 +33,7 @@ demo: $(VENV)/installed-recipes  ## the main job: tune, train, evaluate and expo
 	$(BIN)/python recipes/image_cnn.py
 
 test: $(VENV)/installed-dev-recipes lint  ## lint and the whole suite, on TensorFlow
-	KERAS_BACKEND=tensorflow $(PYTEST)
+	KERAS_BACKEND=tensorflow $(PYTEST) $(RECORD)
 
 test-fast: $(VENV)/installed-dev-recipes  ## a sample in minutes: everything not marked slow, one in four checks of parts
 	KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow and not soak"
@@ -49,14 +52,18 @@ $(OLDEST)/installed: pyproject.toml constraints-oldest.txt
 test-soak: $(VENV)/installed-dev-recipes  ## what repeats many times: kills, full disks
 	KERAS_BACKEND=tensorflow $(PYTEST) -m soak
 
-test-jax: $(VENV)/installed-dev-jax-recipes  ## the suite on JAX
-	KERAS_BACKEND=jax $(PYTEST)
+# With ARGS=--all-pairs each check on each part: run it before a release.
+test-jax: $(VENV)/installed-dev-jax-recipes  ## the suite on JAX, each check on every second part
+	KERAS_BACKEND=jax $(PYTEST) $(RECORD)
 
 test-torch: $(VENV)/installed-dev-recipes-torch  ## the suite on PyTorch
-	KERAS_BACKEND=torch $(PYTEST)
+	KERAS_BACKEND=torch $(PYTEST) $(RECORD)
 
 cost:  ## processor time by part and by check (on JAX: make test-jax ARGS=--cost)
 	$(MAKE) test ARGS=--cost
+
+release-check:  ## build the package, and try the wheel in a new environment as a user does
+	.ci/release-check
 
 lint: $(VENV)/installed-dev-recipes  ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -65,7 +72,7 @@ lint: $(VENV)/installed-dev-recipes  ## ruff: rules and format
 bench: $(VENV)/installed-bench bench-peers  ## triplet losses beside TensorFlow Addons and pytorch-metric-learning
 	$(BIN)/python benchmarks/metric_learning.py
 
-bench-peers: $(PEERS)/tfa/installed $(PEERS)/torch/installed  ## the environments in which the peers are measured
+bench-peers: $(PEERS)/tfa/installed $(PEERS)/torch/installed $(PEERS)/optimizers/installed  ## the environments in which the peers are measured
 
 # Old releases, which no environment of ours could hold beside Keras 3.
 $(PEERS)/%/installed: benchmarks/peers/%.txt
@@ -76,6 +83,12 @@ $(PEERS)/%/installed: benchmarks/peers/%.txt
 
 readme: $(VENV)/installed-dev-recipes  ## write the generated parts of the README anew
 	$(BIN)/python docs/build_readme.py
+	$(BIN)/python docs/build_coming_from.py
+
+docs: $(VENV)/installed-docs  ## the site, in build/site/html; `make test` before it fills in what was checked
+	$(BIN)/python -m docs.theory
+	$(BIN)/python -m docs.site.plots
+	$(BIN)/python -m docs.site
 
 clean:  ## remove the environments and everything that runs left behind
-	rm -rf .venv .venv-* $(PEERS) runs .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* $(PEERS) build runs .pytest_cache .ruff_cache
