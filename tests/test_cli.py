@@ -161,7 +161,7 @@ def test_doctor_reports(run):
     assert code == 0
     assert "Backend: " in output
     assert "Export to SavedModel: ready" in output
-    pyproject = Path(cli.__file__).parents[1].joinpath("pyproject.toml").read_text()
+    pyproject = Path(cli.__file__).parents[2].joinpath("pyproject.toml").read_text()
     for extra in re.findall(r'install "kcatalog\[([a-z]+)\]"', output):
         assert f"\n{extra} = [" in pyproject
     assert '"kcatalog[gpu]"' in output or "GPU: found" in output

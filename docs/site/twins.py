@@ -6,7 +6,8 @@ import json
 import re
 
 from docs.site import checked, names, pages, part_pages
-from kcatalog import cli, registry
+from kcatalog import registry
+from kcatalog.cli.catalog import facts
 
 _DIRECTIVES = re.compile(r"^(:{3,}|`{3})\{[^}]+\}.*?^\1\n?", re.MULTILINE | re.DOTALL)
 ABOUT = (
@@ -56,7 +57,7 @@ def _catalog() -> list[dict]:
     """Return each part as `kcatalog list --json` has it, with its page, exports and backends."""
     return [
         {
-            **cli.facts(e),
+            **facts(e),
             "page": names.place(e).replace(".md", ".html"),
             "backends": checked.backends(e),
             "export": checked.exports(e) if e.origin == "kcatalog" else {},

@@ -1,5 +1,6 @@
 """`kcatalog migrate` as a command: folders, notebooks, encodings, reports and exit codes."""
 
+import importlib.util
 import json
 import os
 import stat
@@ -124,7 +125,7 @@ def test_usage_errors(arguments, message):
 
 
 def test_without_libcst_one_sentence_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert command(tmp_path) == (
         2,
         "LibCST is missing. Install it with: pip install 'kcatalog[migrate]'",

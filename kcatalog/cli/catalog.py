@@ -1,0 +1,120 @@
+"""`kcatalog list` and `kcatalog show`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections import Counter
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from kcatalog import card, registry
+from kcatalog.cli.terminal import app, console, known
+
+
+@app.command("list")
+def list_parts(
+    kind: Annotated[
+        str | None, typer.Option(help="Only this kind: layers, losses, optimizers, ...")
+    ] = None,
+    tag: Annotated[
+        str | None, typer.Option(help="Only parts with this tag, such as masking.")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Search name, summary, formula and paper.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+):
+    """List kcatalog's parts, and the parts of Keras that recipes and the tuner use."""
+    known("kind", kind, registry.SHELVES)
+    known("tag", tag, card.TAGS)
+    entries = registry.find(kind, tag, text)
+    if as_json:
+        print(json.dumps([facts(e) for e in entries], indent=2, ensure_ascii=False))
+        return
+    for title in registry.SHELVES:
+        rows = [e for e in entries if e.kind == title]
+        if rows:
+            console.print(f"\n[bold]{title}[/]")
+            table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+            for e in rows:
+                mark = {"kcatalog": "", "keras": "Keras: "}.get(e.origin, f"{e.origin}: ")
+                table.add_row(f"  {e.name}", f"[dim]{mark}[/]{escape(e.summary)}")
+            console.print(table, highlight=False)
+    origins = Counter({"kcatalog": 0, "keras": 0})
+    origins.update(e.origin for e in entries)
+    counts = [f"{n} in {'Keras' if o == 'keras' else o}" for o, n in origins.items()]
+    hint = "" if entries else " Leave out a filter to see more."
+    console.print(f"\n{', '.join(counts)}.{hint}", style="dim")
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A part, such as TripletHard or losses.TripletHard.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+):
+    """Show the reference of a part, with its paper, search space and an example."""
+    e = registry.describe(name)
+    if as_json:
+        print(json.dumps(facts(e), indent=2, ensure_ascii=False))
+        return
+    say = lambda text="", **style: console.print(escape(text), highlight=False, **style)  # noqa: E731
+    say(e.path, style="bold")
+    say(e.summary)
+    if e.about and e.origin == "kcatalog":
+        say(f"\n{e.about}")
+    if e.equation:
+        say(f"\n  {e.equation}")
+    if e.card.paper:
+        say(f"\nPaper: {e.card.paper}")
+    if e.card.tags:
+        say("Tags: " + ", ".join(f"{t} ({card.TAGS[t]})" for t in e.card.tags))
+    if e.card.better:
+        say(f"Better: {e.card.better}")
+    if e.arguments:
+        say("\nArguments", style="bold")
+    for a in e.arguments:
+        default = "required" if a.required else f"= {a.default!r}"
+        console.print(f"  [bold]{a.name}[/] {escape(default)}", highlight=False)
+        stated = not a.rule or a.rule.split(" in ")[-1] in a.meaning
+        rule = "" if stated or a.rule.isidentifier() else f" ({a.rule})"  # no name of a constant
+        console.print(Padding(escape(a.meaning + rule), (0, 0, 0, 6)), highlight=False)
+    for title in ("Maths", "Shapes", "Behaviour"):
+        if title in e.sections:
+            say(f"\n{title}", style="bold")
+            console.print(Padding(escape(_unwrapped(e.sections[title])), (0, 0, 0, 2)))
+    if e.card.space:
+        say("\nSearch space", style="bold")
+        for argument, space in e.card.space.items():
+            say(f"  {argument}: {space}")
+    say("\nExample", style="bold")
+    say(e.example_code())
+
+
+def _unwrapped(text: str) -> str:
+    """Join the lines of a section that belong together."""
+    return re.sub(r"(?<![.:;])\n(?=[^\s`])", " ", text)
+
+
+def facts(e: registry.Entry) -> dict:
+    """Return an entry as JSON-ready data."""
+    return {
+        "name": e.name,
+        "kind": e.kind,
+        "path": e.path,
+        "origin": e.origin,
+        "summary": e.summary,
+        "equation": e.equation,
+        "paper": dataclasses.asdict(e.card.paper) if e.card.paper else None,
+        "tags": list(e.card.tags),
+        "better": str(e.card.better) if e.card.better else None,
+        "arguments": [dataclasses.asdict(a) for a in e.arguments],
+        "shapes": e.sections.get("Shapes", ""),
+        "search_space": {k: str(v) for k, v in e.card.space.items()},
+        "example": e.example_code(),
+    }
