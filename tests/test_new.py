@@ -27,21 +27,21 @@ def test_passes_as_it_is(kind, tmp_path, monkeypatch):
 
 
 def test_in_a_package(tmp_path, monkeypatch):
-    package = tmp_path / "mine" / "layers"
+    package = tmp_path / "new_package" / "layers"
     package.mkdir(parents=True)
-    (tmp_path / "mine" / "__init__.py").write_text("")
+    (tmp_path / "new_package" / "__init__.py").write_text("")
     (package / "__init__.py").write_text('"""Layers."""\n\n__all__ = []\n')
     (tmp_path / "tests").mkdir()
     result = CliRunner().invoke(cli.app, ["new", "layer", "MyScale2D", str(package)])
     assert result.exit_code == 0, result.output
     assert (tmp_path / "tests" / "test_my_scale2d.py").read_text().splitlines()[1] == (
-        "from mine.layers.my_scale2d import MyScale2D"
+        "from new_package.layers.my_scale2d import MyScale2D"
     )
     assert (package / "__init__.py").read_text() == (
         '"""Layers."""\n\nfrom .my_scale2d import MyScale2D\n\n__all__ = ["MyScale2D"]\n'
     )
     monkeypatch.syspath_prepend(tmp_path)
-    assert importlib.import_module("mine.layers").MyScale2D.__name__ == "MyScale2D"
+    assert importlib.import_module("new_package.layers").MyScale2D.__name__ == "MyScale2D"
 
 
 @pytest.mark.parametrize(
