@@ -75,7 +75,7 @@ def _orthogonal(g, w):
     g_m = at_least_float32(g) / m_g
     g_orthogonal = g_m - w_1 * ops.sum(w_1 * g_m, axis=axes, keepdims=True)
     norm = ops.sqrt(ops.sum(ops.square(g_orthogonal), axis=axes, keepdims=True))
-    rounding = 4 * float(np.finfo(keras.backend.standardize_dtype(norm.dtype)).eps)
+    rounding = 16 * float(np.finfo(keras.backend.standardize_dtype(norm.dtype)).eps)
     parallel = norm <= rounding * r_g
     scale = ops.where(parallel, 0.0, r_g / ops.where(parallel, 1.0, norm))
     return ops.cast(g_orthogonal * scale * m_g, g.dtype)
