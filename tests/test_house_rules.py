@@ -118,7 +118,8 @@ def test_one_part_a_file():
 
 @each_part
 def test_part_fits_its_file(entry):
-    lines = Path(entry.file).read_text(encoding="utf-8").count("\n")
+    text = Path(entry.file).read_text(encoding="utf-8").splitlines()
+    lines = sum(not line.startswith(("from ", "import ")) for line in text)
     assert lines <= 200, f"{lines} lines; share by function (kcatalog.ops) or simplify"
 
 

@@ -1,4 +1,6 @@
 import warnings
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -78,21 +80,29 @@ class ActivationStatistics(periodic.Periodic):
 
     first_price = 0.5
 
-    def __init__(self, probe, log_dir=None, every_steps=100, dead=0.5, window=3, max_share=1.0):
+    def __init__(
+        self,
+        probe: Any,
+        log_dir: str | Path | None = None,
+        every_steps: int = 100,
+        dead: float = 0.5,
+        window: int = 3,
+        max_share: float = 1.0,
+    ):
         super().__init__(log_dir, every_steps, max_share)
         self.probe = periodic.first_batch(self, probe)
         self.dead = checks.number(self, "dead", dead, "(0, 1]")
         self.window = checks.integer(self, "window", window, "[1, inf)")
 
-    def forget(self):
+    def forget(self) -> None:
         super().forget()
         self.statistics = {}
         self._zero_for, self._warned = {}, set()
 
-    def start(self):
+    def start(self) -> None:
         self._activations = ProbeActivations(self.model, self.probe[0])
 
-    def measure(self):
+    def measure(self) -> dict[str, Any]:
         periodic.sync(self.model)
         self.statistics = {}
         for layer, (numbers, largest) in self._activations().items():
@@ -107,7 +117,7 @@ class ActivationStatistics(periodic.Periodic):
             for name, number in numbers.items()
         }
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._activations = None
         super().on_train_end(logs)
 

@@ -1,6 +1,8 @@
 """Averaged weights in a model for a while."""
 
 import contextlib
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +14,9 @@ from kcatalog.optimizers.wrappers.wrapper import Wrapper
 
 
 @contextlib.contextmanager
-def averaged_weights(model, data=None, steps=None, batch_size=32):
+def averaged_weights(
+    model: keras.Model, data: Any = None, steps: int | None = None, batch_size: int = 32
+) -> Iterator[None]:
     """Let the model hold its optimizer's averages in a `with` block, and training's after it.
 
     Averages are those of `StochasticWeightAveraging`, `ScheduleFree` and other wrappers, the slow

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,7 +11,9 @@ from kcatalog import checks
 from kcatalog.callbacks import periodic
 
 
-def reestimate_batch_norm(model, data, steps=None, batch_size=32):
+def reestimate_batch_norm(
+    model: keras.Model, data: Any, steps: int | None = None, batch_size: int = 32
+) -> int:
     """Set the moving statistics of all `BatchNormalization` layers to those of the data.
 
     The model sees the data as in training: each batch is normalized by its own statistics, and
@@ -57,7 +60,7 @@ def reestimate_batch_norm(model, data, steps=None, batch_size=32):
     return len(layers)
 
 
-def batch_norms(model):
+def batch_norms(model: keras.Model) -> list[keras.layers.Layer]:
     """Return all `BatchNormalization` layers in a model, those inside of other layers too."""
     found, seen = [], {}
 
@@ -134,7 +137,7 @@ def _batch_by_batch(layers):
             layer.momentum = momentum
 
 
-def checked_data(owner, data, optional=False):
+def checked_data(owner: object, data: Any, optional: bool = False) -> Any:
     """Refuse data of which no batches can be read, or only once."""
     readable = isinstance(data, dict | keras.utils.PyDataset) or hasattr(data, "__iter__")
     once = hasattr(data, "__next__") or isinstance(data, str)

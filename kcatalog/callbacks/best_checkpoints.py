@@ -3,6 +3,7 @@ import math
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -78,7 +79,14 @@ class BestCheckpoints(keras.callbacks.Callback):
         [(3, 0.015625), (2, 0.0625)]
     """
 
-    def __init__(self, directory, monitor="val_loss", mode="auto", keep=3, weights_only=False):
+    def __init__(
+        self,
+        directory: str | Path,
+        monitor: str = "val_loss",
+        mode: str = "auto",
+        keep: int = 3,
+        weights_only: bool = False,
+    ):
         super().__init__()
         fix = 'For example: "checkpoints".'
         checks.instance(self, "directory", directory, (str, os.PathLike), "a path", fix)
@@ -91,32 +99,32 @@ class BestCheckpoints(keras.callbacks.Callback):
         self._seen = None
 
     @property
-    def checkpoints(self):
+    def checkpoints(self) -> list[dict[str, Any]]:
         """The index, best first: a list of dicts with `file`, `epoch` and `value`."""
         index = self._index()
         return [c for c in index["checkpoints"] if (Path(self.directory) / c["file"]).exists()]
 
     @property
-    def best(self):
+    def best(self) -> Path | None:
         """The path of the best checkpoint, or None."""
         first = self.checkpoints[:1]
         return Path(self.directory) / first[0]["file"] if first else None
 
-    def restore_best(self, model):
+    def restore_best(self, model: keras.Model) -> None:
         """Load the best checkpoint's weights into a model like the one that was saved."""
         best = self.best
         if best is None:
             raise FileNotFoundError(f"There is no checkpoint in {self.directory}. Train first.")
         model.load_weights(best)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         monitor = self._index()["monitor"]
         if monitor != self.monitor:
             rule = f"{monitor!r}, which the checkpoints in {self.directory} were chosen by"
             raise checks.error(self, "monitor", rule, self.monitor, "Or use an empty directory.")
         self._seen = False
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         value = (logs or {}).get(self.monitor)
         if value is None:
             return
@@ -132,7 +140,7 @@ class BestCheckpoints(keras.callbacks.Callback):
         for dropped in kept[self.keep :]:
             (Path(self.directory) / dropped["file"]).unlink(missing_ok=True)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self._seen is False:
             warnings.warn(
                 f"BestCheckpoints: nothing was saved, as {self.monitor!r} was in no epoch's logs: "

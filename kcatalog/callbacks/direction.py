@@ -7,7 +7,7 @@ import keras
 from kcatalog import checks
 
 
-def higher_is_better(callback, monitor, mode):
+def higher_is_better(callback: keras.callbacks.Callback, monitor: str, mode: str) -> bool:
     """Return whether higher values of a metric of the callback's model are better.
 
     Keras has no public name for the rule, so its `EarlyStopping` is asked which of two values it

@@ -1,4 +1,6 @@
 import warnings
+from pathlib import Path
+from typing import Any
 
 from kcatalog import checks
 from kcatalog.callbacks import periodic
@@ -80,33 +82,33 @@ class GradientFlow(periodic.Periodic):
 
     def __init__(
         self,
-        probe,
-        log_dir=None,
-        every_steps=100,
-        vanishing=1e-7,
-        exploding=1e3,
-        max_share=1.0,
+        probe: Any,
+        log_dir: str | Path | None = None,
+        every_steps: int = 100,
+        vanishing: float = 1e-7,
+        exploding: float = 1e3,
+        max_share: float = 1.0,
     ):
         super().__init__(log_dir, every_steps, max_share)
         self.probe = periodic.first_batch(self, probe)
         self.vanishing = checks.number(self, "vanishing", vanishing, "[0, inf)")
         self.exploding = checks.number(self, "exploding", exploding, "(0, inf)")
 
-    def forget(self):
+    def forget(self) -> None:
         super().forget()
         self.gradient_norms, self.update_norms = {}, {}
         self._warned = set()
 
-    def start(self):
+    def start(self) -> None:
         self._gradients = ProbeGradients(self.model, *self.probe)
 
-    def compiles(self):
+    def compiles(self) -> bool:
         return not self._gradients.compiled
 
-    def before(self):
+    def before(self) -> None:
         self._before = periodic.Weights(self.model)
 
-    def measure(self):
+    def measure(self) -> dict[str, Any]:
         self.update_norms = periodic.Weights(self.model).moved_from(self._before)
         self.gradient_norms = periodic.by_layer(self.model, self._gradients())
         self._before = None
@@ -117,7 +119,7 @@ class GradientFlow(periodic.Periodic):
             **{f"update_norm/{layer}": n for layer, n in self.update_norms.items()},
         }
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._gradients = None
         super().on_train_end(logs)
 

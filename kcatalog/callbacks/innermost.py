@@ -1,9 +1,11 @@
 """Finds the optimizers that make the steps, inside wrappers and loss scaling."""
 
+from typing import Any
+
 import keras
 
 
-def innermost(optimizer):
+def innermost(optimizer: keras.optimizers.Optimizer) -> list[tuple[str, Any]]:
     """Return pairs of a suffix for names and an optimizer; only `MultiOptimizer` has several.
 
     >>> from kcatalog.optimizers import Lookahead

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -71,7 +72,14 @@ class LearningRateRangeTest(keras.callbacks.Callback):
         0.07 1.0
     """
 
-    def __init__(self, minimum=1e-7, maximum=10.0, steps=100, smoothing=0.8, divergence=4.0):
+    def __init__(
+        self,
+        minimum: float = 1e-7,
+        maximum: float = 10.0,
+        steps: int = 100,
+        smoothing: float = 0.8,
+        divergence: float = 4.0,
+    ):
         super().__init__()
         self.minimum = checks.number(self, "minimum", minimum, "(0, inf)")
         self.maximum = checks.number(self, "maximum", maximum, "(0, inf)")
@@ -84,7 +92,7 @@ class LearningRateRangeTest(keras.callbacks.Callback):
 
     # --- the test -----------------------------------------------------------------------
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.rates, self.losses, self.smoothed, self._saved = [], [], [], None
         for _, optimizer in innermost(self.model.optimizer):
             if not isinstance(optimizer.learning_rate, keras.Variable):
@@ -95,7 +103,7 @@ class LearningRateRangeTest(keras.callbacks.Callback):
         if self.model.variables:
             self._save()
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         sync(self.model)
         self.model.reset_metrics()  # else the logs hold the mean loss of the epoch
         i = min(len(self.rates), self.steps - 1)
@@ -104,7 +112,7 @@ class LearningRateRangeTest(keras.callbacks.Callback):
             optimizer.learning_rate = rate
         self.rates.append(rate)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if not logs or "loss" not in logs:
             raise ValueError(
                 "LearningRateRangeTest reads the loss of each batch, and the logs of `train_step` "
@@ -119,7 +127,7 @@ class LearningRateRangeTest(keras.callbacks.Callback):
         if diverged or len(self.rates) >= self.steps:
             self.model.stop_training = True
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self.restore()
 
     def _smooth(self):
@@ -133,7 +141,7 @@ class LearningRateRangeTest(keras.callbacks.Callback):
         variables = [*self.model.variables, *self.model.optimizer.variables]
         self._saved = [(v, np.array(keras.ops.convert_to_numpy(v))) for v in variables]
 
-    def restore(self):
+    def restore(self) -> None:
         """Set all variables of the model and of its optimizer to what they were."""
         sync(self.model)
         for variable, value in self._saved or ():
@@ -143,12 +151,12 @@ class LearningRateRangeTest(keras.callbacks.Callback):
     # --- its result ---------------------------------------------------------------------
 
     @property
-    def suggestion(self):
+    def suggestion(self) -> float:
         """The learning rate at which the loss fell fastest."""
         return self.suggestions["steepest"]
 
     @property
-    def suggestions(self):
+    def suggestions(self) -> dict[str, float]:
         """Learning rates by the rule that suggests each: "steepest" and "minimum/10"."""
         length = max(3, self.steps // 8)
         x, y = np.log(self.rates[: len(self.losses)]), np.array(self.losses)
@@ -165,7 +173,7 @@ class LearningRateRangeTest(keras.callbacks.Callback):
             )
         return {"steepest": math.exp(found[min(found)]), "minimum/10": self.rates[lowest] / 10}
 
-    def plot(self):
+    def plot(self) -> Any:
         """Draw both losses over the rates and return the figure, for `savefig` or a notebook."""
         try:
             from matplotlib.figure import Figure

@@ -2,11 +2,14 @@
 
 import os
 import time
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from kcatalog import checks
+from kcatalog.types import Tensor
 
 clock = time.perf_counter
 
@@ -27,7 +30,7 @@ class Periodic(keras.callbacks.Callback):
     first_price = 0.0
     at_least_once = False  # measure the last step, whatever it takes, if no other was measured
 
-    def __init__(self, log_dir, every_steps, max_share):
+    def __init__(self, log_dir: str | Path, every_steps: int, max_share: float):
         super().__init__()
         if log_dir is not None:
             paths, fix = (str, os.PathLike), 'For example: "logs/gradients".'
@@ -38,43 +41,43 @@ class Periodic(keras.callbacks.Callback):
         self._writer, self._due = None, False
         self.forget()
 
-    def forget(self):
+    def forget(self) -> None:
         """Start anew: another model than before will be trained."""
         self.measured = self.left_out = self._step = 0
 
-    def start(self):
+    def start(self) -> None:
         """Training begins."""
 
-    def compiles(self):
+    def compiles(self) -> bool:
         """Return whether the next measurement compiles something."""
         return self._price is None
 
-    def before(self):
+    def before(self) -> None:
         """Prepare for a step that will be measured."""
 
     def measure(self) -> dict:
         """Tag -> number, after a step."""
         raise NotImplementedError
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         if self._model is not None and model is not self._model:
             self.forget()
         super().set_model(model)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._first_step = self._first_steps = self._began = None
         self._price = self._last_cost = None
         self._steps = self._spent = self._compiling = 0
         self._epoch = None
         self.start()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self._epoch is None:
             self._epoch = epoch
             if self._step == 0:  # a training that goes on counts on
                 self._step = epoch * (self.params.get("steps") or 0)
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._batch_began = clock()
         self._ahead = steps_ahead(self, batch)
         self._due = (self._step + self._ahead) // self.every_steps > self._step // self.every_steps
@@ -86,7 +89,7 @@ class Periodic(keras.callbacks.Callback):
             self.before()
             self._before_cost = clock() - self._batch_began
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._step += self._ahead
         self._steps += self._ahead
         begin = clock()
@@ -98,7 +101,7 @@ class Periodic(keras.callbacks.Callback):
             self._write(self.measure())
             self._account(clock() - begin + self._before_cost, compiles)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -146,7 +149,7 @@ class Periodic(keras.callbacks.Callback):
         self._writer.flush()
 
 
-def steps_ahead(callback, batch):
+def steps_ahead(callback: keras.callbacks.Callback, batch: int) -> int:
     """Return the number of steps of the execution that begins at `batch` of the epoch.
 
     Keras counts the last execution as if it were full.
@@ -158,29 +161,29 @@ def steps_ahead(callback, batch):
 class Weights:
     """The trainable weights as they stand inside `fit`, as copies."""
 
-    def __init__(self, model):
+    def __init__(self, model: keras.Model):
         sync(model)
         variables = model.trainable_variables  # none before the first step, if that builds them
         self._model = model
         self._of = {id(v): (v, np.array(keras.ops.convert_to_numpy(v))) for v in variables}
 
-    def norms(self):
+    def norms(self) -> dict[str, float]:
         """Return the norm for each layer path."""
         return by_layer(self._model, self._of.values())
 
-    def moved_from(self, before):
+    def moved_from(self, before: Tensor) -> dict[str, float]:
         """Return the norm of what changed, for each layer path that has weights in both."""
         both = [(v, w, before._of[i][1]) for i, (v, w) in self._of.items() if i in before._of]
         return by_layer(self._model, [(v, w - b) for v, w, b in both])
 
 
-def sync(model):
+def sync(model: keras.Model) -> None:
     """Inside `fit`, JAX holds the weights elsewhere."""
     if hasattr(model, "jax_state_sync"):
         model.jax_state_sync()
 
 
-def by_layer(model, arrays):
+def by_layer(model: keras.Model, arrays: Any) -> dict[str, float]:
     """Turn pairs of a variable and an array into a norm for each layer path within the model."""
     squares = {}
     for variable, array in arrays:
@@ -191,7 +194,7 @@ def by_layer(model, arrays):
     return {layer: s**0.5 for layer, s in squares.items()}
 
 
-def first_batch(owner, probe):
+def first_batch(owner: object, probe: Any) -> Any:
     """`(x, y, sample_weight)` as NumPy arrays, with None for what is not there."""
     batch = probe
     if not isinstance(probe, tuple | list):
@@ -209,7 +212,7 @@ def first_batch(owner, probe):
     return tuple(None if part is None else as_arrays(part) for part in (x, y, sample_weight))
 
 
-def as_arrays(x):
+def as_arrays(x: Tensor) -> Any:
     """One array, or a dict or list of arrays where the model has several inputs."""
     if isinstance(x, dict):
         return {name: as_arrays(a) for name, a in x.items()}

@@ -2,10 +2,13 @@
 
 import contextlib
 import functools
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+
+from kcatalog.types import Tensor
 
 ACTIVATIONS = (
     keras.layers.Activation,
@@ -24,12 +27,12 @@ class ProbeActivations:
     changed, not even the state of a stateful layer, as it runs in a `keras.StatelessScope`.
     """
 
-    def __init__(self, model, x):
+    def __init__(self, model: keras.Model, x: Tensor):
         self._model = model
         self._x = keras.tree.map_structure(ops.convert_to_tensor, x)
         self._compiled = None
 
-    def __call__(self):
+    def __call__(self) -> Tensor:
         if self._compiled is None:  # not before the model is built
             self._bounds = {layer: bounds(layer) for layer in self._model.layers}
             compiled = not self._model.run_eagerly
@@ -57,7 +60,7 @@ class ProbeActivations:
 
 
 @contextlib.contextmanager
-def first_outputs(layers):
+def first_outputs(layers: list[keras.layers.Layer]) -> Any:
     """Yield a dict that receives what each layer puts out when it is first called in the block."""
     outputs = {}
 
@@ -95,7 +98,7 @@ def _unit_axis(layer):
     return 1 if getattr(layer, "data_format", None) == "channels_first" else -1
 
 
-def watched(layer, output):
+def watched(layer: keras.layers.Layer, output: Tensor) -> bool:
     """Return whether a layer has weights or is an activation, and put out one tensor of floats."""
     if not ops.is_tensor(output) or len(output.shape) < 2:
         return False
@@ -103,7 +106,7 @@ def watched(layer, output):
     return floats and bool(layer.trainable_weights or isinstance(layer, ACTIVATIONS))
 
 
-def bounds(layer):
+def bounds(layer: keras.layers.Layer) -> tuple[float, float] | None:
     """Return the bounds of a layer's activation, or None where it lacks one."""
     inside = getattr(layer, "forward_layer", layer)
     function = getattr(getattr(inside, "cell", inside), "activation", None)

@@ -1,8 +1,12 @@
 """The gradient of a compiled model's loss on one fixed batch, with nothing of the model changed."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
+
+from kcatalog.types import Tensor
 
 
 class ProbeGradients:
@@ -15,7 +19,9 @@ class ProbeGradients:
     compiled anew when the training step is, which may then have another loss.
     """
 
-    def __init__(self, model, x, y, sample_weight=None):
+    def __init__(
+        self, model: keras.Model, x: Tensor, y: Tensor, sample_weight: Tensor | None = None
+    ):
         self._model = model
         self._batch = [
             None if a is None else keras.tree.map_structure(ops.convert_to_tensor, a)
@@ -24,11 +30,11 @@ class ProbeGradients:
         self._train_function = self._compiled = None
 
     @property
-    def compiled(self):
+    def compiled(self) -> bool:
         """Return whether it is compiled for the training step as it is now."""
         return self._compiled is not None and self._train_function is self._model.train_function
 
-    def __call__(self):
+    def __call__(self) -> Any:
         if not self.compiled:
             self._train_function = self._model.train_function
             compiled = not self._model.run_eagerly
@@ -63,7 +69,7 @@ class NoLossError(Exception):
     """The model has no loss but in its own `train_step`."""
 
 
-def as_array(tensor):
+def as_array(tensor: Tensor) -> np.ndarray:
     """Any tensor as float64."""
     return ops.convert_to_numpy(ops.cast(ops.stop_gradient(tensor), "float32")).astype("float64")
 

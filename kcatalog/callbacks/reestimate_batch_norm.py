@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 
 from kcatalog import checks
@@ -64,13 +66,13 @@ class ReestimateBatchNorm(keras.callbacks.Callback):
         3.00 4.67
     """
 
-    def __init__(self, data, steps=None, batch_size=32):
+    def __init__(self, data: Any, steps: int | None = None, batch_size: int = 32):
         super().__init__()
         self.data = checked_data(self, data)
         self.steps = checks.integer(self, "steps", steps, "[1, inf)", optional=True)
         self.batch_size = checks.integer(self, "batch_size", batch_size, "[1, inf)")
         self.layers = 0
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         periodic.sync(self.model)
         self.layers = reestimate_batch_norm(self.model, self.data, self.steps, self.batch_size)

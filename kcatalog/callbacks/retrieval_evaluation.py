@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -79,14 +82,14 @@ class RetrievalEvaluation(keras.callbacks.Callback):
 
     def __init__(
         self,
-        queries,
-        references=None,
-        k=1,
-        distance="cosine",
-        scores=("recall_at_k",),
-        prefix="retrieval_",
-        every_epochs=1,
-        batch_size=128,
+        queries: Any,
+        references: Any = None,
+        k: int = 1,
+        distance: str = "cosine",
+        scores: Sequence[str] = ("recall_at_k",),
+        prefix: str = "retrieval_",
+        every_epochs: int = 1,
+        batch_size: int = 128,
     ):
         super().__init__()
         self.queries = _samples(self, "queries", queries)
@@ -102,16 +105,16 @@ class RetrievalEvaluation(keras.callbacks.Callback):
         self.batch_size = checks.integer(self, "batch_size", batch_size, "[1, inf)")
         self._found = {}
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if not self._found or (epoch + 1) % self.every_epochs == 0:
             self._found = self.evaluate()
         if logs is not None:
             logs.update(self._found)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._found = {}
 
-    def evaluate(self):
+    def evaluate(self) -> dict[str, Any]:
         """Return the scores of the callback's model as it is now, by their names in the logs."""
         x, labels = self._embedded(self.queries)
         references = (None, None) if self.references is None else self._embedded(self.references)

@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import keras
 
 from kcatalog.callbacks import periodic
@@ -64,21 +67,23 @@ class StepSize(periodic.Periodic):
         0.18
     """
 
-    def __init__(self, log_dir=None, every_steps=100, max_share=1.0):
+    def __init__(
+        self, log_dir: str | Path | None = None, every_steps: int = 100, max_share: float = 1.0
+    ):
         super().__init__(log_dir, every_steps, max_share)
 
-    def forget(self):
+    def forget(self) -> None:
         super().forget()
         self.learning_rates, self.update_ratios = {}, {}
 
-    def before(self):
+    def before(self) -> None:
         self._before = periodic.Weights(self.model)
         self.learning_rates = {
             f"learning_rate{suffix}": float(keras.ops.convert_to_numpy(o.learning_rate))
             for suffix, o in innermost(self.model.optimizer)
         }
 
-    def measure(self):
+    def measure(self) -> dict[str, Any]:
         moved = periodic.Weights(self.model).moved_from(self._before)
         norms, self._before = self._before.norms(), None
         self.update_ratios = {layer: m / norms[layer] for layer, m in moved.items() if norms[layer]}

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 
 from kcatalog import checks
@@ -56,19 +58,19 @@ class StopWhenSkipping(keras.callbacks.Callback):
         SkipNonFinite: the gradients of ... steps in a row
     """
 
-    def __init__(self, every_steps=None):
+    def __init__(self, every_steps: int | None = None):
         super().__init__()
         self.every_steps = checks.integer(
             self, "every_steps", every_steps, "[1, inf)", optional=True
         )
         self._step = 0
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._step += 1
         if self.every_steps and self._step % self.every_steps == 0:
             self._look()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._look()
 
     def _look(self):

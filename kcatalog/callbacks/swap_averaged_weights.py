@@ -1,4 +1,6 @@
 import functools
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -70,7 +72,13 @@ class SwapAveragedWeights(keras.callbacks.Callback):
         [1.0, 0.0]
     """
 
-    def __init__(self, callbacks=(), data=None, steps=None, batch_size=32):
+    def __init__(
+        self,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        data: Any = None,
+        steps: int | None = None,
+        batch_size: int = 32,
+    ):
         super().__init__()
         rule, fix = "a list of callbacks", "For example: [keras.callbacks.EarlyStopping()]."
         checks.instance(self, "callbacks", callbacks, list | tuple, rule, fix)
@@ -81,15 +89,15 @@ class SwapAveragedWeights(keras.callbacks.Callback):
         self.steps = checks.integer(self, "steps", steps, "[1, inf)", optional=True)
         self.batch_size = checks.integer(self, "batch_size", batch_size, "[1, inf)")
 
-    def set_params(self, params):
+    def set_params(self, params: dict[str, Any]) -> None:
         super().set_params(params)
         self._each("set_params", params)
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         super().set_model(model)
         self._each("set_model", model)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         vars(self.model).pop("evaluate", None)  # of a training that an exception has ended
         evaluate = self.model.evaluate
 
@@ -103,21 +111,21 @@ class SwapAveragedWeights(keras.callbacks.Callback):
         vars(self.model)["evaluate"] = evaluate_averages
         self._each("on_train_begin", logs)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._each("on_epoch_begin", epoch, logs)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.callbacks:
             with self._averages():
                 self._each("on_epoch_end", epoch, logs)
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._each("on_test_begin", logs)
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         self._each("on_test_end", logs)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         vars(self.model).pop("evaluate", None)
         self._each("on_train_end", logs)
 

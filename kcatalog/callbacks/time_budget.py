@@ -2,6 +2,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -65,7 +66,7 @@ class TimeBudget(keras.callbacks.Callback):
         (1, 1, True)
     """
 
-    def __init__(self, seconds, margin=None, file=None):
+    def __init__(self, seconds: float, margin: float | None = None, file: str | Path | None = None):
         super().__init__()
         self.seconds = checks.number(self, "seconds", seconds, "(0, inf)")
         self.margin = checks.number(self, "margin", margin, "[0, inf)", optional=True)
@@ -75,32 +76,32 @@ class TimeBudget(keras.callbacks.Callback):
         self.file = file
         self.used, self.stopped, self._longest = 0.0, False, 0.0
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         if self._model is not None and model is not self._model:
             self.used, self.stopped, self._longest = 0.0, False, 0.0
         super().set_model(model)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self.file is not None and Path(self.file).exists():
             self.used = json.loads(Path(self.file).read_text(encoding="utf-8"))["used"]
         self._looked = self._written = self._last_batch = clock()
         self.stopped = False
         self._stop_if_used_up()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._look()
         self._last_batch = self._looked
         self._stop_if_used_up()
         if self._looked - self._written >= WRITE_EVERY:
             self._write()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._look()
         self._longest = max(self._longest, self._looked - self._last_batch)
         self._stop_if_used_up()
         self._write()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._look()
         self._write()
 

@@ -4,6 +4,7 @@ from keras import ops
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -45,12 +46,12 @@ class Box(keras.constraints.Constraint):
         [0.0, 0.5, 1.0]
     """
 
-    def __init__(self, lower=-1.0, upper=1.0):
+    def __init__(self, lower: float = -1.0, upper: float = 1.0):
         self.lower = checks.number(self, "lower", lower, "(-inf, inf)")
         self.upper = checks.number(self, "upper", upper, "(-inf, inf)")
         if upper < lower:
             raise checks.error(self, "upper", f"at least lower={lower}", upper)
 
-    def __call__(self, w):
+    def __call__(self, w: Tensor) -> Tensor:
         w = ops.convert_to_tensor(w)
         return ops.cast(ops.clip(w, self.lower, self.upper), w.dtype)

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Sequence
 
 import keras
 from keras import ops
@@ -8,6 +9,7 @@ from kcatalog.card import Example, Float, Paper
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.simplex import simplex_projection
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -55,11 +57,11 @@ class L1Ball(keras.constraints.Constraint):
         [1.5, -0.5, 0.0]
     """
 
-    def __init__(self, radius=1.0, axis=None):
+    def __init__(self, radius: float = 1.0, axis: int | Sequence[int] | None = None):
         self.radius = checks.number(self, "radius", radius, "(0, inf)")
         self.axis = axis if axis is None else checks.axes(self, "axis", axis)
 
-    def __call__(self, w):
+    def __call__(self, w: Tensor) -> Tensor:
         dtype, w = keras.backend.standardize_dtype(w.dtype), at_least_float32(w)
         kept, summed = self._axes(w)
         order = [*kept, *summed]

@@ -6,6 +6,7 @@ from kcatalog.card import Choice, Example, Paper
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.simplex import simplex_projection
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -52,11 +53,11 @@ class Simplex(keras.constraints.Constraint):
         [0.25, 0.75, 0.0]
     """
 
-    def __init__(self, axis=0, radius=1.0):
+    def __init__(self, axis: int = 0, radius: float = 1.0):
         self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
         self.radius = checks.number(self, "radius", radius, "(0, inf)")
 
-    def __call__(self, w):
+    def __call__(self, w: Tensor) -> Tensor:
         dtype, w = keras.backend.standardize_dtype(w.dtype), at_least_float32(w)
         if not -len(w.shape) <= self.axis < len(w.shape):
             rule = f"an axis of the weight, which has shape {tuple(w.shape)}"

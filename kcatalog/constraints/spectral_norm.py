@@ -5,6 +5,7 @@ from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.ops.spectral import as_matrix, norm_bound
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -54,10 +55,10 @@ class SpectralNorm(keras.constraints.Constraint):
         [2.0, 0.5]
     """
 
-    def __init__(self, max_value=1.0):
+    def __init__(self, max_value: float = 1.0):
         self.max_value = checks.number(self, "max_value", max_value, "(0, inf)")
 
-    def __call__(self, w):
+    def __call__(self, w: Tensor) -> Tensor:
         dtype = keras.backend.standardize_dtype(w.dtype)
         W = as_matrix(self, w)
         sigma = norm_bound(W)

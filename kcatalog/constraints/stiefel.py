@@ -4,6 +4,7 @@ from keras import ops
 from kcatalog.card import Example, Paper
 from kcatalog.ops.spectral import as_matrix, polar_factor
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -47,6 +48,6 @@ class Stiefel(keras.constraints.Constraint):
         [0.6, -0.8]
     """
 
-    def __call__(self, w):
+    def __call__(self, w: Tensor) -> Tensor:
         dtype = keras.backend.standardize_dtype(w.dtype)
         return ops.cast(ops.reshape(polar_factor(as_matrix(self, w)), w.shape), dtype)

@@ -5,6 +5,7 @@ from kcatalog import checks
 from kcatalog.card import Example, Int, Paper
 from kcatalog.ops import seeds
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -60,13 +61,15 @@ class Chrono(keras.initializers.Initializer):
         (True, 0.0, 0.0, 0.0)
     """
 
-    def __init__(self, max_steps, units, seed=None):
+    def __init__(
+        self, max_steps: int, units: int, seed: int | keras.random.SeedGenerator | None = None
+    ):
         self.max_steps = checks.integer(self, "max_steps", max_steps, "[2, inf)")
         self.units = checks.integer(self, "units", units, "[1, inf)")
         self.seed = seeds.seed(self, seed)
         self._drawn_seed = seeds.drawn(seed)
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Shape, dtype: str | None = None) -> Tensor:
         shape, units = tuple(shape), self.units
         lstm, gru = shape == (4 * units,), shape in ((3 * units,), (2, 3 * units))
         if not lstm and not gru:

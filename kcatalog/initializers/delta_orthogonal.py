@@ -5,6 +5,7 @@ from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.ops import seeds
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -52,12 +53,12 @@ class DeltaOrthogonal(keras.initializers.Initializer):
         (0.0, [1.0, 1.0])
     """
 
-    def __init__(self, gain=1.0, seed=None):
+    def __init__(self, gain: float = 1.0, seed: int | keras.random.SeedGenerator | None = None):
         self.gain = checks.number(self, "gain", gain, "(0, inf)")
         self.seed = seeds.seed(self, seed)
         self._drawn_seed = seeds.drawn(seed)
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Shape, dtype: str | None = None) -> Tensor:
         shape = tuple(shape)
         if len(shape) < 2 or shape[-2] > shape[-1]:
             rule = "(..., inputs, units) with at least as many units as inputs"

@@ -4,6 +4,7 @@ from keras import ops
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -45,10 +46,10 @@ class IdentityRecurrent(keras.initializers.Initializer):
         [0.0, 0.5, 0.0, 0.5]
     """
 
-    def __init__(self, scale=1.0):
+    def __init__(self, scale: float = 1.0):
         self.scale = checks.number(self, "scale", scale, "[0, inf)")
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Shape, dtype: str | None = None) -> Tensor:
         shape = tuple(shape)
         if len(shape) != 2 or shape[0] == 0 or shape[1] % shape[0]:
             rule = "(units, gates * units)"

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,7 +11,13 @@ from keras import ops
 from kcatalog import checks
 
 
-def lsuv(model, data, tolerance=0.01, max_iterations=10, seed=None):
+def lsuv(
+    model: keras.Model,
+    data: Any,
+    tolerance: float = 0.01,
+    max_iterations: int = 10,
+    seed: int | keras.random.SeedGenerator | None = None,
+) -> dict[str, float]:
     """Initialize a model so that each layer's output has variance 1 on a batch of data.
 
     Layer-sequential unit variance of [Mishkin and Matas 2015](https://arxiv.org/abs/1511.06422),

@@ -1,11 +1,14 @@
 """The base of layers that wrap another layer and compute it with other values of its kernels."""
 
 import inspect
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
 from kcatalog import checks
+from kcatalog.types import Shape, Tensor
 
 
 class KernelWrapper(keras.layers.Layer):
@@ -18,14 +21,14 @@ class KernelWrapper(keras.layers.Layer):
         Those of `layer`.
     """
 
-    def __init__(self, layer, **kwargs):
+    def __init__(self, layer: keras.layers.Layer, **kwargs: Any):
         fix = "For example: keras.layers.Dense(4)."
         checks.instance(self, "layer", layer, keras.layers.Layer, "a Keras layer", fix)
         super().__init__(**{"dtype": layer.dtype_policy, "autocast": False, **kwargs})
         self.layer = layer
         self.supports_masking = layer.supports_masking
 
-    def build_layer(self, input_shape):
+    def build_layer(self, input_shape: Shape) -> None:
         """Build the wrapped layer, and name this one where it cannot be built."""
         if self.layer.built:
             return
@@ -35,7 +38,7 @@ class KernelWrapper(keras.layers.Layer):
             rule = f"a shape that {type(self.layer).__name__} can be built for"
             raise checks.error(self, "input_shape", rule, input_shape, str(e)) from e
 
-    def kernels(self, names):
+    def kernels(self, names: Sequence[str]) -> list[keras.Variable]:
         """Return the weights of the wrapped layer, frozen or not, that have one of these names."""
         found = [w for w in self.layer.weights if w.name in names]
         if not found:
@@ -44,7 +47,9 @@ class KernelWrapper(keras.layers.Layer):
             raise checks.error(self, "layer", rule, self.layer, f"Its weights: {there or 'none'}.")
         return found
 
-    def call_layer(self, values, inputs, mask=None, **kwargs):
+    def call_layer(
+        self, values: Tensor, inputs: Tensor, mask: Tensor | None = None, **kwargs: Any
+    ) -> Tensor:
         """Call the wrapped layer while some of its weights have other values.
 
         Args:
@@ -75,8 +80,8 @@ class KernelWrapper(keras.layers.Layer):
         floats = keras.backend.is_float_dtype(keras.backend.standardize_dtype(y.dtype))
         return ops.cast(y, self.compute_dtype) if floats else y
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.layer.compute_output_shape(input_shape)
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> Tensor | None:
         return self.layer.compute_mask(inputs, previous_mask)

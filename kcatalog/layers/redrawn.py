@@ -1,9 +1,13 @@
 """Initializers shared by several weights of one layer."""
 
+from typing import Any
+
 import keras
 
+from kcatalog.types import KerasObject
 
-def redrawn(initializer):
+
+def redrawn(initializer: KerasObject) -> Any:
     """Return the initializer, or one like it that draws numbers of its own.
 
     A Keras initializer without a seed picks one when it is made, and gives every weight of a shape

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 from keras import ops
 
@@ -8,6 +9,7 @@ from kcatalog.losses.in_batch import InBatchLoss
 from kcatalog.ops.contrast import similarities
 from kcatalog.ops.mining import positive_pairs, same_class
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -61,11 +63,13 @@ class Angular(InBatchLoss):
         0.0181
     """
 
-    def __init__(self, angle_degrees=45.0, **kwargs):
+    def __init__(self, angle_degrees: float = 45.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.angle_degrees = checks.number(self, "angle_degrees", angle_degrees, "(0, 60]")
 
-    def compare(self, labels, x, anchors=None):
+    def compare(
+        self, labels: Tensor, x: Tensor, anchors: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         t = math.tan(math.radians(self.angle_degrees)) ** 2
         S = similarities(x, x)
         # exp(4t (a·n + p·n)) = exp(4t a·n) exp(4t p·n): summed over n it is a product of matrices.

@@ -1,10 +1,12 @@
 import math
+from typing import Any
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.losses.similarity_loss import SimilarityLoss
 from kcatalog.ops.margins import class_similarities, cosine_of_wider_angle, margin_crossentropy
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -65,12 +67,12 @@ class ArcFace(SimilarityLoss):
         0.6931
     """
 
-    def __init__(self, margin_degrees=28.6, scale=64.0, **kwargs):
+    def __init__(self, margin_degrees: float = 28.6, scale: float = 64.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.margin_degrees = checks.number(self, "margin_degrees", margin_degrees, "[0, 90]")
         self.scale = checks.number(self, "scale", scale, "(0, inf)")
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         cos = class_similarities(self, y_pred)
         m = math.radians(self.margin_degrees)
         return margin_crossentropy(

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -8,6 +10,7 @@ from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.samples import same_rank
 from kcatalog.ops.targets import Targets, between_0_and_1, numbers, same_shape
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -76,14 +79,14 @@ class AsymmetricCrossentropy(Loss):
 
     def __init__(
         self,
-        gamma_negative=4.0,
-        gamma_positive=1.0,
-        clip=0.05,
-        focusing_gradient=True,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        **kwargs,
+        gamma_negative: float = 4.0,
+        gamma_positive: float = 1.0,
+        clip: float = 0.05,
+        focusing_gradient: bool = True,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.gamma_negative = checks.number(self, "gamma_negative", gamma_negative, "[0, inf)")
@@ -94,7 +97,7 @@ class AsymmetricCrossentropy(Loss):
         self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
         self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
 
-    def targets(self, y_true, y_pred):
+    def targets(self, y_true: Tensor, y_pred: Tensor) -> Targets:
         y = numbers(self, "y_true", y_true, self.dtype)
         same_shape(
             self,
@@ -104,7 +107,7 @@ class AsymmetricCrossentropy(Loss):
         )
         return Targets(y, faults=between_0_and_1(self, y))
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         y_pred = at_least_float32(y_pred)
         log_p, log_q = self._log_probabilities(y_pred)  # of a label and, q = 1 - p, of none
         y = ops.cast(same_rank(y_true, y_pred), y_pred.dtype)

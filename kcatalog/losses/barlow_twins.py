@@ -1,9 +1,12 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.losses.two_view_loss import TwoViewLoss
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -56,14 +59,14 @@ class BarlowTwins(TwoViewLoss):
         4.0
     """
 
-    def __init__(self, redundancy_weight=5e-3, epsilon=1e-5, **kwargs):
+    def __init__(self, redundancy_weight: float = 5e-3, epsilon: float = 1e-5, **kwargs: Any):
         super().__init__(**kwargs)
         self.redundancy_weight = checks.number(
             self, "redundancy_weight", redundancy_weight, "[0, inf)"
         )
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
 
-    def compare(self, a, b, anchors=None):
+    def compare(self, a: Tensor, b: Tensor, anchors: int | None = None) -> tuple[Tensor, Tensor]:
         features = a.shape[1]
         batch = ops.cast(ops.shape(a)[0], a.dtype)
         C = ops.matmul(ops.transpose(self._standardized(a)), self._standardized(b)) / batch

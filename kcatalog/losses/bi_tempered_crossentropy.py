@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 from keras import ops
 
@@ -10,6 +11,7 @@ from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.probabilities import logits
 from kcatalog.ops.tempered import tempered_log, tempered_log_softmax
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -67,19 +69,19 @@ class BiTemperedCrossentropy(ClassLoss):
 
     def __init__(
         self,
-        t1=0.8,
-        t2=1.2,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        ignore_class=None,
-        **kwargs,
+        t1: float = 0.8,
+        t2: float = 1.2,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        ignore_class: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(from_logits, label_smoothing, axis, ignore_class, **kwargs)
         self.t1 = checks.number(self, "t1", t1, "[0, 1]")
         self.t2 = checks.number(self, "t2", t2, "[1, 5]")
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         s = logits(at_least_float32(y_pred), self.from_logits, self.axis)
         log_p = tempered_log_softmax(s, self.t2, self.axis)
         q = class_distribution(y_true, s, self.axis, self.label_smoothing)

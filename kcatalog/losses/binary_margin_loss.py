@@ -4,7 +4,8 @@ from kcatalog.losses.loss import Loss
 from kcatalog.ops.labels import signs
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.samples import mean_over_outputs
-from kcatalog.ops.targets import two_classes
+from kcatalog.ops.targets import Targets, two_classes
+from kcatalog.types import Tensor
 
 
 class BinaryMarginLoss(Loss):
@@ -20,13 +21,13 @@ class BinaryMarginLoss(Loss):
         Half precision is computed in float32.
     """
 
-    def targets(self, y_true, y_pred):
+    def targets(self, y_true: Tensor, y_pred: Tensor) -> Targets:
         return two_classes(self, y_true, y_pred)
 
-    def of(self, z):
+    def of(self, z: Tensor) -> Tensor:
         """Return the loss of each score, signed by its label."""
         raise NotImplementedError
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         s = at_least_float32(y_pred)
         return mean_over_outputs(self.of(signs(y_true, s) * s))

@@ -1,8 +1,11 @@
 """The base of losses whose targets are classes."""
 
+from typing import Any
+
 from kcatalog import checks
 from kcatalog.losses.loss import Loss
-from kcatalog.ops.targets import class_targets
+from kcatalog.ops.targets import Targets, class_targets
+from kcatalog.types import Tensor
 
 
 class CategoricalLoss(Loss):
@@ -16,16 +19,16 @@ class CategoricalLoss(Loss):
 
     one_hot = True  # targets may also be a distribution over the classes
 
-    def __init__(self, ignore_class=None, **kwargs):
+    def __init__(self, ignore_class: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.ignore_class = checks.integer(
             self, "ignore_class", ignore_class, "(-inf, inf)", optional=True
         )
 
-    def scores(self, y_pred):
+    def scores(self, y_pred: Tensor) -> tuple[Any, int]:
         """Return the shape of the scores that the targets belong to, and its axis of classes."""
         return y_pred.shape, self.axis
 
-    def targets(self, y_true, y_pred):
+    def targets(self, y_true: Tensor, y_pred: Tensor) -> Targets:
         shape, axis = self.scores(y_pred)
         return class_targets(self, y_true, shape, axis, self.ignore_class, self.one_hot)

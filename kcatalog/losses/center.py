@@ -3,6 +3,7 @@ from kcatalog.losses.similarity_loss import SimilarityLoss
 from kcatalog.ops.margins import class_similarities
 from kcatalog.ops.probabilities import crossentropy
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -53,6 +54,6 @@ class Center(SimilarityLoss):
         8.0
     """
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         s = class_similarities(self, y_pred)
         return 0.5 * crossentropy(y_true, s)  # the cross-entropy of anything is -Σ y s = -s_y

@@ -2,6 +2,7 @@ from kcatalog.card import Example, Paper
 from kcatalog.losses.box_loss import BoxLoss
 from kcatalog.ops import boxes
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -43,5 +44,5 @@ class CIoU(BoxLoss):
         0.7004
     """
 
-    def between(self, a, b):
+    def between(self, a: Tensor, b: Tensor) -> Tensor:
         return 1 - boxes.ciou(a, b)

@@ -1,4 +1,6 @@
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from keras import ops
 
@@ -9,6 +11,7 @@ from kcatalog.ops.labels import class_distribution, per_class
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.probabilities import crossentropy, log_probabilities
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -63,19 +66,19 @@ class ClassBalancedCrossentropy(ClassLoss):
 
     def __init__(
         self,
-        counts,
-        beta=0.999,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        ignore_class=None,
-        **kwargs,
+        counts: Sequence[float],
+        beta: float = 0.999,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        ignore_class: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(from_logits, label_smoothing, axis, ignore_class, **kwargs)
         self.counts = checks.numbers_list(self, "counts", counts, "[1, inf)")
         self.beta = checks.number(self, "beta", beta, "[0, 1)")
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         log_p = log_probabilities(at_least_float32(y_pred), self.from_logits, self.axis)
         n = per_class(self, "counts", self.counts, log_p, self.axis)
         w = -1 / ops.expm1(n * math.log(self.beta or 1e-30))  # 1 / (1 - β^n), with all its digits

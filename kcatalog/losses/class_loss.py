@@ -1,5 +1,7 @@
 """The base of losses of class probabilities."""
 
+from typing import Any
+
 from kcatalog import checks
 from kcatalog.losses.categorical_loss import CategoricalLoss
 
@@ -19,7 +21,12 @@ class ClassLoss(CategoricalLoss):
     """
 
     def __init__(
-        self, from_logits=False, label_smoothing=0.0, axis=-1, ignore_class=None, **kwargs
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        ignore_class: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(ignore_class, **kwargs)
         self.from_logits = checks.boolean(self, "from_logits", from_logits)

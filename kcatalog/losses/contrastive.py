@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -9,6 +11,7 @@ from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.targets import Targets, between_0_and_1, numbers, same_shape
 from kcatalog.ops.views import pair
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -69,7 +72,13 @@ class Contrastive(Loss):
         [25.0, 1.0]
     """
 
-    def __init__(self, margin=1.0, distance="euclidean", normalize=False, **kwargs):
+    def __init__(
+        self,
+        margin: float = 1.0,
+        distance: str | None = "euclidean",
+        normalize: bool = False,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
         self.distance = checks.choice(
@@ -77,12 +86,12 @@ class Contrastive(Loss):
         )
         self.normalize = checks.boolean(self, "normalize", normalize)
 
-    def targets(self, y_true, y_pred):
+    def targets(self, y_true: Tensor, y_pred: Tensor) -> Targets:
         y = numbers(self, "y_true", y_true, self.dtype)
         same_shape(self, y, y_pred.shape[:1])
         return Targets(y, faults=between_0_and_1(self, y))
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         D = self._distances(y_pred)
         y = ops.cast(flat_labels(y_true), D.dtype)
         return y * D**2 + (1 - y) * ops.relu(self.margin - D) ** 2

@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog.card import Example, Paper
@@ -7,6 +9,7 @@ from kcatalog.ops.masks import counted
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.replicas import mean_over_replicas
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -57,14 +60,14 @@ class CORN(CategoricalLoss):
     one_hot = False
     compares_samples = True
 
-    def __init__(self, ignore_class=None, **kwargs):
+    def __init__(self, ignore_class: int | None = None, **kwargs: Any):
         super().__init__(ignore_class, **kwargs)
 
-    def scores(self, y_pred):
+    def scores(self, y_pred: Tensor) -> tuple[Any, int]:
         *samples, logits = y_pred.shape  # one less than ranks
         return (*samples, None if logits is None else logits + 1), -1
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         z = at_least_float32(y_pred)
         y, k = class_indices(y_true, z), ops.arange(z.shape[-1], dtype="int32")
         S = ops.cast(y >= k, z.dtype)

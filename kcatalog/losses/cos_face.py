@@ -1,8 +1,11 @@
+from typing import Any
+
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.losses.similarity_loss import SimilarityLoss
 from kcatalog.ops.margins import class_similarities, margin_crossentropy
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -59,11 +62,11 @@ class CosFace(SimilarityLoss):
         0.6931
     """
 
-    def __init__(self, margin=0.35, scale=64.0, **kwargs):
+    def __init__(self, margin: float = 0.35, scale: float = 64.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "[0, inf)")
         self.scale = checks.number(self, "scale", scale, "(0, inf)")
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         cos = class_similarities(self, y_pred)
         return margin_crossentropy(y_true, cos, lambda cos_y: cos_y - self.margin, self.scale)

@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -7,6 +9,7 @@ from kcatalog.ops import crf
 from kcatalog.ops.attached import infers_shapes
 from kcatalog.ops.masks import mask_of, with_mask
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -57,7 +60,9 @@ class CRFCrossentropy(CategoricalLoss):
 
     one_hot = False
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
         scores, mask = crf.scores_of(y_pred), mask_of(y_pred)
         if scores is None:
             scores = self._packed(y_true, y_pred)
@@ -78,10 +83,12 @@ class CRFCrossentropy(CategoricalLoss):
         fix = "Make that layer the last of the model that you compile."
         raise checks.error(self, "y_pred", rule, tuple(shape), fix)
 
-    def scores(self, y_pred):
+    def scores(self, y_pred: Tensor) -> tuple[Any, int]:
         batch, rows, tags = y_pred.shape
         return (batch, None if rows is None else rows - tags - 2, tags), -1
 
-    def evaluate(self, y_true, y_pred, mask, sample_weight):
+    def evaluate(
+        self, y_true: Tensor, y_pred: Tensor, mask: Tensor, sample_weight: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         u, A, start, end = crf.unpack(y_pred)
         return -crf.crf_log_likelihood(u, y_true, A, mask, start, end), mask, sample_weight

@@ -2,6 +2,7 @@ from kcatalog.card import Example, Paper
 from kcatalog.losses.box_loss import BoxLoss
 from kcatalog.ops import boxes
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -37,5 +38,5 @@ class DIoU(BoxLoss):
         1.4
     """
 
-    def between(self, a, b):
+    def between(self, a: Tensor, b: Tensor) -> Tensor:
         return 1 - boxes.diou(a, b)

@@ -1,5 +1,7 @@
 """The base of losses that compare the distances of a batch's embeddings."""
 
+from typing import Any
+
 from kcatalog import checks
 from kcatalog.losses.in_batch import InBatchLoss
 from kcatalog.ops.distances import DISTANCES
@@ -13,7 +15,7 @@ class DistanceLoss(InBatchLoss):
         normalize: True to scale embeddings to length 1 first.
     """
 
-    def __init__(self, distance="euclidean", normalize=False, **kwargs):
+    def __init__(self, distance: str = "euclidean", normalize: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.distance = checks.choice(self, "distance", distance, DISTANCES)
         self.normalize = checks.boolean(self, "normalize", normalize)

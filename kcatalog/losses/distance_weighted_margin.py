@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -7,6 +9,7 @@ from kcatalog.ops.contrast import log_sum_exp
 from kcatalog.ops.distances import anchor_distances
 from kcatalog.ops.mining import positive_pairs, same_class
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -76,7 +79,14 @@ class DistanceWeightedMargin(InBatchLoss):
         0.6381
     """
 
-    def __init__(self, margin=0.2, beta=1.2, sampling="distance_weighted", cutoff=0.5, **kwargs):
+    def __init__(
+        self,
+        margin: float = 0.2,
+        beta: float = 1.2,
+        sampling: str = "distance_weighted",
+        cutoff: float = 0.5,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
         self.beta = checks.number(self, "beta", beta, "(0, 2)")
@@ -84,7 +94,9 @@ class DistanceWeightedMargin(InBatchLoss):
         self.sampling = checks.choice(self, "sampling", sampling, options)
         self.cutoff = checks.number(self, "cutoff", cutoff, "(0, 2)")
 
-    def compare(self, labels, x, anchors=None):
+    def compare(
+        self, labels: Tensor, x: Tensor, anchors: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         D = anchor_distances(x, anchors, "euclidean", normalize=True)
         negative = ops.logical_not(same_class(labels, anchors))
         w = ops.stop_gradient(self._probabilities(D, negative, x.shape[-1]))

@@ -1,9 +1,12 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.losses.mask_loss import MaskLoss
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -59,14 +62,14 @@ class FocalTversky(MaskLoss):
 
     def __init__(
         self,
-        alpha=0.7,
-        beta=0.3,
-        gamma=1.3333333333333333,
-        epsilon=1.0,
-        from_logits=False,
-        axis=-1,
-        ignore_class=None,
-        **kwargs,
+        alpha: float = 0.7,
+        beta: float = 0.3,
+        gamma: float = 1.3333333333333333,
+        epsilon: float = 1.0,
+        from_logits: bool = False,
+        axis: int = -1,
+        ignore_class: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(from_logits, axis, ignore_class, **kwargs)
         self.alpha = checks.number(self, "alpha", alpha, "[0, inf)")
@@ -74,7 +77,7 @@ class FocalTversky(MaskLoss):
         self.gamma = checks.number(self, "gamma", gamma, "(0, inf)")
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
 
-    def overlap(self, r, p, w):
+    def overlap(self, r: Tensor, p: Tensor, w: Tensor) -> Tensor:
         TP = ops.sum(w * r * p, axis=1)
         FN = ops.sum(w * r * (1 - p), axis=1)
         FP = ops.sum(w * (1 - r) * p, axis=1)

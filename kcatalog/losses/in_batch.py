@@ -1,5 +1,7 @@
 """The base of losses that compare the samples of a batch with each other."""
 
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -8,6 +10,7 @@ from kcatalog.ops.labels import labels_of
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.replicas import own_rows_first, sum_over_replicas
 from kcatalog.ops.targets import Targets, nan_of
+from kcatalog.types import Tensor
 
 
 class InBatchLoss(Loss):
@@ -27,11 +30,11 @@ class InBatchLoss(Loss):
 
     compares_samples = True
 
-    def targets(self, y_true, y_pred):
+    def targets(self, y_true: Tensor, y_pred: Tensor) -> Targets:
         y = labels_of(self, "y_true", y_true, y_pred.shape[0])
         return Targets(y, faults=y if "float" in str(y.dtype) else None)
 
-    def samples(self, y_true, y_pred):
+    def samples(self, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, ...]:
         """Return the batch as a tuple of tensors with one row a sample: labels, embeddings."""
         if len(y_pred.shape) != 2:
             fix = "End the model in one vector a sample, by a pooling layer for example."
@@ -39,7 +42,7 @@ class InBatchLoss(Loss):
             raise checks.error(self, "y_pred", rule, tuple(y_pred.shape), fix)
         return y_true, at_least_float32(y_pred)
 
-    def compare(self, *samples, anchors=None):
+    def compare(self, *samples: Any, anchors: int | None = None) -> tuple[Tensor, Tensor]:
         """Return the sum over its terms for each anchor, and the number of terms.
 
         Args:
@@ -51,18 +54,18 @@ class InBatchLoss(Loss):
         """
         raise NotImplementedError
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         every, anchors = own_rows_first(*self.samples(y_true, y_pred))
         return self.values(*self.compare(*every, anchors=anchors))
 
-    def values(self, S, N):
+    def values(self, S: Tensor, N: Tensor) -> Tensor:
         """One value a sample, whose mean over the global batch is `Σ S / Σ N`."""
         ones = ops.ones_like(S)
         N = ops.cast(ops.stop_gradient(N), S.dtype) * ones
         anchors, terms = sum_over_replicas([ops.sum(ones), ops.sum(N)])
         return S * anchors / ops.maximum(terms, 1.0)
 
-    def faults(self, targets, y_pred, values):
+    def faults(self, targets: Tensor, y_pred: Tensor, values: Tensor) -> Tensor:
         """Return NaN for all values if there is one: each is compared with each."""
         found = [x for x in (y_pred, targets.faults) if x is not None]
         total = sum(ops.cast(ops.sum(at_least_float32(x)), values.dtype) for x in found)

@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -7,6 +9,7 @@ from kcatalog.ops.contrast import mean_over
 from kcatalog.ops.distances import anchor_distances
 from kcatalog.ops.mining import positive_pairs, same_class
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -78,19 +81,21 @@ class InBatchContrastive(DistanceLoss):
 
     def __init__(
         self,
-        pos_margin=0.0,
-        neg_margin=1.0,
-        distance="euclidean",
-        normalize=False,
-        squared=True,
-        **kwargs,
+        pos_margin: float = 0.0,
+        neg_margin: float = 1.0,
+        distance: str = "euclidean",
+        normalize: bool = False,
+        squared: bool = True,
+        **kwargs: Any,
     ):
         super().__init__(distance, normalize, **kwargs)
         self.pos_margin = checks.number(self, "pos_margin", pos_margin, "[0, inf)")
         self.neg_margin = checks.number(self, "neg_margin", neg_margin, "(0, inf)")
         self.squared = checks.boolean(self, "squared", squared)
 
-    def compare(self, labels, x, anchors=None):
+    def compare(
+        self, labels: Tensor, x: Tensor, anchors: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         D = anchor_distances(x, anchors, self.distance, self.normalize)
         pull, push = ops.relu(D - self.pos_margin), ops.relu(self.neg_margin - D)
         if self.squared:

@@ -1,9 +1,12 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.losses.mask_loss import MaskLoss
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -50,11 +53,18 @@ class Jaccard(MaskLoss):
         0.3333
     """
 
-    def __init__(self, epsilon=1.0, from_logits=False, axis=-1, ignore_class=None, **kwargs):
+    def __init__(
+        self,
+        epsilon: float = 1.0,
+        from_logits: bool = False,
+        axis: int = -1,
+        ignore_class: int | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(from_logits, axis, ignore_class, **kwargs)
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
 
-    def overlap(self, r, p, w):
+    def overlap(self, r: Tensor, p: Tensor, w: Tensor) -> Tensor:
         wrong = ops.sum(w * (r * (1 - p) + p * (1 - r)), axis=1)  # U - I, without cancellation
         union = ops.sum(w * (r + p * (1 - r)), axis=1)
         return ops.mean(wrong / (union + self.epsilon), axis=-1)

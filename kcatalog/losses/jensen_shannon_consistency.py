@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -5,7 +7,9 @@ from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.losses.categorical_loss import CategoricalLoss
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.probabilities import crossentropy, log_probabilities
+from kcatalog.ops.targets import Targets
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -61,24 +65,29 @@ class JensenShannonConsistency(CategoricalLoss):
     """
 
     def __init__(
-        self, alpha=12.0, from_logits=False, label_smoothing=0.0, ignore_class=None, **kwargs
+        self,
+        alpha: float = 12.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        ignore_class: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(ignore_class, **kwargs)
         self.alpha = checks.number(self, "alpha", alpha, "[0, inf)")
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
         self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
 
-    def scores(self, y_pred):
+    def scores(self, y_pred: Tensor) -> tuple[Any, int]:
         return (y_pred.shape[0], *y_pred.shape[2:]), -1
 
-    def targets(self, y_true, y_pred):
+    def targets(self, y_true: Tensor, y_pred: Tensor) -> Targets:
         if len(y_pred.shape) < 3:
             rule = "of shape (batch, views, ..., classes)"
             fix = "Put the views of a sample side by side on axis 1, the clean one first."
             raise checks.error(self, "y_pred", rule, tuple(y_pred.shape), fix)
         return super().targets(y_true, y_pred)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         log_p = log_probabilities(at_least_float32(y_pred), self.from_logits)
         V = ops.cast(ops.shape(log_p)[1], log_p.dtype)
         log_M = ops.logsumexp(log_p, axis=1, keepdims=True) - ops.log(V)

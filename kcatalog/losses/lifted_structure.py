@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -7,6 +9,7 @@ from kcatalog.ops.contrast import log_sum_exp
 from kcatalog.ops.distances import pairwise_distances
 from kcatalog.ops.mining import positive_pairs, same_class
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -69,11 +72,19 @@ class LiftedStructure(DistanceLoss):
         0.8623
     """
 
-    def __init__(self, margin=1.0, distance="euclidean", normalize=False, **kwargs):
+    def __init__(
+        self,
+        margin: float = 1.0,
+        distance: str = "euclidean",
+        normalize: bool = False,
+        **kwargs: Any,
+    ):
         super().__init__(distance, normalize, **kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
 
-    def compare(self, labels, x, anchors=None):
+    def compare(
+        self, labels: Tensor, x: Tensor, anchors: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         # the other end of a pair brings its negatives, so that all rows are needed
         D = pairwise_distances(x, metric=self.distance, normalize=self.normalize)
         R = log_sum_exp(self.margin - D, ops.logical_not(same_class(labels)))

@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -7,6 +10,7 @@ from kcatalog.ops.labels import per_class
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.probabilities import crossentropy, logits
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -59,19 +63,19 @@ class LogitAdjustedCrossentropy(ClassLoss):
 
     def __init__(
         self,
-        counts,
-        tau=1.0,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        ignore_class=None,
-        **kwargs,
+        counts: Sequence[float],
+        tau: float = 1.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        ignore_class: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(from_logits, label_smoothing, axis, ignore_class, **kwargs)
         self.counts = checks.numbers_list(self, "counts", counts, "(0, inf)")
         self.tau = checks.number(self, "tau", tau, "[0, inf)")
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         s = logits(at_least_float32(y_pred), self.from_logits, self.axis)
         n = per_class(self, "counts", self.counts, s, self.axis)
         π = n / ops.sum(n)

@@ -8,6 +8,7 @@ from kcatalog.ops.masks import both, mask_of, with_mask
 from kcatalog.ops.replicas import mean_of_batch, replica_context
 from kcatalog.ops.samples import same_rank
 from kcatalog.ops.targets import Targets, like, nan_of, numbers, same_shape
+from kcatalog.types import Tensor
 
 
 class _Reduction(keras.losses.Loss):
@@ -29,7 +30,9 @@ class Loss(keras.losses.Loss):
     axis = -1  # of what belongs to one value, in the predictions
     compares_samples = False  # values depend on the other samples, those of other replicas too
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
         with keras.name_scope(self.name):
             p = numbers(self, "y_pred", y_pred, self.dtype)
             if not len(p.shape):
@@ -45,7 +48,7 @@ class Loss(keras.losses.Loss):
             values = values + self.faults(y, p, values)
             return self._reduced(values, mask, sample_weight)
 
-    def targets(self, y_true, y_pred):
+    def targets(self, y_true: Tensor, y_pred: Tensor) -> Targets:
         """Return the `Targets` that `call` is given, or raise where they disagree with `y_pred`.
 
         These are one number for each prediction; losses of anything else say how they read it.
@@ -54,14 +57,16 @@ class Loss(keras.losses.Loss):
         same_shape(self, y, y_pred.shape)
         return Targets(same_rank(y, y_pred), faults=y)
 
-    def evaluate(self, y_true, y_pred, mask, sample_weight):
+    def evaluate(
+        self, y_true: Tensor, y_pred: Tensor, mask: Tensor, sample_weight: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return one value a sample, step or pixel, and what is left of mask and weights for them.
 
         The mask of `y_pred` is `mask`, for losses whose values depend on each other.
         """
         return self.call(y_true, y_pred), mask, sample_weight
 
-    def faults(self, targets, y_pred, values):
+    def faults(self, targets: Tensor, y_pred: Tensor, values: Tensor) -> Tensor:
         """Return 0 for each of the values, NaN where it must be NaN."""
         found = nan_of(y_pred, values, self.axis)
         return (

@@ -1,3 +1,5 @@
+from typing import Any
+
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.losses.categorical_loss import CategoricalLoss
@@ -6,8 +8,9 @@ from kcatalog.ops.lovasz import lovasz_jaccard
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.samples import flat_samples
 from kcatalog.ops.segmentation import pixel_weights
-from kcatalog.ops.targets import two_classes
+from kcatalog.ops.targets import Targets, two_classes
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -61,14 +64,16 @@ class LovaszHinge(CategoricalLoss):
         0.75
     """
 
-    def __init__(self, per_image=True, ignore_class=None, **kwargs):
+    def __init__(self, per_image: bool = True, ignore_class: int | None = None, **kwargs: Any):
         super().__init__(ignore_class, **kwargs)
         self.per_image = checks.boolean(self, "per_image", per_image)
 
-    def targets(self, y_true, y_pred):
+    def targets(self, y_true: Tensor, y_pred: Tensor) -> Targets:
         return two_classes(self, y_true, y_pred, self.ignore_class)
 
-    def evaluate(self, y_true, y_pred, mask, sample_weight):
+    def evaluate(
+        self, y_true: Tensor, y_pred: Tensor, mask: Tensor, sample_weight: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         w, sample_weight = pixel_weights(self, y_pred, mask, sample_weight)
         return self._values(y_true, y_pred, w), mask, sample_weight
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -5,6 +7,7 @@ from kcatalog.card import Choice, Example, Paper
 from kcatalog.losses.mask_loss import MaskLoss
 from kcatalog.ops.lovasz import lovasz_jaccard
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -62,18 +65,18 @@ class LovaszSoftmax(MaskLoss):
 
     def __init__(
         self,
-        classes="present",
-        per_image=True,
-        from_logits=False,
-        axis=-1,
-        ignore_class=None,
-        **kwargs,
+        classes: str = "present",
+        per_image: bool = True,
+        from_logits: bool = False,
+        axis: int = -1,
+        ignore_class: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(from_logits, axis, ignore_class, **kwargs)
         self.classes = checks.choice(self, "classes", classes, ("present", "all"))
         self.per_image = checks.boolean(self, "per_image", per_image)
 
-    def overlap(self, r, p, w):
+    def overlap(self, r: Tensor, p: Tensor, w: Tensor) -> Tensor:
         each = lovasz_jaccard(ops.abs(r - p), r, self.per_image, w)
         if self.classes == "all":
             return ops.mean(each, axis=-1)

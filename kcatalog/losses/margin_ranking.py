@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -5,8 +7,9 @@ from kcatalog.card import Example, Float, Paper
 from kcatalog.losses.loss import Loss
 from kcatalog.ops.labels import signs
 from kcatalog.ops.precision import at_least_float32
-from kcatalog.ops.targets import two_classes
+from kcatalog.ops.targets import Targets, two_classes
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -52,17 +55,17 @@ class MarginRanking(Loss):
         0.75
     """
 
-    def __init__(self, margin=1.0, **kwargs):
+    def __init__(self, margin: float = 1.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "[0, inf)")
 
-    def targets(self, y_true, y_pred):
+    def targets(self, y_true: Tensor, y_pred: Tensor) -> Targets:
         if len(y_pred.shape) < 2 or y_pred.shape[-1] != 2:
             fix = "Stack the two scores: keras.ops.stack([first, second], axis=-1)."
             raise checks.error(self, "y_pred", "pairs (batch, ..., 2)", tuple(y_pred.shape), fix)
         return two_classes(self, y_true, y_pred[..., 0])
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         s = at_least_float32(y_pred)
         difference = s[..., 0] - s[..., 1]
         return ops.relu(self.margin - signs(y_true, difference) * difference)

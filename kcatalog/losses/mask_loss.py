@@ -1,11 +1,14 @@
 """The base of losses that compare the masks of images."""
 
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.losses.categorical_loss import CategoricalLoss
 from kcatalog.ops.segmentation import masks_and_probabilities, pixel_weights
 from kcatalog.ops.targets import Targets, between_0_and_1, numbers, same_shape, without_axis
+from kcatalog.types import Tensor
 
 
 class MaskLoss(CategoricalLoss):
@@ -29,19 +32,25 @@ class MaskLoss(CategoricalLoss):
         outside [0, 1] raise an error, or give NaN where the step is compiled.
     """
 
-    def __init__(self, from_logits=False, axis=-1, ignore_class=None, **kwargs):
+    def __init__(
+        self,
+        from_logits: bool = False,
+        axis: int = -1,
+        ignore_class: int | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(ignore_class, **kwargs)
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
         self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
 
-    def overlap(self, r, p, w):
+    def overlap(self, r: Tensor, p: Tensor, w: Tensor) -> Tensor:
         """Return each image's loss, from masks and probabilities `(batch, pixels, classes)`.
 
         The weights of pixels are `(batch, pixels, 1)`.
         """
         raise NotImplementedError
 
-    def targets(self, y_true, y_pred):
+    def targets(self, y_true: Tensor, y_pred: Tensor) -> Targets:
         if y_pred.shape[self.axis] != 1:
             targets = super().targets(y_true, y_pred)
             if len(targets.values.shape) < len(y_pred.shape):
@@ -53,7 +62,9 @@ class MaskLoss(CategoricalLoss):
         y = y if counts is None else ops.where(counts, y, 0)
         return Targets(y, counts, between_0_and_1(self, y))
 
-    def evaluate(self, y_true, y_pred, mask, sample_weight):
+    def evaluate(
+        self, y_true: Tensor, y_pred: Tensor, mask: Tensor, sample_weight: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         r, p = masks_and_probabilities(y_true, y_pred, self.from_logits, self.axis)
         pixels = ops.take(y_pred, 0, axis=self.axis)
         w, sample_weight = pixel_weights(self, pixels, mask, sample_weight)

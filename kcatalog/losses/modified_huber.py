@@ -3,6 +3,7 @@ from keras import ops
 from kcatalog.card import Example, Paper
 from kcatalog.losses.binary_margin_loss import BinaryMarginLoss
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -37,7 +38,7 @@ class ModifiedHuber(BinaryMarginLoss):
         14.25
     """
 
-    def of(self, z):
+    def of(self, z: Tensor) -> Tensor:
         u = ops.relu(1 - z)
         q = ops.minimum(u, 2.0)  # q = u on the parabola, q = 2 on the line
         return q * (2 * u - q)

@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -6,6 +8,7 @@ from kcatalog.losses.in_batch import InBatchLoss
 from kcatalog.ops.contrast import log_sum_exp, similarities
 from kcatalog.ops.mining import INF, positive_pairs, same_class
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -72,14 +75,23 @@ class MultiSimilarity(InBatchLoss):
         [1.0064, 1.0064, 1.0986]
     """
 
-    def __init__(self, alpha=2.0, beta=50.0, base=0.5, epsilon=0.1, **kwargs):
+    def __init__(
+        self,
+        alpha: float = 2.0,
+        beta: float = 50.0,
+        base: float = 0.5,
+        epsilon: float | None = 0.1,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.alpha = checks.number(self, "alpha", alpha, "(0, inf)")
         self.beta = checks.number(self, "beta", beta, "(0, inf)")
         self.base = checks.number(self, "base", base, "[-1, 1]")
         self.epsilon = checks.number(self, "epsilon", epsilon, "[0, inf)", optional=True)
 
-    def compare(self, labels, x, anchors=None):
+    def compare(
+        self, labels: Tensor, x: Tensor, anchors: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         S = similarities(x, x, anchors)
         positive = positive_pairs(labels, anchors)
         negative = ops.logical_not(same_class(labels, anchors))

@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -7,6 +9,7 @@ from kcatalog.ops.contrast import similarities
 from kcatalog.ops.mining import positive_pairs
 from kcatalog.ops.probabilities import crossentropy
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -63,14 +66,23 @@ class MultipleNegativesRanking(TwoViewLoss):
         0.3133
     """
 
-    def __init__(self, temperature=0.05, normalize=True, symmetric=False, ids=False, **kwargs):
+    def __init__(
+        self,
+        temperature: float = 0.05,
+        normalize: bool = True,
+        symmetric: bool = False,
+        ids: bool = False,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
         self.normalize = checks.boolean(self, "normalize", normalize)
         self.symmetric = checks.boolean(self, "symmetric", symmetric)
         self.ids = checks.boolean(self, "ids", ids)
 
-    def compare(self, a, b, ids=None, anchors=None):
+    def compare(
+        self, a: Tensor, b: Tensor, ids: Any = None, anchors: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         L = self._find(a, b, ids, anchors)
         if self.symmetric:
             L = (L + self._find(b, a, ids, anchors)) / 2

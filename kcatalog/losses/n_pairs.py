@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -7,6 +9,7 @@ from kcatalog.ops.contrast import mean_over, similarities
 from kcatalog.ops.mining import same_class
 from kcatalog.ops.views import pair
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -61,14 +64,16 @@ class NPairs(InBatchLoss):
         [0.1269, 0.6931]
     """
 
-    def __init__(self, factor=0.0, **kwargs):
+    def __init__(self, factor: float = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
 
-    def samples(self, y_true, y_pred):
+    def samples(self, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, ...]:
         return y_true, *pair(self, y_pred)
 
-    def compare(self, labels, a, p, anchors=None):
+    def compare(
+        self, labels: Tensor, a: Tensor, p: Tensor, anchors: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         log_q = ops.log_softmax(similarities(a, p, anchors, normalize=False))
         L = -mean_over(log_q, same_class(labels, anchors))
         if self.factor:

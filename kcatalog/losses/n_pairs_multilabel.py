@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -8,6 +10,7 @@ from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.targets import Targets, between_0_and_1, numbers, same_samples
 from kcatalog.ops.views import pair
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -63,11 +66,11 @@ class NPairsMultilabel(InBatchLoss):
         [0.7936, 0.6931]
     """
 
-    def __init__(self, factor=0.0, **kwargs):
+    def __init__(self, factor: float = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
 
-    def targets(self, y_true, y_pred):
+    def targets(self, y_true: Tensor, y_pred: Tensor) -> Targets:
         y = numbers(self, "y_true", y_true, self.dtype)
         if len(y.shape) != 2:
             rule, fix = "1 or 0 for each label, (batch, classes)", "`NPairs` takes class indices."
@@ -75,10 +78,12 @@ class NPairsMultilabel(InBatchLoss):
         same_samples(self, y, y_pred)
         return Targets(y, faults=between_0_and_1(self, y_true))
 
-    def samples(self, y_true, y_pred):
+    def samples(self, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, ...]:
         return at_least_float32(y_true), *pair(self, y_pred)
 
-    def compare(self, labels, a, p, anchors=None):
+    def compare(
+        self, labels: Tensor, a: Tensor, p: Tensor, anchors: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         shared = ops.matmul(labels[:anchors], ops.transpose(labels))
         total = ops.sum(shared, axis=1, keepdims=True)
         t = shared / ops.where(total > 0, total, 1.0)

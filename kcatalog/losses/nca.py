@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -6,6 +8,7 @@ from kcatalog.losses.distance_loss import DistanceLoss
 from kcatalog.ops.distances import anchor_distances
 from kcatalog.ops.pairs import log_odds_of_negatives
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -73,18 +76,20 @@ class NCA(DistanceLoss):
 
     def __init__(
         self,
-        objective="likelihood",
-        temperature=1.0,
-        distance="squared_euclidean",
-        normalize=False,
-        **kwargs,
+        objective: str = "likelihood",
+        temperature: float = 1.0,
+        distance: str = "squared_euclidean",
+        normalize: bool = False,
+        **kwargs: Any,
     ):
         super().__init__(distance, normalize, **kwargs)
         options = ("likelihood", "accuracy")
         self.objective = checks.choice(self, "objective", objective, options)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
 
-    def compare(self, labels, x, anchors=None):
+    def compare(
+        self, labels: Tensor, x: Tensor, anchors: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         D = anchor_distances(x, anchors, self.distance, self.normalize)
         z, has_positive = log_odds_of_negatives(-D / self.temperature, labels, anchors)
         # z = log((1 - p) / p), so 1 - p = sigmoid(z) and -log p = log(1 + exp(z))

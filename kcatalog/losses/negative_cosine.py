@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -7,6 +9,7 @@ from kcatalog.ops.distances import unit_rows
 from kcatalog.ops.targets import Targets, numbers, same_samples
 from kcatalog.ops.views import are_stacked, two_views
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -57,16 +60,16 @@ class NegativeCosine(Loss):
         -0.7071
     """
 
-    def __init__(self, stop_gradient=True, **kwargs):
+    def __init__(self, stop_gradient: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
         self.stop_gradient = checks.boolean(self, "stop_gradient", stop_gradient)
 
-    def targets(self, y_true, y_pred):
+    def targets(self, y_true: Tensor, y_pred: Tensor) -> Targets:
         y = numbers(self, "y_true", y_true, self.dtype)
         same_samples(self, y, y_pred)
         return Targets(y, faults=None if are_stacked(y_pred) else y)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         z, p = two_views(self, y_true, y_pred)
         if self.stop_gradient:
             z = ops.stop_gradient(z)

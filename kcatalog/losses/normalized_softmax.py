@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -6,6 +8,7 @@ from kcatalog.losses.similarity_loss import SimilarityLoss
 from kcatalog.ops.margins import class_similarities
 from kcatalog.ops.probabilities import crossentropy
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -54,10 +57,10 @@ class NormalizedSoftmax(SimilarityLoss):
         0.2877
     """
 
-    def __init__(self, temperature=0.05, **kwargs):
+    def __init__(self, temperature: float = 0.05, **kwargs: Any):
         super().__init__(**kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         s = class_similarities(self, y_pred)
         return crossentropy(y_true, ops.log_softmax(s / self.temperature, axis=-1))

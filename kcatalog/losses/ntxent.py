@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -6,6 +8,7 @@ from kcatalog.losses.in_batch import InBatchLoss
 from kcatalog.ops.contrast import log_sum_exp, similarities
 from kcatalog.ops.mining import positive_pairs, same_class
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -61,11 +64,13 @@ class NTXent(InBatchLoss):
         0.5514
     """
 
-    def __init__(self, temperature=0.07, **kwargs):
+    def __init__(self, temperature: float = 0.07, **kwargs: Any):
         super().__init__(**kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
 
-    def compare(self, labels, x, anchors=None):
+    def compare(
+        self, labels: Tensor, x: Tensor, anchors: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         s = similarities(x, x, anchors) / self.temperature
         negatives = log_sum_exp(s, ops.logical_not(same_class(labels, anchors)))
         positive = positive_pairs(labels, anchors)

@@ -1,11 +1,14 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog.card import Example, Paper
 from kcatalog.losses.categorical_loss import CategoricalLoss
 from kcatalog.ops.labels import class_distribution, signs
 from kcatalog.ops.precision import at_least_float32
-from kcatalog.ops.targets import two_classes
+from kcatalog.ops.targets import Targets, two_classes
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -52,15 +55,15 @@ class Perceptron(CategoricalLoss):
         0.5
     """
 
-    def __init__(self, ignore_class=None, **kwargs):
+    def __init__(self, ignore_class: int | None = None, **kwargs: Any):
         super().__init__(ignore_class, **kwargs)
 
-    def targets(self, y_true, y_pred):
+    def targets(self, y_true: Tensor, y_pred: Tensor) -> Targets:
         if len(y_pred.shape) > 1 and y_pred.shape[-1] != 1:
             return super().targets(y_true, y_pred)
         return two_classes(self, y_true, y_pred, self.ignore_class)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         s = at_least_float32(y_pred)
         if len(s.shape) == 1:
             s = ops.expand_dims(s, -1)

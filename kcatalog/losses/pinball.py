@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -7,6 +9,7 @@ from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.samples import mean_over_outputs, same_rank
 from kcatalog.ops.targets import Targets, numbers, same_shape
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -51,18 +54,18 @@ class Pinball(Loss):
         2.0
     """
 
-    def __init__(self, tau=0.5, **kwargs):
+    def __init__(self, tau: float = 0.5, **kwargs: Any):
         super().__init__(**kwargs)
         self.tau = _number_or_list(self, tau)
 
-    def targets(self, y_true, y_pred):
+    def targets(self, y_true: Tensor, y_pred: Tensor) -> Targets:
         y = numbers(self, "y_true", y_true, self.dtype)
         if not isinstance(self.tau, list | tuple) or tuple(y.shape) == tuple(y_pred.shape):
             return super().targets(y_true, y_pred)
         same_shape(self, y, (*y_pred.shape[:-1], 1))  # one number for all its quantiles
         return Targets(y, faults=y)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         q = at_least_float32(y_pred)
         δ = same_rank(at_least_float32(y_true), q) - q
         τ = ops.convert_to_tensor(self.tau, dtype=q.dtype)

@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -7,6 +9,7 @@ from kcatalog.ops.labels import class_distribution
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.probabilities import crossentropy, log_probabilities
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -54,17 +57,17 @@ class PolyCrossentropy(ClassLoss):
 
     def __init__(
         self,
-        epsilon=2.0,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        ignore_class=None,
-        **kwargs,
+        epsilon: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        ignore_class: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(from_logits, label_smoothing, axis, ignore_class, **kwargs)
         self.epsilon = checks.number(self, "epsilon", epsilon, "[-1, inf)")
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         log_p = log_probabilities(at_least_float32(y_pred), self.from_logits, self.axis)
         q = class_distribution(y_true, log_p, self.axis, self.label_smoothing)
         H = crossentropy(y_true, log_p, self.axis, self.label_smoothing)

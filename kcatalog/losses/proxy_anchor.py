@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -5,8 +7,9 @@ from kcatalog.card import Example, Float, Paper
 from kcatalog.losses.in_batch import InBatchLoss
 from kcatalog.ops.labels import is_distribution
 from kcatalog.ops.margins import class_similarities
-from kcatalog.ops.targets import class_targets
+from kcatalog.ops.targets import Targets, class_targets
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -63,19 +66,19 @@ class ProxyAnchor(InBatchLoss):
         1.3863
     """
 
-    def __init__(self, margin=0.1, scale=32.0, **kwargs):
+    def __init__(self, margin: float = 0.1, scale: float = 32.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "[0, inf)")
         self.scale = checks.number(self, "scale", scale, "(0, inf)")
 
-    def targets(self, y_true, y_pred):
+    def targets(self, y_true: Tensor, y_pred: Tensor) -> Targets:
         return class_targets(self, y_true, y_pred.shape)
 
-    def samples(self, y_true, y_pred):
+    def samples(self, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, ...]:
         s = class_similarities(self, y_pred)
         return (ops.argmax(y_true, axis=-1) if is_distribution(y_true, s) else y_true), s
 
-    def compare(self, y, s, anchors=None):
+    def compare(self, y: Tensor, s: Tensor, anchors: int | None = None) -> tuple[Tensor, Tensor]:
         α, δ = self.scale, self.margin
         own = y[:, None] == ops.arange(ops.shape(s)[1], dtype=y.dtype)
         pull, has_positive = _shared_log_sum(-α * (s - δ), own, anchors)

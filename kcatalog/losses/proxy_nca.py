@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -6,6 +8,7 @@ from kcatalog.losses.similarity_loss import SimilarityLoss
 from kcatalog.ops.labels import class_distribution
 from kcatalog.ops.margins import class_similarities
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -59,12 +62,12 @@ class ProxyNCA(SimilarityLoss):
         -0.5069
     """
 
-    def __init__(self, temperature=1.0, include_positive=False, **kwargs):
+    def __init__(self, temperature: float = 1.0, include_positive: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
         self.include_positive = checks.boolean(self, "include_positive", include_positive)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         s = class_similarities(self, y_pred)
         y = class_distribution(y_true, s)
         D = 2 * (1 - s) / self.temperature

@@ -1,9 +1,12 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.losses.binary_margin_loss import BinaryMarginLoss
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -42,9 +45,9 @@ class Ramp(BinaryMarginLoss):
         2.5
     """
 
-    def __init__(self, truncation=-1.0, **kwargs):
+    def __init__(self, truncation: float = -1.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.truncation = checks.number(self, "truncation", truncation, "(-inf, 1)")
 
-    def of(self, z):
+    def of(self, z: Tensor) -> Tensor:
         return ops.clip(1 - z, 0, 1 - self.truncation)

@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -6,6 +8,7 @@ from kcatalog.losses.loss import Loss
 from kcatalog.ops.masks import with_mask
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 _NEVER = -1e30  # a score whose softmax is 0, and which gives no NaN where a list is all padding
 
@@ -60,11 +63,11 @@ class RankingSoftmax(Loss):
         0.2877
     """
 
-    def __init__(self, temperature=1.0, **kwargs):
+    def __init__(self, temperature: float = 1.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         s = at_least_float32(y_pred)
         y = ops.cast(y_true, s.dtype)
         item = y >= 0

@@ -1,9 +1,12 @@
+from typing import Any
+
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.losses.categorical_loss import CategoricalLoss
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.probabilities import crossentropy, log_probabilities
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -70,11 +73,17 @@ class SequenceCrossentropy(CategoricalLoss):
         0.6931
     """
 
-    def __init__(self, from_logits=False, label_smoothing=0.0, ignore_class=None, **kwargs):
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        ignore_class: int | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(ignore_class, **kwargs)
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
         self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         log_p = log_probabilities(at_least_float32(y_pred), self.from_logits)
         return crossentropy(y_true, log_p, label_smoothing=self.label_smoothing)

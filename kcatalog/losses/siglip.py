@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -6,6 +8,7 @@ from kcatalog.losses.two_view_loss import TwoViewLoss
 from kcatalog.ops.contrast import similarities
 from kcatalog.ops.mining import positive_pairs
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -62,14 +65,23 @@ class SigLIP(TwoViewLoss):
         1.0064
     """
 
-    def __init__(self, temperature=0.1, bias=-10.0, normalize=True, ids=False, **kwargs):
+    def __init__(
+        self,
+        temperature: float = 0.1,
+        bias: float = -10.0,
+        normalize: bool = True,
+        ids: bool = False,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
         self.bias = checks.number(self, "bias", bias, "(-inf, inf)")
         self.normalize = checks.boolean(self, "normalize", normalize)
         self.ids = checks.boolean(self, "ids", ids)
 
-    def compare(self, a, b, ids=None, anchors=None):
+    def compare(
+        self, a: Tensor, b: Tensor, ids: Any = None, anchors: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         s = similarities(a, b, anchors, self.normalize)
         i = ops.arange(ops.shape(b)[0], dtype="int32")
         own = i[:anchors, None] == i[None, :]

@@ -1,7 +1,8 @@
 """The base of losses of similarities to classes."""
 
 from kcatalog.losses.loss import Loss
-from kcatalog.ops.targets import class_targets
+from kcatalog.ops.targets import Targets, class_targets
+from kcatalog.types import Tensor
 
 
 class SimilarityLoss(Loss):
@@ -11,5 +12,5 @@ class SimilarityLoss(Loss):
         A label that is no class raises an error, or gives NaN where the step is compiled.
     """
 
-    def targets(self, y_true, y_pred):
+    def targets(self, y_true: Tensor, y_pred: Tensor) -> Targets:
         return class_targets(self, y_true, y_pred.shape[:2], axis=1)

@@ -1,9 +1,12 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.losses.binary_margin_loss import BinaryMarginLoss
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -43,11 +46,11 @@ class SmoothedHinge(BinaryMarginLoss):
         0.125
     """
 
-    def __init__(self, smoothing=1.0, **kwargs):
+    def __init__(self, smoothing: float = 1.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.smoothing = checks.number(self, "smoothing", smoothing, "(0, inf)")
 
-    def of(self, z):
+    def of(self, z: Tensor) -> Tensor:
         u = ops.relu(1 - z)
         q = ops.minimum(u, self.smoothing)  # q = u on the parabola, q = w on the line
         return q * (u - q / 2) / self.smoothing

@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -6,6 +8,7 @@ from kcatalog.losses.distance_loss import DistanceLoss
 from kcatalog.ops.distances import anchor_distances
 from kcatalog.ops.pairs import log_odds_of_negatives
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -67,11 +70,19 @@ class SoftNearestNeighbor(DistanceLoss):
         0.0245
     """
 
-    def __init__(self, temperature=1.0, distance="squared_euclidean", normalize=False, **kwargs):
+    def __init__(
+        self,
+        temperature: float = 1.0,
+        distance: str = "squared_euclidean",
+        normalize: bool = False,
+        **kwargs: Any,
+    ):
         super().__init__(distance, normalize, **kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
 
-    def compare(self, labels, x, anchors=None):
+    def compare(
+        self, labels: Tensor, x: Tensor, anchors: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         D = anchor_distances(x, anchors, self.distance, self.normalize)
         z, has_positive = log_odds_of_negatives(-D / self.temperature, labels, anchors)
         # with p the quotient of the two sums, -log p = log(1 + exp(z))

@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -5,6 +7,7 @@ from kcatalog.card import Example, Float, Paper
 from kcatalog.losses.similarity_loss import SimilarityLoss
 from kcatalog.ops.margins import center_similarities, margin_crossentropy
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -69,13 +72,15 @@ class SoftTriple(SimilarityLoss):
         0.6931
     """
 
-    def __init__(self, margin=0.01, scale=20.0, gamma=0.1, **kwargs):
+    def __init__(
+        self, margin: float = 0.01, scale: float = 20.0, gamma: float = 0.1, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "[0, inf)")
         self.scale = checks.number(self, "scale", scale, "(0, inf)")
         self.gamma = checks.number(self, "gamma", gamma, "(0, inf)")
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         s = center_similarities(self, y_pred)
         one = s.shape[-1] == 1  # of which Keras's softmax warns
         S = s[..., 0] if one else ops.sum(ops.softmax(s / self.gamma, axis=-1) * s, axis=-1)

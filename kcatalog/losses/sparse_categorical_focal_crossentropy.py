@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -8,6 +10,7 @@ from kcatalog.ops.labels import class_indices, per_class
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.probabilities import log_probabilities
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -64,19 +67,19 @@ class SparseCategoricalFocalCrossentropy(ClassLoss):
 
     def __init__(
         self,
-        gamma=2.0,
-        alpha=0.25,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        ignore_class=None,
-        **kwargs,
+        gamma: float = 2.0,
+        alpha: float = 0.25,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        ignore_class: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(from_logits, label_smoothing, axis, ignore_class, **kwargs)
         self.gamma = checks.number(self, "gamma", gamma, "[0, inf)")
         self.alpha = _number_or_list(self, alpha)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         log_p = log_probabilities(at_least_float32(y_pred), self.from_logits, self.axis)
         y = class_indices(y_true, log_p, self.axis)
         log_p_y = ops.take_along_axis(log_p, y, axis=self.axis)

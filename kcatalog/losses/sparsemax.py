@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -7,6 +9,7 @@ from kcatalog.ops.labels import class_distribution
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.simplex import simplex_projection
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -58,11 +61,13 @@ class Sparsemax(CategoricalLoss):
         0.5625
     """
 
-    def __init__(self, label_smoothing=0.0, ignore_class=None, **kwargs):
+    def __init__(
+        self, label_smoothing: float = 0.0, ignore_class: int | None = None, **kwargs: Any
+    ):
         super().__init__(ignore_class, **kwargs)
         self.label_smoothing = checks.number(self, "label_smoothing", label_smoothing, "[0, 1]")
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         z = at_least_float32(y_pred)
         q = class_distribution(y_true, z, label_smoothing=self.label_smoothing)
         z = z - ops.stop_gradient(ops.max(z, axis=-1, keepdims=True))  # Σ (p - q) = 0

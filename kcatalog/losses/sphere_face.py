@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 from keras import ops
 
@@ -7,6 +8,7 @@ from kcatalog.card import Example, Float, Int, Paper
 from kcatalog.losses.similarity_loss import SimilarityLoss
 from kcatalog.ops.margins import class_similarities, margin_crossentropy
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -63,12 +65,12 @@ class SphereFace(SimilarityLoss):
         0.9741
     """
 
-    def __init__(self, margin=4, scale=30.0, **kwargs):
+    def __init__(self, margin: int = 4, scale: float = 30.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.margin = checks.integer(self, "margin", margin, "[1, inf)")
         self.scale = checks.number(self, "scale", scale, "(0, inf)")
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         cos = class_similarities(self, y_pred)
         return margin_crossentropy(y_true, cos, self._psi, self.scale)
 

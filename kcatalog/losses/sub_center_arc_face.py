@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 from keras import ops
 
@@ -7,6 +8,7 @@ from kcatalog.card import Example, Float, Paper
 from kcatalog.losses.similarity_loss import SimilarityLoss
 from kcatalog.ops.margins import center_similarities, cosine_of_wider_angle, margin_crossentropy
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -68,12 +70,12 @@ class SubCenterArcFace(SimilarityLoss):
         0.6931
     """
 
-    def __init__(self, margin_degrees=28.6, scale=64.0, **kwargs):
+    def __init__(self, margin_degrees: float = 28.6, scale: float = 64.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.margin_degrees = checks.number(self, "margin_degrees", margin_degrees, "[0, 90]")
         self.scale = checks.number(self, "scale", scale, "(0, inf)")
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         cos = ops.max(center_similarities(self, y_pred), axis=-1)
         m = math.radians(self.margin_degrees)
         return margin_crossentropy(

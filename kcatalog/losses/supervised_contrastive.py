@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -6,6 +8,7 @@ from kcatalog.losses.in_batch import InBatchLoss
 from kcatalog.ops.contrast import log_sum_exp, mean_over, similarities
 from kcatalog.ops.mining import positive_pairs, same_class
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -60,11 +63,13 @@ class SupervisedContrastive(InBatchLoss):
         0.3133
     """
 
-    def __init__(self, temperature=0.1, **kwargs):
+    def __init__(self, temperature: float = 0.1, **kwargs: Any):
         super().__init__(**kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "(0, inf)")
 
-    def compare(self, labels, x, anchors=None):
+    def compare(
+        self, labels: Tensor, x: Tensor, anchors: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         s = similarities(x, x, anchors) / self.temperature
         positive = positive_pairs(labels, anchors)
         others = ops.logical_or(positive, ops.logical_not(same_class(labels, anchors)))

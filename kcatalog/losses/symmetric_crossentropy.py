@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 from keras import ops
 
@@ -9,6 +10,7 @@ from kcatalog.ops.labels import class_distribution
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.probabilities import crossentropy, log_probabilities
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -64,21 +66,21 @@ class SymmetricCrossentropy(ClassLoss):
 
     def __init__(
         self,
-        alpha=0.1,
-        beta=1.0,
-        log_zero=-4.0,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        ignore_class=None,
-        **kwargs,
+        alpha: float = 0.1,
+        beta: float = 1.0,
+        log_zero: float = -4.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        ignore_class: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(from_logits, label_smoothing, axis, ignore_class, **kwargs)
         self.alpha = checks.number(self, "alpha", alpha, "[0, inf)")
         self.beta = checks.number(self, "beta", beta, "[0, inf)")
         self.log_zero = checks.number(self, "log_zero", log_zero, "(-inf, 0)")
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         log_p = log_probabilities(at_least_float32(y_pred), self.from_logits, self.axis)
         q = class_distribution(y_true, log_p, self.axis, self.label_smoothing)
         tiny = math.exp(max(self.log_zero, -80.0))  # a float32 above 0

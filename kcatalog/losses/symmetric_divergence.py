@@ -1,10 +1,13 @@
 """The symmetric Kullback-Leibler divergence, which `layers.RDrop` adds to a model's loss."""
 
+from typing import Any
+
 from keras import ops
 
 from kcatalog.losses.loss import Loss
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.probabilities import log_probabilities
+from kcatalog.types import Tensor
 
 
 class SymmetricDivergence(Loss):
@@ -15,11 +18,11 @@ class SymmetricDivergence(Loss):
     0.8789
     """
 
-    def __init__(self, from_logits=False, **kwargs):
+    def __init__(self, from_logits: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.from_logits = from_logits
 
-    def call(self, p, q):
+    def call(self, p: Tensor, q: Tensor) -> Tensor:
         p, q = (self._log_probabilities(at_least_float32(a)) for a in (p, q))
         return ops.sum((ops.exp(p) - ops.exp(q)) * (p - q), axis=-1)
 

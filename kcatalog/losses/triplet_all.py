@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -6,6 +8,7 @@ from kcatalog.losses.distance_loss import DistanceLoss
 from kcatalog.ops.distances import anchor_distances
 from kcatalog.ops.mining import all_triplets, positive_pairs, same_class, triplet_sums
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -73,13 +76,20 @@ class TripletAll(DistanceLoss):
     """
 
     def __init__(
-        self, margin=1.0, mean_over="active", distance="euclidean", normalize=False, **kwargs
+        self,
+        margin: float = 1.0,
+        mean_over: str = "active",
+        distance: str = "euclidean",
+        normalize: bool = False,
+        **kwargs: Any,
     ):
         super().__init__(distance, normalize, **kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
         self.mean_over = checks.choice(self, "mean_over", mean_over, ("active", "all"))
 
-    def compare(self, labels, x, anchors=None):
+    def compare(
+        self, labels: Tensor, x: Tensor, anchors: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         D = anchor_distances(x, anchors, self.distance, self.normalize)
         sums, active = triplet_sums(D, all_triplets(D, labels, self.margin), self.margin)
         if self.mean_over == "active":

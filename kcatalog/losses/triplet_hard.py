@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -6,6 +8,7 @@ from kcatalog.losses.distance_loss import DistanceLoss
 from kcatalog.ops.distances import anchor_distances
 from kcatalog.ops.mining import INF, positive_pairs, same_class
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -71,19 +74,21 @@ class TripletHard(DistanceLoss):
 
     def __init__(
         self,
-        margin=1.0,
-        soft=False,
-        positives="hardest",
-        distance="euclidean",
-        normalize=False,
-        **kwargs,
+        margin: float = 1.0,
+        soft: bool = False,
+        positives: str = "hardest",
+        distance: str = "euclidean",
+        normalize: bool = False,
+        **kwargs: Any,
     ):
         super().__init__(distance, normalize, **kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
         self.soft = checks.boolean(self, "soft", soft)
         self.positives = checks.choice(self, "positives", positives, ("hardest", "easiest"))
 
-    def compare(self, labels, x, anchors=None):
+    def compare(
+        self, labels: Tensor, x: Tensor, anchors: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         D = anchor_distances(x, anchors, self.distance, self.normalize)
         positive = positive_pairs(labels, anchors)
         if self.positives == "hardest":

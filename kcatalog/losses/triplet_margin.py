@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -6,6 +8,7 @@ from kcatalog.losses.loss import Loss
 from kcatalog.ops.distances import DISTANCES, paired_distances
 from kcatalog.ops.targets import Targets, numbers, same_samples
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -65,19 +68,26 @@ class TripletMargin(Loss):
         1.5
     """
 
-    def __init__(self, margin=1.0, swap=False, distance="euclidean", normalize=False, **kwargs):
+    def __init__(
+        self,
+        margin: float = 1.0,
+        swap: bool = False,
+        distance: str = "euclidean",
+        normalize: bool = False,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
         self.swap = checks.boolean(self, "swap", swap)
         self.distance = checks.choice(self, "distance", distance, DISTANCES)
         self.normalize = checks.boolean(self, "normalize", normalize)
 
-    def targets(self, y_true, y_pred):
+    def targets(self, y_true: Tensor, y_pred: Tensor) -> Targets:
         y = numbers(self, "y_true", y_true)
         same_samples(self, y, y_pred)
         return Targets(y)  # which nobody reads
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         if len(y_pred.shape) != 3 or y_pred.shape[1] != 3:
             rule = "of shape (batch, 3, features)"
             fix = "For example: keras.ops.stack([anchor, positive, negative], axis=1)."

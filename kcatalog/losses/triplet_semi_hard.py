@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -6,6 +8,7 @@ from kcatalog.losses.distance_loss import DistanceLoss
 from kcatalog.ops.distances import anchor_distances
 from kcatalog.ops.mining import positive_pairs, same_class, semi_hard_triplets, triplet_sums
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -74,11 +77,19 @@ class TripletSemiHard(DistanceLoss):
         1.5
     """
 
-    def __init__(self, margin=1.0, distance="euclidean", normalize=False, **kwargs):
+    def __init__(
+        self,
+        margin: float = 1.0,
+        distance: str = "euclidean",
+        normalize: bool = False,
+        **kwargs: Any,
+    ):
         super().__init__(distance, normalize, **kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
 
-    def compare(self, labels, x, anchors=None):
+    def compare(
+        self, labels: Tensor, x: Tensor, anchors: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         D = anchor_distances(x, anchors, self.distance, self.normalize)
         sums, _ = triplet_sums(D, semi_hard_triplets(D, labels, self.margin), self.margin)
         has_negative = ops.logical_not(ops.all(same_class(labels, anchors), axis=1, keepdims=True))

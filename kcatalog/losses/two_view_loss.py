@@ -3,6 +3,7 @@
 from kcatalog.losses.in_batch import InBatchLoss
 from kcatalog.ops.targets import Targets, numbers, same_samples
 from kcatalog.ops.views import are_stacked, pair, two_views
+from kcatalog.types import Tensor
 
 
 class TwoViewLoss(InBatchLoss):
@@ -19,14 +20,14 @@ class TwoViewLoss(InBatchLoss):
 
     ids = False
 
-    def targets(self, y_true, y_pred):
+    def targets(self, y_true: Tensor, y_pred: Tensor) -> Targets:
         if self.ids:
             return super().targets(y_true, y_pred)
         y = numbers(self, "y_true", y_true, self.dtype)
         same_samples(self, y, y_pred)
         return Targets(y, faults=None if are_stacked(y_pred) else y)
 
-    def samples(self, y_true, y_pred):
+    def samples(self, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, ...]:
         if self.ids:
             return *pair(self, y_pred), y_true
         return two_views(self, y_true, y_pred)

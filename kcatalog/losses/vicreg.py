@@ -1,9 +1,12 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.losses.two_view_loss import TwoViewLoss
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -73,12 +76,12 @@ class VICReg(TwoViewLoss):
 
     def __init__(
         self,
-        invariance_weight=25.0,
-        variance_weight=25.0,
-        covariance_weight=1.0,
-        gamma=1.0,
-        epsilon=1e-4,
-        **kwargs,
+        invariance_weight: float = 25.0,
+        variance_weight: float = 25.0,
+        covariance_weight: float = 1.0,
+        gamma: float = 1.0,
+        epsilon: float = 1e-4,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.invariance_weight = checks.number(
@@ -91,7 +94,7 @@ class VICReg(TwoViewLoss):
         self.gamma = checks.number(self, "gamma", gamma, "(0, inf)")
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
 
-    def compare(self, a, b, anchors=None):
+    def compare(self, a: Tensor, b: Tensor, anchors: int | None = None) -> tuple[Tensor, Tensor]:
         invariance = ops.mean((a[:anchors] - b[:anchors]) ** 2, axis=1)
         v_a, c_a = self._variance_and_covariance(a)
         v_b, c_b = self._variance_and_covariance(b)

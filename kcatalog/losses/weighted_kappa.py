@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -8,6 +10,7 @@ from kcatalog.ops.masks import counted
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.replicas import mean_over_replicas
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -71,14 +74,19 @@ class WeightedKappa(CategoricalLoss):
     compares_samples = True
 
     def __init__(
-        self, weightage="quadratic", epsilon=1e-6, from_logits=False, ignore_class=None, **kwargs
+        self,
+        weightage: str = "quadratic",
+        epsilon: float = 1e-6,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(ignore_class, **kwargs)
         self.weightage = checks.choice(self, "weightage", weightage, ("linear", "quadratic"))
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, 1]")
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         p = at_least_float32(y_pred)
         p = ops.softmax(p, axis=-1) if self.from_logits else p
         q = class_distribution(y_true, p)
@@ -95,7 +103,7 @@ class WeightedKappa(CategoricalLoss):
         share = ops.where(possible, (N_b - r * D_b) / (D * (r + ε)), 0.0)
         return ops.log(r + ε) + share
 
-    def faults(self, targets, y_pred, values):
+    def faults(self, targets: Tensor, y_pred: Tensor, values: Tensor) -> Tensor:
         return ops.sum(super().faults(targets, y_pred, values))
 
     def _costs(self, q):

@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -6,6 +8,7 @@ from kcatalog.losses.categorical_loss import CategoricalLoss
 from kcatalog.ops.labels import class_distribution
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -53,11 +56,11 @@ class WestonWatkinsHinge(CategoricalLoss):
         2.5
     """
 
-    def __init__(self, margin=1.0, ignore_class=None, **kwargs):
+    def __init__(self, margin: float = 1.0, ignore_class: int | None = None, **kwargs: Any):
         super().__init__(ignore_class, **kwargs)
         self.margin = checks.number(self, "margin", margin, "(0, inf)")
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         s = at_least_float32(y_pred)
         y = class_distribution(y_true, s)
         s_y = ops.sum(y * s, axis=-1, keepdims=True)

@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -5,6 +7,7 @@ from kcatalog.card import Choice, Example, Paper
 from kcatalog.metrics.token_metric import TokenMetric
 from kcatalog.ops.text import ngram_matches, ngrams
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -73,7 +76,13 @@ class BLEU(TokenMetric):
 
     references = None
 
-    def __init__(self, max_order=4, smoothing=None, mask_token_id=None, **kwargs):
+    def __init__(
+        self,
+        max_order: int = 4,
+        smoothing: str | None = None,
+        mask_token_id: int | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(mask_token_id, **kwargs)
         self.max_order = checks.integer(self, "max_order", max_order, "[1, inf)")
         self.smoothing = checks.choice(self, "smoothing", smoothing, (None, "add_one", "exp"))
@@ -98,7 +107,7 @@ class BLEU(TokenMetric):
                 ops.sum(ops.reshape(w, (-1, *[1] * (len(count.shape) - 1))) * count, axis=0)
             )
 
-    def result(self):
+    def result(self) -> Tensor:
         matches, possible, c, r = (
             ops.convert_to_tensor(v) for v in (self._matches, self._ngrams, self._c, self._r)
         )

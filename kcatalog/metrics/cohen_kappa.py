@@ -1,10 +1,14 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.metrics.metric import Metric
 from kcatalog.ops.classification import confusion_matrix, true_and_predicted
+from kcatalog.ops.weights import Weights
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -59,7 +63,9 @@ class CohenKappa(Metric):
         0.5
     """
 
-    def __init__(self, num_classes, weights=None, threshold=0.5, **kwargs):
+    def __init__(
+        self, num_classes: int, weights: str | None = None, threshold: float = 0.5, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self.num_classes = checks.integer(self, "num_classes", num_classes, "[2, inf)")
         self.weights = checks.choice(self, "weights", weights, (None, "linear", "quadratic"))
@@ -67,11 +73,11 @@ class CohenKappa(Metric):
         shape = (num_classes, num_classes)
         self._counts = self.add_variable(shape, "zeros", "float32", name="counts")
 
-    def count(self, y_true, y_pred, weights):
+    def count(self, y_true: Tensor, y_pred: Tensor, weights: Weights) -> None:
         y, p = true_and_predicted(self, y_true, y_pred, self.num_classes, self.threshold)
         self._counts.assign_add(confusion_matrix(y, p, self.num_classes, weights(y)))
 
-    def result(self):
+    def result(self) -> Tensor:
         p = ops.convert_to_tensor(self._counts)
         p = ops.divide_no_nan(p, ops.sum(p))
         a, b = ops.sum(p, axis=1), ops.sum(p, axis=0)

@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -5,6 +7,7 @@ from kcatalog.card import Example, Paper
 from kcatalog.metrics.token_metric import TokenMetric
 from kcatalog.ops import text
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -65,7 +68,7 @@ class EditDistance(TokenMetric):
 
     split = staticmethod(list)
 
-    def __init__(self, normalize=True, mask_token_id=None, **kwargs):
+    def __init__(self, normalize: bool = True, mask_token_id: int | None = None, **kwargs: Any):
         super().__init__(mask_token_id, **kwargs)
         self.normalize = checks.boolean(self, "normalize", normalize)
         self._edits = self.add_variable((), "zeros", "float32", name="edits")
@@ -78,5 +81,5 @@ class EditDistance(TokenMetric):
         size = ops.cast(n_b[:, 0], "float32") if self.normalize else ops.ones_like(w)
         self._total.assign_add(ops.sum(w * size))
 
-    def result(self):
+    def result(self) -> Tensor:
         return ops.cast(ops.divide_no_nan(self._edits.value, self._total.value), self.dtype)

@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -5,9 +7,10 @@ from kcatalog.card import By, Choice, Example, Paper
 from kcatalog.metrics.metric import Metric
 from kcatalog.ops.distances import pairwise_distances
 from kcatalog.ops.retrieval import embeddings_and_labels
-from kcatalog.ops.weights import without_nan
+from kcatalog.ops.weights import Weights, without_nan
 from kcatalog.ops.words import same_words
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -75,7 +78,13 @@ class EmbeddingDistance(Metric):
         -4.0
     """
 
-    def __init__(self, pairs="positive", aggregate="mean", distance="cosine", **kwargs):
+    def __init__(
+        self,
+        pairs: str = "positive",
+        aggregate: str = "mean",
+        distance: str = "cosine",
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.pairs = checks.choice(self, "pairs", pairs, ("positive", "negative", "gap"))
         self.aggregate = checks.choice(self, "aggregate", aggregate, ("mean", "min", "max"))
@@ -86,11 +95,11 @@ class EmbeddingDistance(Metric):
         self._positive = self.add_variable((2,), "zeros", "float32", name="positive")
         self._negative = self.add_variable((2,), "zeros", "float32", name="negative")
 
-    def read(self, y_true, y_pred):
+    def read(self, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
         x, labels = embeddings_and_labels(self, y_true, y_pred)
         return labels, x
 
-    def count(self, labels, x, weights):
+    def count(self, labels: Tensor, x: Tensor, weights: Weights) -> None:
         D = pairwise_distances(without_nan(x), metric=self.distance)
         w, same = weights(x[:, 0]), same_words(labels, labels)
         w = ops.where(ops.isnan(ops.sum(w)), float("nan"), w)  # also of what has no pair
@@ -103,7 +112,7 @@ class EmbeddingDistance(Metric):
         self._positive.assign_add(_aggregated(D, positive, of_positive))
         self._negative.assign_add(_aggregated(D, negative, self.aggregate))
 
-    def result(self):
+    def result(self) -> Tensor:
         (positive, some), (negative, others) = (
             (ops.divide_no_nan(state[0], state[1]), state[1] != 0)
             for state in (self._positive.value, self._negative.value)

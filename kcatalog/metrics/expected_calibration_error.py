@@ -1,11 +1,14 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Int, Paper
 from kcatalog.metrics.metric import Metric
 from kcatalog.ops.classification import true_classes
-from kcatalog.ops.weights import without_nan
+from kcatalog.ops.weights import Weights, without_nan
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -63,7 +66,9 @@ class ExpectedCalibrationError(Metric):
         0.4
     """
 
-    def __init__(self, num_bins=15, norm="l1", from_logits=False, **kwargs):
+    def __init__(
+        self, num_bins: int = 15, norm: str = "l1", from_logits: bool = False, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self.num_bins = checks.integer(self, "num_bins", num_bins, "[1, inf)")
         self.norm = checks.choice(self, "norm", norm, ("l1", "l2", "max"))
@@ -73,7 +78,7 @@ class ExpectedCalibrationError(Metric):
             for name in ("size", "right", "confidence")
         )
 
-    def count(self, y_true, y_pred, weights):
+    def count(self, y_true: Tensor, y_pred: Tensor, weights: Weights) -> None:
         p = without_nan(ops.cast(y_pred, "float32"))
         if len(p.shape) < 2 or p.shape[-1] == 1:
             p = p[:, None] if len(p.shape) < 2 else p
@@ -94,7 +99,7 @@ class ExpectedCalibrationError(Metric):
         ):
             state.assign_add(ops.segment_sum(ops.reshape(values, (-1,)), m, self.num_bins))
 
-    def result(self):
+    def result(self) -> Tensor:
         size, right = ops.convert_to_tensor(self._size), ops.convert_to_tensor(self._right)
         gap = ops.abs(ops.divide_no_nan(right - self._confidence, size))
         w = ops.divide_no_nan(size, ops.sum(size))

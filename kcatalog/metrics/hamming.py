@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -5,7 +7,9 @@ from kcatalog.card import Example, Float, Paper
 from kcatalog.metrics.metric import Metric
 from kcatalog.ops.classification import true_classes
 from kcatalog.ops.targets import same_shape
+from kcatalog.ops.weights import Weights
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -60,14 +64,14 @@ class Hamming(Metric):
         0.1667
     """
 
-    def __init__(self, mode="multilabel", threshold=0.5, **kwargs):
+    def __init__(self, mode: str = "multilabel", threshold: float = 0.5, **kwargs: Any):
         super().__init__(**kwargs)
         self.mode = checks.choice(self, "mode", mode, ("multilabel", "multiclass"))
         self.threshold = checks.number(self, "threshold", threshold, "(-inf, inf)")
         self._wrong = self.add_variable((), "zeros", "float32", name="wrong")
         self._total = self.add_variable((), "zeros", "float32", name="total")
 
-    def count(self, y_true, y_pred, weights):
+    def count(self, y_true: Tensor, y_pred: Tensor, weights: Weights) -> None:
         if self.mode == "multiclass":
             if len(y_pred.shape) < 2 or y_pred.shape[-1] == 1:
                 fix = 'Labels that are there or not take mode="multilabel".'
@@ -83,5 +87,5 @@ class Hamming(Metric):
         self._wrong.assign_add(ops.sum(w * ops.cast(y_hat != y, "float32")))
         self._total.assign_add(ops.sum(w))
 
-    def result(self):
+    def result(self) -> Tensor:
         return ops.cast(ops.divide_no_nan(self._wrong.value, self._total.value), self.dtype)

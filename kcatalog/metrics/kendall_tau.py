@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -5,6 +7,7 @@ from kcatalog.card import Choice, Example, Paper
 from kcatalog.metrics.kept_pairs import KeptPairs
 from kcatalog.ops.ranks import different, kendall_pairs
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -55,11 +58,11 @@ class KendallTau(KeptPairs):
         0.6667
     """
 
-    def __init__(self, variant="b", capacity=4096, **kwargs):
+    def __init__(self, variant: str = "b", capacity: int = 4096, **kwargs: Any):
         super().__init__(capacity, **kwargs)
         self.variant = checks.choice(self, "variant", variant, ("b", "c"))
 
-    def result(self):
+    def result(self) -> Tensor:
         x, y, w = self.kept()
         P_less_Q, D_x, D_y = kendall_pairs(x, y, w)
         if self.variant == "b":

@@ -1,10 +1,13 @@
 """The base of rank correlations, which need every value at once."""
 
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.metrics.kept_samples import KeptSamples
-from kcatalog.ops.weights import without_nan
+from kcatalog.ops.weights import Weights, without_nan
+from kcatalog.types import Tensor
 
 
 class KeptPairs(KeptSamples):
@@ -19,19 +22,19 @@ class KeptPairs(KeptSamples):
         scalar.
     """
 
-    def __init__(self, capacity=4096, **kwargs):
+    def __init__(self, capacity: int = 4096, **kwargs: Any):
         super().__init__(capacity, **kwargs)
         self._x, self._y, self._w = (
             self.add_variable((capacity,), "zeros", "float32", name=name)
             for name in ("targets", "predictions", "weights")
         )
 
-    def count(self, y_true, y_pred, weights):
+    def count(self, y_true: Tensor, y_pred: Tensor, weights: Weights) -> None:
         """Keep targets, predictions and weights."""
         x, y = self._numbers("y_true", y_true), self._numbers("y_pred", without_nan(y_pred))
         self.keep(ops.shape(y)[0], x=x, y=y, w=weights(y))
 
-    def kept(self):
+    def kept(self) -> tuple[Tensor, Tensor, Tensor]:
         """Targets, predictions and weights, `(capacity,)` each; the largest weight is 1.
 
         Empty slots have weight 0. Equal weights become exactly 1, so that counts stay whole

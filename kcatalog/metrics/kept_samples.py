@@ -1,6 +1,7 @@
 """The base of metrics that need all samples at once."""
 
 import warnings
+from typing import Any
 
 from keras import ops
 
@@ -8,6 +9,7 @@ from kcatalog import checks
 from kcatalog.metrics.metric import Metric, known
 from kcatalog.ops.buffer import appended
 from kcatalog.ops.replicas import replica_context
+from kcatalog.types import Tensor
 
 
 class KeptSamples(Metric):
@@ -21,13 +23,13 @@ class KeptSamples(Metric):
             or above: later samples are left out, with a warning that tells how many there are.
     """
 
-    def __init__(self, capacity=4096, **kwargs):
+    def __init__(self, capacity: int = 4096, **kwargs: Any):
         super().__init__(**kwargs)
         self.capacity = checks.integer(self, "capacity", capacity, "[1, inf)")
         self._seen = self.add_variable((), "zeros", "int32", name="seen")
         self._reported = capacity
 
-    def keep(self, samples, **kept):
+    def keep(self, samples: Tensor, **kept: Any) -> Tensor:
         """Append a batch of `samples`, and return how many came before.
 
         Args:
@@ -48,7 +50,7 @@ class KeptSamples(Metric):
         self._seen.assign(before + samples)
         return before
 
-    def report_overflow(self):
+    def report_overflow(self) -> None:
         """Warn of samples that were left out, where their number can be read."""
         seen = known(self._seen)
         if seen is not None and seen > self._reported:
@@ -60,7 +62,7 @@ class KeptSamples(Metric):
                 stacklevel=3,
             )
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forget all samples."""
         self._reported = self.capacity
         super().reset_state()

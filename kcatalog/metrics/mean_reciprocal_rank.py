@@ -1,3 +1,5 @@
+from typing import Any
+
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.metrics.neighbours import Neighbours
@@ -49,7 +51,7 @@ class MeanReciprocalRank(Neighbours):
         0.8333
     """
 
-    def __init__(self, k=100, distance="cosine", capacity=4096, **kwargs):
+    def __init__(self, k: int = 100, distance: str = "cosine", capacity: int = 4096, **kwargs: Any):
         super().__init__(distance, capacity, **kwargs)
         self.k = checks.integer(self, "k", k, "[1, inf)")
         self._keep(positives=1, negatives=k)

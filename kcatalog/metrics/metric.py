@@ -1,5 +1,7 @@
 """The base of all metrics."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -9,6 +11,7 @@ from kcatalog.ops.masks import mask_of
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.targets import numbers, same_samples
 from kcatalog.ops.weights import Weights, without_nan
+from kcatalog.types import Tensor
 
 # Keras has no public name for whether it infers shapes, when values are arbitrary; it is used here
 # alone.
@@ -23,17 +26,21 @@ class Metric(keras.metrics.Metric):
     disagree with the predictions raise an error. A batch without samples changes nothing.
     """
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> None:
         """Add a batch to the state."""
         y, p = self.read(y_true, y_pred)
         self.compare(y, p, mask_of(y_pred), sample_weight)
 
-    def read(self, y_true, y_pred):
+    def read(self, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
         """Return targets and predictions as tensors, predictions in float32 at least."""
         y, p = (_uncut(v) for v in (y_true, y_pred))
         return numbers(self, "y_true", y), at_least_float32(numbers(self, "y_pred", p))
 
-    def compare(self, y_true, y_pred, mask, sample_weight, **details):
+    def compare(
+        self, y_true: Tensor, y_pred: Tensor, mask: Tensor, sample_weight: Tensor, **details: Any
+    ) -> tuple[Tensor, Tensor]:
         """Hand a batch to `count`: of a NaN the weight is NaN."""
         same_samples(self, y_true, y_pred)
         if y_pred.shape[0] == 0:
@@ -41,7 +48,7 @@ class Metric(keras.metrics.Metric):
         weights = Weights(self, sample_weight, mask, y_true, y_pred)
         self.count(without_nan(y_true), y_pred, weights, **details)
 
-    def count(self, y_true, y_pred, weights):
+    def count(self, y_true: Tensor, y_pred: Tensor, weights: Weights) -> None:
         """Add a batch to the state; `weights(values)` are the weights of what is counted.
 
         Where a NaN is in `y_pred` the weight is NaN, or 0. Take `without_nan(y_pred)` to compute
@@ -57,7 +64,7 @@ def _uncut(x):
     return x.astype("float64") if whole and (x.max() >= 2**31 or x.min() < -(2**31)) else x
 
 
-def known(variable):
+def known(variable: keras.Variable) -> Tensor | None:
     """Return the value of a variable as NumPy, or None while a step or shapes are traced."""
     if in_stateless_scope():
         return None

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 from keras import ops
 
@@ -6,7 +8,9 @@ from kcatalog.card import Example, Paper
 from kcatalog.metrics.metric import Metric, known
 from kcatalog.ops.classification import true_classes
 from kcatalog.ops.targets import same_shape
+from kcatalog.ops.weights import Weights
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -61,13 +65,13 @@ class MultiLabelConfusionMatrix(Metric):
         [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]
     """
 
-    def __init__(self, num_classes, threshold=0.5, **kwargs):
+    def __init__(self, num_classes: int, threshold: float | None = 0.5, **kwargs: Any):
         super().__init__(**kwargs)
         self.num_classes = checks.integer(self, "num_classes", num_classes, "[1, inf)")
         self.threshold = checks.number(self, "threshold", threshold, "(-inf, inf)", optional=True)
         self._counts = self.add_variable((num_classes, 2, 2), "zeros", "float32", name="counts")
 
-    def count(self, y_true, y_pred, weights):
+    def count(self, y_true: Tensor, y_pred: Tensor, weights: Weights) -> None:
         if len(y_pred.shape) < 2 or y_pred.shape[-1] != self.num_classes:
             rule = f"scores (batch, ..., {self.num_classes})"
             raise checks.error(self, "y_pred", rule, tuple(y_pred.shape))
@@ -91,7 +95,7 @@ class MultiLabelConfusionMatrix(Metric):
         p = ops.stack([rows(1 - named), rows(named)], axis=-1)
         self._counts.assign_add(ops.einsum("nki,nkj->kij", y, p))
 
-    def result(self):
+    def result(self) -> Tensor:
         counts = known(self._counts)
         if counts is None:
             counts = ops.convert_to_tensor(self._counts)
@@ -106,7 +110,7 @@ class Matrices(np.ndarray):
     Keras makes numbers of all that it logs, by `float`.
     """
 
-    def __float__(self):
+    def __float__(self) -> float:
         whole = self.ndim > 1 and self.shape[-2:] == (2, 2)
         return float(_share_wrong(np.asarray(self), np)) if whole else super().__float__()
 

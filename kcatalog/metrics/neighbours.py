@@ -1,5 +1,7 @@
 """The base of retrieval metrics: distances to the nearest positives and negatives."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -13,8 +15,9 @@ from kcatalog.ops.retrieval import (
     positive_ranks,
     positives_and_negatives,
 )
-from kcatalog.ops.weights import without_nan
+from kcatalog.ops.weights import Weights, without_nan
 from kcatalog.ops.words import same_words
+from kcatalog.types import Tensor
 
 INF = float("inf")
 
@@ -46,7 +49,7 @@ class Neighbours(KeptSamples):
         which would see its own samples, are refused.
     """
 
-    def __init__(self, distance="cosine", capacity=4096, **kwargs):
+    def __init__(self, distance: str = "cosine", capacity: int = 4096, **kwargs: Any):
         super().__init__(capacity, **kwargs)
         self.distance = checks.choice(
             self, "distance", distance, ("cosine", "euclidean", "squared_euclidean")
@@ -61,7 +64,7 @@ class Neighbours(KeptSamples):
         self._negatives = self.add_variable((capacity, negatives), far, "float32", name="negatives")
         self._embeddings = None
 
-    def read(self, y_true, y_pred):
+    def read(self, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
         """Return labels in two words, which no backend cuts, and embeddings."""
         x, labels = embeddings_and_labels(self, y_true, y_pred)
         if self._embeddings is None and x.shape[0] != 0:
@@ -69,7 +72,7 @@ class Neighbours(KeptSamples):
             self._embeddings = self.add_variable(shape, "zeros", "float32", name="embeddings")
         return labels, x
 
-    def count(self, labels, x, weights):
+    def count(self, labels: Tensor, x: Tensor, weights: Weights) -> None:
         """Keep samples, and compare them with each other and with those before."""
         batch, capacity, w, x = ops.shape(x)[0], self.capacity, weights(x[:, 0]), without_nan(x)
         before = self.keep(batch, embeddings=x, labels=labels, weights=w)
@@ -92,7 +95,7 @@ class Neighbours(KeptSamples):
             found = [ops.convert_to_tensor(state), d, earlier]
             state.assign(k_nearest(ops.concatenate(found, axis=1), k))
 
-    def result(self):
+    def result(self) -> Tensor:
         """Return the weighted mean of the scores of all queries that have a positive."""
         self.report_overflow()
         r = positive_ranks(self._positives.value, self._negatives.value)
@@ -100,7 +103,7 @@ class Neighbours(KeptSamples):
         mean = ops.divide_no_nan(ops.sum(w * self._scores(r)), ops.sum(w))
         return ops.cast(mean, self.dtype)
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forget all samples."""
         super().reset_state()
         for variable in (self._positives, self._negatives):

@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -5,7 +7,9 @@ from kcatalog.card import Example, Paper
 from kcatalog.metrics.metric import Metric
 from kcatalog.ops.probabilities import log_probabilities
 from kcatalog.ops.targets import class_targets
+from kcatalog.ops.weights import Weights
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 LARGEST_EXPONENT = 88.0  # e^89 is no float32
 
@@ -59,7 +63,7 @@ class Perplexity(Metric):
         4.0000
     """
 
-    def __init__(self, from_logits=False, mask_token_id=None, **kwargs):
+    def __init__(self, from_logits: bool = False, mask_token_id: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
         self.mask_token_id = checks.integer(
@@ -68,7 +72,7 @@ class Perplexity(Metric):
         self._total = self.add_variable((), "zeros", "float32", name="total")
         self._tokens = self.add_variable((), "zeros", "float32", name="tokens")
 
-    def count(self, y_true, y_pred, weights):
+    def count(self, y_true: Tensor, y_pred: Tensor, weights: Weights) -> None:
         log_p = log_probabilities(ops.cast(y_pred, "float32"), self.from_logits)
         y, counts, faults = class_targets(
             self, y_true, log_p.shape, ignore_class=self.mask_token_id, one_hot=False
@@ -80,7 +84,7 @@ class Perplexity(Metric):
         self._total.assign_add(ops.sum(w * log_p))
         self._tokens.assign_add(ops.sum(w))
 
-    def result(self):
+    def result(self) -> Tensor:
         total, tokens = ops.convert_to_tensor(self._total), ops.convert_to_tensor(self._tokens)
         H = -ops.divide_no_nan(total, tokens)
         PP = ops.exp(ops.minimum(H, LARGEST_EXPONENT))

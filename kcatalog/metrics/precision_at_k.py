@@ -1,3 +1,5 @@
+from typing import Any
+
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.metrics.neighbours import Neighbours
@@ -50,7 +52,7 @@ class PrecisionAtK(Neighbours):
         0.375
     """
 
-    def __init__(self, k=10, distance="cosine", capacity=4096, **kwargs):
+    def __init__(self, k: int = 10, distance: str = "cosine", capacity: int = 4096, **kwargs: Any):
         super().__init__(distance, capacity, **kwargs)
         self.k = checks.integer(self, "k", k, "[1, inf)")
         self._keep(positives=k, negatives=k)

@@ -1,3 +1,5 @@
+from typing import Any
+
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.metrics.neighbours import Neighbours
@@ -51,7 +53,13 @@ class RPrecision(Neighbours):
         0.75
     """
 
-    def __init__(self, max_neighbours=100, distance="cosine", capacity=4096, **kwargs):
+    def __init__(
+        self,
+        max_neighbours: int = 100,
+        distance: str = "cosine",
+        capacity: int = 4096,
+        **kwargs: Any,
+    ):
         super().__init__(distance, capacity, **kwargs)
         self.max_neighbours = checks.integer(self, "max_neighbours", max_neighbours, "[1, inf)")
         self._keep(positives=max_neighbours, negatives=max_neighbours)

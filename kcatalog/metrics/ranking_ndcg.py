@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 from keras import ops
 
@@ -8,8 +9,9 @@ from kcatalog.metrics.metric import Metric
 from kcatalog.ops.retrieval import discount
 from kcatalog.ops.sorting import count_below
 from kcatalog.ops.targets import same_shape
-from kcatalog.ops.weights import without_nan
+from kcatalog.ops.weights import Weights, without_nan
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -64,14 +66,14 @@ class RankingNDCG(Metric):
         0.6309
     """
 
-    def __init__(self, k=None, gain="linear", **kwargs):
+    def __init__(self, k: int | None = None, gain: str = "linear", **kwargs: Any):
         super().__init__(**kwargs)
         self.k = checks.integer(self, "k", k, "[1, inf)", optional=True)
         self.gain = checks.choice(self, "gain", gain, ("linear", "exponential"))
         self._sum = self.add_variable((), "zeros", "float32", name="sum")
         self._weight = self.add_variable((), "zeros", "float32", name="weight")
 
-    def count(self, y_true, y_pred, weights):
+    def count(self, y_true: Tensor, y_pred: Tensor, weights: Weights) -> None:
         y, s = ops.cast(y_true, "float32"), without_nan(ops.cast(y_pred, "float32"))
         if len(s.shape) != 2:
             raise checks.error(self, "y_pred", "scores of lists, (batch, items)", tuple(s.shape))
@@ -90,7 +92,7 @@ class RankingNDCG(Metric):
         self._sum.assign_add(ops.sum(w * ops.divide_no_nan(dcg, idcg)))
         self._weight.assign_add(ops.sum(w))
 
-    def result(self):
+    def result(self) -> Tensor:
         return ops.cast(ops.divide_no_nan(self._sum.value, self._weight.value), self.dtype)
 
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -5,6 +7,7 @@ from kcatalog.card import Choice, Example, Paper
 from kcatalog.metrics.token_metric import TokenMetric
 from kcatalog.ops.text import common_subsequence, ngram_matches, ngrams
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -69,7 +72,14 @@ class ROUGE(TokenMetric):
 
     references = None
 
-    def __init__(self, variant="N", order=2, score="f1", mask_token_id=None, **kwargs):
+    def __init__(
+        self,
+        variant: str = "N",
+        order: int = 2,
+        score: str = "f1",
+        mask_token_id: int | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(mask_token_id, **kwargs)
         self.variant = checks.choice(self, "variant", variant, ("N", "L"))
         self.order = checks.integer(self, "order", order, "[1, inf)")
@@ -95,5 +105,5 @@ class ROUGE(TokenMetric):
         self._total.assign_add(ops.sum(w * best))
         self._weight.assign_add(ops.sum(w))
 
-    def result(self):
+    def result(self) -> Tensor:
         return ops.cast(ops.divide_no_nan(self._total.value, self._weight.value), self.dtype)

@@ -4,6 +4,7 @@ from kcatalog.card import Example, Paper
 from kcatalog.metrics.kept_pairs import KeptPairs
 from kcatalog.ops.ranks import centred_ranks
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -48,7 +49,7 @@ class SpearmanCorrelation(KeptPairs):
         0.8000
     """
 
-    def result(self):
+    def result(self) -> Tensor:
         x, y, w = self.kept()
         r, s = centred_ranks(x, w) / self.capacity, centred_ranks(y, w) / self.capacity
         spread = ops.sqrt(ops.sum(w * r * r)) * ops.sqrt(ops.sum(w * s * s))

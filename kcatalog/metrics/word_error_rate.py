@@ -1,9 +1,12 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog.card import Example, Paper
 from kcatalog.metrics.token_metric import TokenMetric
 from kcatalog.ops.text import edit_distance
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -60,7 +63,7 @@ class WordErrorRate(TokenMetric):
         0.5
     """
 
-    def __init__(self, mask_token_id=None, **kwargs):
+    def __init__(self, mask_token_id: int | None = None, **kwargs: Any):
         super().__init__(mask_token_id, **kwargs)
         self._edits = self.add_variable((), "zeros", "float32", name="edits")
         self._words = self.add_variable((), "zeros", "float32", name="words")
@@ -71,5 +74,5 @@ class WordErrorRate(TokenMetric):
         self._edits.assign_add(ops.sum(w * ops.cast(D, "float32")))
         self._words.assign_add(ops.sum(w * ops.cast(n_r[:, 0], "float32")))
 
-    def result(self):
+    def result(self) -> Tensor:
         return ops.cast(ops.divide_no_nan(self._edits.value, self._words.value), self.dtype)

@@ -4,11 +4,15 @@ Keras has no public name for this, nor for whether it infers shapes, when nothin
 used here alone.
 """
 
+from typing import Any
+
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 from keras.src.backend.common.tensor_attributes import get_tensor_attr, set_tensor_attr
 
+from kcatalog.types import Tensor
 
-def attach(x, name, value):
+
+def attach(x: Tensor, name: str, value: Any) -> Tensor:
     """Attach a tensor to `x`, a new one that nobody else holds, and return it.
 
     >>> import keras
@@ -20,12 +24,12 @@ def attach(x, name, value):
     return x
 
 
-def attached(x, name):
+def attached(x: Tensor, name: str) -> Any:
     """Return what was attached to `x` under this name, or None."""
     return get_tensor_attr(x, name)
 
 
-def infers_shapes():
+def infers_shapes() -> bool:
     """Return whether Keras only infers shapes now.
 
     >>> infers_shapes()

@@ -1,12 +1,25 @@
 """Scaled dot-product attention of several heads."""
 
 import math
+from collections.abc import Callable
 
 import keras
 from keras import ops
 
+from kcatalog.types import Tensor
 
-def attend(q, k, v, start=0, real=None, allowed=None, causal=False, bias=None, drop=None):
+
+def attend(
+    q: Tensor,
+    k: int,
+    v: Tensor,
+    start: int = 0,
+    real: Tensor | None = None,
+    allowed: Tensor | None = None,
+    causal: bool = False,
+    bias: Tensor | None = None,
+    drop: Callable[..., Tensor] | None = None,
+) -> Tensor:
     """Return `softmax(q kᵀ / √d + bias) v`, `(batch, T, heads, d)`.
 
     A query that may attend to nothing, as in a row of padding only, attends to everything: its

@@ -5,8 +5,12 @@ import math
 import keras
 from keras import ops
 
+from kcatalog.types import Tensor
 
-def attention_pooling(x, q, W_k, W_v, b_v, real=None):
+
+def attention_pooling(
+    x: Tensor, q: Tensor, W_k: Tensor, W_v: Tensor, b_v: Tensor, real: Tensor | None = None
+) -> Tensor:
     """Return `softmax(q kᵀ / √d) v` for the keys `k = x W_k` and values `v = x W_v + b_v`.
 
     `q (x W_k)ᵀ = (q W_kᵀ) xᵀ` and `a (x W_v) = (a x) W_v`, so keys and values are never computed:

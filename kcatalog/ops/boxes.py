@@ -6,12 +6,13 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.ops.targets import same_shape
+from kcatalog.types import Tensor
 
 FORMATS = ("xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw")
 _NOTHING = 1e-18  # lengths and areas below it count as 0: their squares would underflow
 
 
-def low_and_high(boxes, bounding_box_format="xyxy"):
+def low_and_high(boxes: Tensor, bounding_box_format: str = "xyxy") -> tuple[Tensor, Tensor]:
     """Return the two opposite corners `(..., 2)` of boxes `(..., 4)` in one of Keras's formats.
 
     Which of the two coordinates is x is left open: nothing here depends on it.
@@ -27,7 +28,7 @@ def low_and_high(boxes, bounding_box_format="xyxy"):
     return low, low + second
 
 
-def same_boxes(owner, y_true, y_pred):
+def same_boxes(owner: object, y_true: Tensor, y_pred: Tensor) -> None:
     """Raise unless both hold equally many boxes; `owner` is named in the error."""
     for name, boxes in (("y_pred", y_pred), ("y_true", y_true)):
         if boxes.shape[-1:] != (4,):
@@ -36,7 +37,7 @@ def same_boxes(owner, y_true, y_pred):
     same_shape(owner, y_true, y_pred.shape)
 
 
-def overlap(a, b):
+def overlap(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """IoU, area of the union and sides of the smallest box around both, for pairs of corners."""
     (a_low, a_high), (b_low, b_high) = a, b
     both = _area(ops.minimum(a_high, b_high) - ops.maximum(a_low, b_low))
@@ -45,21 +46,21 @@ def overlap(a, b):
     return divide(both, union), union, around
 
 
-def giou(a, b):
+def giou(a: Tensor, b: Tensor) -> Tensor:
     """Generalized IoU: less by the part of the box around both that neither covers."""
     iou, union, around = overlap(a, b)
     enclosing = _area(around)
     return iou - divide(enclosing - union, enclosing)
 
 
-def diou(a, b):
+def diou(a: Tensor, b: Tensor) -> Tensor:
     """Distance IoU: less by the squared distance of the centres, in diagonals around both."""
     iou, _, around = overlap(a, b)
     between = (a[0] + a[1] - b[0] - b[1]) / 2
     return iou - divide(ops.sum(between**2, axis=-1), ops.sum(around**2, axis=-1))
 
 
-def ciou(a, b):
+def ciou(a: Tensor, b: Tensor) -> Tensor:
     """Complete IoU: distance IoU, less by how much the aspect ratios differ.
 
     The weight of the last term is a constant to the gradient.
@@ -70,7 +71,7 @@ def ciou(a, b):
     return diou(a, b) - α * v
 
 
-def divide(a, b):
+def divide(a: Tensor, b: Tensor) -> Tensor:
     """Return `a / b`, and 0 with gradient 0 where `b` is 0."""
     return ops.where(b > _NOTHING, a / ops.where(b > _NOTHING, b, 1.0), 0.0)
 

@@ -1,9 +1,13 @@
 """A buffer of fixed size that fills from the front: what compiled code can keep of a stream."""
 
+from typing import Any
+
 from keras import ops
 
+from kcatalog.types import Tensor
 
-def appended(kept, values, count):
+
+def appended(kept: Any, values: Tensor, count: Tensor) -> Tensor:
     """`kept` with `values` in its rows from `count` on; what does not fit is left out.
 
     Args:

@@ -1,13 +1,18 @@
 """Confusion counts of classification metrics."""
 
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.ops.targets import class_targets, same_shape
 from kcatalog.ops.weights import without_nan
+from kcatalog.types import Tensor
 
 
-def true_and_predicted(owner, y_true, y_pred, num_classes, threshold=0.5):
+def true_and_predicted(
+    owner: object, y_true: Tensor, y_pred: Tensor, num_classes: int, threshold: float = 0.5
+) -> tuple[Tensor, Tensor]:
     """Return targets, -1 for what is no class, and predictions as int32 indices of one shape.
 
     Scores are told from plain numbers by their last axis, which counts the classes. Of scores the
@@ -45,7 +50,7 @@ def true_and_predicted(owner, y_true, y_pred, num_classes, threshold=0.5):
     return ops.cast(ops.where(known, y, -1), "int32"), ops.cast(p, "int32")
 
 
-def true_classes(owner, y_true, scores):
+def true_classes(owner: object, y_true: Tensor, scores: Tensor) -> tuple[Any, ...]:
     """Return targets as class indices in the shape of `scores` without its last axis, the classes.
 
     A label that is no class is an error where it can be seen, and else marked.
@@ -63,7 +68,7 @@ def true_classes(owner, y_true, scores):
     return targets.values, ops.isnan(targets.faults)
 
 
-def confusion_matrix(y, p, num_classes, w=None):
+def confusion_matrix(y: Tensor, p: Tensor, num_classes: int, w: Tensor | None = None) -> Tensor:
     """`(classes, classes)` float32: at `[i, j]` the weight of what is `i` and was taken for `j`.
 
     Labels outside `[0, num_classes)` are left out, so that -1 may mark what is not to be counted.

@@ -3,9 +3,12 @@
 from keras import ops
 
 from kcatalog.ops.distances import unit_rows
+from kcatalog.types import Tensor
 
 
-def similarities(x, y, anchors=None, normalize=True):
+def similarities(
+    x: Tensor, y: Tensor, anchors: int | None = None, normalize: bool = True
+) -> Tensor:
     """`(anchors, references)`: the cosine of the first rows of `x`, None for all, with each of `y`.
 
     Args:
@@ -23,7 +26,7 @@ def similarities(x, y, anchors=None, normalize=True):
     return ops.matmul(x, ops.transpose(y))
 
 
-def log_sum_exp(s, where):
+def log_sum_exp(s: Tensor, where: Tensor) -> Tensor:
     """`log Σ exp(s)` over the columns of each row that `where` marks: `(anchors, 1)`.
 
     Nothing overflows. A row without any gives -1e30, as good as the -∞ it is but safe to compute
@@ -39,7 +42,7 @@ def log_sum_exp(s, where):
     return ops.logsumexp(s - largest, axis=1, keepdims=True) + largest
 
 
-def mean_over(values, where):
+def mean_over(values: Tensor, where: Tensor) -> Tensor:
     """Return the mean over the columns of each row that `where` marks, `(anchors,)`; 0 if none.
 
     >>> values = ops.convert_to_tensor([[1.0, 3.0, 8.0], [1.0, 1.0, 1.0]])

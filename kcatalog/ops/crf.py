@@ -16,6 +16,7 @@ from keras import ops
 
 from kcatalog.ops.attached import attach, attached
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.types import Tensor
 
 # A finite score of the impossible: differences of infinities would be NaN.
 IMPOSSIBLE = -1e30
@@ -32,7 +33,14 @@ class _Chain(NamedTuple):
     first: Any  # (steps, batch, 1): 1 at the first such step
 
 
-def crf_log_norm(potentials, transitions, mask=None, start=None, end=None, allowed=None):
+def crf_log_norm(
+    potentials: Tensor,
+    transitions: Tensor,
+    mask: Tensor | None = None,
+    start: Tensor | None = None,
+    end: Tensor | None = None,
+    allowed: Tensor | None = None,
+) -> Tensor:
     """Return `log Z`, the log of the sum over all tag sequences, `(batch,)`.
 
     With `allowed` the sum is over the sequences of allowed tags. Its gradient is the marginals.
@@ -44,7 +52,14 @@ def crf_log_norm(potentials, transitions, mask=None, start=None, end=None, allow
     return ops.custom_gradient(_log_norm)(*chain)
 
 
-def crf_sequence_score(potentials, tags, transitions, mask=None, start=None, end=None):
+def crf_sequence_score(
+    potentials: Tensor,
+    tags: Any,
+    transitions: Tensor,
+    mask: Tensor | None = None,
+    start: Tensor | None = None,
+    end: Tensor | None = None,
+) -> Tensor:
     """Return `s(y)` of integer `tags`, `(batch, steps)`; the result is `(batch,)`.
 
     >>> A = ops.convert_to_tensor([[0.0, 5.0], [7.0, 0.0]])
@@ -69,8 +84,13 @@ def crf_sequence_score(potentials, tags, transitions, mask=None, start=None, end
 
 
 def crf_multitag_sequence_score(
-    potentials, tag_bitmap, transitions, mask=None, start=None, end=None
-):
+    potentials: Tensor,
+    tag_bitmap: Tensor,
+    transitions: Tensor,
+    mask: Tensor | None = None,
+    start: Tensor | None = None,
+    end: Tensor | None = None,
+) -> Tensor:
     """Return the log of the summed exp-scores of all sequences that the bitmap allows, `(batch,)`.
 
     Less `crf_log_norm` it is the log-likelihood of tags known in part: of a step's possible tags,
@@ -84,7 +104,14 @@ def crf_multitag_sequence_score(
     return crf_log_norm(potentials, transitions, mask, start, end, allowed=tag_bitmap)
 
 
-def crf_log_likelihood(potentials, tags, transitions, mask=None, start=None, end=None):
+def crf_log_likelihood(
+    potentials: Tensor,
+    tags: Any,
+    transitions: Tensor,
+    mask: Tensor | None = None,
+    start: Tensor | None = None,
+    end: Tensor | None = None,
+) -> Tensor:
     """Return `log p(y)` of integer `tags`, `(batch, steps)`; the result is `(batch,)`.
 
     >>> tags = ops.convert_to_tensor([[0, 1, 1]])
@@ -96,7 +123,14 @@ def crf_log_likelihood(potentials, tags, transitions, mask=None, start=None, end
     return score - crf_log_norm(potentials, transitions, mask, start, end)
 
 
-def crf_marginals(potentials, transitions, mask=None, start=None, end=None, allowed=None):
+def crf_marginals(
+    potentials: Tensor,
+    transitions: Tensor,
+    mask: Tensor | None = None,
+    start: Tensor | None = None,
+    end: Tensor | None = None,
+    allowed: Tensor | None = None,
+) -> Tensor:
     """Return `p(y_t = k)`, the probability of each tag at each step, `(batch, steps, tags)`.
 
     Masked steps have 0.
@@ -111,7 +145,14 @@ def crf_marginals(potentials, transitions, mask=None, start=None, end=None, allo
     return ops.swapaxes(p * chain.real, 0, 1)
 
 
-def crf_decode(potentials, transitions, mask=None, start=None, end=None, allowed=None):
+def crf_decode(
+    potentials: Tensor,
+    transitions: Tensor,
+    mask: Tensor | None = None,
+    start: Tensor | None = None,
+    end: Tensor | None = None,
+    allowed: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
     """Return the best tags by Viterbi's algorithm, int32 `(batch, steps)`, and their `s(y)`.
 
     Masked steps have tag 0. Of equally good sequences any may be returned. There are no
@@ -254,7 +295,9 @@ def _pairs(chain, α, p):
     return ops.swapaxes(pairs, 0, 1)
 
 
-def pack(potentials, transitions, start=None, end=None):
+def pack(
+    potentials: Tensor, transitions: Tensor, start: Tensor | None = None, end: Tensor | None = None
+) -> Tensor:
     """Return all scores of a batch in one tensor, `(batch, steps + tags + 2, tags)`.
 
     >>> scores = pack(ops.zeros((2, 5, 3)), ops.ones((3, 3)))
@@ -268,14 +311,14 @@ def pack(potentials, transitions, start=None, end=None):
     return ops.concatenate([u, *rest], axis=1)
 
 
-def unpack(scores):
+def unpack(scores: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return `(potentials, transitions, start, end)` of `pack`."""
     tags = scores.shape[-1]
     u, A = scores[:, : -tags - 2], scores[:, -tags - 2 : -2]
     return u, A, scores[:, -2], scores[:, -1]
 
 
-def with_scores(path, scores):
+def with_scores(path: Tensor, scores: Tensor) -> Tensor:
     """Return a layer's output that bears the scores it comes from, for the loss.
 
     Nothing of the shape of the output has room for the transitions.
@@ -287,6 +330,6 @@ def with_scores(path, scores):
     return attach(path, "_kcatalog_crf_scores", scores)
 
 
-def scores_of(y_pred):
+def scores_of(y_pred: Tensor) -> Tensor:
     """Return the scores that `y_pred` bears, or None."""
     return attached(y_pred, "_kcatalog_crf_scores")

@@ -5,17 +5,28 @@ The function is called with tokens `(rows,)` and states, any nested structure of
 caches. All shapes are static, and one loop is compiled for all steps.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.sampling import NEVER
+from kcatalog.types import Tensor
 
 _TINY = float(np.finfo("float32").tiny)
 
 
-def generate(step, tokens, states, choose, max_steps, end_token=None):
+def generate(
+    step: Tensor,
+    tokens: Tensor,
+    states: list[Tensor],
+    choose: Callable[..., Any],
+    max_steps: int,
+    end_token: int | None = None,
+) -> Tensor:
     """Return the tokens `(batch, max_steps)` that follow `tokens`, one after the other.
 
     Args:
@@ -45,17 +56,17 @@ def generate(step, tokens, states, choose, max_steps, end_token=None):
 
 
 def beam_search(
-    step,
-    tokens,
-    states,
-    beam_width,
-    max_steps,
-    end_token=None,
-    length_penalty_weight=0.0,
-    coverage_penalty_weight=0.0,
-    alignments=None,
-    memory_mask=None,
-):
+    step: Tensor,
+    tokens: Tensor,
+    states: list[Tensor],
+    beam_width: int,
+    max_steps: int,
+    end_token: int | None = None,
+    length_penalty_weight: float = 0.0,
+    coverage_penalty_weight: float = 0.0,
+    alignments: Tensor | None = None,
+    memory_mask: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
     """Return the `beam_width` best continuations of each sequence, and their scores.
 
     Every step keeps the best of all hypotheses that continue one of those kept before, or have

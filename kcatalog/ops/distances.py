@@ -3,11 +3,14 @@
 from keras import ops
 
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.types import Tensor
 
 DISTANCES = ("euclidean", "squared_euclidean", "cosine")
 
 
-def pairwise_distances(x, y=None, metric="euclidean", normalize=False):
+def pairwise_distances(
+    x: Tensor, y: Tensor | None = None, metric: str = "euclidean", normalize: bool = False
+) -> Tensor:
     """Return the distance of every row of `x` to every row of `y`, or to every row of `x`.
 
     With `G = x yᵀ`, squared Euclidean distances are `‖xᵢ‖² + ‖yⱼ‖² - 2 Gᵢⱼ`: three reads of a
@@ -40,7 +43,7 @@ def pairwise_distances(x, y=None, metric="euclidean", normalize=False):
     return _root_unless_squared(_squared_euclidean(x, y), metric)
 
 
-def anchor_distances(x, anchors, metric, normalize=False):
+def anchor_distances(x: Tensor, anchors: int, metric: str, normalize: bool = False) -> Tensor:
     """Return the distance of the first `anchors` rows of `x`, None for all, to every row of `x`.
 
     >>> tuple(anchor_distances(ops.ones((5, 2)), 3, "euclidean").shape)
@@ -51,7 +54,9 @@ def anchor_distances(x, anchors, metric, normalize=False):
     return pairwise_distances(x[:anchors], x, metric, normalize)
 
 
-def paired_distances(x, y, metric="euclidean", normalize=False):
+def paired_distances(
+    x: Tensor, y: Tensor, metric: str = "euclidean", normalize: bool = False
+) -> Tensor:
     """Return the distance of each row of `x` to the same row of `y`, over the last axis.
 
     >>> float(paired_distances([[0.0, 0.0]], [[3.0, 4.0]])[0])
@@ -67,7 +72,7 @@ def paired_distances(x, y, metric="euclidean", normalize=False):
     return _root_unless_squared(squared, metric)
 
 
-def unit_rows(x):
+def unit_rows(x: Tensor) -> Tensor:
     """Rows scaled to length 1; a zero row stays zero, and has no gradient.
 
     >>> [round(float(v), 3) for v in unit_rows(ops.convert_to_tensor([[3.0, 4.0]]))[0]]

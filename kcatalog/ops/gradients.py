@@ -1,11 +1,17 @@
 """Gradients of functions of tensors: Keras has no function for them, so each backend's own."""
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 
+from kcatalog.types import Tensor
 
-def gradients(function, tensors, differentiable=False):
+
+def gradients(
+    function: Callable[..., Any], tensors: Tensor, differentiable: bool = False
+) -> list[Tensor]:
     """Return the gradients of the scalar `function(*tensors)`, None where a tensor has no part.
 
     Args:
@@ -69,7 +75,7 @@ class RandomNumbers:
             self._cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
 
     @contextmanager
-    def again(self):
+    def again(self) -> Iterator[None]:
         """Draw them again; afterwards the generators are as before."""
         if self._cpu is None:
             yield

@@ -3,12 +3,19 @@
 from keras import ops
 
 from kcatalog import checks
+from kcatalog.types import Tensor
 
 INTERPOLATIONS = ("nearest", "bilinear")
 FILL_MODES = ("constant", "nearest", "wrap", "reflect")
 
 
-def rotate(images, angles, interpolation="nearest", fill_mode="constant", fill_value=0.0):
+def rotate(
+    images: Tensor,
+    angles: Tensor,
+    interpolation: str = "nearest",
+    fill_mode: str = "constant",
+    fill_value: float = 0.0,
+) -> Tensor:
     """Return images turned counterclockwise about their centres; they keep size and type.
 
     To augment images in training, use `keras.layers.RandomRotation`.
@@ -38,7 +45,13 @@ def rotate(images, angles, interpolation="nearest", fill_mode="constant", fill_v
     return _transform("rotate", images, transforms, interpolation, fill_mode, fill_value)
 
 
-def translate(images, translations, interpolation="nearest", fill_mode="constant", fill_value=0.0):
+def translate(
+    images: Tensor,
+    translations: Tensor,
+    interpolation: str = "nearest",
+    fill_mode: str = "constant",
+    fill_value: float = 0.0,
+) -> Tensor:
     """Return images shifted to the right and down; they keep size and type.
 
     To augment images in training, use `keras.layers.RandomTranslation`.

@@ -8,9 +8,10 @@ from kcatalog import checks
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.samples import same_rank
 from kcatalog.ops.targets import numbers
+from kcatalog.types import Tensor
 
 
-def flat_labels(labels):
+def flat_labels(labels: Tensor) -> Tensor:
     """Labels of shape `(batch,)` or `(batch, 1)` as `(batch,)`.
 
     >>> tuple(flat_labels(ops.ones((3, 1))).shape)
@@ -19,7 +20,7 @@ def flat_labels(labels):
     return ops.reshape(ops.convert_to_tensor(labels), (-1,))
 
 
-def labels_of(owner, name, labels, samples=None):
+def labels_of(owner: object, name: str, labels: Tensor, samples: Tensor | None = None) -> Tensor:
     """Return one label a sample, `(batch,)`, of which two are equal where they were as given.
 
     Whole numbers of any dtype are int64, and never pass through a float; on JAX they have the 32
@@ -60,7 +61,7 @@ def _whole_array(labels):
     return array.astype("int64") if array.dtype == "uint64" else array
 
 
-def whole_dtype():
+def whole_dtype() -> str:
     """Return the dtype of the widest whole numbers: int64, but on JAX int32 unless it is told to.
 
     >>> whole_dtype() in ("int32", "int64")
@@ -69,7 +70,7 @@ def whole_dtype():
     return keras.backend.standardize_dtype(ops.convert_to_tensor(np.zeros((), "int64")).dtype)
 
 
-def class_indices(labels, scores, axis=-1):
+def class_indices(labels: Tensor, scores: Tensor, axis: int = -1) -> Tensor:
     """Labels as int32 class indices of the shape of `scores` with 1 along `axis`.
 
     >>> tuple(class_indices(ops.ones((3,)), ops.ones((3, 5))).shape)
@@ -81,7 +82,7 @@ def class_indices(labels, scores, axis=-1):
     return ops.cast(labels, "int32")
 
 
-def is_distribution(labels, scores, axis=-1):
+def is_distribution(labels: Tensor, scores: Tensor, axis: int = -1) -> bool:
     """Return whether labels name every class along `axis` (one-hot rows).
 
     >>> is_distribution(ops.ones((3, 5)), ops.ones((3, 5)))
@@ -94,7 +95,9 @@ def is_distribution(labels, scores, axis=-1):
     return labels.shape[axis] == scores.shape[axis]
 
 
-def class_distribution(labels, scores, axis=-1, label_smoothing=0.0):
+def class_distribution(
+    labels: Tensor, scores: Tensor, axis: int = -1, label_smoothing: float = 0.0
+) -> Tensor:
     """Targets as a distribution over classes, of the shape and dtype of `scores`.
 
     Class indices `(batch, ...)` or, along `axis`, `(batch, ..., 1)` become one-hot; what already
@@ -117,7 +120,7 @@ def class_distribution(labels, scores, axis=-1, label_smoothing=0.0):
     return (1 - label_smoothing) * p + label_smoothing / scores.shape[axis]
 
 
-def signs(labels, scores):
+def signs(labels: Tensor, scores: Tensor) -> Tensor:
     """Labels of two classes, 0/1 or -1/+1, as -1/+1 in the rank and dtype of `scores`.
 
     Each label is read by itself: Keras's hinges turn 0 into -1 only where the whole batch is 0/1.
@@ -130,7 +133,7 @@ def signs(labels, scores):
     return ops.where(y > 0, ops.ones_like(scores), -ops.ones_like(scores))
 
 
-def per_class(owner, name, values, scores, axis=-1):
+def per_class(owner: object, name: str, values: Tensor, scores: Tensor, axis: int = -1) -> Tensor:
     """Lay the list `values`, one number a class, along `axis` to multiply `scores` with.
 
     Where their number is not that of the classes, the error names `owner` and its argument `name`.

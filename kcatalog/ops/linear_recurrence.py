@@ -6,16 +6,21 @@ of `b[t]` is `g[t]`, that of `a[t]` is `g[t] h[t-1]`. Nothing is divided by and 
 taken: any `a` from 0 to 1 and any number of steps is safe.
 """
 
+from typing import Any
+
 from keras import ops
 
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.scan import scan, wants_few_operations, with_gradient
+from kcatalog.types import Tensor
 
 BLOCK = 16  # steps in turn on an accelerator
 LEVELS = 3  # blocks of blocks: 48 steps in turn for up to 4096
 
 
-def linear_recurrence(a, b, initial=None, reverse=False):
+def linear_recurrence(
+    a: Tensor, b: Tensor, initial: Tensor | None = None, reverse: bool = False
+) -> Any:
     """Return every `h[t] = a[t] h[t-1] + b[t]`, with `h[-1]` = `initial`, by default 0.
 
     Args:

@@ -2,8 +2,10 @@
 
 from keras import ops
 
+from kcatalog.types import Tensor
 
-def sum_repeated(rows, values):
+
+def sum_repeated(rows: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     """Sum the values of equal rows; each entry gets the sum of all entries of its row.
 
     The number of entries stays, so that shapes are static: entries of one row become equal.

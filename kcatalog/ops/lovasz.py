@@ -7,8 +7,10 @@ slope is what the k-th pixel adds to the loss of the first k - 1.
 
 from keras import ops
 
+from kcatalog.types import Tensor
 
-def lovasz_jaccard(errors, truth, per_image, weights=1.0):
+
+def lovasz_jaccard(errors: Tensor, truth: Tensor, per_image: bool, weights: Tensor = 1.0) -> Tensor:
     """One value for each sample and class from errors and masks `(batch, pixels, classes)`.
 
     With `per_image` each sample is a set of its own. Otherwise the batch is one set; a sample's

@@ -8,11 +8,12 @@ from kcatalog import checks
 from kcatalog.ops.labels import class_distribution
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.probabilities import crossentropy
+from kcatalog.types import Tensor
 
 _LAYER = "Make kcatalog.layers.Prototypes the model's last layer"
 
 
-def class_similarities(owner, y_pred):
+def class_similarities(owner: object, y_pred: Tensor) -> Tensor:
     """`(batch, classes)` similarities in float32 at least; `owner` is named where they are not.
 
     >>> tuple(class_similarities("Doc", ops.ones((2, 5))).shape)
@@ -25,7 +26,7 @@ def class_similarities(owner, y_pred):
     return s
 
 
-def center_similarities(owner, y_pred):
+def center_similarities(owner: object, y_pred: Tensor) -> Tensor:
     """`(batch, classes, per_class)` similarities; `(batch, classes)` gets `per_class` 1.
 
     >>> tuple(center_similarities("Doc", ops.ones((2, 5))).shape)
@@ -38,7 +39,7 @@ def center_similarities(owner, y_pred):
     return s if len(s.shape) == 3 else ops.expand_dims(s, -1)
 
 
-def margin_crossentropy(y_true, s, margin, scale):
+def margin_crossentropy(y_true: Tensor, s: Tensor, margin: float, scale: Tensor) -> Tensor:
     """Cross-entropy of `scale · s`, where `margin(s_y)` stands in for the right class's `s_y`.
 
     Args:
@@ -57,7 +58,7 @@ def margin_crossentropy(y_true, s, margin, scale):
     return crossentropy(y_true, ops.log_softmax(scale * s, axis=-1))
 
 
-def cosine_of_wider_angle(c, m):
+def cosine_of_wider_angle(c: Tensor, m: Tensor) -> Tensor:
     """`cos(θ + m)` for `c = cos θ` and `m` radians up to a right angle; falls in `θ` throughout.
 
     `cos(θ + m) = cos θ cos m - sin θ sin m` needs no arccosine. It would rise again where `θ + m`

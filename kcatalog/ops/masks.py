@@ -7,8 +7,10 @@ it. The two functions it uses itself stand here alone.
 from keras import ops
 from keras.src.backend import get_keras_mask, set_keras_mask
 
+from kcatalog.types import Tensor
 
-def mask_of(x):
+
+def mask_of(x: Tensor) -> Tensor | None:
     """Return the mask that Keras's layers handed on with `x`, as bool, or None.
 
     >>> mask_of(ops.ones((2, 3))) is None
@@ -18,7 +20,7 @@ def mask_of(x):
     return None if mask is None else ops.cast(mask, "bool")
 
 
-def with_mask(x, mask):
+def with_mask(x: Tensor, mask: Tensor) -> Tensor:
     """Return a tensor equal to `x` with this mask, which losses and metrics then read.
 
     A loss may mask its unreduced values: the mean is over those where `mask` is True, joined with
@@ -33,7 +35,7 @@ def with_mask(x, mask):
     return x
 
 
-def both(mask, other):
+def both(mask: Tensor, other: Tensor) -> Tensor:
     """Return where both masks are True; None, everywhere, for either is left out.
 
     >>> both(None, None) is None
@@ -48,7 +50,7 @@ def both(mask, other):
     return ops.logical_and(mask, other)
 
 
-def counted(x, values):
+def counted(x: Tensor, values: Tensor) -> Tensor:
     """Return 1 for each of `values` that the mask of `x` leaves, else 0, in their shape and dtype.
 
     >>> float(ops.sum(counted(ops.ones((2, 3, 5)), ops.ones((2, 3)))))

@@ -11,6 +11,7 @@ References are the samples that an anchor is compared with; anchors are the firs
 from keras import ops
 
 from kcatalog.ops.sorting import count_below, sort_rows
+from kcatalog.types import Tensor
 
 INF = float("inf")
 SMALL = 128  # references up to which one positive at a time is always fast enough
@@ -18,7 +19,7 @@ FEW = 16  # samples a class up to which it is faster than sorting
 BLOCK = 256  # anchors counted at a time, so that they stay in the cache
 
 
-def same_class(labels, anchors=None):
+def same_class(labels: Tensor, anchors: int | None = None) -> Tensor:
     """`(anchors, references)`: whether two samples have the same label. `labels`: `(references,)`.
 
     >>> int(ops.sum(ops.cast(same_class(ops.convert_to_tensor([1, 1, 2])), "int32")))
@@ -27,7 +28,7 @@ def same_class(labels, anchors=None):
     return ops.equal(labels[:anchors, None], labels[None, :])
 
 
-def positive_pairs(labels, anchors=None):
+def positive_pairs(labels: Tensor, anchors: int | None = None) -> Tensor:
     """`(anchors, references)`: whether two different samples have the same label.
 
     >>> int(ops.sum(ops.cast(positive_pairs(ops.convert_to_tensor([1, 1, 2])), "int32")))
@@ -38,7 +39,7 @@ def positive_pairs(labels, anchors=None):
     return ops.logical_and(same, place[:anchors, None] != place[None, :])
 
 
-def triplet_sums(D, counts, margin):
+def triplet_sums(D: Tensor, counts: Tensor, margin: float) -> tuple[Tensor, Tensor]:
     """`Σ (margin + D(a, p) - D(a, n))` of each anchor over its counted triplets.
 
     Args:
@@ -59,7 +60,7 @@ def triplet_sums(D, counts, margin):
     return margin * triplets + ops.sum(counts * (D - shift), axis=1), triplets
 
 
-def all_triplets(D, labels, margin):
+def all_triplets(D: Tensor, labels: Tensor, margin: float) -> Tensor:
     """Count how often each distance occurs among triplets with `D(a, n) < D(a, p) + margin`.
 
     Args:
@@ -82,7 +83,7 @@ def all_triplets(D, labels, margin):
     return _count(D, labels, violated, lambda d, same: _all_of_many(d, same, margin))
 
 
-def semi_hard_triplets(D, labels, margin):
+def semi_hard_triplets(D: Tensor, labels: Tensor, margin: float) -> Tensor:
     """Count how often each distance occurs among FaceNet's semi-hard triplets with a loss.
 
     Each anchor-positive pair has one negative: the closest that is strictly farther from the

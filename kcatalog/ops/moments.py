@@ -4,8 +4,10 @@ import math
 
 from keras import ops
 
+from kcatalog.types import Tensor
 
-def one_minus_power(beta: float, t):
+
+def one_minus_power(beta: float, t: Tensor) -> Tensor:
     """Return `1 - β^t`, the weight that an average of `t` values gives to them.
 
     Computed as `-expm1(t log β)`: for `β` near 1 the difference would lose its digits in float32,
@@ -23,7 +25,7 @@ def one_minus_power(beta: float, t):
     return -ops.expm1(t * math.log(beta))
 
 
-def effective_length(beta: float, t):
+def effective_length(beta: float, t: Tensor) -> Tensor:
     """Return `ρ = (1 + β)/(1 - β) - 2 t βᵗ/(1 - βᵗ)`, from 1 at the first value to its limit.
 
     A plain mean over `ρ` values would have their mean age in an average of `t` values with the

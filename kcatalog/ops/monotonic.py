@@ -2,10 +2,12 @@
 
 from keras import ops
 
+from kcatalog.types import Tensor
+
 _SURE = 20.0  # a walk goes on from a position of this score with a probability of 2e-9
 
 
-def stop_probabilities(score, previous):
+def stop_probabilities(score: Tensor, previous: Tensor) -> Tensor:
     """Return the probability that the walk stops at each position.
 
     It begins at position `k` with probability `previous[k]`, goes forward, and stops at each
@@ -31,7 +33,7 @@ def stop_probabilities(score, previous):
     return ops.sigmoid(score) * arrived
 
 
-def first_stop(score, previous):
+def first_stop(score: Tensor, previous: Tensor) -> Tensor:
     """Return 1 for the first position with a score above 0 at or after the previous one, else 0.
 
     >>> score = ops.convert_to_tensor([[3.0, -1.0, 2.0, 2.0]])

@@ -3,9 +3,10 @@
 from keras import ops
 
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.types import Tensor
 
 
-def scaled_norm(x, axis=None):
+def scaled_norm(x: Tensor, axis: int | None = None) -> tuple[Tensor, Tensor]:
     """Return `m` and `r` with `‖x‖ = m r` over `axis`, whose size is 1 in both.
 
     `m` is the largest magnitude, or 1 where all are 0, and has no gradient. `r` lies between 1 and
@@ -26,7 +27,7 @@ def scaled_norm(x, axis=None):
     return m, ops.where(zero, 0.0, ops.sqrt(ops.where(zero, 1.0, square)))
 
 
-def absolute(x):
+def absolute(x: Tensor) -> Tensor:
     """Return `|x|`, whose gradient at 0 is 0 on every backend; JAX's is 1.
 
     >>> [float(v) for v in absolute(ops.convert_to_tensor([-2.0, 0.0]))]

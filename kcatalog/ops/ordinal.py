@@ -2,8 +2,10 @@
 
 from keras import ops
 
+from kcatalog.types import Tensor
 
-def corn_probabilities(logits):
+
+def corn_probabilities(logits: Tensor) -> Tensor:
     """Probability of every rank, `(..., ranks)`, from CORN's logits `(..., ranks - 1)`.
 
     `P(y > k) = Π over j ≤ k of σ(z_j)`, and `P(y = k)` is by how much that falls at `k`.
@@ -17,7 +19,7 @@ def corn_probabilities(logits):
     return above[..., :-1] - above[..., 1:]
 
 
-def corn_ranks(logits):
+def corn_ranks(logits: Tensor) -> Tensor:
     """Return the rank that CORN's logits `(..., ranks - 1)` predict: the count of `P(y > k)` > 1/2.
 
     That is the median of the predicted distribution, as an int32 tensor of shape `(...)`.

@@ -7,9 +7,12 @@ from keras import ops
 
 from kcatalog.ops.contrast import log_sum_exp
 from kcatalog.ops.mining import positive_pairs, same_class
+from kcatalog.types import Tensor
 
 
-def log_odds_of_negatives(scores, labels, anchors=None):
+def log_odds_of_negatives(
+    scores: Tensor, labels: Tensor, anchors: int | None = None
+) -> tuple[Tensor, Tensor]:
     """Return the log-odds that a neighbour drawn by the softmax of `scores` is negative.
 
     `z = log Σ exp(s) over other classes - log Σ exp(s) over the same class`, the anchor itself left

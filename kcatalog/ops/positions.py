@@ -4,8 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from kcatalog.types import Tensor
 
-def angles(positions, features: int, max_wavelength: float):
+
+def angles(positions: Tensor, features: int, max_wavelength: float) -> Tensor:
     """Return `positions · max_wavelength^(-2 i / features)` for each pair `i` of the features.
 
     The result has one axis more than `positions` and is float32: half precision would confuse
@@ -19,7 +21,7 @@ def angles(positions, features: int, max_wavelength: float):
     return positions * ops.convert_to_tensor(frequencies.astype("float32"))
 
 
-def sinusoids(positions, features: int, max_wavelength: float):
+def sinusoids(positions: Tensor, features: int, max_wavelength: float) -> Tensor:
     """Return sine and cosine of each angle side by side, `features` numbers for each position.
 
     >>> [round(float(s), 3) for s in sinusoids(ops.convert_to_tensor(0), 3, 100.0)]
@@ -30,7 +32,7 @@ def sinusoids(positions, features: int, max_wavelength: float):
     return ops.reshape(s, (*ops.shape(a)[:-1], 2 * a.shape[-1]))[..., :features]
 
 
-def rotate(x, a, interleaved: bool = False):
+def rotate(x: Tensor, a: Tensor, interleaved: bool = False) -> Tensor:
     """Turn each pair of numbers along the last axis of `x` by its angle in `a`.
 
     The pairs are neighbours if `interleaved`; else the first number of the first half goes with the

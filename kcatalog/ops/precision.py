@@ -3,8 +3,10 @@
 import keras
 from keras import ops
 
+from kcatalog.types import Tensor
 
-def at_least_float32(x):
+
+def at_least_float32(x: Tensor) -> Tensor:
     """`x` as a tensor of a real dtype no coarser than float32; float64 stays float64.
 
     >>> keras.backend.standardize_dtype(at_least_float32(ops.ones((2,), dtype="float16")).dtype)
@@ -15,13 +17,13 @@ def at_least_float32(x):
     return x if exact else ops.cast(x, "float32")
 
 
-def as_floats(x, dtype: str):
+def as_floats(x: Tensor, dtype: str) -> Tensor:
     """Return integers as floats of a layer's dtype, and floats as they are."""
     floats = keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype))
     return x if floats else ops.cast(x, dtype)
 
 
-def larger(x, y):
+def larger(x: Tensor, y: Tensor) -> Tensor:
     """Return the larger of each pair; `ops.maximum` rounds float64 to float32 on PyTorch.
 
     Where one is a NaN, it is `y`.
@@ -32,6 +34,6 @@ def larger(x, y):
     return ops.where(x > y, x, y)
 
 
-def smaller(x, y):
+def smaller(x: Tensor, y: Tensor) -> Tensor:
     """Return the smaller of each pair, as `larger` does."""
     return ops.where(x < y, x, y)

@@ -4,9 +4,10 @@ import keras
 from keras import ops
 
 from kcatalog.ops.labels import class_indices, is_distribution
+from kcatalog.types import Tensor
 
 
-def log_probabilities(y_pred, from_logits, axis=-1):
+def log_probabilities(y_pred: Tensor, from_logits: bool, axis: int = -1) -> Tensor:
     """`log p` of every class along `axis`.
 
     Logits need no bound: the result falls as far as they do and keeps its gradient. Probabilities
@@ -24,7 +25,7 @@ def log_probabilities(y_pred, from_logits, axis=-1):
     return ops.log(ops.clip(p, epsilon, 1 - epsilon))
 
 
-def logits(y_pred, from_logits, axis=-1):
+def logits(y_pred: Tensor, from_logits: bool, axis: int = -1) -> Tensor:
     """Logits as they are; for probabilities their logarithm, which differs by a constant only.
 
     >>> p = ops.convert_to_tensor([[0.25, 0.75]])
@@ -34,7 +35,9 @@ def logits(y_pred, from_logits, axis=-1):
     return y_pred if from_logits else log_probabilities(y_pred, from_logits, axis)
 
 
-def crossentropy(y_true, log_p, axis=-1, label_smoothing=0.0):
+def crossentropy(
+    y_true: Tensor, log_p: Tensor, axis: int = -1, label_smoothing: float = 0.0
+) -> Tensor:
     """`-Σ q log p` along `axis`, for targets `q` given as class indices or as distributions.
 
     Class indices pick their `log p`: there is no one-hot tensor, however many classes. Smoothing

@@ -4,10 +4,14 @@ Everything is sorting and running sums: `O(n log n)`, and `O(n log² n)` for pai
 Samples of weight 0 leave no trace, so that the empty end of a buffer does no harm.
 """
 
+from typing import Any
+
 from keras import ops
 
+from kcatalog.types import Tensor
 
-def runs(w, *values):
+
+def runs(w: Tensor, *values: Any) -> tuple[Tensor, Tensor, Tensor]:
     """Each run of equal `values` (all of them sorted, with weights `w`) by its number.
 
     Returns:
@@ -20,7 +24,7 @@ def runs(w, *values):
     return run, weight, ops.pad(ops.cumsum(weight)[:-1], ((1, 0),))
 
 
-def centred_ranks(x, w):
+def centred_ranks(x: Tensor, w: Tensor) -> Tensor:
     """For each sample the weight below it less the weight above it, halved.
 
     That is its rank less the mean rank; equal samples share the mean of their ranks.
@@ -36,7 +40,7 @@ def centred_ranks(x, w):
     return ops.take(ops.take(below - above, run) / 2, ops.argsort(order))
 
 
-def different(x, w):
+def different(x: Tensor, w: Tensor) -> Tensor:
     """Count the different values among samples of a weight above 0.
 
     >>> float(different([5.0, 9.0, 5.0, 1.0], [1.0, 1.0, 1.0, 0.0]))
@@ -48,19 +52,19 @@ def different(x, w):
     return ops.sum(ops.cast(weight > 0, w.dtype))
 
 
-def pairs_apart(w, values):
+def pairs_apart(w: Tensor, values: Tensor) -> Tensor:
     """Σ w_i w_j over pairs of different value, from sorted `values`, without subtracting."""
     _, weight, before = runs(w, values)
     return ops.sum(weight * before)
 
 
-def pairs_tied(w, *values):
+def pairs_tied(w: Tensor, *values: Any) -> Tensor:
     """Σ w_i w_j over pairs that are equal in all of the sorted `values`."""
     _, weight, _ = runs(w, *values)
     return (ops.sum(weight * weight) - ops.sum(w * w)) / 2
 
 
-def dense_ranks(x):
+def dense_ranks(x: Tensor) -> Tensor:
     """Each value by how many different values are smaller, int32.
 
     >>> ops.convert_to_numpy(dense_ranks([5.0, 9.0, 5.0, 1.0])).tolist()
@@ -72,7 +76,7 @@ def dense_ranks(x):
     return ops.take(run, ops.argsort(order))
 
 
-def stable_argsort(rank):
+def stable_argsort(rank: int) -> Tensor:
     """Return the stable order of whole numbers from 0 to below `n`.
 
     XLA's own sort does not promise that, so places in the row decide between equals; and as
@@ -88,7 +92,7 @@ def stable_argsort(rank):
     return order
 
 
-def inversions(rank, w):
+def inversions(rank: int, w: Tensor) -> Tensor:
     """Σ w_i w_j over pairs `i < j` with `rank_i > rank_j`, by merging sorted halves.
 
     >>> float(inversions([2, 0, 1, 1], [1.0, 1.0, 1.0, 2.0]))
@@ -115,7 +119,7 @@ def inversions(rank, w):
     return total
 
 
-def kendall_pairs(x, y, w):
+def kendall_pairs(x: Tensor, y: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the sums of `w_i w_j` over pairs that Kendall's coefficients are made of.
 
     Returns:

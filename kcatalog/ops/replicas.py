@@ -5,11 +5,15 @@ TensorFlow's `tf.distribute` runs a loss once per replica, on that replica's row
 gather; PyTorch has no data parallelism in Keras.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from kcatalog.types import Tensor
 
-def replica_context():
+
+def replica_context() -> Any:
     """TensorFlow's replica context if there are several replicas and we are in one of them."""
     if keras.backend.backend() != "tensorflow":
         return None
@@ -19,7 +23,7 @@ def replica_context():
     return context if context is not None and context.num_replicas_in_sync > 1 else None
 
 
-def own_rows_first(*tensors):
+def own_rows_first(*tensors: Any) -> tuple[Any, ...]:
     """Each tensor with the rows of all replicas, this replica's first, and how many are its own.
 
     Gradients reach the replica that a row came from. On one device the tensors stay as they are
@@ -39,7 +43,7 @@ def own_rows_first(*tensors):
     return tuple(ops.roll(t, -start, axis=0) for t in all_rows(*tensors)), own
 
 
-def all_rows(*tensors):
+def all_rows(*tensors: Any) -> Tensor:
     """Each tensor with the rows of all replicas, in the same order on every replica.
 
     >>> float(ops.sum(all_rows(ops.ones((2,)))[0]))
@@ -55,7 +59,7 @@ def all_rows(*tensors):
     )
 
 
-def sum_over_replicas(x):
+def sum_over_replicas(x: Tensor) -> Tensor:
     """Sum a tensor, or a list of them, over the replicas; on one device return it unchanged.
 
     >>> float(sum_over_replicas(ops.ones(())))
@@ -69,7 +73,9 @@ def sum_over_replicas(x):
     return context.all_reduce(tf.distribute.ReduceOp.SUM, x)
 
 
-def mean_over_replicas(x, axis=None, keepdims=False, weights=1.0):
+def mean_over_replicas(
+    x: Tensor, axis: int | None = None, keepdims: bool = False, weights: float = 1.0
+) -> Tensor:
     """Return the weighted mean over axes, including the batch, of all replicas' rows; no gradient.
 
     The mean of nothing is 0.
@@ -84,7 +90,7 @@ def mean_over_replicas(x, axis=None, keepdims=False, weights=1.0):
     return ops.divide_no_nan(total, count)
 
 
-def mean_of_batch(mean, count):
+def mean_of_batch(mean: Tensor, count: Tensor) -> Tensor:
     """Return a replica's part of the mean over the global batch, from the mean over its own rows.
 
     Keras adds up the replicas' losses, `tf.distribute` their gradients. The parts' gradients are

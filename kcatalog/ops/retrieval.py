@@ -6,6 +6,9 @@ not farther`; of equally far neighbours negatives come first, so that a model wh
 to one point finds nobody. Every score is a function of these ranks.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -16,11 +19,14 @@ from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.sorting import count_below
 from kcatalog.ops.targets import numbers, readable
 from kcatalog.ops.words import same_words, words
+from kcatalog.types import Tensor
 
 INF = float("inf")
 
 
-def embeddings_and_labels(owner, labels, embeddings, names=("y_true", "y_pred")):
+def embeddings_and_labels(
+    owner: object, labels: Tensor, embeddings: Tensor, names: Sequence[str] = ("y_true", "y_pred")
+) -> tuple[Tensor, Tensor]:
     """Return embeddings `(samples, features)` and labels in two words, `(samples, 2)`.
 
     Where a label is no whole number or an embedding is not finite, all of the embedding is NaN.
@@ -58,7 +64,7 @@ def embeddings_and_labels(owner, labels, embeddings, names=("y_true", "y_pred"))
     return ops.where(good, x, float("nan")), ops.reshape(words(labels), (-1, 2))
 
 
-def k_nearest(D, k):
+def k_nearest(D: Tensor, k: int) -> Tensor:
     """Return the `k` smallest of each row in rising order; infinite where there are fewer.
 
     >>> [float(d) for d in k_nearest(ops.convert_to_tensor([[3.0, 1.0, 2.0]]), 2)[0]]
@@ -71,7 +77,7 @@ def k_nearest(D, k):
     return -ops.top_k(-D, k)[0]
 
 
-def positives_and_negatives(D, same, others):
+def positives_and_negatives(D: Tensor, same: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     """Distances `D` twice: of the same class, and of other classes; the rest is infinite.
 
     `same`, `others`: boolean, of the shape of `D`: same label, and not the row's own sample.
@@ -81,7 +87,7 @@ def positives_and_negatives(D, same, others):
     return positives, negatives
 
 
-def positive_ranks(positives, negatives):
+def positive_ranks(positives: Tensor, negatives: Tensor) -> Tensor:
     """Rank each positive among all neighbours, `(queries, positives)` in rising order.
 
     Args:
@@ -104,35 +110,35 @@ def positive_ranks(positives, negatives):
 # --- scores of each query, from the ranks `r` of its positives ----------------------------
 
 
-def found_at_k(r, k):
+def found_at_k(r: Tensor, k: int) -> Tensor:
     """Recall@k of metric learning: 1 where a positive is among the `k` nearest neighbours."""
     return ops.cast(r[:, 0] <= k, "float32")
 
 
-def precision_at_k(r, k):
+def precision_at_k(r: Tensor, k: int) -> Tensor:
     """Return the share of positives among the `k` nearest neighbours."""
     return ops.sum(ops.cast(r <= k, "float32"), axis=1) / k
 
 
-def r_precision(r):
+def r_precision(r: Tensor) -> Tensor:
     """Return the share of positives among the `R` nearest neighbours of `R` positives."""
     R = _positives(r)
     return ops.divide_no_nan(ops.sum(ops.cast(r <= R, "float32"), axis=1), R[:, 0])
 
 
-def map_at_r(r):
+def map_at_r(r: Tensor) -> Tensor:
     """`1/R Σ P(i)` over the ranks `i` up to `R` of positives; `P` is the precision there."""
     R = _positives(r)
     j = ops.arange(1, r.shape[1] + 1, dtype="float32")
     return ops.divide_no_nan(ops.sum(ops.where(r <= R, j / r, 0.0), axis=1), R[:, 0])
 
 
-def reciprocal_rank(r, k):
+def reciprocal_rank(r: Tensor, k: int) -> Tensor:
     """One over the rank of the nearest positive; 0 if that is beyond `k`."""
     return ops.where(r[:, 0] <= k, 1 / r[:, 0], 0.0)
 
 
-def ndcg_at_k(r, k):
+def ndcg_at_k(r: Tensor, k: int) -> Tensor:
     """Discounted gain of positives among the `k` nearest neighbours, over the best possible."""
     j = ops.arange(1, r.shape[1] + 1, dtype="float32")
     best = ops.where(j <= ops.minimum(_positives(r), k), discount(j), 0.0)
@@ -140,7 +146,7 @@ def ndcg_at_k(r, k):
     return ops.divide_no_nan(gain, ops.sum(best, axis=1))
 
 
-def discount(rank):
+def discount(rank: int) -> Tensor:
     """Return the discount of a rank, `1 / log2(1 + rank)`: 1 for the first."""
     return 1 / ops.log2(1 + rank)
 
@@ -163,14 +169,14 @@ _SCORES = (
 
 
 def retrieval_scores(
-    x,
-    labels,
-    references=None,
-    reference_labels=None,
-    k=1,
-    distance="cosine",
-    chunk=1024,
-):
+    x: Tensor,
+    labels: Tensor,
+    references: Tensor | None = None,
+    reference_labels: Tensor | None = None,
+    k: int = 1,
+    distance: str = "cosine",
+    chunk: int = 1024,
+) -> Tensor:
     """Score how well samples find their own class among their nearest neighbours.
 
     Every sample of `x` is searched for among all others, or among `references`. Exact; `chunk`
@@ -228,7 +234,9 @@ def retrieval_scores(
     return means
 
 
-def recall_at_k(x, labels, k=1, distance="cosine", chunk=1024):
+def recall_at_k(
+    x: Tensor, labels: Tensor, k: int = 1, distance: str = "cosine", chunk: int = 1024
+) -> Any:
     """Return the share of samples with one of their own class among their `k` nearest neighbours.
 
     Exact over a whole set: every sample is searched for among all others, `chunk` samples at a

@@ -4,11 +4,12 @@ import numpy as np
 from keras import ops
 
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.types import Tensor
 
 NEVER = float(np.finfo("float32").min) / 2  # a logarithm of zero that can still be added to
 
 
-def keep_top_k(logits, k):
+def keep_top_k(logits: Tensor, k: int) -> Tensor:
     """Leave the `k` largest logits as they are; the others become the logits of never.
 
     Equal logits count in the order in which they stand.
@@ -20,7 +21,7 @@ def keep_top_k(logits, k):
     return ops.where(_rank(logits) < k, logits, NEVER)
 
 
-def keep_top_p(logits, p):
+def keep_top_p(logits: Tensor, p: Tensor) -> Tensor:
     """Leave the fewest largest logits whose probabilities add up to at least `p` (Holtzman 2020).
 
     >>> logits = ops.log(ops.convert_to_tensor([[0.5, 0.3, 0.1, 0.1]]))
@@ -35,7 +36,7 @@ def keep_top_p(logits, p):
     return ops.where(kept, logits, NEVER)
 
 
-def draw(logits, uniform):
+def draw(logits: Tensor, uniform: Tensor) -> Tensor:
     """Return the ids at which the distribution of `logits` passes `uniform`, from [0, 1).
 
     >>> logits = ops.log(ops.convert_to_tensor([[0.5, 0.3, 0.2]] * 3))

@@ -4,10 +4,15 @@
 comes out, and `keras.ops.custom_gradient` is called differently on each backend.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 
+from kcatalog.types import Tensor
 
-def scan(step, carry, xs, reverse=False):
+
+def scan(step: Tensor, carry: Tensor, xs: Tensor, reverse: bool = False) -> Any:
     """Run `carry, ys = step(carry, xs[:, t])` over the steps `t`; return the last carry and all ys.
 
     Batch first: each of `xs` is `(batch, steps, ...)`. `carry`, `xs` and `ys` are tuples of
@@ -76,7 +81,7 @@ def _torch_scan(step, carry, xs, reverse):
 _SCANS = {"tensorflow": _tensorflow_scan, "jax": _jax_scan, "torch": _torch_scan}
 
 
-def wants_few_operations(x):
+def wants_few_operations(x: Tensor) -> bool:
     """Return whether to start an operation on `x` costs more than to compute it.
 
     That is so on accelerators, and where TensorFlow runs eagerly.
@@ -93,7 +98,7 @@ def wants_few_operations(x):
     return x.device.type not in ("cpu", "meta")
 
 
-def with_gradient(forward, backward):
+def with_gradient(forward: Callable[..., Any], backward: Callable[..., Any]) -> Any:
     """Return the function `forward`, whose gradient `backward` computes.
 
     Both work on tuples of tensors: `ys = forward(*xs)` and

@@ -7,9 +7,12 @@ from keras import ops
 from kcatalog.ops.labels import class_distribution
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.targets import like
+from kcatalog.types import Tensor
 
 
-def masks_and_probabilities(y_true, y_pred, from_logits, axis=-1):
+def masks_and_probabilities(
+    y_true: Tensor, y_pred: Tensor, from_logits: bool, axis: int = -1
+) -> tuple[Tensor, Tensor]:
     """Targets and predictions, each as `(batch, pixels, classes)`; any axes between are pixels.
 
     Class indices become masks. With a single class `y_true` is its mask, and logits are a
@@ -35,7 +38,9 @@ def masks_and_probabilities(y_true, y_pred, from_logits, axis=-1):
     return ops.reshape(r, rows), ops.reshape(p, rows)
 
 
-def pixel_weights(owner, pixels, mask, sample_weight):
+def pixel_weights(
+    owner: object, pixels: Tensor, mask: Tensor, sample_weight: Tensor
+) -> tuple[Tensor, Tensor]:
     """Return the weight of each pixel, `(batch, pixels, 1)`, and what weights whole images.
 
     Without mask and weights of pixels it is the number 1.

@@ -8,9 +8,10 @@ import keras
 from keras import ops
 
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.types import Tensor
 
 
-def simplex_projection(w, radius=1.0):
+def simplex_projection(w: Tensor, radius: float = 1.0) -> Tensor:
     """Rows along the last axis moved to the nearest with no negative entry and the sum `radius`.
 
     `max(0, w - θ)` with `θ = max over j of (u₁ + … + u_j - r) / j`, where `u` = `w` sorted from the
@@ -27,7 +28,7 @@ def simplex_projection(w, radius=1.0):
     return ops.relu(w - θ)
 
 
-def sparsemax(z, axis=-1):
+def sparsemax(z: Tensor, axis: int = -1) -> Tensor:
     """Return probabilities along `axis`, the nearest to `z`: most of them are exactly 0.
 
     `keras.ops.sparsemax` of Keras 3.15 gives other numbers, which do not sum to 1
@@ -39,7 +40,7 @@ def sparsemax(z, axis=-1):
     return _along(simplex_projection, z, axis)
 
 
-def entmax15(z, axis=-1):
+def entmax15(z: Tensor, axis: int = -1) -> Tensor:
     """Return probabilities along `axis` between those of softmax and of sparsemax.
 
     `p = max(0, z / 2 - τ)²`, with the `τ` for which they sum to 1 (entmax for α = 1.5).

@@ -1,13 +1,22 @@
 """Pairs of words that stand near each other, from which word vectors are learned."""
 
+from typing import Any
+
 import numpy as np
 
 from kcatalog import checks
+from kcatalog.types import Tensor
 
 
 def skip_grams(
-    ids, max_skips=5, min_skips=1, include_self=False, counts=None, subsampling=None, seed=None
-):
+    ids: Any,
+    max_skips: int = 5,
+    min_skips: int = 1,
+    include_self: bool = False,
+    counts: Any = None,
+    subsampling: float | None = None,
+    seed: int | None = None,
+) -> Tensor:
     """Return each word with each of its neighbours: arrays of targets and of their contexts.
 
     What a skip-gram model (word2vec) learns from: it predicts the context from the target. Data

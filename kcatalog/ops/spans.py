@@ -4,8 +4,10 @@ In BIO a span begins with B. In IOB1 it begins with I, or with B right after a s
 BIOES it ends with E, and S is a span of one.
 """
 
+from typing import Any
 
-def spans(tags):
+
+def spans(tags: Any) -> set[tuple[str, int, int]]:
     """Return the spans in a sequence of tags as a set of `(kind, first, behind the last)`.
 
     Tags without a prefix are spans of one, but for `O`. What follows no scheme is read as conlleval
@@ -27,7 +29,7 @@ def spans(tags):
     return found
 
 
-def span_f1(true, predicted):
+def span_f1(true: Any, predicted: Any) -> float:
     """Return F1 of spans: right ones are those of the same kind and the same tokens.
 
     >>> span_f1([["B-A", "I-A", "B-A"]], [["B-A", "I-A", "O"]])
@@ -38,7 +40,7 @@ def span_f1(true, predicted):
     return 2 * right / total if total else 1.0
 
 
-def allowed_tags(tags):
+def allowed_tags(tags: Any) -> dict[str, Any]:
     """Return what may follow what, begin and end, as `kcatalog.layers.CRF` takes it.
 
     The scheme is BIOES if there are tags with S or E, else BIO if there are tags with B, else all
@@ -71,7 +73,7 @@ def allowed_tags(tags):
     }
 
 
-def to_bio(tags):
+def to_bio(tags: Any) -> list[str]:
     """Return tags of any scheme as BIO.
 
     >>> to_bio(["I-A", "I-A", "B-A", "O", "S-B"])

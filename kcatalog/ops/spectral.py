@@ -4,6 +4,8 @@ TensorFlow's XLA compiles a singular value decomposition in many seconds and run
 eager code by orders of magnitude. Products compile on every backend and every device.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from keras import ops
 
@@ -11,9 +13,10 @@ from kcatalog import checks
 from kcatalog.ops.distances import unit_rows
 from kcatalog.ops.norms import scaled_norm
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.types import Tensor
 
 
-def as_matrix(owner, w):
+def as_matrix(owner: object, w: Tensor) -> Tensor:
     """Return a kernel as a matrix `(all input axes, output units)` of at least float32."""
     W = at_least_float32(w)
     if len(W.shape) < 2:
@@ -22,13 +25,13 @@ def as_matrix(owner, w):
     return ops.reshape(W, (-1, W.shape[-1]))
 
 
-def tall(W):
+def tall(W: Tensor) -> Tensor:
     """Return a matrix, or its transpose if it has more columns than rows."""
     W = ops.convert_to_tensor(W)
     return W if W.shape[0] >= W.shape[1] else ops.transpose(W)
 
 
-def gram_less_identity(W):
+def gram_less_identity(W: Tensor) -> Tensor:
     """Return `Wᵀ W - I`, or `W Wᵀ - I` if that is smaller: 0 for orthonormal units or rows.
 
     >>> bool(ops.max(ops.abs(gram_less_identity(ops.eye(2, 3)))) == 0)
@@ -39,7 +42,9 @@ def gram_less_identity(W):
     return gram - ops.eye(W.shape[1], dtype=gram.dtype)
 
 
-def power_iteration(product, size: int, iterations: int, dtype):
+def power_iteration(
+    product: Callable[[Tensor], Tensor], size: int, iterations: int, dtype: str
+) -> Tensor:
     """Return a vector of length 1 after so many steps `v ← product(v) / ‖product(v)‖`.
 
     The start is the same pseudo-random vector each time: no state is kept, and no structure
@@ -54,7 +59,7 @@ def power_iteration(product, size: int, iterations: int, dtype):
     return v
 
 
-def norm_bound(W, squarings: int = 12):
+def norm_bound(W: Tensor, squarings: int = 12) -> Tensor:
     """Return an upper bound of the largest singular value, up to rounding.
 
     The Schatten norm `(Σ σᵢ²ᵖ)^(1 / 2p)` with `p` = 2^`squarings`, by squaring the Gram matrix. It
@@ -79,7 +84,7 @@ def norm_bound(W, squarings: int = 12):
     return m[0, 0] * ops.where(ops.max(P) == 0, 0.0, ops.exp(log_bound / 2))
 
 
-def polar_factor(W):
+def polar_factor(W: Tensor) -> Tensor:
     """Return the matrix with orthonormal columns (or rows, of a wide matrix) nearest to `W`.
 
     By Newton's and Schulz's `X ← (3 X - X Xᵀ X) / 2`, which takes each singular value to 1. Steps

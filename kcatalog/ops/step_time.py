@@ -3,8 +3,10 @@
 import keras
 from keras import ops
 
+from kcatalog.types import Tensor
 
-def step_time(step):
+
+def step_time(step: Tensor) -> Tensor:
     """Return a step, a number or an integer tensor, in Keras's `floatx`, float32 at least.
 
     A schedule whose arguments are Python numbers then computes in this precision throughout.
@@ -16,7 +18,7 @@ def step_time(step):
     return ops.cast(step, dtype if dtype == "float64" else "float32")
 
 
-def share(t, start: float, end: float):
+def share(t: Tensor, start: float, end: float) -> Tensor:
     """Return the share of the time from `start` to `end` that has passed at `t`, in [0, 1].
 
     >>> [float(share(ops.convert_to_tensor(t), 2, 6)) for t in (0.0, 3.0, 9.0)]

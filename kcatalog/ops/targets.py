@@ -13,6 +13,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.types import Shape, Tensor
 
 
 class Targets(NamedTuple):
@@ -27,7 +28,7 @@ class Targets(NamedTuple):
     faults: Any = None
 
 
-def numbers(owner, name, x, dtype=None):
+def numbers(owner: object, name: str, x: Tensor, dtype: str | None = None) -> Tensor:
     """Return `x` as a tensor of `dtype`; None leaves a tensor's or an array's own.
 
     Text, and lists whose rows differ in length, raise the error of `owner`'s argument `name`.
@@ -56,7 +57,7 @@ def numbers(owner, name, x, dtype=None):
     return ops.convert_to_tensor(x, dtype=dtype)
 
 
-def readable(x):
+def readable(x: Tensor) -> Tensor | None:
     """Return the values of `x` as a NumPy array, or None where reading them would not be free.
 
     >>> readable([1, 2]).tolist()
@@ -73,7 +74,7 @@ def readable(x):
         return None
 
 
-def same_samples(owner, y_true, y_pred):
+def same_samples(owner: object, y_true: Tensor, y_pred: Tensor) -> None:
     """Raise unless there are as many targets as predictions.
 
     >>> same_samples("Doc", ops.ones((2,)), ops.ones((3, 4)))
@@ -86,7 +87,7 @@ def same_samples(owner, y_true, y_pred):
         raise checks.error(owner, "y_true", rule, tuple(y_true.shape), fix)
 
 
-def same_shape(owner, y_true, shape, fix=""):
+def same_shape(owner: object, y_true: Tensor, shape: Shape, fix: str = "") -> None:
     """Raise unless targets have this shape; a last axis of 1 may be there or not.
 
     >>> same_shape("Doc", ops.ones((2, 3)), (3, 2))
@@ -99,7 +100,14 @@ def same_shape(owner, y_true, shape, fix=""):
         raise checks.error(owner, "y_true", f"of shape {_text(shape)}", given, fix)
 
 
-def class_targets(owner, y_true, shape, axis=-1, ignore_class=None, one_hot=True):
+def class_targets(
+    owner: object,
+    y_true: Tensor,
+    shape: Shape,
+    axis: int = -1,
+    ignore_class: int | None = None,
+    one_hot: bool = True,
+) -> Targets:
     """Return the `Targets` of scores of this shape, whose `axis` counts the classes.
 
     Class indices become int32, the axis of classes left out, those that count for nothing 0. A
@@ -137,7 +145,7 @@ def class_targets(owner, y_true, shape, axis=-1, ignore_class=None, one_hot=True
     return Targets(ops.where(usable, y, 0), counts, nan_unless(learnable))
 
 
-def without_axis(y, shape, axis):
+def without_axis(y: Tensor, shape: Shape, axis: int) -> Tensor:
     """Return `y` without an `axis` of 1 that it has in place of the scores' axis of classes.
 
     >>> tuple(without_axis(ops.ones((2, 1)), (2, 3), -1).shape)
@@ -179,7 +187,9 @@ def _no_class(owner, label, classes, ignore_class):
     return checks.error(owner, "y_true", f"class indices from 0 to {classes - 1}", label, fix)
 
 
-def two_classes(owner, y_true, y_pred, ignore_class=None):
+def two_classes(
+    owner: object, y_true: Tensor, y_pred: Tensor, ignore_class: int | None = None
+) -> Targets:
     """Return the `Targets` of one score for two classes, 0/1 or -1/+1, in the shape of scores.
 
     >>> tuple(two_classes("Doc", [0, 1], ops.ones((2, 1))).values.shape)
@@ -191,7 +201,7 @@ def two_classes(owner, y_true, y_pred, ignore_class=None):
     return Targets(y, counts, y if "float" in str(y.dtype) else None)
 
 
-def between_0_and_1(owner, y_true):
+def between_0_and_1(owner: object, y_true: Tensor) -> Tensor:
     """Raise if a target lies outside [0, 1] where that can be seen; return 0 or NaN for each.
 
     >>> between_0_and_1("Doc", np.array([0, 255], "uint8"))
@@ -210,7 +220,7 @@ def between_0_and_1(owner, y_true):
     return nan_unless(inside)
 
 
-def stop_graph_unless(condition, error):
+def stop_graph_unless(condition: Tensor, error: Exception) -> None:
     """Raise `error` where a TensorFlow graph finds `condition` false, as Keras's own losses do.
 
     XLA leaves such assertions out, and JAX has none.
@@ -223,7 +233,7 @@ def stop_graph_unless(condition, error):
         tf.debugging.Assert(tf.reduce_all(condition), [str(error)])
 
 
-def nan_unless(condition):
+def nan_unless(condition: Tensor) -> Tensor:
     """Return 0 where `condition` holds, else NaN.
 
     >>> [float(v) for v in nan_unless(ops.convert_to_tensor([True, False]))]
@@ -232,7 +242,7 @@ def nan_unless(condition):
     return ops.where(condition, 0.0, float("nan"))
 
 
-def nan_of(x, values, axis=-1):
+def nan_of(x: Tensor, values: Tensor, axis: int = -1) -> Tensor:
     """Return 0 for each of a loss's `values`, NaN where a NaN is in what it was made from.
 
     With one axis more than `values`, `x` belongs to them along `axis`; else sample by sample. The
@@ -253,7 +263,7 @@ def nan_of(x, values, axis=-1):
     return ops.cast(nan * nan, values.dtype)
 
 
-def like(owner, name, x, values):
+def like(owner: object, name: str, x: Tensor, values: Tensor) -> Tensor:
     """Return `x`, one number a sample or one for each of its values, in the shape of `values`.
 
     Keras would lay `(batch,)` along the last axis of `(batch, steps)` values: an error, or the

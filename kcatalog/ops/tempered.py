@@ -9,12 +9,14 @@ import functools
 
 from keras import ops
 
+from kcatalog.types import Tensor
+
 # Newton's method below is at float64's end after 10 steps for up to millions of classes, whatever
 # their logits; most cases need 5.
 STEPS = 10
 
 
-def tempered_log(log_u, t):
+def tempered_log(log_u: Tensor, t: Tensor) -> Tensor:
     """`log_t(u)` of `u` given as its logarithm.
 
     >>> round(float(tempered_log(ops.log(ops.convert_to_tensor(4.0)), 0.5)), 4)
@@ -23,7 +25,7 @@ def tempered_log(log_u, t):
     return log_u if t == 1 else ops.expm1((1 - t) * log_u) / (1 - t)
 
 
-def tempered_log_softmax(s, t, axis=-1):
+def tempered_log_softmax(s: Tensor, t: Tensor, axis: int = -1) -> Tensor:
     """`log p` where `p = exp_t(s - λ)` and `λ` makes the `p` along `axis` sum to 1; `t` from 1 on.
 
     `(Σ exp_t(s - λ))^(1-t)` is concave in `λ` and rises with it (a power mean of numbers linear in

@@ -2,8 +2,10 @@
 
 from keras import ops
 
+from kcatalog.types import Tensor
 
-def edit_distance(a, n_a, b, n_b, substitution=1):
+
+def edit_distance(a: Tensor, n_a: Tensor, b: Tensor, n_b: Tensor, substitution: int = 1) -> Tensor:
     """Return the fewest insertions, deletions and substitutions that turn `a` into `b`.
 
     `D(i, j)`, the distance of the first `i` tokens of `a` to the first `j` of `b`, depends on its
@@ -45,7 +47,7 @@ def edit_distance(a, n_a, b, n_b, substitution=1):
     return ops.fori_loop(1, length_a + length_b, next_diagonal, start)[2]
 
 
-def common_subsequence(a, n_a, b, n_b):
+def common_subsequence(a: Tensor, n_a: Tensor, b: Tensor, n_b: Tensor) -> Tensor:
     """Return the length of the longest common subsequence.
 
     >>> int(common_subsequence([[1, 2, 3, 4]], [4], [[2, 9, 4, 1]], [4])[0])
@@ -55,7 +57,9 @@ def common_subsequence(a, n_a, b, n_b):
     return (n_a + n_b - edit_distance(a, n_a, b, n_b, substitution=2)) // 2
 
 
-def ngram_matches(p, n_p, references, n_references, max_order):
+def ngram_matches(
+    p: Tensor, n_p: Tensor, references: Tensor, n_references: Tensor, max_order: int
+) -> Tensor:
     """Count the n-grams of `p` that occur in a reference, each at most as often as there.
 
     N-grams are compared, not hashed: `same` holds for every pair of places whether the n tokens
@@ -104,7 +108,7 @@ def _one_further(same):
     return ops.pad(same, [(0, 0)] * (len(same.shape) - 2) + [(0, 1), (0, 1)])
 
 
-def ngrams(length, max_order):
+def ngrams(length: Tensor, max_order: int) -> Tensor:
     """Count a sequence's n-grams, for n from 1 to `max_order`: `(..., max_order)` int32.
 
     >>> ops.convert_to_numpy(ngrams([3], 4)).tolist()

@@ -1,5 +1,8 @@
 """Sentences as users bring them: padded token ids, scores, or text."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -7,11 +10,18 @@ from keras import ops
 from kcatalog import checks
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.targets import numbers
+from kcatalog.types import Tensor
 
 PADDING = -(2**31)  # an id that no vocabulary has
 
 
-def ids_of(owner, y_true, y_pred, mask_token_id=None, split=str.split):
+def ids_of(
+    owner: object,
+    y_true: Tensor,
+    y_pred: Tensor,
+    mask_token_id: int | None = None,
+    split: Callable[[str], list[str]] = str.split,
+) -> tuple[Any, ...]:
     """Return references and predictions as tensors of ids or scores, and the id that is padding.
 
     Text, lists whose rows differ in length, and ids beyond 32 bits are taken outside compiled
@@ -38,7 +48,14 @@ def ids_of(owner, y_true, y_pred, mask_token_id=None, split=str.split):
     return y, p if len(p.shape) < 3 else at_least_float32(p), mask_token_id
 
 
-def tokens_and_lengths(owner, y_true, y_pred, padding=None, mask=None, references=1):
+def tokens_and_lengths(
+    owner: object,
+    y_true: Tensor,
+    y_pred: Tensor,
+    padding: Any = None,
+    mask: Tensor | None = None,
+    references: int = 1,
+) -> tuple[Any, ...]:
     """Return references and predictions as int32 ids, those that do not count at the end.
 
     Args:

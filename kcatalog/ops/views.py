@@ -4,9 +4,10 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.types import Tensor
 
 
-def two_views(owner, y_true, y_pred):
+def two_views(owner: object, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
     """Both views of each sample, `(batch, features)` each, in float32 at least.
 
     Either each argument of the loss is a view, as in a training loop of one's own, or `y_pred`
@@ -32,7 +33,7 @@ def two_views(owner, y_true, y_pred):
     return at_least_float32(y_true), at_least_float32(y_pred)
 
 
-def are_stacked(y_pred):
+def are_stacked(y_pred: Tensor) -> bool:
     """Return whether `y_pred` holds both views, `(batch, 2, features)`.
 
     >>> are_stacked(ops.zeros((3, 2, 5))), are_stacked(ops.zeros((3, 5)))
@@ -41,7 +42,7 @@ def are_stacked(y_pred):
     return len(y_pred.shape) == 3 and y_pred.shape[1] == 2
 
 
-def pair(owner, y_pred):
+def pair(owner: object, y_pred: Tensor) -> tuple[Tensor, Tensor]:
     """Return the two embeddings of `(batch, 2, features)`, in float32 at least.
 
     >>> [float(v[0, 0]) for v in pair("Doc", ops.convert_to_tensor([[[1.0], [2.0]]]))]

@@ -1,9 +1,12 @@
 """Weights of what metrics count."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from kcatalog.ops.targets import like
+from kcatalog.types import Tensor
 
 
 class Weights:
@@ -21,12 +24,12 @@ class Weights:
     [[1.0, 1.0], [nan, nan]]
     """
 
-    def __init__(self, owner, sample_weight, mask, *compared):
+    def __init__(self, owner: object, sample_weight: Tensor, mask: Tensor, *compared: Any):
         self.mask = mask
         self._owner, self._sample_weight = owner, sample_weight
         self._floats = [x for x in compared if _is_float(x)]
 
-    def __call__(self, values, wrong=None):
+    def __call__(self, values: Tensor, wrong: Tensor | None = None) -> Tensor:
         """Return the weights of `values`, float32; NaN also where `wrong` is True."""
         w, mask, rank = ops.ones_like(values, dtype="float32"), self.mask, len(values.shape)
         if self._sample_weight is not None:
@@ -54,7 +57,7 @@ class Weights:
         return _of_rank(nan, rank)
 
 
-def without_nan(x):
+def without_nan(x: Tensor) -> Tensor:
     """Return `x` with 0 for NaN.
 
     >>> [float(v) for v in without_nan(ops.convert_to_tensor([2.0, float("nan")]))]

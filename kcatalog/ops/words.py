@@ -8,10 +8,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from kcatalog.types import Tensor
+
 _HALF = 2.0**32
 
 
-def words(labels):
+def words(labels: Tensor) -> Tensor:
     """Return whole numbers `(...)` of any dtype as int32 `(..., 2)`: equal if and only if they are.
 
     A NaN or an infinity among floats is no whole number, and equal to an arbitrary one.
@@ -53,7 +55,7 @@ def _halves(x, numpy):
     return upper, numpy.where(lower < -_HALF / 2, lower + _HALF, lower)
 
 
-def same_words(a, b):
+def same_words(a: Tensor, b: Tensor) -> Tensor:
     """`(n, m)`: whether the labels of two lists of words, `(n, 2)` and `(m, 2)`, are equal.
 
     >>> ops.convert_to_numpy(same_words(words([1, 2]), words([2.0]))).tolist()

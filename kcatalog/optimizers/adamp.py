@@ -1,5 +1,7 @@
 import math
+from typing import Any
 
+import keras
 from keras import ops
 
 from kcatalog import checks
@@ -8,6 +10,7 @@ from kcatalog.ops.norms import scaled_norm
 from kcatalog.optimizers.moment_optimizer import MomentOptimizer
 from kcatalog.optimizers.wrappers.units import incoming_axes
 from kcatalog.registry import component
+from kcatalog.types import LearningRate
 
 
 @component(
@@ -58,12 +61,18 @@ class AdamP(MomentOptimizer):
     elementwise = False
 
     def __init__(
-        self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, delta=0.1, epsilon=1e-8, **kwargs
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        delta: float = 0.1,
+        epsilon: float = 1e-8,
+        **kwargs: Any,
     ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
         self.delta = checks.number(self, "delta", delta, "[0, inf)")
 
-    def static(self, variable):
+    def static(self, variable: keras.Variable) -> dict[str, Any]:
         return {"axes": incoming_axes(variable)}
 
     def update(self, w, g, m, v, lr, t, c1, c2, axes):

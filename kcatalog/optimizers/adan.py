@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -5,6 +7,7 @@ from kcatalog.card import Example, Float, Paper
 from kcatalog.ops.moments import one_minus_power
 from kcatalog.optimizers.moment_optimizer import MomentOptimizer
 from kcatalog.registry import component
+from kcatalog.types import LearningRate, Tensor
 
 
 @component(
@@ -58,12 +61,18 @@ class Adan(MomentOptimizer):
     slots = {"m": 0.0, "v": 0.0, "n": 0.0, "g": 0.0}
 
     def __init__(
-        self, learning_rate=0.001, beta_1=0.98, beta_2=0.92, beta_3=0.99, epsilon=1e-8, **kwargs
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.98,
+        beta_2: float = 0.92,
+        beta_3: float = 0.99,
+        epsilon: float = 1e-8,
+        **kwargs: Any,
     ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
         self.beta_3 = checks.number(self, "beta_3", beta_3, "[0, 1)")
 
-    def shared(self, t):
+    def shared(self, t: Tensor) -> dict[str, Any]:
         return {**super().shared(t), "c3": one_minus_power(self.beta_3, t)}
 
     def update(self, w, g, m, v, n, last_g, lr, t, c1, c2, c3):

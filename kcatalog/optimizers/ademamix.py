@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 from keras import ops
 
@@ -6,6 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.optimizers.moment_optimizer import MomentOptimizer
 from kcatalog.registry import component
+from kcatalog.types import LearningRate, Tensor
 
 
 @component(
@@ -69,14 +71,14 @@ class AdEMAMix(MomentOptimizer):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        beta_1=0.9,
-        beta_2=0.999,
-        beta_3=0.9999,
-        alpha=5.0,
-        warmup_steps=0,
-        epsilon=1e-8,
-        **kwargs,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        beta_3: float = 0.9999,
+        alpha: float = 5.0,
+        warmup_steps: int = 0,
+        epsilon: float = 1e-8,
+        **kwargs: Any,
     ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
         self.beta_3 = checks.number(self, "beta_3", beta_3, "(0, 1)")
@@ -84,7 +86,7 @@ class AdEMAMix(MomentOptimizer):
         self.warmup_steps = checks.integer(self, "warmup_steps", warmup_steps, "[0, inf)")
         self.slots = {"m_2": 0.0, "v": 0.0, **({"m_1": 0.0} if beta_1 else {})}
 
-    def shared(self, t):
+    def shared(self, t: Tensor) -> dict[str, Any]:
         done = ops.where(t < self.warmup_steps, t / max(self.warmup_steps, 1), 1.0)  # t/T
         fast = -1 / math.log(self.beta_1) if self.beta_1 else 0.0
         memory = (1 - done) * fast + done * (-1 / math.log(self.beta_3))

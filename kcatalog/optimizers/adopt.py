@@ -1,8 +1,11 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.optimizers.moment_optimizer import MomentOptimizer
 from kcatalog.registry import component
+from kcatalog.types import LearningRate, Tensor
 
 
 @component(
@@ -49,10 +52,17 @@ class ADOPT(MomentOptimizer):
         1.0000 0.9900
     """
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.9999, epsilon=1e-6, **kwargs):
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.9999,
+        epsilon: float = 1e-6,
+        **kwargs: Any,
+    ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
 
-    def shared(self, t):
+    def shared(self, t: Tensor) -> dict[str, Any]:
         return {"c": (t - 1) ** 0.25}
 
     def update(self, w, g, m, v, lr, t, c):

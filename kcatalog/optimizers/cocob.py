@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -5,6 +7,7 @@ from kcatalog.card import Example, Float, Paper
 from kcatalog.ops.precision import larger
 from kcatalog.optimizers.optimizer import Optimizer
 from kcatalog.registry import component
+from kcatalog.types import LearningRate
 
 
 @component(
@@ -55,7 +58,7 @@ class COCOB(Optimizer):
 
     slots = {"largest": 0.0, "total": 0.0, "theta": 0.0, "reward": 0.0, "moved": 0.0}
 
-    def __init__(self, learning_rate=1.0, alpha=100.0, **kwargs):
+    def __init__(self, learning_rate: LearningRate = 1.0, alpha: float = 100.0, **kwargs: Any):
         super().__init__(learning_rate, **kwargs)
         self.alpha = checks.number(self, "alpha", alpha, "[1, inf)")
 

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 from keras import ops
 
@@ -7,6 +8,7 @@ from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.ops.norms import scaled_norm
 from kcatalog.optimizers.optimizer import Optimizer
 from kcatalog.registry import component
+from kcatalog.types import LearningRate
 
 
 @component(
@@ -66,7 +68,13 @@ class ConditionalGradient(Optimizer):
 
     elementwise = False
 
-    def __init__(self, learning_rate=0.01, radius=1.0, norm="frobenius", **kwargs):
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.01,
+        radius: float = 1.0,
+        norm: str = "frobenius",
+        **kwargs: Any,
+    ):
         super().__init__(learning_rate, **kwargs)
         self.radius = checks.number(self, "radius", radius, "(0, inf)")
         self.norm = checks.choice(self, "norm", norm, ("frobenius", "nuclear"))

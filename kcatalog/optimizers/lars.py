@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -6,6 +8,7 @@ from kcatalog.ops.norms import scaled_norm
 from kcatalog.ops.precision import smaller
 from kcatalog.optimizers.optimizer import Optimizer
 from kcatalog.registry import component
+from kcatalog.types import LearningRate
 
 
 @component(
@@ -77,13 +80,13 @@ class LARS(Optimizer):
 
     def __init__(
         self,
-        learning_rate=1.0,
-        momentum=0.9,
-        coupled_decay=0.0,
-        trust_coefficient=1e-3,
-        clip=False,
-        exclude_vectors=True,
-        **kwargs,
+        learning_rate: LearningRate = 1.0,
+        momentum: float = 0.9,
+        coupled_decay: float = 0.0,
+        trust_coefficient: float = 1e-3,
+        clip: bool = False,
+        exclude_vectors: bool = True,
+        **kwargs: Any,
     ):
         super().__init__(learning_rate, **kwargs)
         self.momentum = checks.number(self, "momentum", momentum, "[0, 1)")

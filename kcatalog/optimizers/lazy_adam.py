@@ -1,3 +1,6 @@
+from typing import Any
+
+import keras
 from keras import ops
 
 from kcatalog import checks
@@ -9,6 +12,7 @@ from kcatalog.optimizers.optimizer import Optimizer
 from kcatalog.optimizers.wrappers.replicas import is_sparse, read_rows, write_rows
 from kcatalog.optimizers.wrappers.units import is_table
 from kcatalog.registry import component
+from kcatalog.types import LearningRate, Tensor
 
 
 @component(
@@ -68,13 +72,20 @@ class LazyAdam(Optimizer):
     slots = {"m": 0.0, "v": 0.0}
     elementwise = False  # of a table, rows step together
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **kwargs):
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **kwargs: Any,
+    ):
         super().__init__(learning_rate, **kwargs)
         self.beta_1 = checks.number(self, "beta_1", beta_1, "[0, 1)")
         self.beta_2 = checks.number(self, "beta_2", beta_2, "[0, 1)")
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
 
-    def shared(self, t):
+    def shared(self, t: Tensor) -> dict[str, Any]:
         return {"c1": one_minus_power(self.beta_1, t), "c2": one_minus_power(self.beta_2, t)}
 
     def update(self, w, g, m, v, lr, t, c1, c2):
@@ -82,7 +93,9 @@ class LazyAdam(Optimizer):
         v = self.beta_2 * v + (1 - self.beta_2) * g * g
         return w - lr * (m / c1) / (ops.sqrt(v / c2) + self.epsilon), m, v
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor
+    ) -> None:
         i = self._get_variable_index(variable)
         variables = [variable, *(slot[i] for slot in self._slots)]
         if is_sparse(gradient):

@@ -5,11 +5,19 @@ import numpy as np
 from keras import ops
 
 from kcatalog import checks
+from kcatalog.types import Tensor
 
 
 def fit_lbfgs(
-    model, x, y=None, sample_weight=None, *, max_iterations=200, tolerance=1e-5, memory=10
-):
+    model: keras.Model,
+    x: Tensor,
+    y: Tensor | None = None,
+    sample_weight: Tensor | None = None,
+    *,
+    max_iterations: int = 200,
+    tolerance: float = 1e-5,
+    memory: int = 10,
+) -> keras.callbacks.History:
     """Train a compiled model by L-BFGS, on all data at once.
 
     For small models and data that fit into memory at once: logistic regression, small networks for

@@ -1,7 +1,10 @@
+from typing import Any
+
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.optimizers.optimizer import Optimizer
 from kcatalog.registry import component
+from kcatalog.types import LearningRate, Tensor
 
 
 @component(
@@ -52,13 +55,19 @@ class MADGRAD(Optimizer):
         0.5691
     """
 
-    def __init__(self, learning_rate=0.01, momentum=0.9, epsilon=1e-6, **kwargs):
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.01,
+        momentum: float = 0.9,
+        epsilon: float = 1e-6,
+        **kwargs: Any,
+    ):
         super().__init__(learning_rate, **kwargs)
         self.momentum = checks.number(self, "momentum", momentum, "[0, 1)")
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
         self.slots = {"s": 0.0, "v": 0.0, **({"d": 0.0} if momentum else {})}
 
-    def shared(self, t):
+    def shared(self, t: Tensor) -> dict[str, Any]:
         return {"root": t**0.5}
 
     def update(self, w, g, s, v, *d, lr, t, root):

@@ -1,8 +1,11 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.optimizers.moment_optimizer import MomentOptimizer
 from kcatalog.registry import component
+from kcatalog.types import LearningRate, Tensor
 
 
 @component(
@@ -56,10 +59,17 @@ class NovoGrad(MomentOptimizer):
     slots = {"m": 0.0, "v": "scalar"}
     elementwise = False
 
-    def __init__(self, learning_rate=0.01, beta_1=0.95, beta_2=0.98, epsilon=1e-8, **kwargs):
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.01,
+        beta_1: float = 0.95,
+        beta_2: float = 0.98,
+        epsilon: float = 1e-8,
+        **kwargs: Any,
+    ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
 
-    def shared(self, t):
+    def shared(self, t: Tensor) -> dict[str, Any]:
         return {}  # no moment starts at 0
 
     def update(self, w, g, m, v, lr, t):

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from keras import ops
 from kcatalog import checks
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.optimizers.wrappers.replicas import dense
+from kcatalog.types import LearningRate, Tensor
 
 
 class Optimizer(keras.optimizers.Optimizer):
@@ -45,13 +47,13 @@ class Optimizer(keras.optimizers.Optimizer):
     slots = {}
     elementwise = True
 
-    def __init__(self, learning_rate=0.001, **kwargs):
+    def __init__(self, learning_rate: LearningRate = 0.001, **kwargs: Any):
         if not callable(learning_rate):
             checks.number(self, "learning_rate", learning_rate, "[0, inf)")
         super().__init__(learning_rate=learning_rate, **kwargs)
         self._step = _Step()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         rate = config["learning_rate"]
         if isinstance(rate, float):  # read from a float32 variable: 0.1, not 0.10000000149
@@ -60,13 +62,13 @@ class Optimizer(keras.optimizers.Optimizer):
 
     # --- what a subclass states ---------------------------------------------------------
 
-    def shared(self, t):
+    def shared(self, t: Tensor) -> dict[str, Any]:
         return {}
 
-    def static(self, variable):
+    def static(self, variable: keras.Variable) -> dict[str, Any]:
         return {}
 
-    def across(self, groups, lr, t):
+    def across(self, groups: Any, lr: Tensor, t: Tensor) -> dict[str, Any]:
         return {}
 
     def update(self, w, g, *slots, lr, t):
@@ -74,7 +76,7 @@ class Optimizer(keras.optimizers.Optimizer):
 
     # --- a step -------------------------------------------------------------------------
 
-    def build(self, variables):
+    def build(self, variables: list[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
@@ -93,12 +95,16 @@ class Optimizer(keras.optimizers.Optimizer):
             for v, n in zip(variables, names, strict=True)
         ]
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(
+        self, grads: list[Tensor], trainable_variables: list[keras.Variable] | None = None
+    ) -> None:
         self._step.clear()
         super().apply(grads, trainable_variables)
         self._step.clear()
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor
+    ) -> None:
         """Take the step on one weight. Keras calls it."""
         self._step_together([(gradient, variable)], learning_rate)
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,6 +9,7 @@ from kcatalog.ops.moments import one_minus_power
 from kcatalog.ops.precision import larger
 from kcatalog.optimizers.optimizer import Optimizer
 from kcatalog.registry import component
+from kcatalog.types import LearningRate, Tensor
 
 
 @component(
@@ -74,15 +77,15 @@ class Prodigy(Optimizer):
 
     def __init__(
         self,
-        learning_rate=1.0,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        initial_distance=1e-6,
-        growth=1.0,
-        decay=0.0,
-        bias_correction=False,
-        **kwargs,
+        learning_rate: LearningRate = 1.0,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        initial_distance: float = 1e-6,
+        growth: float = 1.0,
+        decay: float = 0.0,
+        bias_correction: bool = False,
+        **kwargs: Any,
     ):
         super().__init__(learning_rate, **kwargs)
         self.beta_1 = checks.number(self, "beta_1", beta_1, "[0, 1)")
@@ -96,11 +99,11 @@ class Prodigy(Optimizer):
         self.bias_correction = checks.boolean(self, "bias_correction", bias_correction)
 
     @property
-    def distance(self):
+    def distance(self) -> float:
         """The estimate `d`, a number; after `build`."""
         return float(ops.convert_to_numpy(self._d.value))
 
-    def build(self, variables):
+    def build(self, variables: list[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
@@ -110,7 +113,7 @@ class Prodigy(Optimizer):
         self._d = self.add_variable((), start, name="distance", **one)
         self._r = self.add_variable((), name="numerator", **one)
 
-    def shared(self, t):
+    def shared(self, t: Tensor) -> dict[str, Any]:
         return {"rate": self._correction(t)}
 
     def _correction(self, t):
@@ -118,7 +121,7 @@ class Prodigy(Optimizer):
             return ops.ones_like(t)
         return ops.sqrt(one_minus_power(self.beta_2, t)) / one_minus_power(self.beta_1, t)
 
-    def across(self, groups, lr, t):
+    def across(self, groups: Any, lr: Tensor, t: Tensor) -> dict[str, Any]:
         d, beta_3 = self._d.value + 0.0, self.beta_2**0.5  # a copy: PyTorch assigns in place
         rate = ops.cast(lr * self._correction(t), d.dtype)
         scale = (1 - beta_3) * rate * d * (d / self.initial_distance)

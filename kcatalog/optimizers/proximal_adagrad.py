@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -5,6 +7,7 @@ from kcatalog.card import Example, Float, Paper
 from kcatalog.ops.precision import larger
 from kcatalog.optimizers.optimizer import Optimizer
 from kcatalog.registry import component
+from kcatalog.types import LearningRate
 
 
 @component(
@@ -58,7 +61,12 @@ class ProximalAdagrad(Optimizer):
     """
 
     def __init__(
-        self, learning_rate=0.001, l1=0.0, l2=0.0, initial_accumulator_value=0.1, **kwargs
+        self,
+        learning_rate: LearningRate = 0.001,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        initial_accumulator_value: float = 0.1,
+        **kwargs: Any,
     ):
         super().__init__(learning_rate, **kwargs)
         self.l1 = checks.number(self, "l1", l1, "[0, inf)")

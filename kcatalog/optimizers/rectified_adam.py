@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -5,6 +7,7 @@ from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.ops.moments import effective_length
 from kcatalog.optimizers.moment_optimizer import MomentOptimizer
 from kcatalog.registry import component
+from kcatalog.types import LearningRate, Tensor
 
 
 @component(
@@ -54,11 +57,18 @@ class RectifiedAdam(MomentOptimizer):
         0.5000 0.0000 -0.5000 -1.0000 -1.0017
     """
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8, **kwargs):
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        **kwargs: Any,
+    ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
         self.beta_2 = checks.number(self, "beta_2", beta_2, "(0.6, 1)")
 
-    def shared(self, t):
+    def shared(self, t: Tensor) -> dict[str, Any]:
         rho, limit = effective_length(self.beta_2, t), 2 / (1 - self.beta_2) - 1
         tractable = rho > 4
         rho = ops.where(tractable, rho, limit)

@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -5,6 +7,7 @@ from kcatalog.card import Example, Float, Paper
 from kcatalog.ops.precision import larger, smaller
 from kcatalog.optimizers.optimizer import Optimizer
 from kcatalog.registry import component
+from kcatalog.types import LearningRate
 
 
 @component(
@@ -61,12 +64,12 @@ class Rprop(Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.01,
-        grow=1.2,
-        shrink=0.5,
-        min_scale=1e-4,
-        max_scale=5000.0,
-        **kwargs,
+        learning_rate: LearningRate = 0.01,
+        grow: float = 1.2,
+        shrink: float = 0.5,
+        min_scale: float = 1e-4,
+        max_scale: float = 5000.0,
+        **kwargs: Any,
     ):
         super().__init__(learning_rate, **kwargs)
         self.grow = checks.number(self, "grow", grow, "(1, inf)")

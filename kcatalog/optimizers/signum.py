@@ -1,9 +1,12 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.optimizers.optimizer import Optimizer
 from kcatalog.registry import component
+from kcatalog.types import LearningRate
 
 
 @component(
@@ -49,7 +52,7 @@ class Signum(Optimizer):
         0.8000
     """
 
-    def __init__(self, learning_rate=1e-4, momentum=0.9, **kwargs):
+    def __init__(self, learning_rate: LearningRate = 1e-4, momentum: float = 0.9, **kwargs: Any):
         super().__init__(learning_rate, **kwargs)
         self.momentum = checks.number(self, "momentum", momentum, "[0, 1)")
         self.slots = {"m": 0.0} if momentum else {}

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -9,6 +10,7 @@ from kcatalog.ops.moments import one_minus_power
 from kcatalog.optimizers.optimizer import Optimizer
 from kcatalog.optimizers.wrappers.replicas import known
 from kcatalog.registry import component
+from kcatalog.types import LearningRate, Tensor
 
 
 @component(
@@ -73,14 +75,14 @@ class SOAP(Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.003,
-        beta_1=0.95,
-        beta_2=0.95,
-        basis_beta=None,
-        epsilon=1e-8,
-        refresh_period=10,
-        max_size=2048,
-        **kwargs,
+        learning_rate: LearningRate = 0.003,
+        beta_1: float = 0.95,
+        beta_2: float = 0.95,
+        basis_beta: float | None = None,
+        epsilon: float = 1e-8,
+        refresh_period: int = 10,
+        max_size: int = 2048,
+        **kwargs: Any,
     ):
         super().__init__(learning_rate, **kwargs)
         self.beta_1 = checks.number(self, "beta_1", beta_1, "[0, 1)")
@@ -92,7 +94,7 @@ class SOAP(Optimizer):
         self.slots = {"m": 0.0, "v": 0.0, "moments": self._size_of, "bases": self._size_of}
         self.slots["started"] = "scalar"
 
-    def shared(self, t):
+    def shared(self, t: Tensor) -> dict[str, Any]:
         taken = ops.where(t > 1, t - 1, t)  # the first step is none
         c1, c2 = one_minus_power(self.beta_1, taken), one_minus_power(self.beta_2, taken)
         return {"c": ops.sqrt(c2) / c1}

@@ -1,9 +1,12 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.optimizers.moment_optimizer import MomentOptimizer
 from kcatalog.registry import component
+from kcatalog.types import LearningRate
 
 
 @component(
@@ -52,12 +55,12 @@ class Yogi(MomentOptimizer):
 
     def __init__(
         self,
-        learning_rate=0.01,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-3,
-        initial_accumulator_value=1e-6,
-        **kwargs,
+        learning_rate: LearningRate = 0.01,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-3,
+        initial_accumulator_value: float = 1e-6,
+        **kwargs: Any,
     ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
         self.initial_accumulator_value = checks.number(

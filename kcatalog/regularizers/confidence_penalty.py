@@ -7,6 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -56,12 +57,12 @@ class ConfidencePenalty(keras.regularizers.Regularizer):
         0.6931
     """
 
-    def __init__(self, factor=0.1, from_logits=False, activation="softmax"):
+    def __init__(self, factor: float = 0.1, from_logits: bool = False, activation: str = "softmax"):
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
         self.activation = checks.choice(self, "activation", activation, ("softmax", "sigmoid"))
 
-    def __call__(self, y):
+    def __call__(self, y: Tensor) -> Tensor:
         y = at_least_float32(y)
         if len(y.shape) < 2:
             raise checks.error(self, "shape", "(batch, ..., classes)", tuple(y.shape))

@@ -5,6 +5,7 @@ from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -50,10 +51,10 @@ class Decorrelation(keras.regularizers.Regularizer):
         1.0
     """
 
-    def __init__(self, factor=0.1):
+    def __init__(self, factor: float = 0.1):
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
 
-    def __call__(self, h):
+    def __call__(self, h: Tensor) -> Tensor:
         h = at_least_float32(h)
         if len(h.shape) < 2:
             raise checks.error(self, "shape", "(batch, ..., units)", tuple(h.shape))

@@ -5,6 +5,7 @@ from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.ops.spectral import as_matrix, gram_less_identity
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -51,10 +52,10 @@ class DoubleSoftOrthogonality(keras.regularizers.Regularizer):
         2.0
     """
 
-    def __init__(self, factor=1e-4):
+    def __init__(self, factor: float = 1e-4):
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
 
-    def __call__(self, w):
+    def __call__(self, w: Tensor) -> Tensor:
         W = as_matrix(self, w)
         inputs, units = W.shape
         soft = ops.sum(ops.square(gram_less_identity(W)))

@@ -5,6 +5,7 @@ from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.sparsity import group_penalty, groups_of
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -54,11 +55,11 @@ class GroupLasso(keras.regularizers.Regularizer):
         7.0711
     """
 
-    def __init__(self, factor=0.01, axis=-1, group_size=1):
+    def __init__(self, factor: float = 0.01, axis: int = -1, group_size: int = 1):
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
         self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
         self.group_size = checks.integer(self, "group_size", group_size, "[1, inf)")
 
-    def __call__(self, w):
+    def __call__(self, w: Tensor) -> Tensor:
         groups = groups_of(self, at_least_float32(w), self.axis, self.group_size)
         return self.factor * group_penalty(groups)

@@ -7,6 +7,7 @@ from kcatalog.ops.norms import scaled_norm
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.sparsity import groups_of
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -54,11 +55,11 @@ class Hoyer(keras.regularizers.Regularizer):
         (4.0, 4.0)
     """
 
-    def __init__(self, factor=1e-5, axis=None):
+    def __init__(self, factor: float = 1e-5, axis: int | None = None):
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
         self.axis = checks.integer(self, "axis", axis, "(-inf, inf)", optional=True)
 
-    def __call__(self, w):
+    def __call__(self, w: Tensor) -> Tensor:
         w = at_least_float32(w)
         m, _ = scaled_norm(w)
         half = ops.rsqrt(ops.reshape(m, ()))

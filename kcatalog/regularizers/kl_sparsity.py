@@ -5,6 +5,7 @@ from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -54,11 +55,11 @@ class KLSparsity(keras.regularizers.Regularizer):
         0.1927
     """
 
-    def __init__(self, factor=1.0, target=0.05):
+    def __init__(self, factor: float = 1.0, target: float = 0.05):
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
         self.target = checks.number(self, "target", target, "(0, 1)")
 
-    def __call__(self, h):
+    def __call__(self, h: Tensor) -> Tensor:
         h = at_least_float32(h)
         if len(h.shape) < 2:
             raise checks.error(self, "shape", "(batch, ..., units)", tuple(h.shape))

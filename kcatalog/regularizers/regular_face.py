@@ -6,6 +6,7 @@ from kcatalog.card import Example, Float, Paper
 from kcatalog.ops.distances import unit_rows
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -51,10 +52,10 @@ class RegularFace(keras.regularizers.Regularizer):
         0.0
     """
 
-    def __init__(self, factor=1.0):
+    def __init__(self, factor: float = 1.0):
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
 
-    def __call__(self, w):
+    def __call__(self, w: Tensor) -> Tensor:
         w = at_least_float32(w)
         if len(w.shape) != 2:
             rule = "(classes, features)"

@@ -5,6 +5,7 @@ from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.ops.spectral import as_matrix, gram_less_identity
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -50,9 +51,9 @@ class SoftOrthogonality(keras.regularizers.Regularizer):
         1.0
     """
 
-    def __init__(self, factor=1e-4):
+    def __init__(self, factor: float = 1e-4):
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
 
-    def __call__(self, w):
+    def __call__(self, w: Tensor) -> Tensor:
         # differs from the paper: W Wᵀ where Wᵀ W could not be the identity
         return self.factor * ops.sum(ops.square(gram_less_identity(as_matrix(self, w))))

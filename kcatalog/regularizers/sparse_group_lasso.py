@@ -7,6 +7,7 @@ from kcatalog.ops.norms import absolute
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.sparsity import group_penalty, groups_of
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -63,13 +64,15 @@ class SparseGroupLasso(keras.regularizers.Regularizer):
         7.0355
     """
 
-    def __init__(self, factor=0.01, l1_ratio=0.5, axis=-1, group_size=1):
+    def __init__(
+        self, factor: float = 0.01, l1_ratio: float = 0.5, axis: int = -1, group_size: int = 1
+    ):
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
         self.l1_ratio = checks.number(self, "l1_ratio", l1_ratio, "[0, 1]")
         self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
         self.group_size = checks.integer(self, "group_size", group_size, "[1, inf)")
 
-    def __call__(self, w):
+    def __call__(self, w: Tensor) -> Tensor:
         w = at_least_float32(w)
         grouped = group_penalty(groups_of(self, w, self.axis, self.group_size))
         alpha = self.l1_ratio

@@ -6,6 +6,7 @@ from kcatalog.card import Example, Float, Int, Paper
 from kcatalog.ops.norms import scaled_norm
 from kcatalog.ops.spectral import as_matrix, power_iteration
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -53,11 +54,11 @@ class SpectralNorm(keras.regularizers.Regularizer):
         4.5
     """
 
-    def __init__(self, factor=0.01, iterations=10):
+    def __init__(self, factor: float = 0.01, iterations: int = 10):
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
         self.iterations = checks.integer(self, "iterations", iterations, "[1, inf)")
 
-    def __call__(self, w):
+    def __call__(self, w: Tensor) -> Tensor:
         W = as_matrix(self, w)
         given = ops.stop_gradient(W)
         m, _ = scaled_norm(given)

@@ -6,6 +6,7 @@ from kcatalog.card import Example, Float, Int, Paper
 from kcatalog.ops.norms import scaled_norm
 from kcatalog.ops.spectral import as_matrix, gram_less_identity, power_iteration
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -55,11 +56,11 @@ class SpectralRestrictedIsometry(keras.regularizers.Regularizer):
         0.75
     """
 
-    def __init__(self, factor=0.01, iterations=10):
+    def __init__(self, factor: float = 0.01, iterations: int = 10):
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
         self.iterations = checks.integer(self, "iterations", iterations, "[1, inf)")
 
-    def __call__(self, w):
+    def __call__(self, w: Tensor) -> Tensor:
         A = gram_less_identity(as_matrix(self, w))  # symmetric
         given = ops.stop_gradient(A)
         v = power_iteration(

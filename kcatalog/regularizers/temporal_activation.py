@@ -5,6 +5,7 @@ from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -48,10 +49,10 @@ class TemporalActivation(keras.regularizers.Regularizer):
         2.0
     """
 
-    def __init__(self, factor=1.0):
+    def __init__(self, factor: float = 1.0):
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
 
-    def __call__(self, h):
+    def __call__(self, h: Tensor) -> Tensor:
         h = at_least_float32(h)
         if len(h.shape) < 3:
             rule, fix = "(batch, steps, ..., units)", "Give the layer return_sequences=True."

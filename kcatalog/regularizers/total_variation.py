@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -6,6 +8,7 @@ from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.ops.norms import absolute, scaled_norm
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -56,12 +59,14 @@ class TotalVariation(keras.regularizers.Regularizer):
         (8.0, 6.0)
     """
 
-    def __init__(self, factor=1e-4, axes=(0, 1), isotropic=False):
+    def __init__(
+        self, factor: float = 1e-4, axes: int | Sequence[int] = (0, 1), isotropic: bool = False
+    ):
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
         self.axes = checks.axes(self, "axes", axes)
         self.isotropic = checks.boolean(self, "isotropic", isotropic)
 
-    def __call__(self, w):
+    def __call__(self, w: Tensor) -> Tensor:
         w = at_least_float32(w)
         steps = [self._steps(w, a) for a in self._checked(w)]
         if not self.isotropic:

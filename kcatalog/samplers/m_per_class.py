@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -6,6 +9,7 @@ from kcatalog.card import Example, Int, Paper
 from kcatalog.registry import component
 from kcatalog.samplers import sources
 from kcatalog.samplers.rounds import Rounds
+from kcatalog.types import Tensor
 
 
 @component(
@@ -85,16 +89,16 @@ class MPerClass(keras.utils.PyDataset):
 
     def __init__(
         self,
-        x,
-        y,
-        classes_per_batch=8,
-        samples_per_class=4,
-        steps_per_epoch=None,
-        seed=0,
-        shard=0,
-        shards=1,
-        initial_epoch=0,
-        **kwargs,
+        x: Tensor,
+        y: Tensor,
+        classes_per_batch: int = 8,
+        samples_per_class: int = 4,
+        steps_per_epoch: int | None = None,
+        seed: int = 0,
+        shard: int = 0,
+        shards: int = 1,
+        initial_epoch: int = 0,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.y = sources.labels(self, y)
@@ -124,7 +128,13 @@ class MPerClass(keras.utils.PyDataset):
         self._steps = steps_per_epoch or max(1, len(self.y) // (P * M))
 
     @classmethod
-    def from_directory(cls, directory, image_size=(256, 256), color_mode="rgb", **kwargs):
+    def from_directory(
+        cls,
+        directory: str | Path,
+        image_size: tuple[int, int] = (256, 256),
+        color_mode: str = "rgb",
+        **kwargs: Any,
+    ) -> Any:
         """Batches of the `.png` and `.jpg` images in a folder with one subfolder per class.
 
         Images are read when their batch is, as float32 from 0 to 255. Labels count the subfolders
@@ -143,7 +153,7 @@ class MPerClass(keras.utils.PyDataset):
         return batches
 
     @classmethod
-    def from_dataset(cls, dataset, labels=None, **kwargs):
+    def from_dataset(cls, dataset: Any, labels: Tensor | None = None, **kwargs: Any) -> Any:
         """Return a `tf.data.Dataset` of balanced batches of a dataset of `(x, y)` samples.
 
         It is endless: give `fit` `steps_per_epoch`. Samples are fetched by their place, so
@@ -168,7 +178,7 @@ class MPerClass(keras.utils.PyDataset):
 
         return sources.fetch(dataset, places.y, batches, len(places.indices(0, 0)))
 
-    def indices(self, epoch, step):
+    def indices(self, epoch: int, step: Tensor) -> np.ndarray:
         """Return the places in `x` and `y` of the samples of one batch: this shard's part of it."""
         b, part = epoch * len(self) + step, self.classes_per_batch // self.shards
         classes = self._classes[b]
@@ -187,13 +197,13 @@ class MPerClass(keras.utils.PyDataset):
             self._within[c] = Rounds(n, m % n, (self.seed, 1, int(c)))
         return np.concatenate([every, self._within[c][number]])
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self._steps
 
-    def __getitem__(self, step):
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         checks.integer(self, "step", step, f"[0, {len(self)})")
         chosen = self.indices(self.epoch, step)
         return keras.tree.map_structure(lambda a: a[chosen], self.x), self.y[chosen]
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         self.epoch += 1

@@ -1,17 +1,19 @@
 """Sources of a sampler: arrays, image files in folders, `tf.data` datasets."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from kcatalog import checks
 from kcatalog.on_disk import OnDisk
+from kcatalog.types import Tensor
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
-def labels(owner, y) -> np.ndarray:
+def labels(owner: object, y: Tensor) -> np.ndarray:
     """Labels as an array, one for each sample, none of them missing."""
     y = np.asarray(y)
     if y.shape[1:] not in ((), (1,)) or not y.ndim or y.dtype.kind == "O":
@@ -26,7 +28,7 @@ def labels(owner, y) -> np.ndarray:
     return y
 
 
-def samples(owner, x, count: int):
+def samples(owner: object, x: Any, count: int) -> Any:
     """Arrays with `count` rows, in a dict or a tuple where the model has several inputs."""
 
     x = np.asarray(x) if isinstance(x, list) else x
@@ -39,7 +41,7 @@ def samples(owner, x, count: int):
     return x
 
 
-def by_class(owner, y: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+def by_class(owner: object, y: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
     """Return the classes, and for each the positions of its samples."""
     values, classes, counts = np.unique(y.ravel(), return_inverse=True, return_counts=True)
     if (counts < 2).any():
@@ -74,7 +76,9 @@ class ImageFiles(OnDisk):
         return keras.utils.img_to_array(image, data_format="channels_last", dtype="float32")
 
 
-def labelled_files(owner: str, directory) -> tuple[list[Path], np.ndarray, tuple[str, ...]]:
+def labelled_files(
+    owner: str, directory: str | Path
+) -> tuple[list[Path], np.ndarray, tuple[str, ...]]:
     """List the images below each subfolder in a fixed order, their labels, and the classes."""
     root = Path(directory)
     if not root.is_dir():
@@ -94,7 +98,7 @@ def labelled_files(owner: str, directory) -> tuple[list[Path], np.ndarray, tuple
     return files, np.array(labels, "int32"), names
 
 
-def indexed(owner: str, dataset, labels):
+def indexed(owner: str, dataset: Any, labels: Tensor) -> tuple[Any, Any]:
     """Return a dataset whose samples can be fetched by their place, and all labels in order.
 
     Where TensorFlow cannot fetch by place, the dataset is cached in memory.
@@ -118,7 +122,7 @@ def indexed(owner: str, dataset, labels):
     return dataset, labels
 
 
-def fetch(dataset, labels: np.ndarray, batches, size: int):
+def fetch(dataset: Any, labels: np.ndarray, batches: Any, size: int) -> Any:
     """Return the `tf.data.Dataset` of the samples whose places the function `batches()` yields."""
     import tensorflow as tf
 

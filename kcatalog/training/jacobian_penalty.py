@@ -49,14 +49,14 @@ class JacobianPenalty:
         0.90
     """
 
-    def __init__(self, factor=0.01, projections=1, seed=0):
+    def __init__(self, factor: float = 0.01, projections: int = 1, seed: int = 0):
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
         self.projections = projections
         if projections is not None:
             checks.integer(self, "projections", projections, "[1, inf)")
         self.seed = checks.integer(self, "seed", seed, "[0, inf)")
 
-    def attach(self, model):
+    def attach(self, model: keras.Model) -> keras.Model:
         """Add the penalty to a compiled model's training loss, and return the model.
 
         A penalty that was attached before is replaced.

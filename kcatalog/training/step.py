@@ -7,6 +7,7 @@ its place. Only attributes of these two objects are set, so a saved model knows 
 
 import threading
 from contextlib import ExitStack
+from typing import Any
 
 import keras
 from keras import ops
@@ -16,9 +17,10 @@ from kcatalog.ops.replicas import sum_over_replicas
 from kcatalog.optimizers.wrappers.delegate import chain
 from kcatalog.optimizers.wrappers.replicas import dense
 from kcatalog.optimizers.wrappers.sharpness_aware import SharpnessAware
+from kcatalog.types import Tensor
 
 
-def attach(model):
+def attach(model: keras.Model) -> keras.Model:
     """Let a compiled model's training step compute the gradients that its optimizer needs.
 
     Call it after `compile` with `kcatalog.optimizers.SAM` or `ASAM`, alone, inside another wrapper
@@ -61,7 +63,7 @@ def attach(model):
     return model
 
 
-def compiled_optimizer(model, who):
+def compiled_optimizer(model: keras.Model, who: str) -> keras.optimizers.Optimizer:
     """Return a model's optimizer, or raise for a model that is not compiled."""
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None:
@@ -69,7 +71,7 @@ def compiled_optimizer(model, who):
     return optimizer
 
 
-def recorded(model, who):
+def recorded(model: keras.Model, who: str) -> Any:
     """Let a model's training step record its `Batch`, as `batch` of what is returned.
 
     The record is one for each thread, since `tf.distribute` runs each replica's step in its own.
@@ -103,7 +105,7 @@ class Batch:
         iterations: how many steps the optimizer has made.
     """
 
-    def __init__(self, model, *state_and_data):
+    def __init__(self, model: keras.Model, *state_and_data: Any):
         self._model = model
         *states, data = state_and_data
         self._data = keras.utils.unpack_x_y_sample_weight(data)
@@ -122,13 +124,15 @@ class Batch:
         with keras.StatelessScope(self.state):
             self.iterations = ops.convert_to_tensor(model.optimizer.iterations)
 
-    def output(self, x):
+    def output(self, x: Tensor) -> Tensor:
         """Return the model's output for `x` in training, with the step's random numbers."""
         values = [*((v, v.value) for v in self._model.variables), *self.state]
         with keras.StatelessScope(values), self._numbers.again():
             return self._model(x, training=True)
 
-    def second_gradients(self, rules, grads, variables):
+    def second_gradients(
+        self, rules: Any, grads: list[Tensor], variables: list[keras.Variable]
+    ) -> list[Tensor]:
         """Return the gradients uphill; of several rules, the innermost's point comes first."""
         weights = self._model.trainable_variables
         moved = [not getattr(v, "overwrite_with_gradient", False) for v in weights]

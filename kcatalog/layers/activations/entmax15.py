@@ -2,6 +2,7 @@ from kcatalog.card import Choice, Example, Paper
 from kcatalog.layers.activations.sparse_probabilities import SparseProbabilities
 from kcatalog.ops.simplex import entmax15
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -34,5 +35,5 @@ class Entmax15(SparseProbabilities):
         [[0.326 0.674 0.   ]]
     """
 
-    def probabilities(self, z):
+    def probabilities(self, z: Tensor) -> Tensor:
         return entmax15(z, self.axis)

@@ -1,9 +1,12 @@
+from typing import Any
+
 import keras
 from keras import ops
 
 from kcatalog.card import Example, Paper
 from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -39,13 +42,13 @@ class QuickGELU(keras.layers.Layer):
         [[ 0.8458 -0.1542  0.    ]]
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.supports_masking = True
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         x = as_floats(x, self.compute_dtype)
         return x * ops.sigmoid(1.702 * x)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -5,6 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -49,7 +52,13 @@ class RReLU(keras.layers.Layer):
         [[ 2.  -0.3]]
     """
 
-    def __init__(self, lower=0.125, upper=0.3333333333333333, seed=None, **kwargs):
+    def __init__(
+        self,
+        lower: float = 0.125,
+        upper: float = 0.3333333333333333,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.lower = checks.number(self, "lower", lower, "[0, inf)")
         self.upper = checks.number(self, "upper", upper, "[0, inf)")
@@ -59,7 +68,7 @@ class RReLU(keras.layers.Layer):
         self._seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
 
-    def call(self, x, training=False):
+    def call(self, x: Tensor, training: bool | None = False) -> Tensor:
         x = as_floats(x, self.compute_dtype)
         a = (self.lower + self.upper) / 2
         if training and self.lower < self.upper:
@@ -70,5 +79,5 @@ class RReLU(keras.layers.Layer):
             a = ops.cast(a, x.dtype)
         return ops.where(x >= 0, x, a * x)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

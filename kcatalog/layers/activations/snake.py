@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -5,6 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -50,11 +53,11 @@ class Snake(keras.layers.Layer):
 
     def __init__(
         self,
-        frequency_initializer="ones",
-        frequency_regularizer=None,
-        frequency_constraint=None,
-        axis=None,
-        **kwargs,
+        frequency_initializer: KerasObject = "ones",
+        frequency_regularizer: KerasObject | None = None,
+        frequency_constraint: KerasObject | None = None,
+        axis: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.frequency_initializer = checks.initializer(
@@ -69,7 +72,7 @@ class Snake(keras.layers.Layer):
         self.axis = checks.integer(self, "axis", axis, "(-inf, inf)", optional=True)
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self._shape = ()
         if self.axis is not None:
             self._shape = checks.channels_shape(self, input_shape, self.axis)
@@ -84,12 +87,12 @@ class Snake(keras.layers.Layer):
             name="frequency",
         )
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         x = as_floats(x, self.compute_dtype)
         a = ops.reshape(self.frequency, self._shape)
         wide = ops.cast(x, keras.backend.result_type(x.dtype, a.dtype))
         ripple = ops.square(ops.sin(a * wide)) / ops.where(a == 0, 1.0, a)
         return ops.cast(wide + ripple, x.dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

@@ -1,10 +1,13 @@
 """The base of layers that turn scores into probabilities, most of which are 0."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.ops.precision import as_floats
+from kcatalog.types import Shape, Tensor
 
 
 class SparseProbabilities(keras.layers.Layer):
@@ -23,16 +26,16 @@ class SparseProbabilities(keras.layers.Layer):
         not count; where nothing is left, all are 0. A mask of steps is passed on.
     """
 
-    def __init__(self, axis=-1, **kwargs):
+    def __init__(self, axis: int = -1, **kwargs: Any):
         super().__init__(**kwargs)
         self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
         self.supports_masking = True
 
-    def probabilities(self, z):
+    def probabilities(self, z: Tensor) -> Tensor:
         """Return the probabilities of scores along `self.axis`."""
         raise NotImplementedError
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         ndim = len(input_shape)
         if not -ndim <= self.axis < ndim:
             rule = f"a shape that has the axis {self.axis}"
@@ -40,7 +43,7 @@ class SparseProbabilities(keras.layers.Layer):
         checks.known_axis(self, input_shape, self.axis, "the scores")
         self.input_spec = keras.layers.InputSpec(ndim=ndim)
 
-    def call(self, z, mask=None):
+    def call(self, z: Tensor, mask: Tensor | None = None) -> Tensor:
         z = as_floats(z, self.compute_dtype)
         if mask is None:
             return self.probabilities(z)
@@ -54,5 +57,5 @@ class SparseProbabilities(keras.layers.Layer):
         p = self.probabilities(ops.where(mask, z, ops.cast(-3e4, z.dtype)))
         return ops.where(mask, p, ops.zeros_like(p))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

@@ -2,6 +2,7 @@ from kcatalog.card import Choice, Example, Paper
 from kcatalog.layers.activations.sparse_probabilities import SparseProbabilities
 from kcatalog.ops.simplex import sparsemax
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -38,5 +39,5 @@ class Sparsemax(SparseProbabilities):
         [[0.25 0.75 0.  ]]
     """
 
-    def probabilities(self, z):
+    def probabilities(self, z: Tensor) -> Tensor:
         return sparsemax(z, self.axis)

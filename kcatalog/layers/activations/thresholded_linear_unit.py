@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -5,6 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -57,15 +60,15 @@ class ThresholdedLinearUnit(keras.layers.Layer):
 
     def __init__(
         self,
-        affine=False,
-        tau_initializer="zeros",
-        tau_regularizer=None,
-        tau_constraint=None,
-        alpha_initializer="zeros",
-        alpha_regularizer=None,
-        alpha_constraint=None,
-        axis=-1,
-        **kwargs,
+        affine: bool = False,
+        tau_initializer: KerasObject = "zeros",
+        tau_regularizer: KerasObject | None = None,
+        tau_constraint: KerasObject | None = None,
+        alpha_initializer: KerasObject = "zeros",
+        alpha_regularizer: KerasObject | None = None,
+        alpha_constraint: KerasObject | None = None,
+        axis: int = -1,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.affine = checks.boolean(self, "affine", affine)
@@ -78,7 +81,7 @@ class ThresholdedLinearUnit(keras.layers.Layer):
         self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self._shape = checks.channels_shape(self, input_shape, self.axis)
         self.input_spec = keras.layers.InputSpec(
             ndim=len(input_shape), axes={self.axis: self._shape[0]}
@@ -99,10 +102,10 @@ class ThresholdedLinearUnit(keras.layers.Layer):
                 name="alpha",
             )
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         x = as_floats(x, self.compute_dtype)
         τ = ops.reshape(self.tau, self._shape)
         return ops.maximum(x, ops.reshape(self.alpha, self._shape) * x + τ if self.affine else τ)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -7,6 +8,7 @@ from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.layers.attention.attention_bias import AttentionBias
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -45,11 +47,11 @@ class ALiBi(AttentionBias):
          [-0.125  -0.0625  0.    ]]
     """
 
-    def __init__(self, max_bias=8.0, **kwargs):
+    def __init__(self, max_bias: float = 8.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.max_bias = checks.number(self, "max_bias", max_bias, "(0, inf)")
 
-    def bias(self, queries, keys):
+    def bias(self, queries: Tensor, keys: Tensor) -> Tensor | None:
         m = ops.convert_to_tensor(self._slopes(self.heads).astype("float32"))
         distance = ops.abs(queries[:, None] - keys[None])
         return -m[:, None, None] * ops.cast(distance, "float32")

@@ -1,6 +1,7 @@
 """The base of the attention of one query at a time: probabilities, masks, monotonic alignments."""
 
 import abc
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ from keras import ops
 from kcatalog import checks
 from kcatalog.ops.monotonic import first_stop, stop_probabilities
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.types import KerasObject, Shape, Tensor
 
 _LOWEST = float(np.finfo("float32").min)
 
@@ -46,15 +48,15 @@ class AttentionMechanism(abc.ABC, keras.layers.Layer):
 
     def __init__(
         self,
-        units,
-        monotonic=None,
-        sigmoid_noise=0.0,
-        score_bias_initializer="zeros",
-        kernel_initializer="glorot_uniform",
-        kernel_regularizer=None,
-        kernel_constraint=None,
-        seed=None,
-        **kwargs,
+        units: int,
+        monotonic: str | None = None,
+        sigmoid_noise: float = 0.0,
+        score_bias_initializer: KerasObject = "zeros",
+        kernel_initializer: KerasObject = "glorot_uniform",
+        kernel_regularizer: KerasObject | None = None,
+        kernel_constraint: KerasObject | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.units = checks.integer(self, "units", units, "[1, inf)")
@@ -70,7 +72,7 @@ class AttentionMechanism(abc.ABC, keras.layers.Layer):
         noisy = monotonic and sigmoid_noise > 0
         self._noise = keras.random.SeedGenerator(seed) if noisy else None
 
-    def build(self, query_shape, memory_shape):
+    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
         checks.rank(self, query_shape, 2, "a query (batch, query_features)")
         checks.rank(self, memory_shape, 3, "a memory (batch, steps, features)")
         features = checks.known_axis(self, memory_shape, -1, "features")
@@ -90,16 +92,24 @@ class AttentionMechanism(abc.ABC, keras.layers.Layer):
             name=name,
         )
 
-    def keys(self, memory):
+    def keys(self, memory: Tensor) -> Tensor:
         """Return what queries are compared with: once for all queries of a memory."""
         W = ops.cast(self._memory_kernel, self.compute_dtype)
         return ops.matmul(ops.cast(memory, self.compute_dtype), W)
 
     @abc.abstractmethod
-    def score(self, query, keys):
+    def score(self, query: Tensor, keys: Tensor) -> Tensor:
         """Return the scores `(batch, steps)` of the memory's positions."""
 
-    def call(self, query, memory, keys=None, alignments=None, memory_mask=None, training=False):
+    def call(
+        self,
+        query: Tensor,
+        memory: Tensor,
+        keys: Tensor | None = None,
+        alignments: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        training: bool | None = False,
+    ) -> Tensor:
         checks.rank(self, memory.shape, 3, "a memory (batch, steps, features)")
         if memory.shape[-1] != self._features:
             rule = f"a memory with {self._features} features"
@@ -129,12 +139,12 @@ class AttentionMechanism(abc.ABC, keras.layers.Layer):
             return first_stop(e, previous)
         return stop_probabilities(e, previous)
 
-    def initial_alignments(self, like):
+    def initial_alignments(self, like: Tensor) -> Tensor:
         """Return the alignments before the first query: those of one that attended to the first
         position. `like` has the axes `(batch, steps, ...)`."""
         batch, steps = ops.shape(like)[:2]
         zeros = ops.zeros((batch, steps), keras.backend.standardize_dtype(like.dtype))
         return zeros + ops.cast(ops.equal(ops.arange(steps), 0), zeros.dtype)
 
-    def compute_output_shape(self, query_shape, memory_shape):
+    def compute_output_shape(self, query_shape: Shape, memory_shape: Shape) -> Shape:
         return (query_shape[0], memory_shape[-1]), tuple(memory_shape[:2])

@@ -1,4 +1,6 @@
+from collections.abc import Callable
 from inspect import signature
+from typing import Any
 
 import keras
 from keras import ops
@@ -9,6 +11,7 @@ from kcatalog.layers.attention.attention_mechanism import AttentionMechanism
 from kcatalog.layers.recurrent import stepping
 from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -75,14 +78,14 @@ class AttentionWrapper(keras.layers.Layer):
 
     def __init__(
         self,
-        cell,
-        attention_mechanism,
-        attention_layer_size=None,
-        attention_layer_activation="linear",
-        output_attention=True,
-        return_sequences=False,
-        return_state=False,
-        **kwargs,
+        cell: keras.layers.Layer,
+        attention_mechanism: keras.layers.Layer,
+        attention_layer_size: int | None = None,
+        attention_layer_activation: KerasObject = "linear",
+        output_attention: bool = True,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.cell = stepping.checked_cell(self, cell)
@@ -100,7 +103,7 @@ class AttentionWrapper(keras.layers.Layer):
         self.return_state = checks.boolean(self, "return_state", return_state)
         self.supports_masking = True
 
-    def build(self, sequences_shape, memory_shape):
+    def build(self, sequences_shape: Shape, memory_shape: Shape) -> None:
         checks.rank(self, sequences_shape, 3, "(batch, steps, features)")
         checks.rank(self, memory_shape, 3, "a memory (batch, memory_steps, memory_features)")
         features = checks.known_axis(self, sequences_shape, -1, "features")
@@ -119,14 +122,14 @@ class AttentionWrapper(keras.layers.Layer):
 
     def call(
         self,
-        sequences,
-        memory,
-        initial_state=None,
-        sequences_mask=None,
-        memory_mask=None,
-        return_attention_scores=False,
-        training=False,
-    ):
+        sequences: Tensor,
+        memory: Tensor,
+        initial_state: Any = None,
+        sequences_mask: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        return_attention_scores: bool = False,
+        training: bool | None = False,
+    ) -> Tensor:
         x = as_floats(sequences, self.compute_dtype)
         states = self.initial_states(memory, initial_state)
         attend, output_size = (
@@ -150,7 +153,7 @@ class AttentionWrapper(keras.layers.Layer):
             y, results = y if self.return_sequences else y[:, -1], [scores, *results]
         return (y, *results) if results else y
 
-    def initial_states(self, memory, initial_state=None):
+    def initial_states(self, memory: Tensor, initial_state: Any = None) -> list[Tensor]:
         """Return the states before the first step, a flat list: the cell's, `a`, the alignments."""
         batch, count = ops.shape(memory)[0], len(keras.tree.flatten(self.cell.state_size))
         given = [] if initial_state is None else keras.tree.flatten(initial_state)
@@ -164,7 +167,9 @@ class AttentionWrapper(keras.layers.Layer):
             raise checks.error(self, "initial_state", rule, f"{len(cells)} tensors")
         return cells
 
-    def over(self, memory, memory_mask=None, training=False):
+    def over(
+        self, memory: Tensor, memory_mask: Tensor | None = None, training: bool | None = False
+    ) -> Callable[..., Any]:
         """Return the step over a memory: a function `(inputs, states) -> (output, states)`."""
         cell, attention, φ = self.cell, self.attention_mechanism, self.attention_layer_activation
         dtype, keys = self.compute_dtype, attention.keys(memory)
@@ -182,10 +187,10 @@ class AttentionWrapper(keras.layers.Layer):
 
         return step
 
-    def compute_mask(self, sequences, mask=None):
+    def compute_mask(self, sequences: Tensor, mask: Tensor | None = None) -> Tensor | None:
         return mask if self.return_sequences else None
 
-    def compute_output_shape(self, sequences_shape, memory_shape):
+    def compute_output_shape(self, sequences_shape: Shape, memory_shape: Shape) -> Shape:
         (batch, steps, _), size = sequences_shape, self.attention_layer_size or memory_shape[-1]
         width = self.output_width(memory_shape)
         output = (batch, steps, width) if self.return_sequences else (batch, width)
@@ -194,7 +199,7 @@ class AttentionWrapper(keras.layers.Layer):
         states = [(batch, n) for n in keras.tree.flatten(self.cell.state_size)]
         return (output, *states, (batch, size), (batch, memory_shape[1]))
 
-    def output_width(self, memory_shape):
+    def output_width(self, memory_shape: Shape) -> int:
         """Return the width of the output for a memory of this shape."""
         size = self.attention_layer_size or memory_shape[-1]
         return size if self.output_attention else stepping.output_size(self.cell)

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -7,6 +8,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Int, Paper
 from kcatalog.layers.attention.attention_mechanism import AttentionMechanism
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -45,16 +47,16 @@ class BahdanauAttention(AttentionMechanism):
 
     def __init__(
         self,
-        units,
-        normalize=False,
-        monotonic=None,
-        sigmoid_noise=0.0,
-        score_bias_initializer="zeros",
-        kernel_initializer="glorot_uniform",
-        kernel_regularizer=None,
-        kernel_constraint=None,
-        seed=None,
-        **kwargs,
+        units: int,
+        normalize: bool = False,
+        monotonic: str | None = None,
+        sigmoid_noise: float = 0.0,
+        score_bias_initializer: KerasObject = "zeros",
+        kernel_initializer: KerasObject = "glorot_uniform",
+        kernel_regularizer: KerasObject | None = None,
+        kernel_constraint: KerasObject | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(
             units,
@@ -69,7 +71,7 @@ class BahdanauAttention(AttentionMechanism):
         )
         self.normalize = checks.boolean(self, "normalize", normalize)
 
-    def build(self, query_shape, memory_shape):
+    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
         super().build(query_shape, memory_shape)
         self._query_kernel = self._kernel("query_kernel", query_shape[-1])
         self._v = self.add_weight((self.units,), "glorot_uniform", name="scores")
@@ -79,7 +81,7 @@ class BahdanauAttention(AttentionMechanism):
             )
             self._b = self.add_weight((self.units,), "zeros", name="bias")
 
-    def score(self, query, keys):
+    def score(self, query: Tensor, keys: Tensor) -> Tensor:
         W, v = (ops.cast(w, query.dtype) for w in (self._query_kernel, self._v))
         z = keys + ops.expand_dims(ops.matmul(query, W), 1)
         if self.normalize:

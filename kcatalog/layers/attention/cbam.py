@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -6,6 +8,7 @@ from kcatalog.card import Choice, Example, Paper
 from kcatalog.layers.convolution.sublayers import another, normalization_layer
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -62,15 +65,15 @@ class CBAM(ImageLayer):
 
     def __init__(
         self,
-        ratio=16,
-        kernel_size=7,
-        activation="relu",
-        gate_activation="sigmoid",
-        normalization=None,
-        use_bias=False,
-        kernel_initializer="glorot_uniform",
-        data_format=None,
-        **kwargs,
+        ratio: int = 16,
+        kernel_size: int = 7,
+        activation: KerasObject = "relu",
+        gate_activation: KerasObject = "sigmoid",
+        normalization: str | keras.layers.Layer | None = None,
+        use_bias: bool = False,
+        kernel_initializer: KerasObject = "glorot_uniform",
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(data_format, **kwargs)
         self.ratio = checks.integer(self, "ratio", ratio, "[1, inf)")
@@ -81,7 +84,7 @@ class CBAM(ImageLayer):
         self.use_bias = checks.boolean(self, "use_bias", use_bias)
         self.kernel_initializer = checks.initializer(self, "kernel_initializer", kernel_initializer)
 
-    def build_images(self, input_shape):
+    def build_images(self, input_shape: Shape) -> None:
         channels, k = input_shape[-1], self.kernel_size
         squeezed = max(1, channels // self.ratio)
         self._w1, self._b1 = self._dense((channels, squeezed), "squeeze", self.use_bias)
@@ -100,7 +103,7 @@ class CBAM(ImageLayer):
             return W, 0.0
         return W, self.add_weight(shape[-1:], "zeros", name=f"{name}_bias")
 
-    def call_images(self, x, training):
+    def call_images(self, x: Tensor, training: bool | None) -> Tensor:
         pooled = [f(x, axis=(1, 2), keepdims=True) for f in (ops.mean, ops.max)]
         x = x * self.gate_activation(sum(map(self._mlp, pooled)))
         maps = [f(x, axis=-1, keepdims=True) for f in (ops.mean, ops.max)]

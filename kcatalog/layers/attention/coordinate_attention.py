@@ -1,3 +1,6 @@
+from typing import Any
+
+import keras
 from keras import ops
 
 from kcatalog import checks
@@ -5,6 +8,7 @@ from kcatalog.card import Choice, Example, Paper
 from kcatalog.layers.convolution.sublayers import another, normalization_layer
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -63,15 +67,15 @@ class CoordinateAttention(ImageLayer):
 
     def __init__(
         self,
-        ratio=32,
-        min_units=8,
-        activation="hard_silu",
-        gate_activation="sigmoid",
-        normalization="batch",
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        data_format=None,
-        **kwargs,
+        ratio: int = 32,
+        min_units: int = 8,
+        activation: KerasObject = "hard_silu",
+        gate_activation: KerasObject = "sigmoid",
+        normalization: str | keras.layers.Layer | None = "batch",
+        use_bias: bool = True,
+        kernel_initializer: KerasObject = "glorot_uniform",
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(data_format, **kwargs)
         self.ratio = checks.integer(self, "ratio", ratio, "[1, inf)")
@@ -82,7 +86,7 @@ class CoordinateAttention(ImageLayer):
         self.use_bias = checks.boolean(self, "use_bias", use_bias)
         self.kernel_initializer = checks.initializer(self, "kernel_initializer", kernel_initializer)
 
-    def build_images(self, input_shape):
+    def build_images(self, input_shape: Shape) -> None:
         batch, height, width, channels = input_shape
         units = max(self.min_units, channels // self.ratio)
         bias = self.use_bias and self.normalization is None
@@ -102,7 +106,7 @@ class CoordinateAttention(ImageLayer):
             return W, 0.0
         return W, self.add_weight(shape[-1:], "zeros", name=f"{name}_bias")
 
-    def call_images(self, x, training):
+    def call_images(self, x: Tensor, training: bool | None) -> Tensor:
         height = ops.shape(x)[1]
         z = ops.concatenate([ops.mean(x, axis=2), ops.mean(x, axis=1)], axis=1)
         f = ops.matmul(z, self._w1) + self._b1

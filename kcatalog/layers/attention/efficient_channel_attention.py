@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 from keras import ops
 
@@ -6,6 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -58,13 +60,13 @@ class EfficientChannelAttention(ImageLayer):
 
     def __init__(
         self,
-        kernel_size=None,
-        gamma=2,
-        beta=1,
-        gate_activation="sigmoid",
-        kernel_initializer="glorot_uniform",
-        data_format=None,
-        **kwargs,
+        kernel_size: int | None = None,
+        gamma: float = 2,
+        beta: float = 1,
+        gate_activation: KerasObject = "sigmoid",
+        kernel_initializer: KerasObject = "glorot_uniform",
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(data_format, **kwargs)
         self.kernel_size = checks.integer(
@@ -78,13 +80,13 @@ class EfficientChannelAttention(ImageLayer):
         self.gate_activation = checks.activation(self, "gate_activation", gate_activation)
         self.kernel_initializer = checks.initializer(self, "kernel_initializer", kernel_initializer)
 
-    def build_images(self, input_shape):
+    def build_images(self, input_shape: Shape) -> None:
         k = self.kernel_size
         if k is None:
             k = int((math.log2(input_shape[-1]) + self.beta) / self.gamma) // 2 * 2 + 1
         self._w = self.add_weight((k, 1, 1), self.kernel_initializer, name="kernel")
 
-    def call_images(self, x, training):
+    def call_images(self, x: Tensor, training: bool | None) -> Tensor:
         z = ops.mean(x, axis=(1, 2))[..., None]
         w = ops.cast(self._w, z.dtype)
         s = self.gate_activation(ops.conv(z, w, 1, "same", data_format="channels_last"))

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -6,6 +8,7 @@ from kcatalog.card import Choice, Example, Paper
 from kcatalog.layers.convolution.sublayers import another
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -58,13 +61,13 @@ class GlobalContext(ImageLayer):
 
     def __init__(
         self,
-        ratio=16,
-        fusion="add",
-        activation="relu",
-        epsilon=1e-5,
-        kernel_initializer="he_normal",
-        data_format=None,
-        **kwargs,
+        ratio: int = 16,
+        fusion: str = "add",
+        activation: KerasObject = "relu",
+        epsilon: float = 1e-5,
+        kernel_initializer: KerasObject = "he_normal",
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(data_format, **kwargs)
         self.ratio = checks.integer(self, "ratio", ratio, "[1, inf)")
@@ -73,7 +76,7 @@ class GlobalContext(ImageLayer):
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
         self.kernel_initializer = checks.initializer(self, "kernel_initializer", kernel_initializer)
 
-    def build_images(self, input_shape):
+    def build_images(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         units = max(1, channels // self.ratio)
         first = another(self.kernel_initializer)
@@ -88,7 +91,7 @@ class GlobalContext(ImageLayer):
         self._w2 = self.add_weight((units, channels), last, name="excite_kernel")
         self._b2 = self.add_weight((channels,), "zeros", name="excite_bias")
 
-    def call_images(self, x, training):
+    def call_images(self, x: Tensor, training: bool | None) -> Tensor:
         batch, height, width, channels = ops.shape(x)
         pixels = ops.reshape(x, (batch, height * width, channels))
         scores = ops.matmul(pixels, self._w)

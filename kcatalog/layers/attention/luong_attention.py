@@ -1,9 +1,12 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.layers.attention.attention_mechanism import AttentionMechanism
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -43,16 +46,16 @@ class LuongAttention(AttentionMechanism):
 
     def __init__(
         self,
-        units,
-        scale=False,
-        monotonic=None,
-        sigmoid_noise=0.0,
-        score_bias_initializer="zeros",
-        kernel_initializer="glorot_uniform",
-        kernel_regularizer=None,
-        kernel_constraint=None,
-        seed=None,
-        **kwargs,
+        units: int,
+        scale: bool = False,
+        monotonic: str | None = None,
+        sigmoid_noise: float = 0.0,
+        score_bias_initializer: KerasObject = "zeros",
+        kernel_initializer: KerasObject = "glorot_uniform",
+        kernel_regularizer: KerasObject | None = None,
+        kernel_constraint: KerasObject | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(
             units,
@@ -67,7 +70,7 @@ class LuongAttention(AttentionMechanism):
         )
         self.scale = checks.boolean(self, "scale", scale)
 
-    def build(self, query_shape, memory_shape):
+    def build(self, query_shape: Shape, memory_shape: Shape) -> None:
         super().build(query_shape, memory_shape)
         if query_shape[-1] != self.units:
             rule = f"a query (batch, {self.units}), as `units` says"
@@ -75,6 +78,6 @@ class LuongAttention(AttentionMechanism):
         if self.scale:
             self._g = self.add_weight((), "ones", name="scale")
 
-    def score(self, query, keys):
+    def score(self, query: Tensor, keys: Tensor) -> Tensor:
         e = ops.squeeze(ops.matmul(keys, ops.expand_dims(query, -1)), -1)
         return ops.cast(self._g, e.dtype) * e if self.scale else e

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -6,6 +8,7 @@ from kcatalog.card import Choice, Example, Paper
 from kcatalog.layers.convolution.sublayers import another, from_zero, normalization_layer
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -57,12 +60,12 @@ class NonLocal(ImageLayer):
 
     def __init__(
         self,
-        units=None,
-        mode="embedded_gaussian",
-        normalization="batch",
-        kernel_initializer="glorot_uniform",
-        data_format=None,
-        **kwargs,
+        units: int | None = None,
+        mode: str = "embedded_gaussian",
+        normalization: str | keras.layers.Layer | None = "batch",
+        kernel_initializer: KerasObject = "glorot_uniform",
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(data_format, **kwargs)
         self.units = checks.integer(self, "units", units, "[1, inf)", optional=True)
@@ -70,7 +73,7 @@ class NonLocal(ImageLayer):
         self.normalization = checks.normalization(self, "normalization", normalization)
         self.kernel_initializer = checks.initializer(self, "kernel_initializer", kernel_initializer)
 
-    def build_images(self, input_shape):
+    def build_images(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         units = self.units or max(1, channels // 2)
         draw = self.kernel_initializer
@@ -89,7 +92,7 @@ class NonLocal(ImageLayer):
         W = self.add_weight(shape, initializer, name=f"{name}_kernel")
         return W, self.add_weight(shape[-1:], "zeros", name=f"{name}_bias")
 
-    def call_images(self, x, training):
+    def call_images(self, x: Tensor, training: bool | None) -> Tensor:
         batch, height, width, channels = ops.shape(x)
         pixels = ops.reshape(x, (batch, height * width, channels))
         θ, φ, g = (ops.matmul(pixels, W) + b for W, b in (self._θ, self._φ, self._g))

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -7,6 +8,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.layers.attention.attention_bias import AttentionBias
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -53,11 +55,11 @@ class RelativePositionBias(AttentionBias):
 
     def __init__(
         self,
-        num_buckets=32,
-        max_distance=128,
-        bidirectional=True,
-        initializer="glorot_uniform",
-        **kwargs,
+        num_buckets: int = 32,
+        max_distance: int = 128,
+        bidirectional: bool = True,
+        initializer: KerasObject = "glorot_uniform",
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.num_buckets = checks.integer(self, "num_buckets", num_buckets, "[4, inf)")
@@ -71,12 +73,12 @@ class RelativePositionBias(AttentionBias):
             rule = f"greater than {exact}, the distances with a bucket of their own"
             raise checks.error(self, "max_distance", rule, max_distance)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         shape = (self.num_buckets, self.heads)
         self._B = self.add_weight(shape, self.initializer, name="embeddings")
 
-    def bias(self, queries, keys):
+    def bias(self, queries: Tensor, keys: Tensor) -> Tensor | None:
         last = self.max_distance
         b = ops.take(self._B, ops.convert_to_tensor(self._buckets()), axis=0)
         distance = ops.clip(keys[None] - queries[:, None], -last, last)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -8,6 +10,7 @@ from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.layers.redrawn import redrawn
 from kcatalog.ops.attention import attend
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -65,15 +68,15 @@ class WindowAttention(ImageLayer):
 
     def __init__(
         self,
-        num_heads,
-        window_size=7,
-        shift_size=0,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        position_initializer="zeros",
-        data_format=None,
-        **kwargs,
+        num_heads: int,
+        window_size: int = 7,
+        shift_size: int = 0,
+        use_bias: bool = True,
+        kernel_initializer: KerasObject = "glorot_uniform",
+        bias_initializer: KerasObject = "zeros",
+        position_initializer: KerasObject = "zeros",
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(data_format, **kwargs)
         self.num_heads = checks.integer(self, "num_heads", num_heads, "[1, inf)")
@@ -89,7 +92,7 @@ class WindowAttention(ImageLayer):
             self, "position_initializer", position_initializer
         )
 
-    def build_images(self, input_shape):
+    def build_images(self, input_shape: Shape) -> None:
         channels, m = input_shape[-1], self.window_size
         if channels % self.num_heads:
             rule = f"a shape whose channels are a multiple of num_heads={self.num_heads}"
@@ -108,7 +111,7 @@ class WindowAttention(ImageLayer):
         differences = ((2 * m - 1) ** 2, self.num_heads)
         self._B = self.add_weight(differences, self.position_initializer, name="position_bias")
 
-    def call_images(self, x, training):
+    def call_images(self, x: Tensor, training: bool | None) -> Tensor:
         x = ops.cast(x, self.compute_dtype)
         (batch, height, width, channels), m, s = ops.shape(x), self.window_size, self.shift_size
         below, right = -height % m, -width % m

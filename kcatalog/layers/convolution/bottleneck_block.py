@@ -1,3 +1,6 @@
+from typing import Any
+
+import keras
 from keras import ops
 
 from kcatalog import checks
@@ -5,6 +8,7 @@ from kcatalog.card import Choice, Example, Paper
 from kcatalog.layers.convolution.residual import Residual
 from kcatalog.layers.convolution.sublayers import whole_groups
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Tensor
 
 
 @component(
@@ -54,22 +58,22 @@ class BottleneckBlock(Residual):
 
     def __init__(
         self,
-        filters,
-        kernel_size=3,
-        strides=1,
-        expansion=4,
-        groups=1,
-        dilation_rate=1,
-        activation="relu",
-        normalization="batch",
-        squeeze_ratio=0.0,
-        drop_rate=0.0,
-        zero_init_residual=False,
-        kernel_initializer="he_normal",
-        kernel_regularizer=None,
-        seed=None,
-        data_format=None,
-        **kwargs,
+        filters: int,
+        kernel_size: int | tuple[int, int] = 3,
+        strides: int | tuple[int, int] = 1,
+        expansion: int = 4,
+        groups: int = 1,
+        dilation_rate: int | tuple[int, int] = 1,
+        activation: KerasObject = "relu",
+        normalization: str | keras.layers.Layer | None = "batch",
+        squeeze_ratio: float = 0.0,
+        drop_rate: float = 0.0,
+        zero_init_residual: bool = False,
+        kernel_initializer: KerasObject = "he_normal",
+        kernel_regularizer: KerasObject | None = None,
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(
             filters,
@@ -104,6 +108,6 @@ class BottleneckBlock(Residual):
             *self._squeeze_excite(width, width),
         ]
 
-    def call_images(self, x, training):
+    def call_images(self, x: Tensor, training: bool | None) -> Tensor:
         F = self._branch(x, training)
         return self.activation(ops.add(self._shortcut(x, training), F))

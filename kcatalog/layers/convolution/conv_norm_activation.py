@@ -1,3 +1,6 @@
+from typing import Any
+
+import keras
 from keras import ops
 
 from kcatalog import checks
@@ -12,6 +15,7 @@ from kcatalog.layers.convolution.sublayers import (
 )
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -83,23 +87,23 @@ class ConvNormActivation(ImageLayer):
 
     def __init__(
         self,
-        filters,
-        kernel_size=3,
-        strides=1,
-        padding="same",
-        dilation_rate=1,
-        groups=1,
-        activation="relu",
-        normalization="batch",
-        use_bias=None,
-        kernel_initializer="he_normal",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        data_format=None,
-        **kwargs,
+        filters: int,
+        kernel_size: int | tuple[int, int] = 3,
+        strides: int | tuple[int, int] = 1,
+        padding: str = "same",
+        dilation_rate: int | tuple[int, int] = 1,
+        groups: int = 1,
+        activation: KerasObject = "relu",
+        normalization: str | keras.layers.Layer | None = "batch",
+        use_bias: bool | None = None,
+        kernel_initializer: KerasObject = "he_normal",
+        bias_initializer: KerasObject = "zeros",
+        kernel_regularizer: KerasObject | None = None,
+        bias_regularizer: KerasObject | None = None,
+        kernel_constraint: KerasObject | None = None,
+        bias_constraint: KerasObject | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(data_format, **kwargs)
         self.filters = checks.integer(self, "filters", filters, "[1, inf)")
@@ -120,7 +124,7 @@ class ConvNormActivation(ImageLayer):
         strides_or_dilation(self, strides, dilation_rate)
         whole_groups(self, groups, filters, "filters")
 
-    def build_images(self, input_shape):
+    def build_images(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         whole_groups(self, self.groups, channels, "channels")
         if any(n is not None and n < 1 for n in self.images_output_shape(input_shape)[1:3]):
@@ -139,7 +143,7 @@ class ConvNormActivation(ImageLayer):
         if self._norm is not None:
             self._norm.build(self.images_output_shape(input_shape))
 
-    def call_images(self, x, training):
+    def call_images(self, x: Tensor, training: bool | None) -> Tensor:
         y = self._convolved(x)
         if self._b is not None:
             y = ops.add(y, self._b)
@@ -156,7 +160,7 @@ class ConvNormActivation(ImageLayer):
             return ops.depthwise_conv(x, W, *options)
         return ops.conv(x, ops.cast(self._W, x.dtype), *options)
 
-    def images_output_shape(self, input_shape):
+    def images_output_shape(self, input_shape: Shape) -> Shape:
         batch, *sizes, _ = input_shape
         geometry = zip(
             sizes,

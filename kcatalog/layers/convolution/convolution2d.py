@@ -1,11 +1,14 @@
 """The base of convolutions that differ from Keras's in what they do with the kernel."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.layers.image_layer import AXES
 from kcatalog.ops.precision import as_floats
+from kcatalog.types import Shape, Tensor
 
 
 class Convolution2D(keras.layers.Conv2D):
@@ -27,7 +30,14 @@ class Convolution2D(keras.layers.Conv2D):
         Training and inference are the same. Deterministic.
     """
 
-    def __init__(self, filters, kernel_size, strides=(1, 1), padding="valid", **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        strides: int | tuple[int, int] = (1, 1),
+        padding: str = "valid",
+        **kwargs: Any,
+    ):
         checks.integer(self, "filters", filters, "[1, inf)")
         checks.pair(self, "kernel_size", kernel_size, "[1, inf)")
         checks.pair(self, "strides", strides, "[1, inf)")
@@ -35,7 +45,7 @@ class Convolution2D(keras.layers.Conv2D):
         super().__init__(filters, kernel_size, strides, padding, **kwargs)
         self.input_spec = None  # so that `build` is the one to refuse a shape
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         checks.rank(self, input_shape, 4, AXES[self.data_format])
         axis = -1 if self.data_format == "channels_last" else 1
         channels = checks.known_axis(self, input_shape, axis, "channels")
@@ -46,7 +56,7 @@ class Convolution2D(keras.layers.Conv2D):
         """Return the shape of what the kernel is to be built for."""
         return input_shape
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         x = as_floats(x, self.compute_dtype)
         if x.shape[0] == 0:  # TensorFlow on a CPU returns no images of the input's size
             return ops.zeros(self.compute_output_shape(x.shape), x.dtype)

@@ -1,9 +1,12 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.layers.convolution.convolution2d import Convolution2D
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -56,13 +59,13 @@ class CoordConv2D(Convolution2D):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=(1, 1),
-        padding="valid",
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        strides: int | tuple[int, int] = (1, 1),
+        padding: str = "valid",
         *,
-        use_radius=False,
-        **kwargs,
+        use_radius: bool = False,
+        **kwargs: Any,
     ):
         super().__init__(filters, kernel_size, strides, padding, **kwargs)
         self.use_radius = checks.boolean(self, "use_radius", use_radius)
@@ -73,7 +76,7 @@ class CoordConv2D(Convolution2D):
         wider[axis] += self.groups * self._coordinate_channels
         return tuple(wider)
 
-    def convolution_op(self, inputs, kernel):
+    def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         """Convolve images and coordinates, each with its part of the kernel."""
         ij = self._coordinates(inputs)
         own = kernel.shape[2] - self._coordinate_channels

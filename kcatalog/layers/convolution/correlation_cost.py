@@ -1,9 +1,12 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Paper
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -61,13 +64,13 @@ class CorrelationCost(ImageLayer):
 
     def __init__(
         self,
-        kernel_size,
-        max_displacement,
-        stride_1=1,
-        stride_2=1,
-        pad=0,
-        data_format=None,
-        **kwargs,
+        kernel_size: int,
+        max_displacement: int,
+        stride_1: int = 1,
+        stride_2: int = 1,
+        pad: int = 0,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(data_format, **kwargs)
         self.kernel_size = checks.integer(self, "kernel_size", kernel_size, "[1, inf)")
@@ -82,7 +85,7 @@ class CorrelationCost(ImageLayer):
         steps = self.max_displacement // self.stride_2
         self._d = [self.stride_2 * i for i in range(-steps, steps + 1)]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if len(input_shape) != 2 or tuple(input_shape[0][1:]) != tuple(input_shape[1][1:]):
             rule = "two feature maps of the same shape"
             raise checks.error(self, "input_shape", rule, input_shape)
@@ -93,7 +96,7 @@ class CorrelationCost(ImageLayer):
             rule = "of a height and width that hold a patch and its displacements"
             raise checks.error(self, "input_shape", rule, input_shape, "Set a larger `pad`.")
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         a, b = (self._padded(self.channels_last(ops.cast(x, self.compute_dtype))) for x in inputs)
         m = self.max_displacement
         height, width = (n - 2 * m for n in ops.shape(a)[1:3])
@@ -111,10 +114,10 @@ class CorrelationCost(ImageLayer):
     def _padded(self, x):
         return ops.pad(x, [[0, 0], [self.pad, self.pad], [self.pad, self.pad], [0, 0]])
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return super().compute_output_shape(input_shape[0])
 
-    def images_output_shape(self, input_shape):
+    def images_output_shape(self, input_shape: Shape) -> Shape:
         batch, *sizes, _ = input_shape
         border = 2 * self.max_displacement + self.kernel_size - 2 * self.pad
         sizes = (None if n is None else (n - border) // self.stride_1 + 1 for n in sizes)

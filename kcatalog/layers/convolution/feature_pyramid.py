@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -8,6 +10,7 @@ from kcatalog.layers.convolution.sublayers import another, inside
 from kcatalog.layers.image_layer import AXES
 from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -62,13 +65,13 @@ class FeaturePyramid(keras.layers.Layer):
 
     def __init__(
         self,
-        filters=256,
-        activation=None,
-        normalization=None,
-        kernel_initializer="glorot_uniform",
-        kernel_regularizer=None,
-        data_format=None,
-        **kwargs,
+        filters: int = 256,
+        activation: KerasObject | None = None,
+        normalization: str | keras.layers.Layer | None = None,
+        kernel_initializer: KerasObject = "glorot_uniform",
+        kernel_regularizer: KerasObject | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.filters = checks.integer(self, "filters", filters, "[1, inf)")
@@ -79,7 +82,7 @@ class FeaturePyramid(keras.layers.Layer):
         checks.choice(self, "data_format", data_format, (*AXES, None))
         self.data_format = data_format or keras.config.image_data_format()
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if not isinstance(input_shape, list | tuple) or not isinstance(
             input_shape[0], list | tuple
         ):
@@ -109,7 +112,7 @@ class FeaturePyramid(keras.layers.Layer):
             **{**inside(self, name), "data_format": self.data_format},
         )
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
         C = [as_floats(x, self.compute_dtype) for x in inputs]
         M = [V(x, training=training) for V, x in zip(self._V, C, strict=True)]
         for i in reversed(range(len(M) - 1)):
@@ -127,7 +130,7 @@ class FeaturePyramid(keras.layers.Layer):
                 x = ops.take(x, ops.arange(new, dtype="int32") * old // new, axis=axis)
         return x
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         first = self.data_format == "channels_first"
         return [
             (s[0], self.filters, *s[2:]) if first else (*s[:-1], self.filters) for s in input_shape

@@ -1,9 +1,13 @@
+from typing import Any
+
+import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.layers.convolution.residual import Residual
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Tensor
 
 
 @component(
@@ -49,21 +53,21 @@ class InvertedResidual(Residual):
 
     def __init__(
         self,
-        filters,
-        kernel_size=3,
-        strides=1,
-        expansion=6,
-        dilation_rate=1,
-        activation="relu6",
-        normalization="batch",
-        squeeze_ratio=0.0,
-        drop_rate=0.0,
-        zero_init_residual=False,
-        kernel_initializer="he_normal",
-        kernel_regularizer=None,
-        seed=None,
-        data_format=None,
-        **kwargs,
+        filters: int,
+        kernel_size: int | tuple[int, int] = 3,
+        strides: int | tuple[int, int] = 1,
+        expansion: float = 6,
+        dilation_rate: int | tuple[int, int] = 1,
+        activation: KerasObject = "relu6",
+        normalization: str | keras.layers.Layer | None = "batch",
+        squeeze_ratio: float = 0.0,
+        drop_rate: float = 0.0,
+        zero_init_residual: bool = False,
+        kernel_initializer: KerasObject = "he_normal",
+        kernel_regularizer: KerasObject | None = None,
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(
             filters,
@@ -98,6 +102,6 @@ class InvertedResidual(Residual):
     def _adds(self, channels):
         return self._keeps_shape(channels)
 
-    def call_images(self, x, training):
+    def call_images(self, x: Tensor, training: bool | None) -> Tensor:
         F = self._branch(x, training)
         return ops.add(x, F) if self._keeps_shape(x.shape[-1]) else F

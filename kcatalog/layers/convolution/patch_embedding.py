@@ -1,3 +1,6 @@
+from typing import Any
+
+import keras
 from keras import ops
 
 from kcatalog import checks
@@ -10,6 +13,7 @@ from kcatalog.layers.convolution.sublayers import (
 )
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -73,21 +77,21 @@ class PatchEmbedding(ImageLayer):
 
     def __init__(
         self,
-        patch_size,
-        embed_dim,
-        strides=None,
-        padding="valid",
-        flatten=True,
-        normalization=None,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        data_format=None,
-        **kwargs,
+        patch_size: int | tuple[int, int],
+        embed_dim: int,
+        strides: int | tuple[int, int] | None = None,
+        padding: str = "valid",
+        flatten: bool = True,
+        normalization: str | keras.layers.Layer | None = None,
+        use_bias: bool = True,
+        kernel_initializer: KerasObject = "glorot_uniform",
+        bias_initializer: KerasObject = "zeros",
+        kernel_regularizer: KerasObject | None = None,
+        bias_regularizer: KerasObject | None = None,
+        kernel_constraint: KerasObject | None = None,
+        bias_constraint: KerasObject | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(data_format, **kwargs)
         self.patch_size = checks.pair(self, "patch_size", patch_size, "[1, inf)")
@@ -104,7 +108,7 @@ class PatchEmbedding(ImageLayer):
         self.kernel_constraint = checks.constraint(self, "kernel_constraint", kernel_constraint)
         self.bias_constraint = checks.constraint(self, "bias_constraint", bias_constraint)
 
-    def build_images(self, input_shape):
+    def build_images(self, input_shape: Shape) -> None:
         patch, step = both(self.patch_size), self._step()
         for size, p, s in zip(input_shape[1:3], patch, step, strict=True):
             if size is not None and self.padding == "valid" and p == s and size % p:
@@ -123,7 +127,7 @@ class PatchEmbedding(ImageLayer):
         if self._norm is not None:
             self._norm.build(self.images_output_shape(input_shape))
 
-    def call_images(self, x, training):
+    def call_images(self, x: Tensor, training: bool | None) -> Tensor:
         E = ops.cast(self._E, x.dtype)
         y = ops.conv(x, E, self._step(), self.padding, "channels_last")
         if self._b is not None:
@@ -136,7 +140,7 @@ class PatchEmbedding(ImageLayer):
     def _step(self):
         return both(self.patch_size if self.strides is None else self.strides)
 
-    def images_output_shape(self, input_shape):
+    def images_output_shape(self, input_shape: Shape) -> Shape:
         batch, *sizes, _ = input_shape
         axes = zip(sizes, both(self.patch_size), self._step(), strict=True)
         rows, columns = (conv_size(*axis, self.padding) for axis in axes)

@@ -1,3 +1,6 @@
+from typing import Any
+
+import keras
 from keras import ops
 
 from kcatalog import checks
@@ -5,6 +8,7 @@ from kcatalog.card import Choice, Example, Paper
 from kcatalog.layers.convolution.sublayers import kernel_and_bias, normalization_layer
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -59,17 +63,17 @@ class PatchMerging(ImageLayer):
 
     def __init__(
         self,
-        embed_dim=None,
-        normalization="layer",
-        use_bias=False,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        data_format=None,
-        **kwargs,
+        embed_dim: int | None = None,
+        normalization: str | keras.layers.Layer | None = "layer",
+        use_bias: bool = False,
+        kernel_initializer: KerasObject = "glorot_uniform",
+        bias_initializer: KerasObject = "zeros",
+        kernel_regularizer: KerasObject | None = None,
+        bias_regularizer: KerasObject | None = None,
+        kernel_constraint: KerasObject | None = None,
+        bias_constraint: KerasObject | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(data_format, **kwargs)
         self.embed_dim = checks.integer(self, "embed_dim", embed_dim, "[1, inf)", optional=True)
@@ -82,7 +86,7 @@ class PatchMerging(ImageLayer):
         self.kernel_constraint = checks.constraint(self, "kernel_constraint", kernel_constraint)
         self.bias_constraint = checks.constraint(self, "bias_constraint", bias_constraint)
 
-    def build_images(self, input_shape):
+    def build_images(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         self._norm = normalization_layer(
             self.normalization,
@@ -96,7 +100,7 @@ class PatchMerging(ImageLayer):
         kernel_shape = (4 * channels, self.embed_dim or 2 * channels)
         self._W, self._b = kernel_and_bias(self, kernel_shape, self.use_bias)
 
-    def call_images(self, x, training):
+    def call_images(self, x: Tensor, training: bool | None) -> Tensor:
         x = _of_even_size(_of_even_size(x, 1), 2)
         four = [x[:, u::2, v::2] for v in (0, 1) for u in (0, 1)]
         y = ops.concatenate(four, axis=-1)
@@ -105,7 +109,7 @@ class PatchMerging(ImageLayer):
         y = ops.matmul(y, self._W)
         return y if self._b is None else ops.add(y, self._b)
 
-    def images_output_shape(self, input_shape):
+    def images_output_shape(self, input_shape: Shape) -> Shape:
         batch, *sizes, channels = input_shape
         sizes = (n and -(-n // 2) for n in sizes)
         return (batch, *sizes, self.embed_dim or 2 * channels)

@@ -1,5 +1,7 @@
 """The base of residual blocks: a branch of convolutions, added to what came in."""
 
+from typing import Any
+
 from kcatalog import checks
 from kcatalog.layers.convolution.conv_norm_activation import ConvNormActivation
 from kcatalog.layers.convolution.squeeze_excite import SqueezeExcite
@@ -13,6 +15,7 @@ from kcatalog.layers.convolution.sublayers import (
 )
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.layers.regularization.stochastic_depth import StochasticDepth
+from kcatalog.types import KerasObject, Shape
 
 
 class Residual(ImageLayer):
@@ -51,20 +54,20 @@ class Residual(ImageLayer):
 
     def __init__(
         self,
-        filters,
-        kernel_size=3,
-        strides=1,
-        dilation_rate=1,
-        activation="relu",
-        normalization="batch",
-        squeeze_ratio=0.0,
-        drop_rate=0.0,
-        zero_init_residual=False,
-        kernel_initializer="he_normal",
-        kernel_regularizer=None,
-        seed=None,
-        data_format=None,
-        **kwargs,
+        filters: int,
+        kernel_size: int | tuple[int, int] = 3,
+        strides: int | tuple[int, int] = 1,
+        dilation_rate: int | tuple[int, int] = 1,
+        activation: KerasObject = "relu",
+        normalization: str | Any | None = "batch",
+        squeeze_ratio: float = 0.0,
+        drop_rate: float = 0.0,
+        zero_init_residual: bool = False,
+        kernel_initializer: KerasObject = "he_normal",
+        kernel_regularizer: KerasObject | None = None,
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(data_format, **kwargs)
         self.filters = checks.integer(self, "filters", filters, "[1, inf)")
@@ -81,7 +84,7 @@ class Residual(ImageLayer):
         self.seed = checks.integer(self, "seed", seed, "[0, inf)", optional=True)
         strides_or_dilation(self, strides, dilation_rate)
 
-    def build_images(self, input_shape):
+    def build_images(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         self._layers_of_branch = self._branch_layers(channels)
         shape = input_shape
@@ -160,7 +163,7 @@ class Residual(ImageLayer):
         """Return `x`, projected if the block changes its shape."""
         return x if self._projection is None else self._projection(x, training=training)
 
-    def images_output_shape(self, input_shape):
+    def images_output_shape(self, input_shape: Shape) -> Shape:
         batch, *sizes, _ = input_shape
         sizes = (conv_size(n, 1, s, "same") for n, s in zip(sizes, both(self.strides), strict=True))
         return (batch, *sizes, self._width)

@@ -3,6 +3,7 @@ from keras import ops
 from kcatalog.card import Choice, Example, Paper, Part
 from kcatalog.layers.convolution.residual import Residual
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -57,6 +58,6 @@ class ResidualBlock(Residual):
             *self._squeeze_excite(self.filters, self.filters),
         ]
 
-    def call_images(self, x, training):
+    def call_images(self, x: Tensor, training: bool | None) -> Tensor:
         F = self._branch(x, training)
         return self.activation(ops.add(self._shortcut(x, training), F))

@@ -1,3 +1,7 @@
+from collections.abc import Sequence
+from typing import Any
+
+import keras
 from keras import ops
 
 from kcatalog import checks
@@ -12,6 +16,7 @@ from kcatalog.layers.convolution.sublayers import (
 )
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -79,19 +84,19 @@ class SelectiveKernel(ImageLayer):
 
     def __init__(
         self,
-        filters,
-        kernel_sizes=(3, 5),
-        strides=1,
-        dilated=True,
-        groups=1,
-        ratio=16,
-        min_units=32,
-        activation="relu",
-        normalization="batch",
-        kernel_initializer="he_normal",
-        kernel_regularizer=None,
-        data_format=None,
-        **kwargs,
+        filters: int,
+        kernel_sizes: Sequence[float] = (3, 5),
+        strides: int | tuple[int, int] = 1,
+        dilated: bool = True,
+        groups: int = 1,
+        ratio: int = 16,
+        min_units: int = 32,
+        activation: KerasObject = "relu",
+        normalization: str | keras.layers.Layer | None = "batch",
+        kernel_initializer: KerasObject = "he_normal",
+        kernel_regularizer: KerasObject | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(data_format, **kwargs)
         self.filters = checks.integer(self, "filters", filters, "[1, inf)")
@@ -115,7 +120,7 @@ class SelectiveKernel(ImageLayer):
         if dilated and max(both(strides)) > 1:
             raise checks.error(self, "dilated", f"False with strides of {strides}", dilated)
 
-    def build_images(self, input_shape):
+    def build_images(self, input_shape: Shape) -> None:
         whole_groups(self, self.groups, input_shape[-1], "channels")
         self._paths = [self._branch(k) for k in self.kernel_sizes]
         for path in self._paths:
@@ -137,7 +142,7 @@ class SelectiveKernel(ImageLayer):
             name="select_kernel",
         )
 
-    def call_images(self, x, training):
+    def call_images(self, x: Tensor, training: bool | None) -> Tensor:
         U = [path(x, training=training) for path in self._paths]
         s = ops.mean(sum(U), axis=(1, 2), keepdims=True)
         z = self._W(s, training=training)
@@ -161,7 +166,7 @@ class SelectiveKernel(ImageLayer):
             **options,
         )
 
-    def images_output_shape(self, input_shape):
+    def images_output_shape(self, input_shape: Shape) -> Shape:
         batch, *sizes, _ = input_shape
         sizes = (conv_size(n, 1, s, "same") for n, s in zip(sizes, both(self.strides), strict=True))
         return (batch, *sizes, self.filters)

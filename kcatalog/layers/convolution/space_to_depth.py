@@ -1,9 +1,12 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Paper
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -45,24 +48,24 @@ class SpaceToDepth(ImageLayer):
          [2 3 6 7]]
     """
 
-    def __init__(self, block_size=2, data_format=None, **kwargs):
+    def __init__(self, block_size: int = 2, data_format: str | None = None, **kwargs: Any):
         super().__init__(data_format, **kwargs)
         self.block_size = checks.integer(self, "block_size", block_size, "[1, inf)")
 
-    def build_images(self, input_shape):
+    def build_images(self, input_shape: Shape) -> None:
         for size in input_shape[1:3]:
             if size is not None and size % self.block_size:
                 rule = f"of a height and width divisible by block_size={self.block_size}"
                 raise checks.error(self, "input_shape", rule, tuple(input_shape))
 
-    def call_images(self, x, training):
+    def call_images(self, x: Tensor, training: bool | None) -> Tensor:
         s = self.block_size
         batch, height, width, channels = ops.shape(x)
         y = ops.reshape(x, (batch, height // s, s, width // s, s, channels))
         y = ops.transpose(y, (0, 1, 3, 2, 4, 5))
         return ops.reshape(y, (batch, height // s, width // s, s * s * channels))
 
-    def images_output_shape(self, input_shape):
+    def images_output_shape(self, input_shape: Shape) -> Shape:
         batch, *sizes, channels = input_shape
         sizes = (n and n // self.block_size for n in sizes)
         return (batch, *sizes, channels and channels * self.block_size**2)

@@ -1,9 +1,12 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -58,12 +61,12 @@ class SqueezeExcite(ImageLayer):
 
     def __init__(
         self,
-        ratio=16,
-        activation="relu",
-        gate_activation="sigmoid",
-        kernel_initializer="glorot_uniform",
-        data_format=None,
-        **kwargs,
+        ratio: int = 16,
+        activation: KerasObject = "relu",
+        gate_activation: KerasObject = "sigmoid",
+        kernel_initializer: KerasObject = "glorot_uniform",
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(data_format, **kwargs)
         self.ratio = checks.integer(self, "ratio", ratio, "[1, inf)")
@@ -71,7 +74,7 @@ class SqueezeExcite(ImageLayer):
         self.gate_activation = checks.activation(self, "gate_activation", gate_activation)
         self.kernel_initializer = checks.initializer(self, "kernel_initializer", kernel_initializer)
 
-    def build_images(self, input_shape):
+    def build_images(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         squeezed = max(1, channels // self.ratio)
         init = self.kernel_initializer
@@ -80,7 +83,7 @@ class SqueezeExcite(ImageLayer):
         self._w2 = self.add_weight((squeezed, channels), init, name="excite_kernel")
         self._b2 = self.add_weight((channels,), "zeros", name="excite_bias")
 
-    def call_images(self, x, training):
+    def call_images(self, x: Tensor, training: bool | None) -> Tensor:
         z = ops.mean(x, axis=(1, 2), keepdims=True)
         s = self.activation(ops.matmul(z, self._w1) + self._b1)
         s = self.gate_activation(ops.matmul(s, self._w2) + self._b2)

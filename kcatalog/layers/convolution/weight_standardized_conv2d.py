@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 from keras import ops
 
@@ -7,6 +8,7 @@ from kcatalog.card import Choice, Example, Paper
 from kcatalog.layers.convolution.convolution2d import Convolution2D
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -57,25 +59,25 @@ class WeightStandardizedConv2D(Convolution2D):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=(1, 1),
-        padding="valid",
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        strides: int | tuple[int, int] = (1, 1),
+        padding: str = "valid",
         *,
-        scaled=False,
-        epsilon=1e-6,
-        **kwargs,
+        scaled: bool = False,
+        epsilon: float = 1e-6,
+        **kwargs: Any,
     ):
         super().__init__(filters, kernel_size, strides, padding, **kwargs)
         self.scaled = checks.boolean(self, "scaled", scaled)
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         if self.scaled:
             self._g = self.add_weight((self.filters,), "ones", name="gain")
 
-    def convolution_op(self, inputs, kernel):
+    def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         """Convolve with the standardized kernel, where `keras.layers.Conv2D` takes the raw one."""
         return super().convolution_op(inputs, ops.cast(self._standardized(kernel), inputs.dtype))
 
@@ -89,12 +91,12 @@ class WeightStandardizedConv2D(Convolution2D):
         N = math.prod(W.shape[:3])
         return ops.cast(self._g, V.dtype) * V / math.sqrt(N)
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: dict[str, Any]) -> None:
         super().save_own_variables(store)  # Keras's own two only
         if self.scaled and self.built:
             store["gain"] = self._g
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: dict[str, Any]) -> None:
         super().load_own_variables(store)
         if self.scaled and self.built:
             self._g.assign(store["gain"])

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 
 from kcatalog import checks
@@ -5,6 +7,7 @@ from kcatalog.card import Choice, Example, Float, Int, Paper
 from kcatalog.layers.redrawn import redrawn
 from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -65,18 +68,18 @@ class GatedFeedForward(keras.layers.Layer):
 
     def __init__(
         self,
-        hidden_dim,
-        activation="silu",
-        dropout=0.0,
-        use_bias=False,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        seed=None,
-        **kwargs,
+        hidden_dim: int,
+        activation: KerasObject = "silu",
+        dropout: float = 0.0,
+        use_bias: bool = False,
+        kernel_initializer: KerasObject = "glorot_uniform",
+        bias_initializer: KerasObject = "zeros",
+        kernel_regularizer: KerasObject | None = None,
+        bias_regularizer: KerasObject | None = None,
+        kernel_constraint: KerasObject | None = None,
+        bias_constraint: KerasObject | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.hidden_dim = checks.integer(self, "hidden_dim", hidden_dim, "[1, inf)")
@@ -93,7 +96,7 @@ class GatedFeedForward(keras.layers.Layer):
         self._drop = keras.layers.Dropout(dropout, seed=seed, dtype=self.dtype_policy)
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if len(input_shape) < 2:
             axes = "(batch, ..., features), two axes or more"
             raise checks.error(self, "input_shape", axes, tuple(input_shape))
@@ -122,10 +125,10 @@ class GatedFeedForward(keras.layers.Layer):
         layer.build(input_shape)
         return layer
 
-    def call(self, x, training=False):
+    def call(self, x: Tensor, training: bool | None = False) -> Tensor:
         x = as_floats(x, self.compute_dtype)
         h = self._gate(x) * self._up(x)
         return self._down(self._drop(h, training=training))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

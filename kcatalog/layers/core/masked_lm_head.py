@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -6,6 +8,7 @@ from kcatalog.card import Example, Paper
 from kcatalog.layers.redrawn import redrawn
 from kcatalog.ops.masks import mask_of, with_mask
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -63,14 +66,14 @@ class MaskedLMHead(keras.layers.Layer):
 
     def __init__(
         self,
-        vocabulary_size=None,
-        token_embedding=None,
-        intermediate_activation="relu",
-        activation=None,
-        layer_norm_epsilon=1e-5,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        **kwargs,
+        vocabulary_size: int | None = None,
+        token_embedding: keras.layers.Layer | None = None,
+        intermediate_activation: KerasObject = "relu",
+        activation: KerasObject | None = None,
+        layer_norm_epsilon: float = 1e-5,
+        kernel_initializer: KerasObject = "glorot_uniform",
+        bias_initializer: KerasObject = "zeros",
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.vocabulary_size = checks.integer(
@@ -95,7 +98,7 @@ class MaskedLMHead(keras.layers.Layer):
             raise checks.error(self, "vocabulary_size", rule, vocabulary_size)
         self.supports_masking = True
 
-    def build(self, x_shape, mask_positions_shape=None):
+    def build(self, x_shape: Shape, mask_positions_shape: Shape | None = None) -> None:
         checks.rank(self, x_shape, 3, "(batch, steps, features)")
         features = checks.known_axis(self, x_shape, -1, "features")
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: features})
@@ -121,7 +124,7 @@ class MaskedLMHead(keras.layers.Layer):
             e.build()
         self._c = self.add_weight((self._tokens,), self.bias_initializer, name="bias")
 
-    def call(self, x, mask_positions=None):
+    def call(self, x: Tensor, mask_positions: Tensor | None = None) -> Tensor:
         mask, x = mask_of(x), ops.cast(x, self.compute_dtype)
         if mask_positions is not None:
             positions = ops.cast(mask_positions, "int32")
@@ -134,6 +137,8 @@ class MaskedLMHead(keras.layers.Layer):
             return y
         return with_mask(y, ops.take_along_axis(mask, positions, axis=1))
 
-    def compute_output_shape(self, x_shape, mask_positions_shape=None):
+    def compute_output_shape(
+        self, x_shape: Shape, mask_positions_shape: Shape | None = None
+    ) -> Shape:
         steps = x_shape if mask_positions_shape is None else mask_positions_shape
         return (x_shape[0], steps[1], self._tokens)

@@ -1,9 +1,12 @@
+from typing import Any
+
 import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Int, Paper
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -50,20 +53,20 @@ class Maxout(keras.layers.Layer):
         [[5. 2.]]
     """
 
-    def __init__(self, num_units, axis=-1, **kwargs):
+    def __init__(self, num_units: int, axis: int = -1, **kwargs: Any):
         super().__init__(**kwargs)
         self.num_units = checks.integer(self, "num_units", num_units, "[1, inf)")
         self.axis = checks.integer(self, "axis", axis, "(-inf, inf)")
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = checks.channels_shape(self, input_shape, self.axis)[0]
         if channels % self.num_units:
             rule = f"a shape whose axis {self.axis} is a multiple of num_units={self.num_units}"
             raise checks.error(self, "input_shape", rule, tuple(input_shape))
         self.input_spec = keras.layers.InputSpec(ndim=len(input_shape), axes={self.axis: channels})
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         axis, shape = self.axis % len(x.shape), list(ops.shape(x))
         pieces = x.shape[axis] // self.num_units
         if x.shape[0] == 0:  # which `ops.max` refuses
@@ -71,7 +74,7 @@ class Maxout(keras.layers.Layer):
         shape[axis : axis + 1] = [pieces, self.num_units]
         return ops.max(ops.reshape(x, shape), axis=axis)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         shape = list(input_shape)
         shape[self.axis] = self.num_units
         return tuple(shape)

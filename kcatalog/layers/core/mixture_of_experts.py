@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -7,6 +8,7 @@ from kcatalog import checks
 from kcatalog.card import Example, Int, Paper
 from kcatalog.layers.redrawn import redrawn
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -71,15 +73,15 @@ class MixtureOfExperts(keras.layers.Layer):
 
     def __init__(
         self,
-        num_experts,
-        hidden_dim,
-        top_k=2,
-        capacity_factor=None,
-        load_balancing_factor=0.01,
-        activation="relu",
-        kernel_initializer="glorot_uniform",
-        kernel_regularizer=None,
-        **kwargs,
+        num_experts: int,
+        hidden_dim: int,
+        top_k: int = 2,
+        capacity_factor: float | None = None,
+        load_balancing_factor: float = 0.01,
+        activation: KerasObject = "relu",
+        kernel_initializer: KerasObject = "glorot_uniform",
+        kernel_regularizer: KerasObject | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.num_experts = checks.integer(self, "num_experts", num_experts, "[1, inf)")
@@ -98,7 +100,7 @@ class MixtureOfExperts(keras.layers.Layer):
         self.kernel_regularizer = checks.regularizer(self, "kernel_regularizer", kernel_regularizer)
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         checks.rank(self, input_shape, 3, "(batch, steps, features)")
         features = checks.known_axis(self, input_shape, -1, "features")
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: features})
@@ -125,7 +127,7 @@ class MixtureOfExperts(keras.layers.Layer):
         init = [redrawn(self.kernel_initializer) for _ in range(shape[0])]
         return ops.stack([i(shape[1:], dtype=dtype) for i in init])
 
-    def call(self, x, mask=None, training=False):
+    def call(self, x: Tensor, mask: Tensor | None = None, training: bool | None = False) -> Tensor:
         x = ops.cast(x, self.compute_dtype)
         wide = ops.cast(x, self._R.dtype)
         p = ops.softmax(ops.matmul(wide, self._R))  # (batch, steps, experts)
@@ -185,5 +187,5 @@ class MixtureOfExperts(keras.layers.Layer):
         y = ops.reshape(y, (batch, steps, k, features))
         return ops.sum(y * ops.cast(g, y.dtype)[..., None], axis=2)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

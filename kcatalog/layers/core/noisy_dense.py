@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -5,6 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Int, Paper
 from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -74,17 +77,17 @@ class NoisyDense(keras.layers.Layer):
 
     def __init__(
         self,
-        units,
-        sigma=0.5,
-        use_factorised=True,
-        activation=None,
-        use_bias=True,
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        seed=None,
-        **kwargs,
+        units: int,
+        sigma: float = 0.5,
+        use_factorised: bool = True,
+        activation: KerasObject | None = None,
+        use_bias: bool = True,
+        kernel_regularizer: KerasObject | None = None,
+        bias_regularizer: KerasObject | None = None,
+        kernel_constraint: KerasObject | None = None,
+        bias_constraint: KerasObject | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.units = checks.integer(self, "units", units, "[1, inf)")
@@ -100,7 +103,7 @@ class NoisyDense(keras.layers.Layer):
         self._seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         features = checks.channels_shape(self, input_shape, -1)[0]
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: features})
         if self.use_factorised:
@@ -131,7 +134,7 @@ class NoisyDense(keras.layers.Layer):
             )
             setattr(self, f"{name}_{kind}", weight)
 
-    def call(self, x, training=False):
+    def call(self, x: Tensor, training: bool | None = False) -> Tensor:
         x = as_floats(x, self.compute_dtype)
         a, b = self._draw(x.dtype) if training else (ops.cast(n, x.dtype) for n in self._noise)
         ε = a[:, None] * b if self.use_factorised else a
@@ -147,15 +150,15 @@ class NoisyDense(keras.layers.Layer):
             draws = [ops.sign(n) * ops.sqrt(ops.abs(n)) for n in draws]
         return [ops.cast(n, dtype) for n in draws]
 
-    def reset_noise(self):
+    def reset_noise(self) -> None:
         """Draw noise for calls that are not training."""
         for noise, drawn in zip(self._noise, self._draw(self.variable_dtype), strict=True):
             noise.assign(drawn)
 
-    def remove_noise(self):
+    def remove_noise(self) -> None:
         """Take the noise of `reset_noise` away."""
         for noise in self._noise:
             noise.assign(ops.zeros(noise.shape))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)

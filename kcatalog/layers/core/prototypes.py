@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -6,6 +8,7 @@ from kcatalog.card import Example, Int, Paper
 from kcatalog.ops.distances import pairwise_distances, unit_rows
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -68,13 +71,13 @@ class Prototypes(keras.layers.Layer):
 
     def __init__(
         self,
-        classes,
-        per_class=1,
-        similarity="cosine",
-        initializer="random_normal",
-        regularizer=None,
-        constraint=None,
-        **kwargs,
+        classes: int,
+        per_class: int = 1,
+        similarity: str = "cosine",
+        initializer: KerasObject = "random_normal",
+        regularizer: KerasObject | None = None,
+        constraint: KerasObject | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.classes = checks.integer(self, "classes", classes, "[1, inf)")
@@ -86,7 +89,7 @@ class Prototypes(keras.layers.Layer):
         self.regularizer = checks.regularizer(self, "regularizer", regularizer)
         self.constraint = checks.constraint(self, "constraint", constraint)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         checks.rank(self, input_shape, 2, "(batch, features)")
         features = checks.known_axis(self, input_shape, -1, "features")
         self.input_spec = keras.layers.InputSpec(ndim=2, axes={-1: features})
@@ -104,7 +107,7 @@ class Prototypes(keras.layers.Layer):
         """The shape of one sample's scores."""
         return (self.classes,) if self.per_class == 1 else (self.classes, self.per_class)
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         x = at_least_float32(x)
         w = at_least_float32(self.prototypes)
         w = ops.reshape(w, (self.classes * self.per_class, x.shape[-1]))
@@ -117,5 +120,5 @@ class Prototypes(keras.layers.Layer):
             s = ops.cast(-pairwise_distances(x, w, "squared_euclidean"), self.compute_dtype)
         return ops.reshape(s, (-1, *self._scores))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], *self._scores)

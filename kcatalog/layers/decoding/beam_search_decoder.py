@@ -1,3 +1,6 @@
+from typing import Any
+
+import keras
 from keras import ops
 
 from kcatalog import checks
@@ -6,6 +9,7 @@ from kcatalog.layers.attention.attention_wrapper import AttentionWrapper
 from kcatalog.layers.decoding.generator import Generator
 from kcatalog.ops.decoding import beam_search
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -73,16 +77,16 @@ class BeamSearchDecoder(Generator):
 
     def __init__(
         self,
-        cell,
-        embedding=None,
-        output_layer=None,
-        max_steps=100,
-        end_token=None,
-        beam_width=4,
-        length_penalty_weight=0.0,
-        coverage_penalty_weight=0.0,
-        return_all_beams=False,
-        **kwargs,
+        cell: keras.layers.Layer,
+        embedding: keras.layers.Layer | None = None,
+        output_layer: keras.layers.Layer | None = None,
+        max_steps: int = 100,
+        end_token: int | None = None,
+        beam_width: int = 4,
+        length_penalty_weight: float = 0.0,
+        coverage_penalty_weight: float = 0.0,
+        return_all_beams: bool = False,
+        **kwargs: Any,
     ):
         super().__init__(cell, embedding, output_layer, max_steps, end_token, **kwargs)
         self.beam_width = checks.integer(self, "beam_width", beam_width, "[1, inf)")
@@ -97,7 +101,13 @@ class BeamSearchDecoder(Generator):
             raise checks.error(self, "coverage_penalty_weight", rule, coverage_penalty_weight)
         self.return_all_beams = checks.boolean(self, "return_all_beams", return_all_beams)
 
-    def call(self, tokens, memory=None, initial_state=None, memory_mask=None):
+    def call(
+        self,
+        tokens: Tensor,
+        memory: Tensor | None = None,
+        initial_state: Any = None,
+        memory_mask: Tensor | None = None,
+    ) -> Tensor:
         last, states = self.begun(tokens, memory, initial_state, memory_mask)
         over, W = (memory, memory_mask), self.beam_width
         over = [None if x is None else ops.repeat(x, W, axis=0) for x in over]
@@ -115,7 +125,7 @@ class BeamSearchDecoder(Generator):
         )
         return (ids, scores) if self.return_all_beams else ids[:, 0]
 
-    def compute_output_shape(self, tokens_shape, memory_shape=None):
+    def compute_output_shape(self, tokens_shape: Shape, memory_shape: Shape | None = None) -> Shape:
         batch, beams = tokens_shape[0], (tokens_shape[0], self.beam_width)
         if self.return_all_beams:
             return (*beams, self.max_steps), beams

@@ -1,10 +1,14 @@
 """The base of layers that generate tokens."""
 
+from typing import Any
+
+import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.layers.decoding.token_decoder import TokenDecoder
 from kcatalog.layers.recurrent import stepping
+from kcatalog.types import Shape, Tensor
 
 
 class Generator(TokenDecoder):
@@ -28,19 +32,27 @@ class Generator(TokenDecoder):
     """
 
     def __init__(
-        self, cell, embedding=None, output_layer=None, max_steps=100, end_token=None, **kwargs
+        self,
+        cell: keras.layers.Layer,
+        embedding: keras.layers.Layer | None = None,
+        output_layer: keras.layers.Layer | None = None,
+        max_steps: int = 100,
+        end_token: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(cell, embedding, output_layer, **kwargs)
         self.max_steps = checks.integer(self, "max_steps", max_steps, "[1, inf)")
         self.end_token = checks.integer(self, "end_token", end_token, "[0, inf)", optional=True)
 
-    def build(self, tokens_shape, memory_shape=None):
+    def build(self, tokens_shape: Shape, memory_shape: Shape | None = None) -> None:
         checks.rank(self, tokens_shape, 2, "token ids (batch, steps)")
         if not checks.known_axis(self, tokens_shape, -1, "steps"):
             raise checks.error(self, "input_shape", "at least one token", tuple(tokens_shape))
         super().build(tokens_shape, memory_shape)
 
-    def begun(self, tokens, memory, initial_state, memory_mask):
+    def begun(
+        self, tokens: Tensor, memory: Tensor, initial_state: Any, memory_mask: Tensor
+    ) -> tuple[Tensor, list[Tensor]]:
         """Return the last token of each beginning, and the states after the tokens before it."""
         states = self.first_states(tokens, memory, initial_state)
         tokens = ops.cast(tokens, "int32")

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,6 +9,7 @@ from kcatalog.layers.decoding.generator import Generator
 from kcatalog.ops.decoding import generate
 from kcatalog.ops.sampling import draw, keep_top_k, keep_top_p
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -70,16 +73,16 @@ class SamplingDecoder(Generator):
 
     def __init__(
         self,
-        cell,
-        embedding=None,
-        output_layer=None,
-        max_steps=100,
-        end_token=None,
-        temperature=1.0,
-        top_k=None,
-        top_p=1.0,
-        seed=None,
-        **kwargs,
+        cell: keras.layers.Layer,
+        embedding: keras.layers.Layer | None = None,
+        output_layer: keras.layers.Layer | None = None,
+        max_steps: int = 100,
+        end_token: int | None = None,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float = 1.0,
+        seed: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(cell, embedding, output_layer, max_steps, end_token, **kwargs)
         self.temperature = checks.number(self, "temperature", temperature, "[0, inf)")
@@ -88,7 +91,13 @@ class SamplingDecoder(Generator):
         self.seed = checks.integer(self, "seed", seed, "[0, inf)", optional=True)
         self._seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, tokens, memory=None, initial_state=None, memory_mask=None):
+    def call(
+        self,
+        tokens: Tensor,
+        memory: Tensor | None = None,
+        initial_state: Any = None,
+        memory_mask: Tensor | None = None,
+    ) -> Tensor:
         step = self.token_step(memory, memory_mask)
         last, states = self.begun(tokens, memory, initial_state, memory_mask)
         if self.temperature == 0 or self.top_k == 1:
@@ -106,5 +115,5 @@ class SamplingDecoder(Generator):
     def _generate(self, step, last, states, choose):
         return generate(step, last, states, choose, self.max_steps, self.end_token)
 
-    def compute_output_shape(self, tokens_shape, memory_shape=None):
+    def compute_output_shape(self, tokens_shape: Shape, memory_shape: Shape | None = None) -> Shape:
         return (tokens_shape[0], self.max_steps)

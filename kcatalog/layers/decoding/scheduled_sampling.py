@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,6 +9,7 @@ from kcatalog.layers.decoding.token_decoder import TokenDecoder
 from kcatalog.layers.recurrent import stepping
 from kcatalog.ops.sampling import draw
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -70,7 +73,15 @@ class ScheduledSampling(TokenDecoder):
         [0. 1. 2.]
     """
 
-    def __init__(self, cell, embedding=None, output_layer=None, rate=0.0, seed=None, **kwargs):
+    def __init__(
+        self,
+        cell: keras.layers.Layer,
+        embedding: keras.layers.Layer | None = None,
+        output_layer: keras.layers.Layer | None = None,
+        rate: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(cell, embedding, output_layer, **kwargs)
         self.rate = checks.number(self, "rate", rate, "[0, 1]")
         self.seed = checks.integer(self, "seed", seed, "[0, inf)", optional=True)
@@ -78,13 +89,13 @@ class ScheduledSampling(TokenDecoder):
 
     def call(
         self,
-        tokens,
-        memory=None,
-        initial_state=None,
-        memory_mask=None,
-        return_attention_scores=False,
-        training=False,
-    ):
+        tokens: Tensor,
+        memory: Tensor | None = None,
+        initial_state: Any = None,
+        memory_mask: Tensor | None = None,
+        return_attention_scores: bool = False,
+        training: bool | None = False,
+    ) -> Tensor:
         tokens = ops.cast(tokens, "int32")
         states = self.first_states(tokens, memory, initial_state)
         step, first = self.cell_step(memory, memory_mask, training), self.embedded(tokens[:, 0])
@@ -131,5 +142,5 @@ class ScheduledSampling(TokenDecoder):
         z = self.zeros(tokens, self._tokens)
         return stepping.run(sampling, ops.stack(given, axis=-1), [z, *states], z)[0]
 
-    def compute_output_shape(self, tokens_shape, memory_shape=None):
+    def compute_output_shape(self, tokens_shape: Shape, memory_shape: Shape | None = None) -> Shape:
         return (*tokens_shape, self.logits_width(memory_shape))

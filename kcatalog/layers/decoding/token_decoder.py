@@ -1,6 +1,8 @@
 """The base of layers that run a recurrent cell over tokens: from ids to logits, step by step."""
 
+from collections.abc import Callable
 from inspect import signature
+from typing import Any
 
 import keras
 from keras import ops
@@ -8,6 +10,7 @@ from keras import ops
 from kcatalog import checks
 from kcatalog.layers.attention.attention_wrapper import AttentionWrapper
 from kcatalog.layers.recurrent import stepping
+from kcatalog.types import Shape, Tensor
 
 
 class TokenDecoder(keras.layers.Layer):
@@ -22,7 +25,13 @@ class TokenDecoder(keras.layers.Layer):
             None for a cell that gives logits.
     """
 
-    def __init__(self, cell, embedding=None, output_layer=None, **kwargs):
+    def __init__(
+        self,
+        cell: keras.layers.Layer,
+        embedding: keras.layers.Layer | None = None,
+        output_layer: keras.layers.Layer | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         attending = isinstance(cell, AttentionWrapper)
         self.cell = cell if attending else stepping.checked_cell(self, cell)
@@ -33,7 +42,7 @@ class TokenDecoder(keras.layers.Layer):
         kinds = (keras.layers.Layer, type(None))
         return checks.instance(self, name, value, kinds, "a Keras layer or None")
 
-    def build(self, tokens_shape, memory_shape=None):
+    def build(self, tokens_shape: Shape, memory_shape: Shape | None = None) -> None:
         checks.rank(self, tokens_shape, 2, "token ids (batch, steps)")
         self.input_spec = keras.layers.InputSpec(ndim=2)
         if (memory_shape is not None) != isinstance(self.cell, AttentionWrapper):
@@ -59,21 +68,21 @@ class TokenDecoder(keras.layers.Layer):
             return self.cell.output_width(memory_shape)
         return stepping.output_size(self.cell)
 
-    def logits_width(self, memory_shape):
+    def logits_width(self, memory_shape: Shape) -> int:
         """Return how many tokens there are."""
         width = self._cell_width(memory_shape)
         if self.output_layer is None:
             return width
         return self.output_layer.compute_output_shape((None, width))[-1]
 
-    def embedded(self, tokens):
+    def embedded(self, tokens: Tensor) -> Tensor:
         return tokens if self.embedding is None else self.embedding(tokens)
 
-    def logits(self, outputs):
+    def logits(self, outputs: Tensor) -> Tensor:
         z = outputs if self.output_layer is None else self.output_layer(outputs)
         return ops.cast(z, self.compute_dtype)
 
-    def first_states(self, tokens, memory, initial_state):
+    def first_states(self, tokens: Tensor, memory: Tensor, initial_state: Any) -> list[Tensor]:
         """Return the states before the first token."""
         if memory is not None:
             return self.cell.initial_states(memory, initial_state)
@@ -81,7 +90,12 @@ class TokenDecoder(keras.layers.Layer):
             return keras.tree.flatten(initial_state)
         return stepping.first_states(self.cell, ops.shape(tokens)[0])
 
-    def cell_step(self, memory=None, memory_mask=None, training=False):
+    def cell_step(
+        self,
+        memory: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        training: bool | None = False,
+    ) -> Callable[..., Any]:
         """Return the cell's step, a function `(inputs, states) -> (output, states)`."""
         if memory is not None:
             return self.cell.over(memory, memory_mask, training)
@@ -94,7 +108,7 @@ class TokenDecoder(keras.layers.Layer):
 
         return step
 
-    def token_step(self, *over):
+    def token_step(self, *over: Any) -> Callable[..., Any]:
         """Return a step from tokens, a function `(tokens, states) -> (logits, states)`."""
         cell = self.cell_step(*over)
 
@@ -104,6 +118,6 @@ class TokenDecoder(keras.layers.Layer):
 
         return step
 
-    def zeros(self, tokens, width):
+    def zeros(self, tokens: Tensor, width: int) -> Tensor:
         """Return an output before the first token."""
         return ops.zeros((ops.shape(tokens)[0], width), self.compute_dtype)

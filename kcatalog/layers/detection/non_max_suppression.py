@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -6,6 +8,7 @@ from kcatalog.card import Example, Float, Paper
 from kcatalog.ops.boxes import FORMATS, low_and_high, overlap
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -62,11 +65,11 @@ class NonMaxSuppression(keras.layers.Layer):
 
     def __init__(
         self,
-        iou_threshold=0.5,
-        score_threshold=0.05,
-        max_detections=100,
-        bounding_box_format="xyxy",
-        **kwargs,
+        iou_threshold: float = 0.5,
+        score_threshold: float = 0.05,
+        max_detections: int = 100,
+        bounding_box_format: str = "xyxy",
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.iou_threshold = checks.number(self, "iou_threshold", iou_threshold, "[0, 1]")
@@ -78,7 +81,7 @@ class NonMaxSuppression(keras.layers.Layer):
             self, "bounding_box_format", bounding_box_format, FORMATS
         )
 
-    def build(self, boxes_shape, scores_shape):
+    def build(self, boxes_shape: Shape, scores_shape: Shape) -> None:
         self._check_shapes(boxes_shape, scores_shape)
 
     def _check_shapes(self, boxes_shape, scores_shape):
@@ -92,7 +95,7 @@ class NonMaxSuppression(keras.layers.Layer):
             )
             raise checks.error(self, "input_shape", rule, (boxes_shape, scores_shape))
 
-    def call(self, boxes, scores):
+    def call(self, boxes: Tensor, scores: Tensor) -> Tensor:
         self._check_shapes(boxes.shape, scores.shape)
         classes = scores.shape[-1]
         low, high = low_and_high(at_least_float32(boxes), self.bounding_box_format)
@@ -127,7 +130,7 @@ class NonMaxSuppression(keras.layers.Layer):
             "num_detections": ops.sum(ops.cast(valid, "int32"), axis=1),
         }
 
-    def compute_output_shape(self, boxes_shape, scores_shape):
+    def compute_output_shape(self, boxes_shape: Shape, scores_shape: Shape) -> Shape:
         batch, n = boxes_shape[0], self.max_detections
         return {
             "boxes": (batch, n, 4),
@@ -136,7 +139,7 @@ class NonMaxSuppression(keras.layers.Layer):
             "num_detections": (batch,),
         }
 
-    def compute_output_spec(self, boxes, scores, **options):
+    def compute_output_spec(self, boxes: Tensor, scores: Tensor, **options: Any) -> Any:
         self._check_shapes(boxes.shape, scores.shape)
         dtypes = {"boxes": boxes.dtype, "scores": scores.dtype}
         shapes = self.compute_output_shape(boxes.shape, scores.shape)

@@ -1,9 +1,12 @@
+from typing import Any
+
 import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Paper
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -50,11 +53,11 @@ class PositionEmbedding(keras.layers.Layer):
 
     def __init__(
         self,
-        sequence_length,
-        initializer="glorot_uniform",
-        regularizer=None,
-        constraint=None,
-        **kwargs,
+        sequence_length: int,
+        initializer: KerasObject = "glorot_uniform",
+        regularizer: KerasObject | None = None,
+        constraint: KerasObject | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.sequence_length = checks.integer(self, "sequence_length", sequence_length, "[1, inf)")
@@ -63,7 +66,7 @@ class PositionEmbedding(keras.layers.Layer):
         self.constraint = checks.constraint(self, "constraint", constraint)
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         checks.rank(self, input_shape, 3, "(batch, steps, features)")
         features = checks.known_axis(self, input_shape, -1, "features")
         self._check_length(input_shape, 0)
@@ -76,7 +79,7 @@ class PositionEmbedding(keras.layers.Layer):
             constraint=self.constraint,
         )
 
-    def call(self, x, start_index=0):
+    def call(self, x: Tensor, start_index: int = 0) -> Tensor:
         self._check_length(x.shape, start_index)
         steps, features = ops.shape(x)[1], x.shape[-1]
         p = ops.slice(ops.convert_to_tensor(self._P), (start_index, 0), (steps, features))
@@ -89,5 +92,5 @@ class PositionEmbedding(keras.layers.Layer):
             fix = "Shorten the sequence, or set a greater `sequence_length`."
             raise checks.error(self, "input_shape", f"a shape of {steps}", tuple(shape), fix)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

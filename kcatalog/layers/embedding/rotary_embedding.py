@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -6,6 +8,7 @@ from kcatalog.card import Example, Paper
 from kcatalog.ops.positions import angles, rotate
 from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -65,12 +68,12 @@ class RotaryEmbedding(keras.layers.Layer):
 
     def __init__(
         self,
-        max_wavelength=10000.0,
-        scaling_factor=1.0,
-        sequence_axis=1,
-        feature_axis=-1,
-        interleaved=False,
-        **kwargs,
+        max_wavelength: float = 10000.0,
+        scaling_factor: float = 1.0,
+        sequence_axis: int = 1,
+        feature_axis: int = -1,
+        interleaved: bool = False,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.max_wavelength = checks.number(self, "max_wavelength", max_wavelength, "(0, inf)")
@@ -80,7 +83,7 @@ class RotaryEmbedding(keras.layers.Layer):
         self.interleaved = checks.boolean(self, "interleaved", interleaved)
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         rank = len(input_shape)
         if rank < 3:
             axes = "(batch, ..., steps, ..., features), three axes or more"
@@ -103,7 +106,7 @@ class RotaryEmbedding(keras.layers.Layer):
             found.append(axis % rank)
         return found
 
-    def call(self, x, start_index=0, positions=None):
+    def call(self, x: Tensor, start_index: int = 0, positions: Tensor | None = None) -> Tensor:
         x = as_floats(x, self.compute_dtype)
         s, f = self._axes(len(x.shape))
         if positions is None:
@@ -117,5 +120,5 @@ class RotaryEmbedding(keras.layers.Layer):
             a = ops.expand_dims(a, 2)  # the axes between steps and features
         return ops.moveaxis(rotate(y, a, self.interleaved), (1, -1), (s, f))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -5,6 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Example, Paper
 from kcatalog.ops.positions import sinusoids
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -49,12 +52,12 @@ class SinusoidalPositionEncoding(keras.layers.Layer):
          [0.841 0.54  0.1   0.995]]
     """
 
-    def __init__(self, max_wavelength=10000.0, **kwargs):
+    def __init__(self, max_wavelength: float = 10000.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.max_wavelength = checks.number(self, "max_wavelength", max_wavelength, "(0, inf)")
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         axes = "(batch, steps, features) or (batch, height, width, features)"
         if len(input_shape) not in (3, 4):
             raise checks.error(self, "input_shape", axes, tuple(input_shape))
@@ -64,7 +67,7 @@ class SinusoidalPositionEncoding(keras.layers.Layer):
             raise checks.error(self, "input_shape", rule, tuple(input_shape))
         self.input_spec = keras.layers.InputSpec(ndim=len(input_shape), axes={-1: features})
 
-    def call(self, x, start_index=0):
+    def call(self, x: Tensor, start_index: int = 0) -> Tensor:
         shape, features, w = ops.shape(x), x.shape[-1], self.max_wavelength
         if len(shape) == 3:
             y = sinusoids(start_index + ops.arange(shape[1]), features, w)
@@ -77,5 +80,5 @@ class SinusoidalPositionEncoding(keras.layers.Layer):
             y = ops.concatenate(halves, axis=-1)
         return ops.broadcast_to(ops.cast(y, self.compute_dtype), shape)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -6,6 +8,7 @@ from kcatalog.card import Example, Int, Paper
 from kcatalog.layers.redrawn import redrawn
 from kcatalog.ops.positions import angles
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -57,13 +60,13 @@ class TimestepEmbedding(keras.layers.Layer):
 
     def __init__(
         self,
-        embedding_dim,
-        frequency_dim=256,
-        max_period=10000.0,
-        activation="silu",
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        **kwargs,
+        embedding_dim: int,
+        frequency_dim: int = 256,
+        max_period: float = 10000.0,
+        activation: KerasObject = "silu",
+        kernel_initializer: KerasObject = "glorot_uniform",
+        bias_initializer: KerasObject = "zeros",
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.embedding_dim = checks.integer(self, "embedding_dim", embedding_dim, "[1, inf)")
@@ -76,7 +79,7 @@ class TimestepEmbedding(keras.layers.Layer):
         self.bias_initializer = checks.initializer(self, "bias_initializer", bias_initializer)
         self.autocast = False  # half precision confuses steps beyond 2048
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if len(input_shape) not in (1, 2) or (len(input_shape) == 2 and input_shape[1] != 1):
             raise checks.error(self, "input_shape", "(batch,) or (batch, 1)", tuple(input_shape))
         self.input_spec = keras.layers.InputSpec(max_ndim=2)
@@ -95,10 +98,10 @@ class TimestepEmbedding(keras.layers.Layer):
         layer.build((None, features))
         return layer
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         a = angles(ops.reshape(x, (-1,)), self.frequency_dim, self.max_period)
         s = ops.concatenate([ops.cos(a), ops.sin(a)], axis=-1)
         return self._output(self._hidden(ops.cast(s, self.compute_dtype)))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], self.embedding_dim)

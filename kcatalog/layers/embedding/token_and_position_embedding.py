@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 
 from kcatalog import checks
@@ -5,6 +7,7 @@ from kcatalog.card import Example, Int, Paper
 from kcatalog.layers.embedding.position_embedding import PositionEmbedding
 from kcatalog.layers.redrawn import redrawn
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -61,14 +64,14 @@ class TokenAndPositionEmbedding(keras.layers.Layer):
 
     def __init__(
         self,
-        vocabulary_size,
-        sequence_length,
-        embedding_dim,
-        embeddings_initializer="uniform",
-        embeddings_regularizer=None,
-        embeddings_constraint=None,
-        mask_zero=False,
-        **kwargs,
+        vocabulary_size: int,
+        sequence_length: int,
+        embedding_dim: int,
+        embeddings_initializer: KerasObject = "uniform",
+        embeddings_regularizer: KerasObject | None = None,
+        embeddings_constraint: KerasObject | None = None,
+        mask_zero: bool = False,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.vocabulary_size = checks.integer(self, "vocabulary_size", vocabulary_size, "[1, inf)")
@@ -105,19 +108,19 @@ class TokenAndPositionEmbedding(keras.layers.Layer):
             name="position_embedding",
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         checks.rank(self, input_shape, 2, "(batch, steps)")
         self.input_spec = keras.layers.InputSpec(ndim=2)
         self.token_embedding.build(input_shape)
         self.position_embedding.build((*input_shape, self.embedding_dim))
 
-    def call(self, x, start_index=0):
+    def call(self, x: Tensor, start_index: int = 0) -> Tensor:
         e = self.token_embedding(x)
         return e + self.position_embedding(e, start_index=start_index)
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> Tensor | None:
         own = self.token_embedding.compute_mask(inputs)
         return previous_mask if own is None else own
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.embedding_dim)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -9,6 +11,7 @@ from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.replicas import all_rows, mean_of_batch, own_rows_first
 from kcatalog.ops.targets import Targets
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -86,7 +89,7 @@ class CrossBatchMemory(keras.layers.Layer):
         0.5
     """
 
-    def __init__(self, loss, capacity=1024, warm_up_steps=0, **kwargs):
+    def __init__(self, loss: Any, capacity: int = 1024, warm_up_steps: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
         rule, fix = "an in-batch loss on labels and embeddings", "Take one such as TripletAll()."
         self.loss = checks.instance(self, "loss", loss, InBatchLoss, rule, fix)
@@ -96,7 +99,7 @@ class CrossBatchMemory(keras.layers.Layer):
         self.warm_up_steps = checks.integer(self, "warm_up_steps", warm_up_steps, "[0, inf)")
         self.supports_masking = True
 
-    def build(self, embeddings_shape, labels_shape=None):
+    def build(self, embeddings_shape: Shape, labels_shape: Shape | None = None) -> None:
         checks.rank(self, embeddings_shape, 2, "(batch, features)")
         features = checks.known_axis(self, embeddings_shape, -1, "features")
         self.input_spec = keras.layers.InputSpec(ndim=2, axes={-1: features})
@@ -110,7 +113,9 @@ class CrossBatchMemory(keras.layers.Layer):
         self._seen = self.add_weight((), dtype="int32", name="seen", **state)
         self._steps = self.add_weight((), dtype="int32", name="steps", **state)
 
-    def call(self, embeddings, labels=None, training=False):
+    def call(
+        self, embeddings: Tensor, labels: Tensor | None = None, training: bool | None = False
+    ) -> Tensor:
         if labels is None:
             return embeddings
         labels = labels_of(self, "labels", labels, embeddings.shape[0])
@@ -148,7 +153,9 @@ class CrossBatchMemory(keras.layers.Layer):
         self._seen.assign(ops.minimum(seen, self.capacity))
         self._steps.assign(self._steps.value + 1)
 
-    def compute_output_shape(self, embeddings_shape, labels_shape=None):
+    def compute_output_shape(
+        self, embeddings_shape: Shape, labels_shape: Shape | None = None
+    ) -> Shape:
         return embeddings_shape
 
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -5,6 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.ops.precision import as_floats, at_least_float32
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -61,15 +64,15 @@ class AdaptiveLayerNormalization(keras.layers.Layer):
 
     def __init__(
         self,
-        epsilon=1e-6,
-        activation="silu",
-        kernel_initializer="zeros",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        **kwargs,
+        epsilon: float = 1e-6,
+        activation: KerasObject = "silu",
+        kernel_initializer: KerasObject = "zeros",
+        bias_initializer: KerasObject = "zeros",
+        kernel_regularizer: KerasObject | None = None,
+        bias_regularizer: KerasObject | None = None,
+        kernel_constraint: KerasObject | None = None,
+        bias_constraint: KerasObject | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
@@ -82,7 +85,7 @@ class AdaptiveLayerNormalization(keras.layers.Layer):
         self.bias_constraint = checks.constraint(self, "bias_constraint", bias_constraint)
         self.supports_masking = True
 
-    def build(self, x_shape, condition_shape):
+    def build(self, x_shape: Shape, condition_shape: Shape) -> None:
         features = checks.channels_shape(self, x_shape, -1)[0]
         if len(condition_shape) not in (2, len(x_shape)):
             rule = f"(batch, size), or of {len(x_shape)} axes as that of `x`"
@@ -104,7 +107,7 @@ class AdaptiveLayerNormalization(keras.layers.Layer):
             name="bias",
         )
 
-    def call(self, x, condition):
+    def call(self, x: Tensor, condition: Tensor) -> Tensor:
         x, c = (as_floats(a, self.compute_dtype) for a in (x, condition))
         modulation = ops.matmul(self.activation(c), self._W) + self._b
         while len(modulation.shape) < len(x.shape):
@@ -116,5 +119,5 @@ class AdaptiveLayerNormalization(keras.layers.Layer):
         normal = ops.cast(centered * ops.rsqrt(variance + self.epsilon), x.dtype)
         return normal * (1 + γ) + β
 
-    def compute_output_shape(self, x_shape, condition_shape):
+    def compute_output_shape(self, x_shape: Shape, condition_shape: Shape) -> Shape:
         return x_shape

@@ -8,6 +8,7 @@ from keras import ops
 from kcatalog.ops.norms import scaled_norm
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.optimizers.wrappers.units import incoming_axes
+from kcatalog.types import Tensor
 
 CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 TRANSPOSED = tuple(getattr(keras.layers, f"Conv{n}DTranspose") for n in (1, 2, 3))
@@ -17,7 +18,7 @@ DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
 class DirectedKernel:
     """A kernel of the wrapped layer: its direction `v`, its lengths `g`."""
 
-    def __init__(self, wrapper, v):
+    def __init__(self, wrapper: keras.layers.Layer, v: Tensor):
         self.v, self._axes = v, _incoming_axes(wrapper.layer, v)
         shape = [n for i, n in enumerate(v.shape) if i not in self._axes]
         start = functools.partial(self._start, v)
@@ -26,17 +27,17 @@ class DirectedKernel:
         v.regularizer = None if self.regularizer is None else self._penalty
         v.constraint = None if self.constraint is None else self._constrained
 
-    def length(self, v):
+    def length(self, v: Tensor) -> Tensor:
         """Return `‖v‖` of each unit."""
         m, r = scaled_norm(v, self._axes)
         return ops.squeeze(m * r, self._axes)
 
-    def direction(self, v):
+    def direction(self, v: Tensor) -> Tensor:
         """Return `v / ‖v‖`, or 0 where that is 0."""
         m, r = scaled_norm(v, self._axes)
         return at_least_float32(v) / (m * ops.where(r == 0, 1.0, r))
 
-    def weight(self, v, more=0.0):
+    def weight(self, v: Tensor, more: Tensor = 0.0) -> Tensor:
         """Return `w = g v / ‖v‖`, with `more` added to `g`."""
         return ops.expand_dims(self.g + more, self._axes) * self.direction(v)
 

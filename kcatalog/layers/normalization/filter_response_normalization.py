@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -5,6 +8,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.ops.precision import as_floats, at_least_float32
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -61,17 +65,17 @@ class FilterResponseNormalization(keras.layers.Layer):
 
     def __init__(
         self,
-        epsilon=1e-6,
-        axis=(1, 2),
-        beta_initializer="zeros",
-        gamma_initializer="ones",
-        beta_regularizer=None,
-        gamma_regularizer=None,
-        beta_constraint=None,
-        gamma_constraint=None,
-        learned_epsilon=False,
-        learned_epsilon_constraint=None,
-        **kwargs,
+        epsilon: float = 1e-6,
+        axis: int | Sequence[int] = (1, 2),
+        beta_initializer: KerasObject = "zeros",
+        gamma_initializer: KerasObject = "ones",
+        beta_regularizer: KerasObject | None = None,
+        gamma_regularizer: KerasObject | None = None,
+        beta_constraint: KerasObject | None = None,
+        gamma_constraint: KerasObject | None = None,
+        learned_epsilon: bool = False,
+        learned_epsilon_constraint: KerasObject | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
@@ -87,7 +91,7 @@ class FilterResponseNormalization(keras.layers.Layer):
             self, "learned_epsilon_constraint", learned_epsilon_constraint
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         ndim = len(input_shape)
         axes = [self.axis] if isinstance(self.axis, int) else self.axis
         self._space = tuple(sorted({a % ndim for a in axes if -ndim <= a < ndim}))
@@ -121,7 +125,7 @@ class FilterResponseNormalization(keras.layers.Layer):
                 autocast=False,
             )
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         x = as_floats(x, self.compute_dtype)
         γ, β = (ops.reshape(w, self._shape) for w in (self.gamma, self.beta))
         wide = at_least_float32(x)
@@ -129,5 +133,5 @@ class FilterResponseNormalization(keras.layers.Layer):
         ν2 = ops.mean(ops.square(wide), axis=self._space, keepdims=True)
         return γ * ops.cast(wide * ops.rsqrt(ν2 + ε), x.dtype) + β
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

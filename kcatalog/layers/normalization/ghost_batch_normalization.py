@@ -1,9 +1,12 @@
+from typing import Any
+
 import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Int, Paper
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -55,7 +58,7 @@ class GhostBatchNormalization(keras.layers.BatchNormalization):
         [1. 1. 1. 1.]
     """
 
-    def __init__(self, virtual_batch_size=32, **kwargs):
+    def __init__(self, virtual_batch_size: int = 32, **kwargs: Any):
         super().__init__(**kwargs)
         self.virtual_batch_size = checks.integer(
             self, "virtual_batch_size", virtual_batch_size, "[1, inf)"
@@ -64,11 +67,11 @@ class GhostBatchNormalization(keras.layers.BatchNormalization):
             if getattr(self, name):
                 raise checks.error(self, name, "False", True, "Statistics are of ghost batches.")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self._shape = checks.channels_shape(self, input_shape, self.axis)
         super().build(input_shape)
 
-    def call(self, x, training=None, mask=None):
+    def call(self, x: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
         if not (training and self.trainable):
             return super().call(x, training=False, mask=mask)
         wide = ops.cast(x, keras.backend.result_type(x.dtype, "float32"))

@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -5,6 +7,7 @@ from kcatalog.card import Example, Float, Paper
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.ops.norms import scaled_norm
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -57,13 +60,13 @@ class GlobalResponseNormalization(ImageLayer):
 
     def __init__(
         self,
-        epsilon=1e-6,
-        gamma_initializer="zeros",
-        beta_initializer="zeros",
-        gamma_regularizer=None,
-        beta_regularizer=None,
-        data_format=None,
-        **kwargs,
+        epsilon: float = 1e-6,
+        gamma_initializer: KerasObject = "zeros",
+        beta_initializer: KerasObject = "zeros",
+        gamma_regularizer: KerasObject | None = None,
+        beta_regularizer: KerasObject | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(data_format, **kwargs)
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
@@ -72,7 +75,7 @@ class GlobalResponseNormalization(ImageLayer):
         self.gamma_regularizer = checks.regularizer(self, "gamma_regularizer", gamma_regularizer)
         self.beta_regularizer = checks.regularizer(self, "beta_regularizer", beta_regularizer)
 
-    def build_images(self, input_shape):
+    def build_images(self, input_shape: Shape) -> None:
         for name in ("gamma", "beta"):
             weight = self.add_weight(
                 input_shape[-1:],
@@ -82,7 +85,7 @@ class GlobalResponseNormalization(ImageLayer):
             )
             setattr(self, f"_{name}", weight)
 
-    def call_images(self, x, training):
+    def call_images(self, x: Tensor, training: bool | None) -> Tensor:
         m, r = scaled_norm(x, axis=(1, 2))  # g = m r
         g = m * r
         n = ops.cast(g / (ops.mean(g, axis=-1, keepdims=True) + self.epsilon), x.dtype)

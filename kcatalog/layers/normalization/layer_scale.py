@@ -1,8 +1,11 @@
+from typing import Any
+
 import keras
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -49,19 +52,19 @@ class LayerScale(keras.layers.Layer):
         [[0.5 1.  2.5]]
     """
 
-    def __init__(self, init_values=1e-4, **kwargs):
+    def __init__(self, init_values: float = 1e-4, **kwargs: Any):
         super().__init__(**kwargs)
         self.init_values = checks.number(self, "init_values", init_values, "(0, inf)")
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = checks.known_axis(self, input_shape, -1, "channels")
         self.input_spec = keras.layers.InputSpec(axes={-1: channels})
         init = keras.initializers.Constant(self.init_values)
         self._lambda = self.add_weight((channels,), init, name="lambda")
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         return self._lambda * x
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -6,6 +9,7 @@ from kcatalog.card import Example, Float, Paper
 from kcatalog.ops.norms import scaled_norm
 from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -48,13 +52,13 @@ class PoincareNormalize(keras.layers.Layer):
          [0.25 0.  ]]
     """
 
-    def __init__(self, axis=1, epsilon=1e-5, **kwargs):
+    def __init__(self, axis: int | Sequence[int] = 1, epsilon: float = 1e-5, **kwargs: Any):
         super().__init__(**kwargs)
         self.axis = checks.axes(self, "axis", axis)
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, 1)")
         self.supports_masking = True
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         x = as_floats(x, self.compute_dtype)
         m, r = scaled_norm(x, self.axis)
         outside = m * r > 1 - self.epsilon
@@ -62,5 +66,5 @@ class PoincareNormalize(keras.layers.Layer):
         factor = (1 - self.epsilon) / ops.where(outside, r, 1.0) / ops.where(outside, m, 1.0)
         return ops.cast(ops.where(outside, ops.cast(x, m.dtype) * factor, x), x.dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

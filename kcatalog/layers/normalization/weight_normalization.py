@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -14,6 +15,7 @@ from kcatalog.layers.normalization.directed_kernel import (
 )
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 _KERNELS = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
 _SET_BY_DATA = (keras.layers.Dense, *CONVOLUTIONS, *TRANSPOSED, *DEPTHWISE)
@@ -70,12 +72,12 @@ class WeightNormalization(KernelWrapper):
         [[12.]]
     """
 
-    def __init__(self, layer, data_init=True, **kwargs):
+    def __init__(self, layer: keras.layers.Layer, data_init: bool = True, **kwargs: Any):
         super().__init__(layer, **kwargs)
         self.data_init = checks.boolean(self, "data_init", data_init)
         self._by_data = data_init and isinstance(layer, _SET_BY_DATA)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.build_layer(input_shape)
         self._kernels = [DirectedKernel(self, v) for v in self.kernels(_KERNELS)]
         if self._by_data:
@@ -88,7 +90,9 @@ class WeightNormalization(KernelWrapper):
             self._b1 = self.add_weight((math.prod(shape),), "zeros", name="bias_by_data", **kwargs)
             self._seen = self.add_weight((), "zeros", name="data_seen", **kwargs)
 
-    def call(self, x, training=False, mask=None, **kwargs):
+    def call(
+        self, x: Tensor, training: bool | None = False, mask: Tensor | None = None, **kwargs: Any
+    ) -> Tensor:
         if not self._by_data:
             return self.call_layer([(k.v, k.weight(k.v)) for k in self._kernels], x, mask, **kwargs)
         (kernel,), bias = self._kernels, self.layer.bias
@@ -136,7 +140,7 @@ class WeightNormalization(KernelWrapper):
         with keras.StatelessScope([(kernel.v, kernel.direction(kernel.v)), *state]):
             return plain.call(x)
 
-    def remove(self):
+    def remove(self) -> keras.layers.Layer:
         """Return the wrapped layer with `w` as its kernel, a plain layer from now on."""
         for kernel in self._kernels:
             w = kernel.weight(kernel.v, self._g1.value if self._by_data else 0.0)

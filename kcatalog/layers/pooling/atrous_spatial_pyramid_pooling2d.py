@@ -1,3 +1,7 @@
+from collections.abc import Sequence
+from typing import Any
+
+import keras
 from keras import ops
 
 from kcatalog import checks
@@ -6,6 +10,7 @@ from kcatalog.layers.convolution.conv_norm_activation import ConvNormActivation
 from kcatalog.layers.convolution.sublayers import another, inside
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -65,15 +70,15 @@ class AtrousSpatialPyramidPooling2D(ImageLayer):
 
     def __init__(
         self,
-        filters,
-        rates=(6, 12, 18),
-        image_pooling=True,
-        activation="relu",
-        normalization="batch",
-        kernel_initializer="he_normal",
-        kernel_regularizer=None,
-        data_format=None,
-        **kwargs,
+        filters: int,
+        rates: Sequence[float] = (6, 12, 18),
+        image_pooling: bool = True,
+        activation: KerasObject = "relu",
+        normalization: str | keras.layers.Layer | None = "batch",
+        kernel_initializer: KerasObject = "he_normal",
+        kernel_regularizer: KerasObject | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(data_format, **kwargs)
         self.filters = checks.integer(self, "filters", filters, "[1, inf)")
@@ -86,7 +91,7 @@ class AtrousSpatialPyramidPooling2D(ImageLayer):
         self.kernel_initializer = checks.initializer(self, "kernel_initializer", kernel_initializer)
         self.kernel_regularizer = checks.regularizer(self, "kernel_regularizer", kernel_regularizer)
 
-    def build_images(self, input_shape):
+    def build_images(self, input_shape: Shape) -> None:
         batch, *sizes, channels = input_shape
         self._branches = [self._conv("pixels", 1)]
         self._branches += [self._conv(f"rate_{i}", 3, rate) for i, rate in enumerate(self.rates)]
@@ -117,12 +122,12 @@ class AtrousSpatialPyramidPooling2D(ImageLayer):
             },
         )
 
-    def call_images(self, x, training):
+    def call_images(self, x: Tensor, training: bool | None) -> Tensor:
         u = [branch(x, training=training) for branch in self._branches]
         if self._pooled is not None:
             mean = self._pooled(ops.mean(x, axis=(1, 2), keepdims=True), training=training)
             u.append(ops.broadcast_to(mean, ops.shape(u[0])))
         return self._project(ops.concatenate(u, axis=-1), training=training)
 
-    def images_output_shape(self, input_shape):
+    def images_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.filters)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,6 +9,7 @@ from kcatalog.layers.redrawn import redrawn
 from kcatalog.ops.attention_pooling import attention_pooling
 from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -72,15 +75,15 @@ class AttentionPooling1D(keras.layers.Layer):
 
     def __init__(
         self,
-        num_heads=1,
-        num_queries=1,
-        intermediate_dim=None,
-        activation="gelu",
-        epsilon=1e-5,
-        use_bias=True,
-        query_initializer="glorot_uniform",
-        kernel_initializer="glorot_uniform",
-        **kwargs,
+        num_heads: int = 1,
+        num_queries: int = 1,
+        intermediate_dim: int | None = None,
+        activation: KerasObject = "gelu",
+        epsilon: float = 1e-5,
+        use_bias: bool = True,
+        query_initializer: KerasObject = "glorot_uniform",
+        kernel_initializer: KerasObject = "glorot_uniform",
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.num_heads = checks.integer(self, "num_heads", num_heads, "[1, inf)")
@@ -95,7 +98,7 @@ class AttentionPooling1D(keras.layers.Layer):
         self.kernel_initializer = checks.initializer(self, "kernel_initializer", kernel_initializer)
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         checks.rank(self, input_shape, 3, "(batch, steps, features)")
         features = checks.known_axis(self, input_shape, -1, "features")
         if features % self.num_heads:
@@ -126,7 +129,7 @@ class AttentionPooling1D(keras.layers.Layer):
     def _bias(self, shape, name):
         return self.add_weight(shape, "zeros", name=f"bias_{name}") if self.use_bias else None
 
-    def call(self, x, mask=None):
+    def call(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         x = as_floats(x, self.compute_dtype)
         q = ops.reshape(self._q, (self.num_queries, self.num_heads, -1))
         heads = attention_pooling(x, q, self._W_k, self._W_v, self._b_v, mask)
@@ -137,12 +140,12 @@ class AttentionPooling1D(keras.layers.Layer):
             y = y + ops.cast(_dense(hidden, self._W_2, self._b_2), y.dtype)
         return y[:, 0] if self.num_queries == 1 else y
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, _, features = input_shape
         queries = () if self.num_queries == 1 else (self.num_queries,)
         return (batch, *queries, features)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         return None
 
 

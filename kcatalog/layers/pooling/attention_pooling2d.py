@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,6 +9,7 @@ from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.layers.redrawn import redrawn
 from kcatalog.ops.attention_pooling import attention_pooling
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -62,13 +65,13 @@ class AttentionPooling2D(ImageLayer):
 
     def __init__(
         self,
-        num_heads=1,
-        units=None,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        position_initializer=None,
-        data_format=None,
-        **kwargs,
+        num_heads: int = 1,
+        units: int | None = None,
+        use_bias: bool = True,
+        kernel_initializer: KerasObject = "glorot_uniform",
+        position_initializer: KerasObject | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(data_format, **kwargs)
         self.num_heads = checks.integer(self, "num_heads", num_heads, "[1, inf)")
@@ -79,7 +82,7 @@ class AttentionPooling2D(ImageLayer):
             self, "position_initializer", position_initializer
         )
 
-    def build_images(self, input_shape):
+    def build_images(self, input_shape: Shape) -> None:
         height, width = self.known_sizes(input_shape)
         channels = input_shape[-1]
         if channels % self.num_heads:
@@ -104,7 +107,7 @@ class AttentionPooling2D(ImageLayer):
         each = shape[-1:] if name == "output" else shape[1:]
         return W, self.add_weight(each, "zeros", name=f"bias_{name}") if use_bias else None
 
-    def call_images(self, x, training):
+    def call_images(self, x: Tensor, training: bool | None) -> Tensor:
         x = ops.reshape(x, (-1, x.shape[1] * x.shape[2], x.shape[3]))
         z = ops.concatenate([ops.mean(x, axis=1, keepdims=True), x], axis=1) + self._P
         q = ops.einsum("bsf,fnd->bsnd", z[:, :1], self._W_q)
@@ -114,5 +117,5 @@ class AttentionPooling2D(ImageLayer):
         y = ops.einsum("bqnd,ndu->bu", heads, self._W_o)
         return y if self._b_o is None else y + self._b_o
 
-    def images_output_shape(self, input_shape):
+    def images_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], self.units or input_shape[-1])

@@ -2,12 +2,14 @@
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.layers.image_layer import ImageLayer
+from kcatalog.types import Shape, Tensor
 
 
 class BlurPooling(ImageLayer):
@@ -20,7 +22,14 @@ class BlurPooling(ImageLayer):
             "constant" continues it with zeros, which darkens the border.
     """
 
-    def __init__(self, kernel_size=3, strides=2, padding="reflect", data_format=None, **kwargs):
+    def __init__(
+        self,
+        kernel_size: int = 3,
+        strides: int = 2,
+        padding: str = "reflect",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(data_format, **kwargs)
         self.kernel_size = checks.integer(self, "kernel_size", kernel_size, "[2, inf)")
         self.strides = checks.integer(self, "strides", strides, "[1, inf)")
@@ -29,7 +38,7 @@ class BlurPooling(ImageLayer):
         self._pad = (self.strides + n - 2) // 2
         self._k = np.array([math.comb(n - 1, u) / 2 ** (n - 1) for u in range(n)])
 
-    def call_images(self, x, training):
+    def call_images(self, x: Tensor, training: bool | None) -> Tensor:
         k = functools.reduce(np.multiply.outer, [self._k] * self.spatial)
         kernel = ops.cast(np.repeat(k[..., None, None], x.shape[-1], axis=-2), x.dtype)
         x = self._padded(x)
@@ -54,7 +63,7 @@ class BlurPooling(ImageLayer):
         ends = [ops.flip(x[(*before, end)], axis=axis) for end in (first, last)]
         return ops.concatenate([ends[0], x, ends[1]], axis=axis)
 
-    def images_output_shape(self, input_shape):
+    def images_output_shape(self, input_shape: Shape) -> Shape:
         batch, *sizes, channels = input_shape
         return (batch, *map(self._output_size, sizes), channels)
 

@@ -1,8 +1,11 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.layers.pooling.blur_pooling import BlurPooling
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -49,11 +52,18 @@ class BlurPooling1D(BlurPooling):
 
     spatial = 1
 
-    def __init__(self, kernel_size=3, strides=2, padding="reflect", data_format=None, **kwargs):
+    def __init__(
+        self,
+        kernel_size: int = 3,
+        strides: int = 2,
+        padding: str = "reflect",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(kernel_size, strides, padding, data_format, **kwargs)
         self.supports_masking = True
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         if mask is None:
             return None
         steps = ops.shape(mask)[1]

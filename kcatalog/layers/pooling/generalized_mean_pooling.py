@@ -1,10 +1,13 @@
 """The base of generalized-mean pooling over one and two axes."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.layers.image_layer import ImageLayer
+from kcatalog.types import Shape, Tensor
 
 
 class GeneralizedMeanPooling(ImageLayer):
@@ -18,7 +21,13 @@ class GeneralizedMeanPooling(ImageLayer):
     """
 
     def __init__(
-        self, p=3.0, learnable=True, epsilon=1e-6, keepdims=False, data_format=None, **kwargs
+        self,
+        p: float = 3.0,
+        learnable: bool = True,
+        epsilon: float = 1e-6,
+        keepdims: bool = False,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(data_format, **kwargs)
         self.p = checks.number(self, "p", p, "[1, inf)")
@@ -26,14 +35,16 @@ class GeneralizedMeanPooling(ImageLayer):
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
         self.keepdims = checks.boolean(self, "keepdims", keepdims)
 
-    def build_images(self, input_shape):
+    def build_images(self, input_shape: Shape) -> None:
         start = keras.initializers.Constant(self.p)
         # differs from the paper: p is kept from falling below the average's 1
         self._p = self.add_weight(
             (), start, trainable=self.learnable, constraint=_AtLeastOne(), autocast=False, name="p"
         )
 
-    def call_images(self, x, training=False, mask=None):
+    def call_images(
+        self, x: Tensor, training: bool | None = False, mask: Tensor | None = None
+    ) -> Tensor:
         space = tuple(range(1, self.spatial + 1))
         wide = ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
         p = ops.cast(self._p, wide.dtype)
@@ -48,7 +59,7 @@ class GeneralizedMeanPooling(ImageLayer):
         log_sum = ops.logsumexp(log_x, axis=space, keepdims=self.keepdims)
         return ops.cast(ops.exp((log_sum - ops.log(N)) / p), x.dtype)
 
-    def images_output_shape(self, input_shape):
+    def images_output_shape(self, input_shape: Shape) -> Shape:
         batch, *sizes, channels = input_shape
         return (batch, *[1 for _ in sizes], channels) if self.keepdims else (batch, channels)
 

@@ -1,6 +1,9 @@
+from typing import Any
+
 from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.layers.pooling.generalized_mean_pooling import GeneralizedMeanPooling
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -48,13 +51,19 @@ class GeneralizedMeanPooling1D(GeneralizedMeanPooling):
     spatial = 1
 
     def __init__(
-        self, p=3.0, learnable=True, epsilon=1e-6, keepdims=False, data_format=None, **kwargs
+        self,
+        p: float = 3.0,
+        learnable: bool = True,
+        epsilon: float = 1e-6,
+        keepdims: bool = False,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(p, learnable, epsilon, keepdims, data_format, **kwargs)
         self.supports_masking = True
 
-    def call(self, x, mask=None):
+    def call(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.call_turned(x, mask=mask)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         return None

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -5,6 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -56,17 +59,23 @@ class MaskedPooling1D(ImageLayer):
 
     spatial = 1
 
-    def __init__(self, mode="mean", keepdims=False, data_format=None, **kwargs):
+    def __init__(
+        self,
+        mode: str = "mean",
+        keepdims: bool = False,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(data_format, **kwargs)
         modes = ("mean", "max", "sum", "sqrtn", "last", "first")
         self.mode = checks.choice(self, "mode", mode, modes)
         self.keepdims = checks.boolean(self, "keepdims", keepdims)
         self.supports_masking = True
 
-    def call(self, x, mask=None):
+    def call(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.call_turned(x, mask=mask)
 
-    def call_images(self, x, mask=None):
+    def call_images(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         if mask is None:
             y = self._pooled(x)
         else:
@@ -98,9 +107,9 @@ class MaskedPooling1D(ImageLayer):
             total = total / ops.sqrt(N)
         return ops.cast(total, x.dtype)
 
-    def images_output_shape(self, input_shape):
+    def images_output_shape(self, input_shape: Shape) -> Shape:
         batch, _, channels = input_shape
         return (batch, 1, channels) if self.keepdims else (batch, channels)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         return None

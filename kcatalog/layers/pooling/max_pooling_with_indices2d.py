@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,6 +9,7 @@ from kcatalog.layers.convolution.sublayers import both, conv_size
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -51,7 +54,14 @@ class MaxPoolingWithIndices2D(ImageLayer):
         (5.0, 1)
     """
 
-    def __init__(self, pool_size=2, strides=None, padding="valid", data_format=None, **kwargs):
+    def __init__(
+        self,
+        pool_size: int | tuple[int, int] = 2,
+        strides: int | tuple[int, int] | None = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(data_format, **kwargs)
         self.pool_size = checks.pair(self, "pool_size", pool_size, "[1, inf)")
         self.strides = checks.pair(self, "strides", strides, "[1, inf)", optional=True)
@@ -59,16 +69,16 @@ class MaxPoolingWithIndices2D(ImageLayer):
         self._n = both(pool_size)
         self._s = self._n if strides is None else both(strides)
 
-    def build_images(self, input_shape):
+    def build_images(self, input_shape: Shape) -> None:
         if any(n is not None and n < 1 for n in self.images_output_shape(input_shape)[1:3]):
             rule = f"of a height and width that hold pool_size={self.pool_size}"
             raise checks.error(self, "input_shape", rule, tuple(input_shape))
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         y, index = self.call_images(self.channels_last(as_floats(x, self.compute_dtype)))
         return self.own_format(y), self.own_format(index)
 
-    def call_images(self, x):
+    def call_images(self, x: Tensor) -> Tensor:
         _, height, width, channels = ops.shape(x)
         # windows reach beyond the border by n - 1 pixels at most
         beyond = [n - 1 if self.padding == "same" else 0 for n in self._n]
@@ -106,16 +116,16 @@ class MaxPoolingWithIndices2D(ImageLayer):
         first = start + offset
         return slice(first, first + (count - 1) * self._s[axis] + 1, self._s[axis])
 
-    def images_output_shape(self, input_shape):
+    def images_output_shape(self, input_shape: Shape) -> Shape:
         batch, height, width, channels = input_shape
         sizes = zip((height, width), self._n, self._s, strict=True)
         return (batch, *(conv_size(*size, self.padding) for size in sizes), channels)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         shape = super().compute_output_shape(input_shape)
         return shape, shape
 
-    def compute_output_spec(self, x):
+    def compute_output_spec(self, x: Tensor) -> Any:
         shape, _ = self.compute_output_shape(x.shape)
         tensor = keras.KerasTensor
         return tensor(shape, self.compute_dtype), tensor(shape, "int32")

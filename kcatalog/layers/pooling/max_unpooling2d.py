@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -6,6 +8,7 @@ from kcatalog.layers.convolution.sublayers import both
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -59,12 +62,12 @@ class MaxUnpooling2D(ImageLayer):
 
     def __init__(
         self,
-        pool_size=2,
-        strides=None,
-        padding="valid",
-        output_size=None,
-        data_format=None,
-        **kwargs,
+        pool_size: int | tuple[int, int] = 2,
+        strides: int | tuple[int, int] | None = None,
+        padding: str = "valid",
+        output_size: int | tuple[int, int] | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(data_format, **kwargs)
         self.pool_size = checks.pair(self, "pool_size", pool_size, "[1, inf)")
@@ -74,13 +77,13 @@ class MaxUnpooling2D(ImageLayer):
         self._n = both(pool_size)
         self._s = self._n if strides is None else both(strides)
 
-    def build(self, x_shape, indices_shape):
+    def build(self, x_shape: Shape, indices_shape: Shape) -> None:
         super().build(x_shape)
         if not _alike(x_shape, indices_shape):
             rule = f"{tuple(x_shape)} for the indices, too"
             raise checks.error(self, "input_shape", rule, tuple(indices_shape))
 
-    def call(self, x, indices):
+    def call(self, x: Tensor, indices: Tensor) -> Tensor:
         x, indices = as_floats(x, self.compute_dtype), ops.cast(indices, "int32")
         if x.shape[0] == 0:
             return ops.zeros(self.compute_output_shape(tuple(x.shape)), x.dtype)
@@ -107,11 +110,11 @@ class MaxUnpooling2D(ImageLayer):
             for size, n, s in parts
         ]
 
-    def images_output_shape(self, input_shape):
+    def images_output_shape(self, input_shape: Shape) -> Shape:
         batch, *sizes, channels = input_shape
         return (batch, *self._sizes(sizes), channels)
 
-    def compute_output_shape(self, x_shape, indices_shape=None):
+    def compute_output_shape(self, x_shape: Shape, indices_shape: Shape | None = None) -> Shape:
         return super().compute_output_shape(x_shape)
 
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -6,6 +8,7 @@ from kcatalog.card import Choice, Example, Paper
 from kcatalog.ops.norms import scaled_norm
 from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -58,11 +61,11 @@ class NetVLAD(keras.layers.Layer):
 
     def __init__(
         self,
-        num_clusters,
-        kernel_initializer="glorot_uniform",
-        centers_initializer=None,
-        kernel_regularizer=None,
-        **kwargs,
+        num_clusters: int,
+        kernel_initializer: KerasObject = "glorot_uniform",
+        centers_initializer: KerasObject | None = None,
+        kernel_regularizer: KerasObject | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.num_clusters = checks.integer(self, "num_clusters", num_clusters, "[1, inf)")
@@ -73,7 +76,7 @@ class NetVLAD(keras.layers.Layer):
         self.kernel_regularizer = checks.regularizer(self, "kernel_regularizer", kernel_regularizer)
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         checks.rank(self, input_shape, 3, "(batch, steps, features)")
         features = checks.known_axis(self, input_shape, -1, "features")
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: features})
@@ -87,7 +90,7 @@ class NetVLAD(keras.layers.Layer):
         )
         self._c = self.add_weight(shape, start, name="centers")
 
-    def call(self, x, mask=None):
+    def call(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         x = as_floats(x, self.compute_dtype)
         wide = keras.backend.result_type(x.dtype, "float32")
         z = ops.cast(ops.matmul(x, self._W) + self._b, wide)
@@ -101,11 +104,11 @@ class NetVLAD(keras.layers.Layer):
         y = ops.reshape(V, (-1, self._W.shape[0] * self.num_clusters))
         return ops.cast(y, self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, _, features = input_shape
         return (batch, features and features * self.num_clusters)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         return None
 
 

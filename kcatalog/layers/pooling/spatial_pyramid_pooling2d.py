@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -5,6 +8,7 @@ from kcatalog.card import Example, Paper
 from kcatalog.layers.convolution.sublayers import both
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -51,7 +55,7 @@ class SpatialPyramidPooling2D(ImageLayer):
         [1.5 0.5 2.5]
     """
 
-    def __init__(self, bins, data_format=None, **kwargs):
+    def __init__(self, bins: Sequence[int], data_format: str | None = None, **kwargs: Any):
         super().__init__(data_format, **kwargs)
         self.bins = bins
         rule = "a list of integers in [1, inf), or of two of them"
@@ -60,7 +64,7 @@ class SpatialPyramidPooling2D(ImageLayer):
         for grid in bins:
             checks.pair(self, "bins", grid, "[1, inf)")
 
-    def call_images(self, x, training):
+    def call_images(self, x: Tensor, training: bool | None) -> Tensor:
         batch, height, width, channels = ops.shape(x)
         cells = []
         for h, w in map(both, self.bins):
@@ -76,7 +80,7 @@ class SpatialPyramidPooling2D(ImageLayer):
         y = ops.concatenate(cells, axis=1)
         return ops.transpose(y, (0, 2, 1)) if self.data_format == "channels_first" else y
 
-    def images_output_shape(self, input_shape):
+    def images_output_shape(self, input_shape: Shape) -> Shape:
         batch, _, _, channels = input_shape
         cells = sum(h * w for h, w in map(both, self.bins))
         first = self.data_format == "channels_first"

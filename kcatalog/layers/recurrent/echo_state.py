@@ -1,3 +1,5 @@
+from typing import Any
+
 from kcatalog.card import Choice, Example, Float, Int, Paper
 from kcatalog.layers.recurrent.echo_state_cell import EchoStateCell, EchoStateOptions
 from kcatalog.layers.recurrent.recurrent_layer import RecurrentLayer
@@ -46,6 +48,13 @@ class EchoState(EchoStateOptions, RecurrentLayer):
         [[0.125]]
     """
 
-    def __init__(self, units, connectivity=0.1, leaky=1.0, spectral_radius=0.9, **kwargs):
+    def __init__(
+        self,
+        units: int,
+        connectivity: float = 0.1,
+        leaky: float = 1.0,
+        spectral_radius: float = 0.9,
+        **kwargs: Any,
+    ):
         super().__init__(units, connectivity, leaky, spectral_radius, **kwargs)
         self.run(EchoStateCell)

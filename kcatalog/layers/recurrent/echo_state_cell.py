@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -6,6 +8,7 @@ from kcatalog.card import Choice, Example, Float, Int, Paper
 from kcatalog.layers.recurrent.recurrent_cell import RecurrentCell
 from kcatalog.layers.recurrent.recurrent_options import DropoutOptions
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Tensor
 
 
 class EchoStateOptions(DropoutOptions):
@@ -28,17 +31,17 @@ class EchoStateOptions(DropoutOptions):
 
     def __init__(
         self,
-        units,
-        connectivity=0.1,
-        leaky=1.0,
-        spectral_radius=0.9,
-        use_norm2=False,
-        use_bias=True,
-        activation="tanh",
-        kernel_initializer="glorot_uniform",
-        recurrent_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        **kwargs,
+        units: int,
+        connectivity: float = 0.1,
+        leaky: float = 1.0,
+        spectral_radius: float = 0.9,
+        use_norm2: bool = False,
+        use_bias: bool = True,
+        activation: KerasObject = "tanh",
+        kernel_initializer: KerasObject = "glorot_uniform",
+        recurrent_initializer: KerasObject = "glorot_uniform",
+        bias_initializer: KerasObject = "zeros",
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.units = checks.integer(self, "units", units, "[1, inf)")
@@ -93,7 +96,7 @@ class EchoStateCell(EchoStateOptions, RecurrentCell):
         [[0.5]]
     """
 
-    def add_weights(self, features):
+    def add_weights(self, features: int) -> None:
         n, fixed = self.units, {"trainable": False}
         self._W = self.add_weight((features, n), self.kernel_initializer, name="kernel", **fixed)
         self._U = self.add_weight((n, n), self._reservoir, name="recurrent_kernel", **fixed)
@@ -108,14 +111,14 @@ class EchoStateCell(EchoStateOptions, RecurrentCell):
         size = ops.norm(U) if self.use_norm2 else spectral_radius(U)
         return ops.divide_no_nan(ops.cast(self.spectral_radius, U.dtype) * U, size)
 
-    def step(self, x, states, p):
+    def step(self, x: Tensor, states: list[Tensor], p: Tensor) -> tuple[Tensor, list[Tensor]]:
         (h,) = states
         new = self.activation(ops.matmul(x, p.W) + ops.matmul(p.drop(h), p.U) + p.b)
         h = (1 - self.leaky) * h + self.leaky * new
         return h, [h]
 
 
-def spectral_radius(W):
+def spectral_radius(W: Tensor) -> Tensor:
     """Return the largest absolute eigenvalue of a matrix, from the growth of its powers.
 
     That is Gelfand's formula, `ρ(W) = lim ‖Wⁿ‖^(1/n)`, with `n` = 65536 by squaring. It works on

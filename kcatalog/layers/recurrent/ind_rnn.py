@@ -1,7 +1,10 @@
+from typing import Any
+
 from kcatalog.card import Example, Float, Int, Paper
 from kcatalog.layers.recurrent.ind_rnn_cell import IndRNNCell, IndRNNOptions
 from kcatalog.layers.recurrent.recurrent_layer import RecurrentLayer
 from kcatalog.registry import component
+from kcatalog.types import KerasObject
 
 
 @component(
@@ -37,6 +40,6 @@ class IndRNN(IndRNNOptions, RecurrentLayer):
         [[4.]]
     """
 
-    def __init__(self, units, activation="relu", **kwargs):
+    def __init__(self, units: int, activation: KerasObject = "relu", **kwargs: Any):
         super().__init__(units, activation, **kwargs)
         self.run(IndRNNCell)

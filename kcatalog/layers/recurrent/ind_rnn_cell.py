@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -5,6 +7,7 @@ from kcatalog.card import Example, Float, Int, Paper
 from kcatalog.layers.recurrent.recurrent_cell import RecurrentCell
 from kcatalog.layers.recurrent.recurrent_options import SimpleOptions
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Tensor
 
 
 class IndRNNOptions(SimpleOptions):
@@ -18,7 +21,14 @@ class IndRNNOptions(SimpleOptions):
         recurrent_dropout: Probability to drop a unit of `h` before `u`, a number in [0, 1).
     """
 
-    def __init__(self, units, activation="relu", *, recurrent_initializer=None, **kwargs):
+    def __init__(
+        self,
+        units: int,
+        activation: KerasObject = "relu",
+        *,
+        recurrent_initializer: KerasObject | None = None,
+        **kwargs: Any,
+    ):
         u = recurrent_initializer or keras.initializers.RandomUniform(0.0, 1.0)
         super().__init__(units, activation, recurrent_initializer=u, **kwargs)
 
@@ -52,12 +62,12 @@ class IndRNNCell(IndRNNOptions, RecurrentCell):
         [[3. 0.]]
     """
 
-    def add_weights(self, features):
+    def add_weights(self, features: int) -> None:
         self._W = self.add_kernel("kernel", features, self.units)
         self._U = self.add_recurrent_kernel("recurrent_kernel", self.units)
         self._b = self.add_bias("bias", self.units)
 
-    def step(self, x, states, p):
+    def step(self, x: Tensor, states: list[Tensor], p: Tensor) -> tuple[Tensor, list[Tensor]]:
         (h,) = states
         h = self.activation(ops.matmul(x, p.W) + p.U * p.drop(h) + p.b)
         return h, [h]

@@ -1,7 +1,10 @@
+from typing import Any
+
 from kcatalog.card import Example, Float, Int, Paper
 from kcatalog.layers.recurrent.layer_norm_gru_cell import LayerNormGRUCell, LayerNormGRUOptions
 from kcatalog.layers.recurrent.recurrent_layer import RecurrentLayer
 from kcatalog.registry import component
+from kcatalog.types import KerasObject
 
 
 @component(
@@ -50,6 +53,12 @@ class LayerNormGRU(LayerNormGRUOptions, RecurrentLayer):
         [[-0.35  0.85]]
     """
 
-    def __init__(self, units, activation="tanh", recurrent_activation="sigmoid", **kwargs):
+    def __init__(
+        self,
+        units: int,
+        activation: KerasObject = "tanh",
+        recurrent_activation: KerasObject = "sigmoid",
+        **kwargs: Any,
+    ):
         super().__init__(units, activation, recurrent_activation, **kwargs)
         self.run(LayerNormGRUCell)

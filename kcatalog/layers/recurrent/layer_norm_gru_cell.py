@@ -1,9 +1,12 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog.card import Example, Float, Int, Paper
 from kcatalog.layers.recurrent.normalized_cell import NormalizedCell, NormalizedOptions
 from kcatalog.layers.recurrent.recurrent_options import GatedOptions
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 class LayerNormGRUOptions(GatedOptions, NormalizedOptions):
@@ -55,16 +58,16 @@ class LayerNormGRUCell(LayerNormGRUOptions, NormalizedCell):
 
     kernels = 3
 
-    def add_weights(self, features):
+    def add_weights(self, features: int) -> None:
         super().add_weights(features)
         self._d = self.add_bias("recurrent_bias", 3 * self.units)
 
-    def tensors(self):
+    def tensors(self) -> Any:
         p = super().tensors()
         p.d = self.cast(self._d)
         return p
 
-    def step(self, x, states, p):
+    def step(self, x: Tensor, states: list[Tensor], p: Tensor) -> tuple[Tensor, list[Tensor]]:
         (h,) = states
         σ, φ = self.recurrent_activation, self.activation
         a1, a2, a3 = ops.split(p.of_x(x) + p.b, 3, axis=-1)

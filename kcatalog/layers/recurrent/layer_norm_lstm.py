@@ -1,7 +1,10 @@
+from typing import Any
+
 from kcatalog.card import Example, Float, Int, Paper
 from kcatalog.layers.recurrent.layer_norm_lstm_cell import LayerNormLSTMCell, LayerNormLSTMOptions
 from kcatalog.layers.recurrent.recurrent_layer import RecurrentLayer
 from kcatalog.registry import component
+from kcatalog.types import KerasObject
 
 
 @component(
@@ -49,7 +52,13 @@ class LayerNormLSTM(LayerNormLSTMOptions, RecurrentLayer):
         0.6323
     """
 
-    def __init__(self, units, activation="tanh", recurrent_activation="sigmoid", **kwargs):
+    def __init__(
+        self,
+        units: int,
+        activation: KerasObject = "tanh",
+        recurrent_activation: KerasObject = "sigmoid",
+        **kwargs: Any,
+    ):
         super().__init__(units, activation, recurrent_activation, **kwargs)
         self.run(LayerNormLSTMCell)
         self._lstm_cell = self.cell  # by its first name its weights are found in files

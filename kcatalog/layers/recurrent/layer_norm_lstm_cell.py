@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -9,6 +11,7 @@ from kcatalog.layers.recurrent.normalized_cell import (
 )
 from kcatalog.layers.recurrent.recurrent_options import LSTMOptions
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Tensor
 
 
 class LayerNormLSTMOptions(LSTMOptions, NormalizedOptions):
@@ -23,12 +26,12 @@ class LayerNormLSTMOptions(LSTMOptions, NormalizedOptions):
 
     def __init__(
         self,
-        units,
-        activation="tanh",
-        recurrent_activation="sigmoid",
+        units: int,
+        activation: KerasObject = "tanh",
+        recurrent_activation: KerasObject = "sigmoid",
         *,
-        carry_normalized=False,
-        **kwargs,
+        carry_normalized: bool = False,
+        **kwargs: Any,
     ):
         super().__init__(units, activation, recurrent_activation, **kwargs)
         self.carry_normalized = checks.boolean(self, "carry_normalized", carry_normalized)
@@ -83,21 +86,21 @@ class LayerNormLSTMCell(LayerNormLSTMOptions, NormalizedCell):
     kernels = 4
 
     @property
-    def state_size(self):
+    def state_size(self) -> Any:
         return [self.units, self.units]
 
-    def add_weights(self, features):
+    def add_weights(self, features: int) -> None:
         # differs from the paper: β₁, β₂ and b are only ever added, so one bias holds their sum
         super().add_weights(features)
         self._γ3 = self.add_weight((self.units,), self.gamma_initializer, name="state_gamma")
         self._β3 = self.add_weight((self.units,), "zeros", name="state_beta")
 
-    def tensors(self):
+    def tensors(self) -> Any:
         p = super().tensors()
         p.γ, p.β = self.cast(self._γ3), self.cast(self._β3)
         return p
 
-    def step(self, x, states, p):
+    def step(self, x: Tensor, states: list[Tensor], p: Tensor) -> tuple[Tensor, list[Tensor]]:
         h, c = states
         σ, φ = self.recurrent_activation, self.activation
         i, f, g, o = ops.split(p.of_x(x) + p.of_h(p.drop(h)) + p.b, 4, axis=-1)

@@ -1,3 +1,5 @@
+from typing import Any
+
 from kcatalog.card import Example, Float, Int, Paper
 from kcatalog.layers.recurrent.layer_norm_simple_rnn_cell import (
     LayerNormSimpleRNNCell,
@@ -5,6 +7,7 @@ from kcatalog.layers.recurrent.layer_norm_simple_rnn_cell import (
 )
 from kcatalog.layers.recurrent.recurrent_layer import RecurrentLayer
 from kcatalog.registry import component
+from kcatalog.types import KerasObject
 
 
 @component(
@@ -42,6 +45,6 @@ class LayerNormSimpleRNN(LayerNormSimpleRNNOptions, RecurrentLayer):
         [[-1.  1.]]
     """
 
-    def __init__(self, units, activation="tanh", **kwargs):
+    def __init__(self, units: int, activation: KerasObject = "tanh", **kwargs: Any):
         super().__init__(units, activation, **kwargs)
         self.run(LayerNormSimpleRNNCell)

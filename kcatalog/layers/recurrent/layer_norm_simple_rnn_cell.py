@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog.card import Example, Float, Int, Paper
@@ -5,6 +7,7 @@ from kcatalog.layers.recurrent.normalized_cell import NormalizedOptions, standar
 from kcatalog.layers.recurrent.recurrent_cell import RecurrentCell
 from kcatalog.layers.recurrent.recurrent_options import SimpleOptions
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 class LayerNormSimpleRNNOptions(SimpleOptions, NormalizedOptions):
@@ -43,16 +46,16 @@ class LayerNormSimpleRNNCell(LayerNormSimpleRNNOptions, RecurrentCell):
         [[-1.  1.]]
     """
 
-    def add_weights(self, features):
+    def add_weights(self, features: int) -> None:
         super().add_weights(features)
         self._γ = self.add_weight((self.units,), self.gamma_initializer, name="gamma")
 
-    def tensors(self):
+    def tensors(self) -> Any:
         p = super().tensors()
         p.γ = self.cast(self._γ)
         return p
 
-    def step(self, x, states, p):
+    def step(self, x: Tensor, states: list[Tensor], p: Tensor) -> tuple[Tensor, list[Tensor]]:
         (h,) = states
         a = ops.matmul(x, p.W) + ops.matmul(p.drop(h), p.U)
         h = self.activation(p.γ * standardized(a, self.epsilon) + p.b)

@@ -5,6 +5,7 @@ All gates are computed at once, as a dense layer would. What is left for the ste
 """
 
 from types import SimpleNamespace
+from typing import Any, Self
 
 import keras
 from keras import ops
@@ -12,6 +13,7 @@ from keras import ops
 from kcatalog import checks
 from kcatalog.layers.recurrent.recurrent_options import DropoutOptions
 from kcatalog.ops.linear_recurrence import linear_recurrence
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 class LinearRecurrent(DropoutOptions, keras.layers.RNN):
@@ -50,18 +52,18 @@ class LinearRecurrent(DropoutOptions, keras.layers.RNN):
 
     def __init__(
         self,
-        units,
-        activation=None,
+        units: int,
+        activation: KerasObject | None = None,
         *,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        return_sequences=False,
-        **kwargs,
+        use_bias: bool = True,
+        kernel_initializer: KerasObject = "glorot_uniform",
+        bias_initializer: KerasObject = "zeros",
+        kernel_regularizer: KerasObject | None = None,
+        bias_regularizer: KerasObject | None = None,
+        kernel_constraint: KerasObject | None = None,
+        bias_constraint: KerasObject | None = None,
+        return_sequences: bool = False,
+        **kwargs: Any,
     ):
         # keras.layers.RNN asks its cell for sizes and dtype; there is nothing for it to step
         cell = SimpleNamespace(call=None, state_size=[units], output_size=units)
@@ -78,14 +80,14 @@ class LinearRecurrent(DropoutOptions, keras.layers.RNN):
         self.bias_constraint = checks.constraint(self, "bias_constraint", bias_constraint)
         self._seed_generator = keras.random.SeedGenerator(self.seed)
 
-    def build(self, sequences_shape, initial_state_shape=None):
+    def build(self, sequences_shape: Shape, initial_state_shape: Shape | None = None) -> None:
         checks.rank(self, sequences_shape, 3, "(batch, steps, features)")
         features = checks.known_axis(self, sequences_shape, -1, "features")
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: features})
         self.add_weights(features)
         super().build(sequences_shape, initial_state_shape)
 
-    def add_weights(self, features):
+    def add_weights(self, features: int) -> None:
         """Make the weights; by default one kernel and one bias for all gates."""
         self._W = self._kernel("kernel", features, self.kernels * self.units)
         self._b = self._bias(self.kernels * self.units)
@@ -110,11 +112,11 @@ class LinearRecurrent(DropoutOptions, keras.layers.RNN):
             name="bias",
         )
 
-    def project(self, x):
+    def project(self, x: Tensor) -> Any:
         """Return `W x + b`, split into its `kernels`."""
         return ops.split(self.matmul(x, self._W) + self._cast(self._b), self.kernels, axis=-1)
 
-    def matmul(self, x, kernel):
+    def matmul(self, x: Tensor, kernel: Tensor) -> Tensor:
         """Return `x` times a kernel, as one product of matrices: JAX takes longer for several."""
         kernel, steps = self._cast(kernel), ops.shape(x)[:-1]
         y = ops.matmul(ops.reshape(x, (-1, kernel.shape[0])), kernel)
@@ -124,19 +126,21 @@ class LinearRecurrent(DropoutOptions, keras.layers.RNN):
         """Return a weight in the layer's dtype, which a wrapper of another policy might change."""
         return ops.cast(weight, self.compute_dtype)
 
-    def gates(self, x, training):
+    def gates(self, x: Tensor, training: bool | None) -> tuple[Any, ...]:
         """Return `a`, `b` and whatever `output` needs, for all steps."""
         raise NotImplementedError
 
-    def output(self, h):
+    def output(self, h: Tensor) -> Tensor:
         """Return the layer's output for the state `h` and what `gates` returned besides."""
         return h
 
-    def look_back(self, x, past, mask):
+    def look_back(self, x: Tensor, past: list[Tensor], mask: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return what the gates see at each step, and the states besides `h` after the last."""
         return x, past
 
-    def inner_loop(self, sequences, initial_state, mask, training=False):
+    def inner_loop(
+        self, sequences: Tensor, initial_state: Any, mask: Tensor, training: bool | None = False
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Take the steps, as `keras.layers.RNN` has every layer of its own do."""
         x = ops.cast(sequences, self.compute_dtype)
         if mask is not None:
@@ -171,17 +175,17 @@ class LinearRecurrent(DropoutOptions, keras.layers.RNN):
         kept = keras.random.dropout(ones, rate, seed=self._seed_generator)
         return [x * kept for x in xs]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = "return_sequences return_state go_backwards stateful unroll zero_output_for_mask"
         config = keras.layers.Layer.get_config(self)  # RNN's own has the cell
         return {**config, **{name: getattr(self, name) for name in names.split()}}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**config)  # RNN's own wants a cell
 
 
-def held(x, mask, initial=None):
+def held(x: Tensor, mask: Tensor, initial: Tensor | None = None) -> Any:
     """Return `x` with that of the last real step at masked ones, and `initial` or 0 before.
 
     That is a linear recurrence too.

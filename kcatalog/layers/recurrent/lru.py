@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -7,6 +8,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Int, Paper
 from kcatalog.layers.recurrent.linear_recurrent import LinearRecurrent
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Tensor
 
 
 @component(
@@ -74,15 +76,15 @@ class LRU(LinearRecurrent):
 
     def __init__(
         self,
-        units,
-        activation=None,
+        units: int,
+        activation: KerasObject | None = None,
         *,
-        state_units=None,
-        kernel_initializer="lecun_normal",
-        r_min=0.0,
-        r_max=1.0,
-        max_phase=2 * math.pi,
-        **kwargs,
+        state_units: int | None = None,
+        kernel_initializer: KerasObject = "lecun_normal",
+        r_min: float = 0.0,
+        r_max: float = 1.0,
+        max_phase: float = 2 * math.pi,
+        **kwargs: Any,
     ):
         super().__init__(units, activation, kernel_initializer=kernel_initializer, **kwargs)
         self.state_units = checks.integer(
@@ -96,7 +98,7 @@ class LRU(LinearRecurrent):
         self._N = state_units or units
         self.state_size = [self._N, self._N]
 
-    def add_weights(self, features):
+    def add_weights(self, features: int) -> None:
         N = self._N
         half = math.sqrt(0.5)  # of the variance in the real part, half in the imaginary part
         self._B = self._kernel("input_kernel", features, 2 * N, scale=half)
@@ -121,14 +123,14 @@ class LRU(LinearRecurrent):
         self._θ = self.add_weight((N,), θ, autocast=False, name="theta")
         self._log_γ = self.add_weight((N,), log_γ, autocast=False, name="log_gamma")
 
-    def gates(self, x, training):
+    def gates(self, x: Tensor, training: bool | None) -> tuple[Any, ...]:
         modulus, θ = ops.exp(-ops.exp(self._ν)), ops.exp(self._θ)
         γ = ops.cast(ops.exp(self._log_γ), x.dtype)
         b = [γ * v for v in ops.split(self.matmul(x, self._B), 2, axis=-1)]
         none = ops.zeros_like(b[0], dtype=modulus.dtype)
         return [none + modulus * ops.cos(θ), none + modulus * ops.sin(θ)], b, x
 
-    def output(self, re, im, x):
+    def output(self, re: Tensor, im: Tensor, x: Tensor) -> Tensor:
         # the lower half of C is its negative imaginary part
         y = self.matmul(ops.concatenate([re, im], axis=-1), self._C) + self.matmul(x, self._D)
         return self.activation(y + self._cast(self._b))

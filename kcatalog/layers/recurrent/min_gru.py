@@ -1,8 +1,11 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog.card import Example, Float, Int, Paper
 from kcatalog.layers.recurrent.linear_recurrent import LinearRecurrent
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -43,7 +46,7 @@ class MinGRU(LinearRecurrent):
         [1.0, 1.5, 1.75]
     """
 
-    def gates(self, x, training):
+    def gates(self, x: Tensor, training: bool | None) -> tuple[Any, ...]:
         z, candidate = self.project(x)
         z = ops.sigmoid(z)
         return 1 - z, z * self.activation(candidate)

@@ -1,8 +1,11 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog.card import Example, Float, Int, Paper
 from kcatalog.layers.recurrent.linear_recurrent import LinearRecurrent
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -45,7 +48,7 @@ class MinLSTM(LinearRecurrent):
 
     kernels = 3
 
-    def gates(self, x, training):
+    def gates(self, x: Tensor, training: bool | None) -> tuple[Any, ...]:
         f, i, candidate = self.project(x)
         forget = ops.sigmoid(ops.log_sigmoid(f) - ops.log_sigmoid(i))
         return forget, (1 - forget) * self.activation(candidate)

@@ -1,3 +1,5 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
@@ -5,6 +7,7 @@ from kcatalog.card import Choice, Example, Int, Paper
 from kcatalog.layers.recurrent.recurrent_cell import RecurrentCell
 from kcatalog.layers.recurrent.recurrent_options import WeightOptions
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Tensor
 
 
 @component(
@@ -55,13 +58,13 @@ class NASCell(WeightOptions, RecurrentCell):
 
     def __init__(
         self,
-        units,
-        projection=None,
+        units: int,
+        projection: int | None = None,
         *,
-        use_bias=False,
-        recurrent_initializer="glorot_uniform",
-        projection_initializer="glorot_uniform",
-        **kwargs,
+        use_bias: bool = False,
+        recurrent_initializer: KerasObject = "glorot_uniform",
+        projection_initializer: KerasObject = "glorot_uniform",
+        **kwargs: Any,
     ):
         super().__init__(
             units, use_bias=use_bias, recurrent_initializer=recurrent_initializer, **kwargs
@@ -72,14 +75,14 @@ class NASCell(WeightOptions, RecurrentCell):
         )
 
     @property
-    def output_size(self):
+    def output_size(self) -> int:
         return self.projection or self.units
 
     @property
-    def state_size(self):
+    def state_size(self) -> Any:
         return [self.output_size, self.units]
 
-    def add_weights(self, features):
+    def add_weights(self, features: int) -> None:
         self._W = self.add_kernel("kernel", features, 8 * self.units)
         self._U = self.add_recurrent_kernel("recurrent_kernel", self.output_size, 8 * self.units)
         self._b = self.add_bias("bias", 8 * self.units)
@@ -88,12 +91,12 @@ class NASCell(WeightOptions, RecurrentCell):
                 (self.units, self.projection), self.projection_initializer, name="projection"
             )
 
-    def tensors(self):
+    def tensors(self) -> Any:
         p = super().tensors()
         p.P = self.cast(self._P) if self.projection else None
         return p
 
-    def step(self, x, states, p):
+    def step(self, x: Tensor, states: list[Tensor], p: Tensor) -> tuple[Tensor, list[Tensor]]:
         h, c = states
         σ, tanh, relu = ops.sigmoid, ops.tanh, ops.relu
         a = ops.split(ops.matmul(x, p.W), 8, axis=-1)

@@ -1,10 +1,13 @@
 """The base of layer-normalized cells: sums over inputs and states, each standardized."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.layers.recurrent.recurrent_cell import RecurrentCell
+from kcatalog.types import KerasObject, Tensor
 
 
 class NormalizedOptions:
@@ -15,7 +18,9 @@ class NormalizedOptions:
         epsilon: Added to the variance, a number in (0, inf).
     """
 
-    def __init__(self, *, gamma_initializer="ones", epsilon=1e-3, **kwargs):
+    def __init__(
+        self, *, gamma_initializer: KerasObject = "ones", epsilon: float = 1e-3, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self.gamma_initializer = checks.initializer(self, "gamma_initializer", gamma_initializer)
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
@@ -30,13 +35,13 @@ class NormalizedCell(RecurrentCell):
     rescale `x`, all steps of it at once, and the same goes for `U` and `h`.
     """
 
-    def add_weights(self, features):
+    def add_weights(self, features: int) -> None:
         super().add_weights(features)
         width = self.kernels * self.units
         self._γ1 = self.add_weight((width,), self.gamma_initializer, name="kernel_gamma")
         self._γ2 = self.add_weight((width,), self.gamma_initializer, name="recurrent_gamma")
 
-    def tensors(self):
+    def tensors(self) -> Any:
         p = super().tensors()
         γ1, γ2 = self.cast(self._γ1), self.cast(self._γ2)
         p.of_x = lambda x: γ1 * standardized(ops.matmul(x, p.W), self.epsilon)
@@ -44,7 +49,7 @@ class NormalizedCell(RecurrentCell):
         p.rescaled = lambda x: x
         return p
 
-    def sequence_tensors(self):
+    def sequence_tensors(self) -> Any:
         p = self.tensors()
         W, U = _centred(p.W), _centred(p.U)
         γW, γU = self.cast(self._γ1) * W, self.cast(self._γ2) * U
@@ -54,7 +59,7 @@ class NormalizedCell(RecurrentCell):
         p.of_h = lambda h: ops.matmul(self._divided(h, h_square), γU)
         return p
 
-    def inputs(self, x, p):
+    def inputs(self, x: Tensor, p: Tensor) -> Tensor:
         return p.rescaled(x)
 
     def _divided(self, a, mean_square):
@@ -63,7 +68,7 @@ class NormalizedCell(RecurrentCell):
         return ops.cast(wide * ops.rsqrt(mean_square(wide) + self.epsilon), a.dtype)
 
 
-def standardized(a, epsilon):
+def standardized(a: Tensor, epsilon: float) -> Tensor:
     """Return `(a - mean(a)) / √(var(a) + epsilon)` over the last axis, in float32 or wider."""
     wide = ops.cast(a, keras.backend.result_type(a.dtype, "float32"))
     centred = wide - ops.mean(wide, axis=-1, keepdims=True)

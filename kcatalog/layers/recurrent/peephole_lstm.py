@@ -1,8 +1,11 @@
+from typing import Any
+
 from kcatalog.card import Example, Float, Int, Paper
 from kcatalog.layers.recurrent.peephole_lstm_cell import PeepholeLSTMCell
 from kcatalog.layers.recurrent.recurrent_layer import RecurrentLayer
 from kcatalog.layers.recurrent.recurrent_options import LSTMOptions
 from kcatalog.registry import component
+from kcatalog.types import KerasObject
 
 
 @component(
@@ -56,6 +59,12 @@ class PeepholeLSTM(LSTMOptions, RecurrentLayer):
         False
     """
 
-    def __init__(self, units, activation="tanh", recurrent_activation="sigmoid", **kwargs):
+    def __init__(
+        self,
+        units: int,
+        activation: KerasObject = "tanh",
+        recurrent_activation: KerasObject = "sigmoid",
+        **kwargs: Any,
+    ):
         super().__init__(units, activation, recurrent_activation, **kwargs)
         self.run(PeepholeLSTMCell)

@@ -1,9 +1,12 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog.card import Example, Float, Int, Paper
 from kcatalog.layers.recurrent.recurrent_cell import RecurrentCell
 from kcatalog.layers.recurrent.recurrent_options import LSTMOptions
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -53,19 +56,19 @@ class PeepholeLSTMCell(LSTMOptions, RecurrentCell):
     kernels = 4
 
     @property
-    def state_size(self):
+    def state_size(self) -> Any:
         return [self.units, self.units]
 
-    def add_weights(self, features):
+    def add_weights(self, features: int) -> None:
         super().add_weights(features)
         self._v = self.add_weight((3, self.units), self.kernel_initializer, name="peepholes")
 
-    def tensors(self):
+    def tensors(self) -> Any:
         p = super().tensors()
         p.vi, p.vf, p.vo = ops.unstack(self.cast(self._v))
         return p
 
-    def step(self, x, states, p):
+    def step(self, x: Tensor, states: list[Tensor], p: Tensor) -> tuple[Tensor, list[Tensor]]:
         h, c = states
         σ, φ = self.recurrent_activation, self.activation
         z = ops.matmul(x, p.W) + ops.matmul(p.drop(h), p.U) + p.b

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -5,6 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Int, Paper
 from kcatalog.layers.recurrent.linear_recurrent import LinearRecurrent, held
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Tensor
 
 
 @component(
@@ -68,7 +71,14 @@ class QRNN(LinearRecurrent):
     """
 
     def __init__(
-        self, units, kernel_size=2, pooling="fo", activation="tanh", *, zoneout=0.0, **kwargs
+        self,
+        units: int,
+        kernel_size: int = 2,
+        pooling: str = "fo",
+        activation: KerasObject | None = "tanh",
+        *,
+        zoneout: float = 0.0,
+        **kwargs: Any,
     ):
         super().__init__(units, activation, **kwargs)
         self.kernel_size = checks.integer(self, "kernel_size", kernel_size, "[1, inf)")
@@ -76,13 +86,13 @@ class QRNN(LinearRecurrent):
         self.zoneout = checks.number(self, "zoneout", zoneout, "[0, 1)")
         self.kernels = 1 + len(pooling)
 
-    def add_weights(self, features):
+    def add_weights(self, features: int) -> None:
         super().add_weights(self.kernel_size * features)
         if self.kernel_size > 1:
             self._past_sizes = ((self.kernel_size - 1) * features,)
             self.state_size = [self.units, *self._past_sizes]
 
-    def look_back(self, x, past, mask):
+    def look_back(self, x: Tensor, past: list[Tensor], mask: Tensor) -> tuple[Tensor, list[Tensor]]:
         if self.kernel_size == 1:
             return x, past
         windows, last = [x], []
@@ -92,7 +102,7 @@ class QRNN(LinearRecurrent):
             last.append(newest[:, -1])
         return ops.concatenate(windows, axis=-1), [ops.concatenate(last, axis=-1)]
 
-    def gates(self, x, training):
+    def gates(self, x: Tensor, training: bool | None) -> tuple[Any, ...]:
         z, f, *oi = self.project(x)
         z, f, *oi = self.activation(z), *(ops.sigmoid(v) for v in (f, *oi))
         a, b = f, (oi[1] if self.pooling == "ifo" else 1 - f) * z
@@ -104,5 +114,5 @@ class QRNN(LinearRecurrent):
             a, b = 1 - moves * (1 - f), moves * b
         return a, b, *oi[:1]
 
-    def output(self, c, o=1):
+    def output(self, c: Tensor, o: Tensor = 1) -> Tensor:
         return o * c

@@ -1,12 +1,14 @@
 """The base of recurrent cells: weights, dropout and one call; a part states its equation."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 from keras import ops
 from keras.src.layers.rnn.dropout_rnn_cell import DropoutRNNCell
 
 from kcatalog import checks
+from kcatalog.types import Shape, Tensor
 
 
 class RecurrentCell(DropoutRNNCell, keras.layers.Layer):
@@ -26,25 +28,25 @@ class RecurrentCell(DropoutRNNCell, keras.layers.Layer):
 
     kernels = 1
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.supports_masking = True
 
     @property
-    def state_size(self):
+    def state_size(self) -> Any:
         """The widths of the states, as `keras.layers.RNN` asks a cell for them."""
         return [self.units]
 
     @property
-    def output_size(self):
+    def output_size(self) -> int:
         return self.units
 
     @property
-    def seed_generator(self):
+    def seed_generator(self) -> keras.random.SeedGenerator:
         """The generator with which Keras draws dropout masks."""
         return self._generator
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         checks.rank(self, input_shape, 2, "(batch, features)")
         features = checks.known_axis(self, input_shape, -1, "features")
         self.input_spec = keras.layers.InputSpec(ndim=2, axes={-1: features})
@@ -52,14 +54,14 @@ class RecurrentCell(DropoutRNNCell, keras.layers.Layer):
             self._generator = keras.random.SeedGenerator(self.seed)
         self.add_weights(features)
 
-    def add_weights(self, features):
+    def add_weights(self, features: int) -> None:
         """Make the weights; by default `W`, `U` and `b` for all kernels."""
         width = self.kernels * self.units
         self._W = self.add_kernel("kernel", features, width)
         self._U = self.add_recurrent_kernel("recurrent_kernel", self.units, width)
         self._b = self.add_bias("bias", width)
 
-    def add_kernel(self, name, *shape):
+    def add_kernel(self, name: str, *shape: Any) -> Tensor:
         return self.add_weight(
             shape,
             self.kernel_initializer,
@@ -68,7 +70,7 @@ class RecurrentCell(DropoutRNNCell, keras.layers.Layer):
             name=name,
         )
 
-    def add_recurrent_kernel(self, name, *shape):
+    def add_recurrent_kernel(self, name: str, *shape: Any) -> Tensor:
         return self.add_weight(
             shape,
             self.recurrent_initializer,
@@ -77,7 +79,7 @@ class RecurrentCell(DropoutRNNCell, keras.layers.Layer):
             name=name,
         )
 
-    def add_bias(self, name, *shape):
+    def add_bias(self, name: str, *shape: Any) -> Any:
         """Add a bias; without `use_bias` it is the number 0."""
         if not self.use_bias:
             return 0.0
@@ -89,35 +91,35 @@ class RecurrentCell(DropoutRNNCell, keras.layers.Layer):
             name=name,
         )
 
-    def draw_bias(self, shape, dtype=None):
+    def draw_bias(self, shape: Shape, dtype: str | None = None) -> Tensor:
         return self.bias_initializer(shape, dtype)
 
-    def tensors(self):
+    def tensors(self) -> Any:
         """Return the weights as the tensors that the steps of one call share."""
         return SimpleNamespace(W=self.cast(self._W), U=self.cast(self._U), b=self.cast(self._b))
 
-    def sequence_tensors(self):
+    def sequence_tensors(self) -> Any:
         """Return the same for many steps, which may prepare more."""
         return self.tensors()
 
-    def inputs(self, x, p):
+    def inputs(self, x: Tensor, p: Tensor) -> Tensor:
         """Return what the steps take from `x`, for one step or all of them."""
         return x
 
-    def step(self, x, states, p):
+    def step(self, x: Tensor, states: list[Tensor], p: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return the output and the new states; `p` holds tensors and `drop`, for `h`."""
         raise NotImplementedError
 
-    def cast_step(self, x, states, p):
+    def cast_step(self, x: Tensor, states: list[Tensor], p: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Take a step in the cell's dtype: on JAX, `ops.matmul` rounds float64 to float32."""
         y, states = self.step(x, states, p)
         return self.cast(y), [self.cast(s) for s in states]
 
-    def cast(self, weight):
+    def cast(self, weight: Tensor) -> Any:
         """Return a weight in the cell's dtype, which a wrapper of another policy might change."""
         return ops.cast(weight, self.compute_dtype)
 
-    def call(self, x, states, training=False):
+    def call(self, x: Tensor, states: list[Tensor], training: bool | None = False) -> Tensor:
         x, p = self.cast(x), self.tensors()
         drop_x = self.get_dropout_mask(x) if training else None
         drop_h = self.get_recurrent_dropout_mask(states[0]) if training else None

@@ -1,11 +1,13 @@
 """The base of recurrent layers: a cell's equation over whole sequences."""
 
 from types import SimpleNamespace
+from typing import Any, Self
 
 import keras
 from keras import ops
 
 from kcatalog import checks, derive
+from kcatalog.types import Shape, Tensor
 
 
 class RecurrentLayer(keras.layers.RNN):
@@ -26,11 +28,11 @@ class RecurrentLayer(keras.layers.RNN):
         in the same order.
     """
 
-    def __init__(self, return_sequences=False, **kwargs):
+    def __init__(self, return_sequences: bool = False, **kwargs: Any):
         until_all_is_checked = SimpleNamespace(call=None, state_size=[1])
         super().__init__(until_all_is_checked, return_sequences=return_sequences, **kwargs)
 
-    def run(self, cell):
+    def run(self, cell: Any) -> None:
         """Make a cell of the layer's arguments, all but dropout, which the layer does."""
         own = set(derive.arguments(cell)) - {"dropout", "recurrent_dropout", "seed"}
         shared = {name: getattr(self, name) for name in own}
@@ -38,13 +40,15 @@ class RecurrentLayer(keras.layers.RNN):
         self.state_size = list(self.cell.state_size)
         self._seed_generator = keras.random.SeedGenerator(self.seed)
 
-    def build(self, sequences_shape, initial_state_shape=None):
+    def build(self, sequences_shape: Shape, initial_state_shape: Shape | None = None) -> None:
         checks.rank(self, sequences_shape, 3, "(batch, steps, features)")
         features = checks.known_axis(self, sequences_shape, -1, "features")
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: features})
         super().build(sequences_shape, initial_state_shape)
 
-    def inner_loop(self, sequences, initial_state, mask, training=False):
+    def inner_loop(
+        self, sequences: Tensor, initial_state: Any, mask: Tensor, training: bool | None = False
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Take the steps, as `keras.layers.RNN` has every layer of its own do."""
         x, p = ops.cast(sequences, self.compute_dtype), self.cell.sequence_tensors()
         batch, _, features = ops.shape(x)
@@ -61,13 +65,13 @@ class RecurrentLayer(keras.layers.RNN):
         kept = keras.random.dropout(ones, rate, seed=self._seed_generator)
         return lambda a: a * kept
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = "return_sequences return_state go_backwards stateful unroll zero_output_for_mask"
         config = keras.layers.Layer.get_config(self)  # RNN's own has the cell
         return {**config, **{name: getattr(self, name) for name in names.split()}}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**config)  # RNN's own wants a cell
 
 

@@ -1,8 +1,11 @@
 """The arguments that recurrent layers and their cells share, each stated once."""
 
+from typing import Any
+
 import keras
 
 from kcatalog import checks
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 class DropoutOptions:
@@ -14,7 +17,14 @@ class DropoutOptions:
         seed: Seed of both, an integer in [0, inf), or None.
     """
 
-    def __init__(self, *, dropout=0.0, recurrent_dropout=0.0, seed=None, **kwargs):
+    def __init__(
+        self,
+        *,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.dropout = checks.number(self, "dropout", dropout, "[0, 1)")
         self.recurrent_dropout = checks.number(
@@ -42,19 +52,19 @@ class WeightOptions(DropoutOptions):
 
     def __init__(
         self,
-        units,
+        units: int,
         *,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        recurrent_initializer="orthogonal",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        recurrent_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        recurrent_constraint=None,
-        bias_constraint=None,
-        **kwargs,
+        use_bias: bool = True,
+        kernel_initializer: KerasObject = "glorot_uniform",
+        recurrent_initializer: KerasObject = "orthogonal",
+        bias_initializer: KerasObject = "zeros",
+        kernel_regularizer: KerasObject | None = None,
+        recurrent_regularizer: KerasObject | None = None,
+        bias_regularizer: KerasObject | None = None,
+        kernel_constraint: KerasObject | None = None,
+        recurrent_constraint: KerasObject | None = None,
+        bias_constraint: KerasObject | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.units = checks.integer(self, "units", units, "[1, inf)")
@@ -83,7 +93,7 @@ class SimpleOptions(WeightOptions):
         activation: `φ`, a Keras activation by name, a function, or None for the identity.
     """
 
-    def __init__(self, units, activation="tanh", **kwargs):
+    def __init__(self, units: int, activation: KerasObject = "tanh", **kwargs: Any):
         super().__init__(units, **kwargs)
         self.activation = checks.activation(self, "activation", activation)
 
@@ -96,7 +106,13 @@ class GatedOptions(WeightOptions):
         recurrent_activation: `σ` of the gates, a Keras activation by name, or a function.
     """
 
-    def __init__(self, units, activation="tanh", recurrent_activation="sigmoid", **kwargs):
+    def __init__(
+        self,
+        units: int,
+        activation: KerasObject = "tanh",
+        recurrent_activation: KerasObject = "sigmoid",
+        **kwargs: Any,
+    ):
         super().__init__(units, **kwargs)
         self.activation = checks.activation(self, "activation", activation)
         self.recurrent_activation = checks.activation(
@@ -115,17 +131,17 @@ class LSTMOptions(GatedOptions):
 
     def __init__(
         self,
-        units,
-        activation="tanh",
-        recurrent_activation="sigmoid",
+        units: int,
+        activation: KerasObject = "tanh",
+        recurrent_activation: KerasObject = "sigmoid",
         *,
-        unit_forget_bias=True,
-        **kwargs,
+        unit_forget_bias: bool = True,
+        **kwargs: Any,
     ):
         super().__init__(units, activation, recurrent_activation, **kwargs)
         self.unit_forget_bias = checks.boolean(self, "unit_forget_bias", unit_forget_bias)
 
-    def draw_bias(self, shape, dtype=None):
+    def draw_bias(self, shape: Shape, dtype: str | None = None) -> Tensor:
         """Draw `b` piece by piece, as Keras's LSTM does, with ones for the forget gate."""
         init, n = self.bias_initializer, (self.units,)
         if not self.unit_forget_bias:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -5,6 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper, Part
 from kcatalog.layers.recurrent.cell_wrapper import CellWrapper
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -53,11 +56,11 @@ class ResidualRecurrent(CellWrapper):
 
     def __init__(
         self,
-        cell,
-        mode="residual",
-        kernel_initializer="glorot_uniform",
-        bias_initializer=None,
-        **kwargs,
+        cell: keras.layers.Layer,
+        mode: str = "residual",
+        kernel_initializer: KerasObject = "glorot_uniform",
+        bias_initializer: KerasObject | None = None,
+        **kwargs: Any,
     ):
         super().__init__(cell, **kwargs)
         self.mode = checks.choice(self, "mode", mode, ("residual", "highway"))
@@ -66,7 +69,7 @@ class ResidualRecurrent(CellWrapper):
             self, "bias_initializer", bias_initializer or keras.initializers.Constant(-1.0)
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         features = input_shape[-1]
         if features != self.output_size:
@@ -78,7 +81,7 @@ class ResidualRecurrent(CellWrapper):
             )
             self._b = self.add_weight((features,), self.bias_initializer, name="gate_bias")
 
-    def call(self, x, states, training=False):
+    def call(self, x: Tensor, states: list[Tensor], training: bool | None = False) -> Tensor:
         x, (y, new) = self.cast(x), self.cast(self.run_cell(x, states, training))
         if self.mode == "residual":
             return x + y, new

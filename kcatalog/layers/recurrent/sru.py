@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 from keras import ops
 
@@ -6,6 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Int, Paper
 from kcatalog.layers.recurrent.linear_recurrent import LinearRecurrent
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Tensor
 
 
 @component(
@@ -63,13 +65,21 @@ class SRU(LinearRecurrent):
 
     kernels = 3
 
-    def __init__(self, units, activation=None, *, highway_bias=0.0, rescale=False, **kwargs):
+    def __init__(
+        self,
+        units: int,
+        activation: KerasObject | None = None,
+        *,
+        highway_bias: float = 0.0,
+        rescale: bool = False,
+        **kwargs: Any,
+    ):
         super().__init__(units, activation, **kwargs)
         self.highway_bias = checks.number(self, "highway_bias", highway_bias, "(-inf, inf)")
         self.rescale = checks.boolean(self, "rescale", rescale)
         self._α = math.sqrt(1 + 2 * math.exp(min(highway_bias, 80.0))) if rescale else 1.0
 
-    def add_weights(self, features):
+    def add_weights(self, features: int) -> None:
         self._W = self._kernel("kernel", features, 3 * self.units)
         self._b = self._bias(2 * self.units, self._start_bias)
         self._highway = None
@@ -80,7 +90,7 @@ class SRU(LinearRecurrent):
         forget = self.bias_initializer((self.units,), dtype)
         return ops.concatenate([forget, ops.full((self.units,), self.highway_bias, dtype)])
 
-    def gates(self, x, training):
+    def gates(self, x: Tensor, training: bool | None) -> tuple[Any, ...]:
         new, f, r = ops.split(self.matmul(x, self._W), 3, axis=-1)
         if self.use_bias:
             b_f, b_r = ops.split(self._cast(self._b), 2)
@@ -89,5 +99,5 @@ class SRU(LinearRecurrent):
         x = x if self._highway is None else self.matmul(x, self._highway)
         return f, (1 - f) * new, r, (1 - r) * self._α * x
 
-    def output(self, c, r, passed):
+    def output(self, c: Tensor, r: Tensor, passed: Tensor) -> Tensor:
         return r * self.activation(c) + passed

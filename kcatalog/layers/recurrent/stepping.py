@@ -1,15 +1,25 @@
 """Loops over steps that a layer takes itself, by the loop of `keras.layers.RNN`."""
 
 import contextlib
+from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 from keras import ops
 
 from kcatalog import checks
+from kcatalog.types import Tensor
 
 
-def run(step, sequences, states, output, mask=None, return_sequences=True):
+def run(
+    step: Tensor,
+    sequences: Tensor,
+    states: list[Tensor],
+    output: Tensor,
+    mask: Tensor | None = None,
+    return_sequences: bool = True,
+) -> tuple[Tensor, Tensor]:
     """Return the outputs and the last states of steps over a sequence.
 
     Args:
@@ -40,7 +50,7 @@ def run(step, sequences, states, output, mask=None, return_sequences=True):
     return outputs if return_sequences else last, list(after)[1:]
 
 
-def checked_cell(owner, cell):
+def checked_cell(owner: object, cell: keras.layers.Layer) -> keras.layers.Layer:
     """Check for a recurrent cell: a layer of one step, with the widths of its states."""
     rule = "a recurrent cell, a layer with `state_size`"
     if not isinstance(cell, keras.layers.Layer) or isinstance(cell, keras.layers.RNN):
@@ -51,19 +61,19 @@ def checked_cell(owner, cell):
     return cell
 
 
-def output_size(cell):
+def output_size(cell: keras.layers.Layer) -> int:
     """Return the width of a cell's output."""
     return getattr(cell, "output_size", None) or keras.tree.flatten(cell.state_size)[0]
 
 
-def packed(cell, states):
+def packed(cell: keras.layers.Layer, states: list[Tensor]) -> Any:
     """Return a flat list of states as a cell takes them."""
     size = cell.state_size
     structure = list(size) if isinstance(size, list | tuple) else [size]
     return keras.tree.pack_sequence_as(structure, list(states))
 
 
-def first_states(cell, batch_size):
+def first_states(cell: keras.layers.Layer, batch_size: int) -> list[Tensor]:
     """Return a cell's states before the first step, as a flat list."""
     if hasattr(cell, "get_initial_state"):
         return keras.tree.flatten(cell.get_initial_state(batch_size=batch_size))
@@ -72,7 +82,9 @@ def first_states(cell, batch_size):
 
 
 @contextlib.contextmanager
-def dropout_masks(cell, inputs, states, training):
+def dropout_masks(
+    cell: keras.layers.Layer, inputs: Tensor, states: list[Tensor], training: bool | None
+) -> Iterator[None]:
     """Let Keras's cells draw their dropout masks before a loop, and forget them after it.
 
     They draw them in their first step and keep them for the others. Within a compiled loop that

@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -5,6 +8,7 @@ from kcatalog import checks
 from kcatalog.card import Example, Float, Paper, Part
 from kcatalog.layers.recurrent.cell_wrapper import CellWrapper
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -53,7 +57,13 @@ class Zoneout(CellWrapper):
         [[2.]]
     """
 
-    def __init__(self, cell, rate=0.1, seed=None, **kwargs):
+    def __init__(
+        self,
+        cell: keras.layers.Layer,
+        rate: Sequence[float] = 0.1,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(cell, **kwargs)
         n = len(keras.tree.flatten(cell.state_size))
         if isinstance(rate, list | tuple):
@@ -68,7 +78,7 @@ class Zoneout(CellWrapper):
         self._seed_generator = keras.random.SeedGenerator(seed)
         self._noise = None
 
-    def get_dropout_mask(self, step_input):
+    def get_dropout_mask(self, step_input: Tensor) -> Tensor:
         """Draw what the steps of a sequence share; `keras.layers.RNN` calls this before them."""
         # at inference nothing must be drawn; `stateless_call` does not say what it is
         training = getattr(self._get_call_context(), "training", True)
@@ -78,7 +88,7 @@ class Zoneout(CellWrapper):
             self._noise = [self._uniform((batch, n)) for n in sizes]
         return super().get_dropout_mask(step_input)
 
-    def reset_dropout_mask(self):
+    def reset_dropout_mask(self) -> None:
         self._noise = None
         super().reset_dropout_mask()
 
@@ -93,7 +103,7 @@ class Zoneout(CellWrapper):
         digits = [1618.034 * ops.cast(ops.stop_gradient(s), "float32") for s in states]
         return [(u + d) % 1.0 for u, d in zip(self._noise, digits, strict=True)]
 
-    def call(self, x, states, training=False):
+    def call(self, x: Tensor, states: list[Tensor], training: bool | None = False) -> Tensor:
         y, new = self.run_cell(x, states, training)
         fresh = keras.tree.flatten(new)
         old = self.cast(keras.tree.flatten(states), fresh[0].dtype)

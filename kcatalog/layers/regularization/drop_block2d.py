@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -5,6 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.layers.image_layer import ImageLayer
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -57,22 +60,29 @@ class DropBlock2D(ImageLayer):
         (800.0, True)
     """
 
-    def __init__(self, rate, block_size=7, seed=None, data_format=None, **kwargs):
+    def __init__(
+        self,
+        rate: float,
+        block_size: int = 7,
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(data_format, **kwargs)
         self.rate = checks.number(self, "rate", rate, "[0, 1)")
         self.block_size = checks.integer(self, "block_size", block_size, "[1, inf)")
         self.seed = checks.integer(self, "seed", seed, "[0, inf)", optional=True)
         self._seed_generator = keras.random.SeedGenerator(seed)
 
-    def build_images(self, input_shape):
+    def build_images(self, input_shape: Shape) -> None:
         self.known_sizes(input_shape)
 
-    def call(self, x, training=False):
+    def call(self, x: Tensor, training: bool | None = False) -> Tensor:
         if not training or self.rate == 0:
             return x
         return self.call_turned(x)
 
-    def call_images(self, x):
+    def call_images(self, x: Tensor) -> Tensor:
         batch, H, W, channels = ops.shape(x)
         a, b = min(self.block_size, H), min(self.block_size, W)
         places = (H - a + 1) * (W - b + 1)

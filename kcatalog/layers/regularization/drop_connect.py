@@ -1,9 +1,13 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper, Part
 from kcatalog.layers.kernel_wrapper import KernelWrapper
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -62,18 +66,27 @@ class DropConnect(KernelWrapper):
         (0.0, 2.0)
     """
 
-    def __init__(self, layer, rate=0.5, weight_names=("kernel",), seed=None, **kwargs):
+    def __init__(
+        self,
+        layer: keras.layers.Layer,
+        rate: float = 0.5,
+        weight_names: Sequence[str] = ("kernel",),
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(layer, **kwargs)
         self.rate = checks.number(self, "rate", rate, "[0, 1)")
         self.weight_names = checks.names(self, "weight_names", weight_names)
         self.seed = checks.integer(self, "seed", seed, "[0, inf)", optional=True)
         self._seed_generator = keras.random.SeedGenerator(seed)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.build_layer(input_shape)
         self.kernels(self.weight_names)
 
-    def call(self, x, training=False, mask=None, **kwargs):
+    def call(
+        self, x: Tensor, training: bool | None = False, mask: Tensor | None = None, **kwargs: Any
+    ) -> Tensor:
         values = []
         if training and self.rate > 0:
             values = [(W, self._dropped(W)) for W in self.kernels(self.weight_names)]

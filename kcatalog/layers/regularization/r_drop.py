@@ -1,9 +1,12 @@
+from typing import Any
+
 import keras
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper, Part
 from kcatalog.losses.symmetric_divergence import SymmetricDivergence
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -74,20 +77,31 @@ class RDrop(keras.Model):
         1.5
     """
 
-    def __init__(self, model, factor=1.0, from_logits=False, **kwargs):
+    def __init__(
+        self, model: keras.Model, factor: float = 1.0, from_logits: bool = False, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self.model = checks.instance(self, "model", model, keras.Model, "a Keras model")
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
         self.from_logits = checks.boolean(self, "from_logits", from_logits)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if not self.model.built:
             self.model.build(input_shape)
 
-    def call(self, inputs, training=None, mask=None):
+    def call(
+        self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None
+    ) -> Tensor:
         return self.model(inputs, training=training, mask=mask)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Tensor | None = None,
+        y: Tensor | None = None,
+        y_pred: Tensor | None = None,
+        sample_weight: Tensor | None = None,
+        training: bool | None = True,
+    ) -> Tensor:
         """Return the compiled loss; in training, of two passes and with the penalty."""
         first = super().compute_loss(x, y, y_pred, sample_weight, training)
         if not training:
@@ -101,5 +115,5 @@ class RDrop(keras.Model):
         divergence = sum(map(penalty, p, q, weights))
         return (first + second) / 2 + self.factor / 4 * divergence
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.model.compute_output_shape(input_shape)

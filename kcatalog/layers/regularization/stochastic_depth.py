@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -5,6 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -54,7 +57,9 @@ class StochasticDepth(keras.layers.Layer):
         (4.0, 0.0)
     """
 
-    def __init__(self, rate=0.5, seed=None, scale_at="training", **kwargs):
+    def __init__(
+        self, rate: float = 0.5, seed: int | None = None, scale_at: str = "training", **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self.rate = checks.number(self, "rate", rate, "[0, 1)")
         self.seed = checks.integer(self, "seed", seed, "[0, inf)", optional=True)
@@ -62,7 +67,7 @@ class StochasticDepth(keras.layers.Layer):
         self._seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
 
-    def call(self, x, training=False):
+    def call(self, x: Tensor, training: bool | None = False) -> Tensor:
         if isinstance(x, list | tuple):
             shortcut, branch = x
             return shortcut + self._drop(branch, training)
@@ -81,6 +86,6 @@ class StochasticDepth(keras.layers.Layer):
             x = x / (1 - self.rate)  # differs from the paper, which multiplies at inference
         return ops.where(b, x, ops.zeros_like(x))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         pair = len(input_shape) > 0 and isinstance(input_shape[0], list | tuple)
         return input_shape[0] if pair else input_shape

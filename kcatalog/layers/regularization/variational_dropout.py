@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -5,6 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -53,20 +56,20 @@ class VariationalDropout(keras.layers.Layer):
         (4.0, 0.0)
     """
 
-    def __init__(self, rate, seed=None, **kwargs):
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.rate = checks.number(self, "rate", rate, "[0, 1)")
         self.seed = checks.integer(self, "seed", seed, "[0, inf)", optional=True)
         self._seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if len(input_shape) < 3:
             axes = "(batch, steps, ..., features), three axes or more"
             raise checks.error(self, "input_shape", axes, tuple(input_shape))
         self.input_spec = keras.layers.InputSpec(min_ndim=3)
 
-    def call(self, x, training=False):
+    def call(self, x: Tensor, training: bool | None = False) -> Tensor:
         if not training or self.rate == 0:
             return x
         x = as_floats(x, self.compute_dtype)
@@ -76,5 +79,5 @@ class VariationalDropout(keras.layers.Layer):
         b = b >= self.rate
         return ops.where(b, x / (1 - self.rate), ops.zeros_like(x))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,6 +10,7 @@ from kcatalog.ops import crf
 from kcatalog.ops.masks import mask_of
 from kcatalog.ops.precision import as_floats, at_least_float32
 from kcatalog.registry import component
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 @component(
@@ -84,24 +88,24 @@ class CRF(keras.layers.Layer):
 
     def __init__(
         self,
-        units,
-        chain_initializer="orthogonal",
-        use_boundary=True,
-        boundary_initializer="zeros",
-        use_kernel=True,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        chain_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        chain_constraint=None,
-        allowed_transitions=None,
-        allowed_starts=None,
-        allowed_ends=None,
-        **kwargs,
+        units: int,
+        chain_initializer: KerasObject = "orthogonal",
+        use_boundary: bool = True,
+        boundary_initializer: KerasObject = "zeros",
+        use_kernel: bool = True,
+        use_bias: bool = True,
+        kernel_initializer: KerasObject = "glorot_uniform",
+        bias_initializer: KerasObject = "zeros",
+        kernel_regularizer: KerasObject | None = None,
+        bias_regularizer: KerasObject | None = None,
+        chain_regularizer: KerasObject | None = None,
+        kernel_constraint: KerasObject | None = None,
+        bias_constraint: KerasObject | None = None,
+        chain_constraint: KerasObject | None = None,
+        allowed_transitions: Sequence[Sequence[int]] | None = None,
+        allowed_starts: Sequence[int] | None = None,
+        allowed_ends: Sequence[int] | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.units = checks.integer(self, "units", units, "[1, inf)")
@@ -129,7 +133,7 @@ class CRF(keras.layers.Layer):
         self.allowed_ends = checks.bits(self, "allowed_ends", allowed_ends, (units,))
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         checks.rank(self, input_shape, 3, "(batch, steps, features)")
         features = checks.known_axis(self, input_shape, -1, "features")
         if not self.use_kernel and features != self.units:
@@ -166,7 +170,13 @@ class CRF(keras.layers.Layer):
                 for name in ("left_boundary", "right_boundary")
             )
 
-    def call(self, x, mask=None, known_tags=None, marginals=False):
+    def call(
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        known_tags: Tensor | None = None,
+        marginals: bool = False,
+    ) -> Tensor:
         mask = mask_of(x) if mask is None else mask  # which Keras omits beside `known_tags`
         x = as_floats(x, self.compute_dtype)
         u = at_least_float32(self._W(x) if self.use_kernel else x)
@@ -187,7 +197,7 @@ class CRF(keras.layers.Layer):
             y = y + 0 * (u + ops.sum(scores[:, -self.units - 2 :], axis=(1, 2), keepdims=True))
         return crf.with_scores(ops.cast(y, self.compute_dtype), scores)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
 
 

@@ -1,5 +1,8 @@
 """The base of encoder and decoder blocks: arguments, sub-layers, residual connections."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -9,6 +12,7 @@ from kcatalog.layers.core.gated_feed_forward import GatedFeedForward
 from kcatalog.layers.redrawn import redrawn
 from kcatalog.ops.attention import attend
 from kcatalog.ops.positions import angles, rotate
+from kcatalog.types import KerasObject, Shape, Tensor
 
 
 class TransformerBlock(keras.layers.Layer):
@@ -45,26 +49,26 @@ class TransformerBlock(keras.layers.Layer):
 
     def __init__(
         self,
-        intermediate_dim,
-        num_heads,
-        dropout=0.0,
-        activation="relu",
-        layer_norm_epsilon=1e-5,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        normalize_first=False,
-        normalization="layer",
-        gated=False,
-        rotary=False,
-        max_wavelength=10000.0,
-        position_bias=None,
-        use_bias=True,
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        seed=None,
-        **kwargs,
+        intermediate_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        activation: KerasObject = "relu",
+        layer_norm_epsilon: float = 1e-5,
+        kernel_initializer: KerasObject = "glorot_uniform",
+        bias_initializer: KerasObject = "zeros",
+        normalize_first: bool = False,
+        normalization: str = "layer",
+        gated: bool = False,
+        rotary: bool = False,
+        max_wavelength: float = 10000.0,
+        position_bias: keras.layers.Layer | None = None,
+        use_bias: bool = True,
+        kernel_regularizer: KerasObject | None = None,
+        bias_regularizer: KerasObject | None = None,
+        kernel_constraint: KerasObject | None = None,
+        bias_constraint: KerasObject | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.intermediate_dim = checks.integer(
@@ -97,7 +101,7 @@ class TransformerBlock(keras.layers.Layer):
 
     # --- sub-layers ---------------------------------------------------------------------
 
-    def build_block(self, shape):
+    def build_block(self, shape: Shape) -> None:
         """Check the input's shape and build self-attention and feed-forward layers."""
         checks.rank(self, shape, 3, "(batch, steps, features)")
         features = checks.known_axis(self, shape, -1, "features")
@@ -136,7 +140,7 @@ class TransformerBlock(keras.layers.Layer):
             "dtype": self.dtype_policy,
         }
 
-    def heads(self, shape, memory_shape, name):
+    def heads(self, shape: Shape, memory_shape: Shape, name: str) -> keras.layers.Layer:
         """Build the projections of an attention layer."""
         attention = keras.layers.MultiHeadAttention(
             self.num_heads, shape[-1] // self.num_heads, name=name, **self._shared()
@@ -146,7 +150,7 @@ class TransformerBlock(keras.layers.Layer):
             projection.supports_masking = True  # else Keras warns that they drop it
         return attention
 
-    def norm(self, shape, name):
+    def norm(self, shape: Shape, name: str) -> keras.layers.Layer:
         """Build a normalization."""
         layers = keras.layers
         kinds = {"layer": layers.LayerNormalization, "rms": layers.RMSNormalization}
@@ -158,27 +162,31 @@ class TransformerBlock(keras.layers.Layer):
 
     # --- the equations ------------------------------------------------------------------
 
-    def residual(self, norm, f, x, training):
+    def residual(
+        self, norm: keras.layers.Layer, f: Callable[..., Tensor], x: Tensor, training: bool | None
+    ) -> Tensor:
         """Return `x + f(norm(x))` if `normalize_first`, else `norm(x + f(x))`."""
         if self.normalize_first:
             return x + self.drop(f(norm(x)), training)
         return norm(x + self.drop(f(x), training))
 
-    def feed_forward(self, x):
+    def feed_forward(self, x: Tensor) -> Tensor:
         """Return `W₂ φ(W₁ x)`, or its gated form."""
         return self._forward(x) if self.gated else self._output(self._hidden(x))
 
-    def drop(self, x, training):
+    def drop(self, x: Tensor, training: bool | None) -> Tensor:
         """Apply dropout in training."""
         if not training or not self.dropout:
             return x
         return keras.random.dropout(x, self.dropout, seed=self._seed_generator)
 
-    def keys_and_values(self, attention, memory, start=None):
+    def keys_and_values(
+        self, attention: keras.layers.Layer, memory: Tensor, start: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Project keys and values; keys are turned for positions from `start` on, if given."""
         return self.turned(attention.key_dense(memory), start), attention.value_dense(memory)
 
-    def turned(self, x, start):
+    def turned(self, x: Tensor, start: Tensor) -> Tensor:
         """Apply the rotary embedding to queries or keys, if there is one."""
         if not self.rotary or start is None:
             return x
@@ -186,14 +194,22 @@ class TransformerBlock(keras.layers.Layer):
         a = angles(positions, x.shape[-1], self.max_wavelength)
         return rotate(x, a[:, None])
 
-    def bias(self, queries, keys, start):
+    def bias(self, queries: Tensor, keys: Tensor, start: Tensor) -> Tensor | None:
         """Return what the position bias adds to the scores of self-attention, or None."""
         if self.position_bias is None:
             return None
         positions = start + ops.arange(ops.shape(queries)[1]), ops.arange(ops.shape(keys)[1])
         return ops.expand_dims(self.position_bias.bias(*positions), 0)
 
-    def attended(self, attention, q, k, v, training, **options):
+    def attended(
+        self,
+        attention: keras.layers.Layer,
+        q: Tensor,
+        k: int,
+        v: Tensor,
+        training: bool | None,
+        **options: Any,
+    ) -> Tensor:
         """Return the weighted mean of the values, projected back to the features."""
         drops = training and self.dropout
         drop = (lambda w: self.drop(w, training)) if drops else None

@@ -5,6 +5,7 @@ from kcatalog.card import Choice, Example, Float, Int, Paper
 from kcatalog.layers.transformer.transformer_block import TransformerBlock
 from kcatalog.ops.masks import mask_of
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -64,7 +65,7 @@ class TransformerDecoderBlock(TransformerBlock):
         0.0
     """
 
-    def build(self, x_shape, encoded_shape=None):
+    def build(self, x_shape: Shape, encoded_shape: Shape | None = None) -> None:
         self.build_block(x_shape)
         self._cross = None
         if encoded_shape is not None:
@@ -73,7 +74,13 @@ class TransformerDecoderBlock(TransformerBlock):
             self._cross = self.heads(x_shape, encoded_shape, "cross_attention")
             self._cross_norm = self.norm(x_shape, "cross_attention_norm")
 
-    def make_cache(self, batch_size, max_length, encoded=None, encoded_mask=None):
+    def make_cache(
+        self,
+        batch_size: int,
+        max_length: int,
+        encoded: Tensor | None = None,
+        encoded_mask: Tensor | None = None,
+    ) -> list[Tensor]:
         """Return an empty cache: keys, values and mask of `max_length` steps, then of the source.
 
         A list of tensors with the batch first; beam search may reorder their rows.
@@ -94,16 +101,16 @@ class TransformerDecoderBlock(TransformerBlock):
 
     def call(
         self,
-        x,
-        encoded=None,
-        mask=None,
-        encoded_mask=None,
-        attention_mask=None,
-        use_causal_mask=True,
-        cache=None,
-        cache_index=0,
-        training=False,
-    ):
+        x: Tensor,
+        encoded: Tensor | None = None,
+        mask: Tensor | None = None,
+        encoded_mask: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        use_causal_mask: bool = True,
+        cache: list[Tensor] | None = None,
+        cache_index: int = 0,
+        training: bool | None = False,
+    ) -> Tensor:
         mask = mask_of(x) if mask is None else mask
         x = ops.cast(x, self.compute_dtype)
         cached, start = (None, 0) if cache is None else (list(cache), cache_index)
@@ -148,7 +155,9 @@ class TransformerDecoderBlock(TransformerBlock):
             fix = "The block was built without it." if given else "The block was built with it."
             raise checks.error(self, "encoded", rule, "a tensor" if given else None, fix)
 
-    def compute_output_shape(self, x_shape, encoded_shape=None, cache_shape=None):
+    def compute_output_shape(
+        self, x_shape: Shape, encoded_shape: Shape | None = None, cache_shape: Shape | None = None
+    ) -> Shape:
         return x_shape if cache_shape is None else (x_shape, list(cache_shape))
 
 

@@ -4,6 +4,7 @@ from kcatalog.card import Choice, Example, Float, Int, Paper
 from kcatalog.layers.transformer.transformer_block import TransformerBlock
 from kcatalog.ops.masks import mask_of
 from kcatalog.registry import component
+from kcatalog.types import Shape, Tensor
 
 
 @component(
@@ -59,10 +60,17 @@ class TransformerEncoderBlock(TransformerBlock):
         [-1.342 -0.447  0.447  1.342]
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.build_block(input_shape)
 
-    def call(self, x, mask=None, attention_mask=None, use_causal_mask=False, training=False):
+    def call(
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        use_causal_mask: bool = False,
+        training: bool | None = False,
+    ) -> Tensor:
         # Keras passes the mask itself only where `x` is the one tensor among the arguments
         mask = mask_of(x) if mask is None else mask
         x = ops.cast(x, self.compute_dtype)
@@ -77,5 +85,5 @@ class TransformerEncoderBlock(TransformerBlock):
         h = self.residual(self._attention_norm, attention, x, training)
         return self.residual(self._forward_norm, self.feed_forward, h, training)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

@@ -5,6 +5,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Int, Paper
 from kcatalog.ops.step_time import step_time
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -73,11 +74,11 @@ class Cyclical(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(
         self,
-        initial_learning_rate,
-        maximal_learning_rate,
-        half_cycle_steps=2000,
-        mode="triangular",
-        gamma=1.0,
+        initial_learning_rate: float,
+        maximal_learning_rate: float,
+        half_cycle_steps: int = 2000,
+        mode: str = "triangular",
+        gamma: float = 1.0,
     ):
         super().__init__()
         self.initial_learning_rate = checks.number(
@@ -96,7 +97,7 @@ class Cyclical(keras.optimizers.schedules.LearningRateSchedule):
         self.mode = checks.choice(self, "mode", mode, modes)
         self.gamma = checks.number(self, "gamma", gamma, "(0, 1]")
 
-    def __call__(self, step):
+    def __call__(self, step: Tensor) -> Tensor:
         t, S = step_time(step), self.half_cycle_steps
         c = 1 + t // (2 * S)
         x = ops.abs(t / S - 2 * c + 1)

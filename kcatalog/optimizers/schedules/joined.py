@@ -1,4 +1,5 @@
 import itertools
+from collections.abc import Sequence
 
 import keras
 from keras import ops
@@ -7,6 +8,7 @@ from kcatalog import checks
 from kcatalog.card import Example, Paper, Part
 from kcatalog.ops.step_time import step_time
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -69,7 +71,11 @@ class Joined(keras.optimizers.schedules.LearningRateSchedule):
         ['0.50', '1.00', '0.50', '0.00', '0.50', '0.25']
     """
 
-    def __init__(self, schedules, boundaries):
+    def __init__(
+        self,
+        schedules: Sequence[keras.optimizers.schedules.LearningRateSchedule],
+        boundaries: Sequence[int],
+    ):
         super().__init__()
         self.schedules, self.boundaries = schedules, boundaries
         kinds = (list, tuple)
@@ -87,7 +93,7 @@ class Joined(keras.optimizers.schedules.LearningRateSchedule):
             if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
                 checks.number(self, "schedules", schedule, "[0, inf)")
 
-    def __call__(self, step):
+    def __call__(self, step: Tensor) -> Tensor:
         t = step_time(step)
         rate = self._rate(self.schedules[0], t)
         for schedule, b in zip(self.schedules[1:], self.boundaries, strict=True):

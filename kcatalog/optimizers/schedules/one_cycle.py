@@ -7,6 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
 from kcatalog.ops.step_time import share, step_time
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -80,13 +81,13 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(
         self,
-        maximal_learning_rate,
-        total_steps,
-        peak=0.3,
-        cycle_end=1.0,
-        initial_divisor=25.0,
-        final_divisor=1e4,
-        curve="cosine",
+        maximal_learning_rate: float,
+        total_steps: int,
+        peak: float = 0.3,
+        cycle_end: float = 1.0,
+        initial_divisor: float = 25.0,
+        final_divisor: float = 1e4,
+        curve: str = "cosine",
     ):
         super().__init__()
         self.maximal_learning_rate = checks.number(
@@ -101,7 +102,7 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
         self.final_divisor = checks.number(self, "final_divisor", final_divisor, "[1, inf)")
         self.curve = checks.choice(self, "curve", curve, ("cosine", "linear"))
 
-    def __call__(self, step):
+    def __call__(self, step: Tensor) -> Tensor:
         t, T = step_time(step), self.total_steps
         a, b = self.peak * T, self.cycle_end * T
         highest = self.maximal_learning_rate

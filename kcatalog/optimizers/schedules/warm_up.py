@@ -5,6 +5,7 @@ from kcatalog import checks
 from kcatalog.card import Example, Int, Paper, Part
 from kcatalog.ops.step_time import step_time
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -62,7 +63,7 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
         0.10 0.20
     """
 
-    def __init__(self, learning_rate, warmup_steps, initial_learning_rate=0.0):
+    def __init__(self, learning_rate: float, warmup_steps: int, initial_learning_rate: float = 0.0):
         super().__init__()
         if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
             checks.number(self, "learning_rate", learning_rate, "[0, inf)")
@@ -72,7 +73,7 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
             self, "initial_learning_rate", initial_learning_rate, "[0, inf)"
         )
 
-    def __call__(self, step):
+    def __call__(self, step: Tensor) -> Tensor:
         t = step_time(step)
         T = self.warmup_steps
         start = self.initial_learning_rate

@@ -7,6 +7,7 @@ from kcatalog import checks
 from kcatalog.card import Choice, Example, Int, Paper
 from kcatalog.ops.step_time import share, step_time
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -78,13 +79,13 @@ class WarmupStableDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(
         self,
-        learning_rate,
-        warmup_steps,
-        stable_steps,
-        decay_steps,
-        decay="1-sqrt",
-        initial_learning_rate=0.0,
-        final_learning_rate=0.0,
+        learning_rate: float,
+        warmup_steps: int,
+        stable_steps: int,
+        decay_steps: int,
+        decay: str = "1-sqrt",
+        initial_learning_rate: float = 0.0,
+        final_learning_rate: float = 0.0,
     ):
         super().__init__()
         self.learning_rate = checks.number(self, "learning_rate", learning_rate, "[0, inf)")
@@ -99,7 +100,7 @@ class WarmupStableDecay(keras.optimizers.schedules.LearningRateSchedule):
             self, "final_learning_rate", final_learning_rate, "[0, inf)"
         )
 
-    def __call__(self, step):
+    def __call__(self, step: Tensor) -> Tensor:
         t, W = step_time(step), self.warmup_steps
         end = W + self.stable_steps
         f = self._f(share(t, end, end + self.decay_steps))

@@ -1,11 +1,16 @@
+from typing import Any
+
+import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper, Part
 from kcatalog.ops.norms import scaled_norm
+from kcatalog.optimizers.wrappers.delegate import Inner
 from kcatalog.optimizers.wrappers.units import incoming_axes
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -65,12 +70,16 @@ class AdaptiveGradientClipping(Wrapper):
         [2.7 3.6]
     """
 
-    def __init__(self, inner, clip_factor=0.01, epsilon=1e-3, **kwargs):
+    def __init__(
+        self, inner: Inner, clip_factor: float = 0.01, epsilon: float = 1e-3, **kwargs: Any
+    ):
         super().__init__(inner, **kwargs)
         self.clip_factor = checks.number(self, "clip_factor", clip_factor, "(0, inf)")
         self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
 
-    def transform_gradients(self, gradients, variables):
+    def transform_gradients(
+        self, gradients: list[Tensor], variables: list[keras.Variable]
+    ) -> list[Tensor]:
         return [self._clip(g, w) for g, w in zip(gradients, variables, strict=True)]
 
     def _clip(self, g, w):

@@ -1,12 +1,17 @@
+from typing import Any
+
+import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper, Part
 from kcatalog.ops.replicas import sum_over_replicas
+from kcatalog.optimizers.wrappers.delegate import Inner
 from kcatalog.optimizers.wrappers.replicas import assign_where, dense, either
 from kcatalog.optimizers.wrappers.sharpness_aware import uphill
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -67,18 +72,20 @@ class AlternatingSAM(Wrapper):
     slots = {"origin": "weight"}
     batches_per_step = 2
 
-    def __init__(self, inner, radius=0.05, **kwargs):
+    def __init__(self, inner: Inner, radius: float = 0.05, **kwargs: Any):
         super().__init__(inner, **kwargs)
         self.radius = checks.number(self, "radius", radius, "(0, inf)")
 
-    def build(self, variables):
+    def build(self, variables: list[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
         one = "only_first_replica"
         self._is_uphill = self.add_variable((), dtype="int", aggregation=one, name="is_uphill")
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(
+        self, grads: list[Tensor], trainable_variables: list[keras.Variable] | None = None
+    ) -> None:
         grads, variables = self._checked(grads, trainable_variables)
         if all(g is None for g in grads):
             super().apply(grads, variables)  # no step, or Keras's error
@@ -114,12 +121,12 @@ class AlternatingSAM(Wrapper):
         assign_where(was_uphill, self._groups(places), lambda w, origin: (origin, origin))
         self._is_uphill.assign(0)
 
-    def finalize_variable_values(self, var_list):
+    def finalize_variable_values(self, var_list: list[keras.Variable]) -> None:
         if self.built:
             self._go_back()
         super().finalize_variable_values(var_list)
 
-    def restart(self):
+    def restart(self) -> None:
         super().restart()
         if self.built:
             self._is_uphill.assign(0)

@@ -1,9 +1,13 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper, Part
+from kcatalog.optimizers.wrappers.delegate import Inner
 from kcatalog.optimizers.wrappers.sharpness_aware import SharpnessAware
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -53,9 +57,9 @@ class ASAM(SharpnessAware):
         [0.0447 0.1789]
     """
 
-    def __init__(self, inner, radius=0.5, eta=0.01, **kwargs):
+    def __init__(self, inner: Inner, radius: float = 0.5, eta: float = 0.01, **kwargs: Any):
         super().__init__(inner, radius, **kwargs)
         self.eta = checks.number(self, "eta", eta, "[0, inf)")
 
-    def scale(self, w):
+    def scale(self, w: Tensor) -> Tensor:
         return ops.abs(w) + self.eta

@@ -1,12 +1,16 @@
 import math
+from typing import Any
 
+import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper, Part
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.optimizers.wrappers.delegate import Inner
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -64,11 +68,13 @@ class Cautious(Wrapper):
         [4. 4.]
     """
 
-    def __init__(self, inner, epsilon=1.0, **kwargs):
+    def __init__(self, inner: Inner, epsilon: float = 1.0, **kwargs: Any):
         super().__init__(inner, **kwargs)
         self.epsilon = checks.number(self, "epsilon", epsilon, "[0, inf)")
 
-    def transform_update(self, before, after, gradient, variable):
+    def transform_update(
+        self, before: Tensor, after: Tensor, gradient: Tensor, variable: keras.Variable
+    ) -> Tensor:
         w = at_least_float32(before)
         u = w - at_least_float32(after)
         against = ops.sign(u) * ops.cast(gradient, u.dtype) <= 0  # so written that a NaN stays one

@@ -1,12 +1,16 @@
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper, Part
+from kcatalog.optimizers.wrappers.delegate import Inner
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -63,14 +67,18 @@ class DecoupledWeightDecay(Wrapper):
         0.89
     """
 
-    def __init__(self, inner, decay=1e-4, exclude=None, **kwargs):
+    def __init__(
+        self, inner: Inner, decay: float = 1e-4, exclude: Sequence[str] | None = None, **kwargs: Any
+    ):
         super().__init__(inner, **kwargs)
         if not isinstance(decay, keras.optimizers.schedules.LearningRateSchedule):
             checks.number(self, "decay", decay, "[0, 1]")
         self.decay = decay
         self.exclude = exclude if exclude is None else checks.names(self, "exclude", exclude)
 
-    def transform_update(self, before, after, gradient, variable):
+    def transform_update(
+        self, before: Tensor, after: Tensor, gradient: Tensor, variable: keras.Variable
+    ) -> Tensor:
         path = getattr(variable, "path", variable.name)
         if any(re.search(pattern, path) for pattern in self.exclude or ()):
             return after

@@ -1,11 +1,17 @@
 """An optimizer that is another one in all of Keras's protocol."""
 
 import inspect
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
 
 import keras
 from keras import ops
 
 from kcatalog import checks
+from kcatalog.types import Tensor
+
+Inner: TypeAlias = keras.optimizers.Optimizer | str | dict[str, Any]
+"""The optimizer inside: an instance, a name such as "adam", or a config."""
 
 # Optimizers that hold others and cannot be held. Keras 3.13 has no MultiOptimizer yet.
 _OUTER_ONLY = (
@@ -22,15 +28,15 @@ class InnerSetting:
     `use_ema` and `gradient_accumulation_steps` a second time.
     """
 
-    def __set_name__(self, owner, name):
+    def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, outer, owner=None):
+    def __get__(self, outer: Any, owner: type | None = None) -> Any:
         if outer is None:
             return self
         return None if outer.standing_alone else getattr(outer.inner, self.name)
 
-    def __set__(self, outer, value):
+    def __set__(self, outer: Any, value: Any) -> None:
         if not outer.standing_alone:
             setattr(outer.inner, self.name, value)
 
@@ -57,14 +63,14 @@ class Delegate(keras.optimizers.Optimizer):
     loss_scale_factor = InnerSetting()
     gradient_accumulation_steps = InnerSetting()
 
-    def __init__(self, inner, name=None, **kwargs):
+    def __init__(self, inner: Inner, name: str | None = None, **kwargs: Any):
         _refuse(self, kwargs)
         inner = _optimizer(self, inner)
         super().__init__(learning_rate=0.0, name=name)
         self.inner = inner
         self.standing_alone = False
 
-    def build(self, variables):
+    def build(self, variables: list[keras.Variable]) -> None:
         if self.built:
             return
         if self.inner.built:  # it trained before it was wrapped
@@ -76,11 +82,11 @@ class Delegate(keras.optimizers.Optimizer):
         self.standing_alone = False
 
     @property
-    def iterations(self):
+    def iterations(self) -> keras.Variable:
         return self.inner.iterations
 
     @property
-    def variables(self):
+    def variables(self) -> list[keras.Variable]:
         return [*self._variables, *self.inner.variables]
 
     @property
@@ -88,24 +94,28 @@ class Delegate(keras.optimizers.Optimizer):
         averages, place = self.inner._model_variables_moving_average, self.inner._get_variable_index
         return [averages[place(v)] for v in self._trainable_variables]
 
-    def apply_gradients(self, grads_and_vars):
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Tensor, keras.Variable]]) -> Any:
         super().apply_gradients(grads_and_vars)
         return self.iterations
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor
+    ) -> None:
         cls = type(self).__name__
         raise NotImplementedError(f"{cls} cannot step one weight alone: call `apply`.")
 
-    def finalize_variable_values(self, var_list):
+    def finalize_variable_values(self, var_list: list[keras.Variable]) -> None:
         self.inner.finalize_variable_values(var_list)
 
-    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+    def exclude_from_weight_decay(
+        self, var_list: list[keras.Variable] | None = None, var_names: Sequence[str] | None = None
+    ) -> None:
         self.inner.exclude_from_weight_decay(var_list, var_names)
 
-    def scale_loss(self, loss):
+    def scale_loss(self, loss: Any) -> Tensor:
         return self.inner.scale_loss(loss)
 
-    def set_weights(self, weights):
+    def set_weights(self, weights: Tensor) -> None:
         weights, own = list(weights), len(self._variables)
         if self.built and len(weights) != len(self.variables):
             rule = f"the {len(self.variables)} values of `variables` of an optimizer like this one"
@@ -115,22 +125,22 @@ class Delegate(keras.optimizers.Optimizer):
 
     # `inner` is saved by Keras as an object of its own; here, only what stands around it.
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: dict[str, Any]) -> None:
         for i, variable in enumerate(self._variables):
             store[str(i)] = ops.convert_to_numpy(variable)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: dict[str, Any]) -> None:
         if len(store.keys()) == len(self._variables):
             for i, variable in enumerate(self._variables):
                 variable.assign(store[str(i)])
         else:
             super().load_own_variables(store)  # warns, with Keras's words
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"inner": keras.optimizers.serialize(self.inner), "name": self.name}
 
 
-def chain(optimizer):
+def chain(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:
     """Return an optimizer and those inside it, outermost first."""
     found = []
     while optimizer is not None:

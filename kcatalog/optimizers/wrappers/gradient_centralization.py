@@ -1,5 +1,6 @@
 import math
 
+import keras
 from keras import ops
 
 from kcatalog.card import Example, Paper, Part
@@ -7,6 +8,7 @@ from kcatalog.ops.precision import at_least_float32
 from kcatalog.optimizers.wrappers.units import incoming_axes
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -58,7 +60,9 @@ class GradientCentralization(Wrapper):
         [ 0.5 -0.5]
     """
 
-    def transform_gradients(self, gradients, variables):
+    def transform_gradients(
+        self, gradients: list[Tensor], variables: list[keras.Variable]
+    ) -> list[Tensor]:
         return [self._centralize(g, w) for g, w in zip(gradients, variables, strict=True)]
 
     def _centralize(self, g, w):

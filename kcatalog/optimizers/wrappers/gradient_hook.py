@@ -17,9 +17,10 @@ All act only while a wrapper's `apply` runs, so an optimizer used without its wr
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -47,7 +48,7 @@ class Run:
     gradients: list
     variables: list
 
-    def with_gradient(self):
+    def with_gradient(self) -> Any:
         """Return the variables whose gradients reach the clipping: Keras drops the others."""
         return [
             v
@@ -59,7 +60,7 @@ class Run:
 class GradientHook:
     """Runs transforms at the places where `optimizer` clips gradients and makes its step."""
 
-    def __init__(self, optimizer):
+    def __init__(self, optimizer: keras.optimizers.Optimizer):
         self._optimizer = optimizer
         self._update = self._replace("_backend_update_step", self._update_then_transform)
         self._clip_gradients = self._replace("_clip_gradients", self._transform_then_clip)
@@ -68,7 +69,7 @@ class GradientHook:
             self._all_reduce = self._replace(name, self._sum_unless_summed)
 
     @contextmanager
-    def running(self, run):
+    def running(self, run: Any) -> Iterator[None]:
         """Let a `Run` act on the optimizer while this is open."""
         stack = _running.__dict__.setdefault("stack", [])
         stack.append((self, run))

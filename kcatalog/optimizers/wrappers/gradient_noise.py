@@ -1,5 +1,6 @@
 import math
 import random
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,8 +9,10 @@ from keras import ops
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper, Part
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.optimizers.wrappers.delegate import Inner
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -72,13 +75,20 @@ class GradientNoise(Wrapper):
 
     counts_updates = True
 
-    def __init__(self, inner, eta=0.3, gamma=0.55, seed=None, **kwargs):
+    def __init__(
+        self,
+        inner: Inner,
+        eta: float = 0.3,
+        gamma: float = 0.55,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(inner, **kwargs)
         self.eta = checks.number(self, "eta", eta, "(0, inf)")
         self.gamma = checks.number(self, "gamma", gamma, "[0, inf)")
         self.seed = checks.integer(self, "seed", seed, "[0, inf)", optional=True)
 
-    def build(self, variables):
+    def build(self, variables: list[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
@@ -86,7 +96,9 @@ class GradientNoise(Wrapper):
         start, one = keras.initializers.Constant(seed % 2**31), "only_first_replica"
         self._seed = self.add_variable((), start, "int", aggregation=one, name="seed")
 
-    def transform_gradients(self, gradients, variables):
+    def transform_gradients(
+        self, gradients: list[Tensor], variables: list[keras.Variable]
+    ) -> list[Tensor]:
         places = self._places(variables)
         t = self._step_of(places)
         σ = self.eta**0.5 * ops.power(1.0 + ops.cast(t, "float32"), -self.gamma / 2)

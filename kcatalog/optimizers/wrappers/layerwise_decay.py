@@ -1,9 +1,13 @@
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper, Part
+from kcatalog.optimizers.wrappers.delegate import Inner
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 _PARTS_OF_ATTENTION = re.compile(r"/(query|key|value|attention_output)$")
 
@@ -64,14 +68,16 @@ class LayerwiseDecay(Wrapper):
 
     transforms_decay = True
 
-    def __init__(self, inner, decay=0.75, layers=None, **kwargs):
+    def __init__(
+        self, inner: Inner, decay: float = 0.75, layers: Sequence[str] | None = None, **kwargs: Any
+    ):
         super().__init__(inner, **kwargs)
         self.decay = checks.number(self, "decay", decay, "(0, 1]")
         if layers is not None and not callable(layers):
             checks.names(self, "layers", layers)
         self.layers = layers
 
-    def build(self, variables):
+    def build(self, variables: list[Any]) -> None:
         if self.built:
             return
         paths = [getattr(v, "path", v.name) for v in variables]
@@ -98,6 +104,8 @@ class LayerwiseDecay(Wrapper):
         fix = 'Add a pattern, or ".*" at the end.'
         raise checks.error(self, "layers", f"patterns that match {path!r}, too", self.layers, fix)
 
-    def transform_update(self, before, after, gradient, variable):
+    def transform_update(
+        self, before: Tensor, after: Tensor, gradient: Tensor, variable: Any
+    ) -> Tensor:
         scale = self._scales[self._get_variable_index(variable)]
         return after if scale == 1 else before + scale * (after - before)

@@ -1,9 +1,13 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Int, Paper, Part
+from kcatalog.optimizers.wrappers.delegate import Inner
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -69,12 +73,14 @@ class Lookahead(Wrapper):
 
     slots = {"slow": "weight"}
 
-    def __init__(self, inner, sync_period=6, slow_step_size=0.5, **kwargs):
+    def __init__(
+        self, inner: Inner, sync_period: int = 6, slow_step_size: float = 0.5, **kwargs: Any
+    ):
         super().__init__(inner, **kwargs)
         self.sync_period = checks.integer(self, "sync_period", sync_period, "[1, inf)")
         self.slow_step_size = checks.number(self, "slow_step_size", slow_step_size, "(0, 1]")
 
-    def due(self, step):
+    def due(self, step: Tensor) -> Tensor:
         return ops.equal(ops.mod(step, self.sync_period), 0)
 
     def after_update(self, fast, slow, step):

@@ -1,9 +1,13 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper, Part
+from kcatalog.optimizers.wrappers.delegate import Inner
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -66,14 +70,21 @@ class MovingAverage(Wrapper):
 
     slots = {"average": "weight"}
 
-    def __init__(self, inner, average_decay=0.99, start_step=0, dynamic_decay=False, **kwargs):
+    def __init__(
+        self,
+        inner: Inner,
+        average_decay: float = 0.99,
+        start_step: int = 0,
+        dynamic_decay: bool = False,
+        **kwargs: Any,
+    ):
         super().__init__(inner, **kwargs)
         self.average_decay = checks.number(self, "average_decay", average_decay, "[0, 1)")
         self.start_step = checks.integer(self, "start_step", start_step, "[0, inf)")
         self.dynamic_decay = checks.boolean(self, "dynamic_decay", dynamic_decay)
 
     @property
-    def averages(self):
+    def averages(self) -> list[Tensor]:
         """The average of each weight, in the order of the weights that `build` was given."""
         return [average for (average,) in zip(*self._slots, strict=True)]
 

@@ -8,6 +8,7 @@ from kcatalog.ops.precision import at_least_float32
 from kcatalog.optimizers.wrappers.units import incoming_axes
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -61,7 +62,9 @@ class OrthogonalGradient(Wrapper):
         [ 1. -5.]
     """
 
-    def transform_gradients(self, gradients, variables):
+    def transform_gradients(
+        self, gradients: list[Tensor], variables: list[keras.Variable]
+    ) -> list[Tensor]:
         return [_orthogonal(g, w) for g, w in zip(gradients, variables, strict=True)]
 
 

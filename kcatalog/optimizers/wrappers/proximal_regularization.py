@@ -1,14 +1,19 @@
 import math
+from collections.abc import Sequence
+from typing import Any
 
+import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper, Part
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.sparsity import group_soft_threshold, soft_threshold
+from kcatalog.optimizers.wrappers.delegate import Inner
 from kcatalog.optimizers.wrappers.units import group_axes, is_table
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -77,14 +82,23 @@ class ProximalRegularization(Wrapper):
         [[0.5 0. ]]
     """
 
-    def __init__(self, inner, factor=1e-4, groups="weights", names=None, **kwargs):
+    def __init__(
+        self,
+        inner: Inner,
+        factor: float = 1e-4,
+        groups: str = "weights",
+        names: Sequence[str] | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(inner, **kwargs)
         kinds = ("weights", "units", "inputs", "heads")
         self.factor = checks.number(self, "factor", factor, "[0, inf)")
         self.groups = checks.choice(self, "groups", groups, kinds)
         self.names = names if names is None else checks.names(self, "names", names)
 
-    def proximal_step(self, weight, variable, learning_rate):
+    def proximal_step(
+        self, weight: Tensor, variable: keras.Variable, learning_rate: Tensor
+    ) -> Tensor:
         if not self._is_regularized(variable):
             return weight
         w = at_least_float32(weight)

@@ -6,14 +6,17 @@ with variables goes through the functions here, so that no wrapper has to know.
 """
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
 
 from kcatalog.ops.replicas import replica_context
+from kcatalog.types import Tensor
 
 
-def dense(gradient):
+def dense(gradient: Tensor) -> Tensor:
     """Return a gradient as a dense tensor: those of an embedding may be sparse."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -22,13 +25,13 @@ def dense(gradient):
     return ops.convert_to_tensor(gradient, sparse=False)
 
 
-def copies(variables):
+def copies(variables: list[keras.Variable]) -> Any:
     """Return what variables hold, as tensors that later assignments leave as they are."""
     values = [ops.stop_gradient(ops.convert_to_tensor(v)) for v in variables]
     return [ops.copy(v) for v in values] if keras.backend.backend() == "torch" else values
 
 
-def assign_each(variables, new_value, *args):
+def assign_each(variables: list[keras.Variable], new_value: Tensor, *args: Any) -> None:
     """Replace each variable by `new_value(i, value, *args)`, of the variable at place `i`.
 
     Args:
@@ -45,7 +48,7 @@ def assign_each(variables, new_value, *args):
             v.assign(ops.cast(new, v.dtype))
 
 
-def is_sparse(gradient):
+def is_sparse(gradient: Tensor) -> bool:
     """Return whether a gradient is one of TensorFlow's slices: rows of a table, some repeated."""
     if keras.backend.backend() != "tensorflow":
         return False
@@ -54,14 +57,14 @@ def is_sparse(gradient):
     return isinstance(gradient, tf.IndexedSlices)
 
 
-def read_rows(variable, rows):
+def read_rows(variable: keras.Variable, rows: Tensor) -> Tensor:
     """Return rows of a TensorFlow variable, without reading the others."""
     import tensorflow as tf
 
     return tf.gather(_native(variable), rows)
 
 
-def write_rows(variable, rows, values):
+def write_rows(variable: keras.Variable, rows: Tensor, values: Tensor) -> None:
     """Assign rows of a TensorFlow variable, without touching the others."""
     import tensorflow as tf
 
@@ -73,7 +76,7 @@ def _native(variable):
     return variable.value if isinstance(variable, keras.Variable) else variable
 
 
-def assign_where(due, groups, equation, *args):
+def assign_where(due: Tensor, groups: Any, equation: Callable[..., Any], *args: Any) -> None:
     """Replace each group of variables by `equation(*group, *args)` where that is due.
 
     New values obey the constraints of their variables. While no group is due, nothing is computed
@@ -121,7 +124,13 @@ def assign_where(due, groups, equation, *args):
         ops.cond(condition, lambda: assign(values()), lambda: None)
 
 
-def either(condition, first, second, tensors, variables):
+def either(
+    condition: Tensor,
+    first: Tensor,
+    second: Tensor,
+    tensors: Tensor,
+    variables: list[keras.Variable],
+) -> Any:
     """Run `first(tensors)` where the condition holds and `second(tensors)` elsewhere.
 
     Unlike `ops.cond` it allows both to assign variables and to apply an optimizer.
@@ -184,7 +193,7 @@ def _allowed(variable, value):
     return value if constraint is None else constraint(value)
 
 
-def known(condition):
+def known(condition: Tensor) -> Any:
     """Return a condition as True or False, or None while it is traced."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf

@@ -1,6 +1,7 @@
 from kcatalog.card import Example, Float, Paper, Part
 from kcatalog.optimizers.wrappers.sharpness_aware import SharpnessAware
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -41,5 +42,5 @@ class SAM(SharpnessAware):
         0.4676
     """
 
-    def scale(self, w):
+    def scale(self, w: Tensor) -> Tensor:
         return 1.0

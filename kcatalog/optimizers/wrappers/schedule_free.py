@@ -1,8 +1,11 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper, Part
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.optimizers.wrappers.delegate import Inner
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component
 
@@ -84,7 +87,14 @@ class ScheduleFree(Wrapper):
 
     slots = {"z": "weight", "x": "weight", "total": "scalar"}
 
-    def __init__(self, inner, beta=0.9, weight_lr_power=2.0, r=0.0, **kwargs):
+    def __init__(
+        self,
+        inner: Inner,
+        beta: float = 0.9,
+        weight_lr_power: float = 2.0,
+        r: float = 0.0,
+        **kwargs: Any,
+    ):
         super().__init__(inner, **kwargs)
         self.beta = checks.number(self, "beta", beta, "[0, 1]")
         self.weight_lr_power = checks.number(self, "weight_lr_power", weight_lr_power, "[0, inf)")

@@ -1,13 +1,16 @@
 """The base of sharpness-aware wrappers, whose step needs two gradients of its batch."""
 
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.ops.precision import at_least_float32
+from kcatalog.optimizers.wrappers.delegate import Inner
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
+from kcatalog.types import Tensor
 
 
 class SharpnessAware(Wrapper):
@@ -42,25 +45,25 @@ class SharpnessAware(Wrapper):
         one device; the paper's go along their own.
     """
 
-    def __init__(self, inner, radius=0.05, **kwargs):
+    def __init__(self, inner: Inner, radius: float = 0.05, **kwargs: Any):
         super().__init__(inner, **kwargs)
         self.radius = checks.number(self, "radius", radius, "(0, inf)")
         self._second = 0
 
     # --- what a subclass states ---------------------------------------------------------
 
-    def scale(self, w):
+    def scale(self, w: Tensor) -> Tensor:
         """Return `T`, the size of the neighbourhood of each element, or 1 for all of them."""
         raise NotImplementedError
 
     # --- a step -------------------------------------------------------------------------
 
-    def perturbed(self, gradients, weights):
+    def perturbed(self, gradients: list[Tensor], weights: Tensor) -> list[Tensor]:
         """Return tensors: the weights moved uphill, those without a gradient as they are."""
         return uphill(gradients, weights, self.radius, self.scale)
 
     @contextmanager
-    def second_gradients(self):
+    def second_gradients(self) -> list[Tensor]:
         """While open, `apply` takes gradients for what was computed at `perturbed`."""
         self._second += 1  # a count: replicas enter one after another
         try:
@@ -68,7 +71,9 @@ class SharpnessAware(Wrapper):
         finally:
             self._second -= 1
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(
+        self, grads: list[Tensor], trainable_variables: list[keras.Variable] | None = None
+    ) -> None:
         if not self._second:
             cls = type(self).__name__
             raise RuntimeError(
@@ -79,7 +84,7 @@ class SharpnessAware(Wrapper):
         super().apply(grads, trainable_variables)
 
 
-def uphill(gradients, weights, radius, scale):
+def uphill(gradients: list[Tensor], weights: Tensor, radius: float, scale: Any) -> list[Tensor]:
     """Return `w + ρ T² g / ‖T g‖` for each weight, with the norm over all of them.
 
     Args:

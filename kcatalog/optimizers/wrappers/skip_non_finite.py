@@ -1,12 +1,16 @@
+from typing import Any
+
 import keras
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Int, Paper, Part
 from kcatalog.ops.replicas import replica_context, sum_over_replicas
+from kcatalog.optimizers.wrappers.delegate import Inner
 from kcatalog.optimizers.wrappers.replicas import assign_each, copies, dense, known
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -64,22 +68,22 @@ class SkipNonFinite(Wrapper):
         0.8 1
     """
 
-    def __init__(self, inner, limit=5, **kwargs):
+    def __init__(self, inner: Inner, limit: int = 5, **kwargs: Any):
         super().__init__(inner, **kwargs)
         self.limit = checks.integer(self, "limit", limit, "[1, inf)")
         self._counters = []
 
     @property
-    def skipped(self):
+    def skipped(self) -> Any:
         """The number of skipped steps, a variable; 0 until the optimizer is built."""
         return self._counters[0] if self._counters else 0
 
     @property
-    def skipped_in_a_row(self):
+    def skipped_in_a_row(self) -> Any:
         """The number of steps skipped since the last that was not."""
         return self._counters[1] if self._counters else 0
 
-    def check(self):
+    def check(self) -> None:
         """Raise if `limit` steps in a row were skipped.
 
         Raises:
@@ -93,7 +97,7 @@ class SkipNonFinite(Wrapper):
                 "rate, clip gradients, or look for bad samples."
             )
 
-    def build(self, variables):
+    def build(self, variables: list[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
@@ -101,7 +105,7 @@ class SkipNonFinite(Wrapper):
         names = ("skipped", "skipped_in_a_row")
         self._counters = [self.add_variable((), name=name, **settings) for name in names]
 
-    def apply_inner(self, grads, variables):
+    def apply_inner(self, grads: list[Tensor], variables: list[keras.Variable]) -> None:
         bad = [ops.logical_not(ops.all(ops.isfinite(dense(g)))) for g in grads if g is not None]
         bad = ops.any(ops.stack(bad)) if bad else ops.convert_to_tensor(False)
         bad = sum_over_replicas(ops.cast(bad, self.skipped.dtype)) > 0

@@ -1,9 +1,13 @@
+from typing import Any
+
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Int, Paper, Part
+from kcatalog.optimizers.wrappers.delegate import Inner
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -75,12 +79,12 @@ class StochasticWeightAveraging(Wrapper):
 
     slots = {"average": "zeros"}
 
-    def __init__(self, inner, start_step, average_period=10, **kwargs):
+    def __init__(self, inner: Inner, start_step: int, average_period: int = 10, **kwargs: Any):
         super().__init__(inner, **kwargs)
         self.start_step = checks.integer(self, "start_step", start_step, "[1, inf)")
         self.average_period = checks.integer(self, "average_period", average_period, "[1, inf)")
 
-    def due(self, step):
+    def due(self, step: Tensor) -> Tensor:
         on_beat = ops.equal(ops.mod(step - self.start_step, self.average_period), 0)
         return ops.logical_and(step >= self.start_step, on_beat)
 

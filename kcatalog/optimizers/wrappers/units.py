@@ -1,6 +1,7 @@
 """Units of a layer, told from the name and the shape of its weight."""
 
 import re
+from typing import Any
 
 _TABLE = re.compile(r"(^|/)(embeddings|lora_embeddings_a|prototypes)$")
 _TWO_AXES_OF_UNITS = re.compile(r"depthwise\w*[/_]kernel$|(^|/)(query|key|value)/kernel$")
@@ -9,7 +10,7 @@ _HEADS_OUT = re.compile(r"(^|/)(query|key|value)/kernel$")
 _HEADS_IN = re.compile(r"(^|/)attention_output/kernel$")
 
 
-def incoming_axes(variable):
+def incoming_axes(variable: Any) -> tuple[int, ...]:
     """Return the axes over which the weights of one unit lie.
 
     Keras's variables do not say what layer they belong to, so the names that Keras gives do. In a
@@ -27,7 +28,7 @@ def incoming_axes(variable):
     return axes[:-2] if len(axes) > 2 and _TWO_AXES_OF_UNITS.search(path) else axes[:-1]
 
 
-def group_axes(variable, groups):
+def group_axes(variable: Any, groups: Any) -> tuple[int, ...] | None:
     """Return the axes over which the weights of one group lie, or None where there are no groups.
 
     Args:
@@ -45,7 +46,7 @@ def group_axes(variable, groups):
     return tuple(a for a in range(rank) if a != rank - 2) if rank > 1 else None
 
 
-def is_table(variable):
+def is_table(variable: Any) -> bool:
     """Return whether a weight is a lookup table, of which a step reads some rows."""
     return bool(_TABLE.search(_path(variable)))
 

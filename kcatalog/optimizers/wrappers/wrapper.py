@@ -1,14 +1,17 @@
 """The base of optimizer wrappers: a few small hooks around any Keras optimizer."""
 
 import functools
+from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
 from kcatalog import checks
-from kcatalog.optimizers.wrappers.delegate import Delegate
+from kcatalog.optimizers.wrappers.delegate import Delegate, Inner
 from kcatalog.optimizers.wrappers.gradient_hook import GradientHook, Run
 from kcatalog.optimizers.wrappers.replicas import assign_where
+from kcatalog.types import Tensor
 
 
 class Wrapper(Delegate):
@@ -59,7 +62,7 @@ class Wrapper(Delegate):
     transforms_decay = False
     batches_per_step = 1  # a wrapper that steps at every second call of `apply` says 2
 
-    def __init__(self, inner, name=None, **kwargs):
+    def __init__(self, inner: Inner, name: str | None = None, **kwargs: Any):
         super().__init__(inner, name, **kwargs)
         inner = self.inner
         self._hook = inner._hook if isinstance(inner, Wrapper) else GradientHook(inner)
@@ -67,16 +70,20 @@ class Wrapper(Delegate):
 
     # --- what a subclass states ---------------------------------------------------------
 
-    def transform_gradients(self, gradients, variables):
+    def transform_gradients(
+        self, gradients: list[Tensor], variables: list[keras.Variable]
+    ) -> list[Tensor]:
         return gradients
 
-    def transform_update(self, before, after, gradient, variable):
+    def transform_update(
+        self, before: Tensor, after: Tensor, gradient: Tensor, variable: keras.Variable
+    ) -> Tensor:
         return after
 
-    def apply_inner(self, grads, variables):
+    def apply_inner(self, grads: list[Tensor], variables: list[keras.Variable]) -> None:
         self.inner.apply(grads, variables)
 
-    def due(self, step):
+    def due(self, step: Tensor) -> Any:
         return True
 
     def before_update(self, weight):
@@ -85,7 +92,9 @@ class Wrapper(Delegate):
     def after_update(self, weight, *slots, step):
         return weight, *slots
 
-    def proximal_step(self, weight, variable, learning_rate):
+    def proximal_step(
+        self, weight: Tensor, variable: keras.Variable, learning_rate: Tensor
+    ) -> Tensor:
         return weight
 
     def final_weight(self, weight, *slots, step):
@@ -96,7 +105,7 @@ class Wrapper(Delegate):
 
     # --- what a user calls --------------------------------------------------------------
 
-    def restart(self):
+    def restart(self) -> None:
         """Begin anew, before the next update, from the weights as they are then.
 
         Call it after weights were loaded or restored into a model that has trained, or slots that
@@ -112,7 +121,7 @@ class Wrapper(Delegate):
         if isinstance(self.inner, Wrapper):
             self.inner.restart()
 
-    def put_averages(self, var_list):
+    def put_averages(self, var_list: list[keras.Variable]) -> None:
         """Assign to these weights what evaluation should see: averages, slow weights.
 
         Nothing else changes, but the weights of training are gone unless the caller keeps them.
@@ -126,7 +135,7 @@ class Wrapper(Delegate):
         stated = self._states("averaged_weight") or self._states("final_weight")
         self._put(self.averaged_weight if stated else None, var_list)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: dict[str, Any]) -> None:
         if self._steps is None or len(store.keys()) != len(self._variables) - 1:
             super().load_own_variables(store)
             return
@@ -148,7 +157,7 @@ class Wrapper(Delegate):
 
     # --- a step -------------------------------------------------------------------------
 
-    def build(self, variables):
+    def build(self, variables: list[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
@@ -170,7 +179,9 @@ class Wrapper(Delegate):
             for v in variables
         ]
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(
+        self, grads: list[Tensor], trainable_variables: list[keras.Variable] | None = None
+    ) -> None:
         grads, variables = self._checked(grads, trainable_variables)
         if not grads:
             return  # as in Keras: no step, and no variables to build on
@@ -252,7 +263,7 @@ class Wrapper(Delegate):
         before = {"before": before[0]} if before else {}
         return self.after_update(weight, *slots, step=step, **before)
 
-    def finalize_variable_values(self, var_list):
+    def finalize_variable_values(self, var_list: list[keras.Variable]) -> None:
         super().finalize_variable_values(var_list)
         self._put(self.final_weight if self._states("final_weight") else None, var_list)
 
