@@ -6,6 +6,7 @@ import importlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 # The closed vocabulary. Every tag is a claim, and the check named behind it makes it true
 # (`kcatalog.conformance`); a tag without a check would be a promise nobody keeps.
@@ -69,7 +70,7 @@ class Part:
     path: str
     args: dict
 
-    def __init__(self, path: str, **args):
+    def __init__(self, path: str, **args: Any):
         object.__setattr__(self, "path", path)
         object.__setattr__(self, "args", args)
 
@@ -159,7 +160,7 @@ class Float:
     high: float
     log: bool = False
 
-    def __contains__(self, value) -> bool:
+    def __contains__(self, value: Any) -> bool:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return is_number and self.low <= value <= self.high
 
@@ -181,7 +182,7 @@ class Int:
     step: int = 1
     log: bool = False
 
-    def __contains__(self, value) -> bool:
+    def __contains__(self, value: Any) -> bool:
         return (
             isinstance(value, int)
             and not isinstance(value, bool)
@@ -203,10 +204,10 @@ class Choice:
 
     values: tuple
 
-    def __init__(self, *values):
+    def __init__(self, *values: Any):
         object.__setattr__(self, "values", values)
 
-    def __contains__(self, value) -> bool:
+    def __contains__(self, value: Any) -> bool:
         return any(value == v and type(value) is type(v) for v in self.values)
 
     def corners(self) -> list:
@@ -239,7 +240,7 @@ class Card:
     example: Example = field(default_factory=Example)
     exemptions: dict[str, str] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if isinstance(self.tags, str):
             raise ValueError(
                 f"Card: `tags` must be a tuple. Received: tags={self.tags!r} (str). "

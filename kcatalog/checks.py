@@ -13,7 +13,10 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class Interval:
@@ -28,7 +31,7 @@ class Interval:
         self.text, self.low, self.high = text, float(low), float(high)
         self.closed_low, self.closed_high = text[0] == "[", text[-1] == "]"
 
-    def __contains__(self, value) -> bool:
+    def __contains__(self, value: float) -> bool:
         above = value >= self.low if self.closed_low else value > self.low
         below = value <= self.high if self.closed_high else value < self.high
         return above and below and not math.isnan(value)
@@ -39,14 +42,14 @@ class Interval:
         return [e + sign if closed else e for e, closed, sign in ends if math.isfinite(e)]
 
 
-def error(owner, name: str, rule: str, value, fix: str = "") -> ValueError:
+def error(owner: object, name: str, rule: str, value: object, fix: str = "") -> ValueError:
     """Make the argument error: class, argument, rule, received value and fix."""
     owner = owner if isinstance(owner, str) else type(owner).__name__
     received = f"Received: {name}={value!r} ({type(value).__name__})."
     return ValueError(f"{owner}: `{name}` must be {rule}. {received} {fix}".strip())
 
 
-def closest(value, options: Iterable[str]) -> str:
+def closest(value: object, options: Iterable[str]) -> str:
     """ "Did you mean ...?" for a misspelt name, or the list of options.
 
     >>> closest("cosin", ["cosine", "euclidean"])
@@ -60,7 +63,7 @@ def closest(value, options: Iterable[str]) -> str:
     return f"Use one of: {', '.join(map(repr, options))}."
 
 
-def number(owner, name: str, value, interval: str, *, optional: bool = False):
+def number(owner: object, name: str, value: T, interval: str, *, optional: bool = False) -> T:
     """Check a finite real number within `interval` (or None where `optional`)."""
     if optional and value is None:
         return value
@@ -71,7 +74,7 @@ def number(owner, name: str, value, interval: str, *, optional: bool = False):
     return value
 
 
-def integer(owner, name: str, value, interval: str, *, optional: bool = False):
+def integer(owner: object, name: str, value: T, interval: str, *, optional: bool = False) -> T:
     """Check a whole number within `interval` (or None where `optional`)."""
     if optional and value is None:
         return value
@@ -82,7 +85,7 @@ def integer(owner, name: str, value, interval: str, *, optional: bool = False):
     return value
 
 
-def pair(owner, name: str, value, interval: str, *, optional: bool = False):
+def pair(owner: object, name: str, value: T, interval: str, *, optional: bool = False) -> T:
     """Check a size in pixels: a whole number within `interval`, or two, for height and width."""
     if optional and value is None:
         return value
@@ -97,7 +100,7 @@ def pair(owner, name: str, value, interval: str, *, optional: bool = False):
     return value
 
 
-def numbers_list(owner, name: str, values, interval: str):
+def numbers_list(owner: object, name: str, values: T, interval: str) -> T:
     """Check a list or tuple of at least one finite real number within `interval`."""
     rule = f"a list of numbers in {interval}"
     if not isinstance(values, list | tuple) or not values:
@@ -111,7 +114,7 @@ def numbers_list(owner, name: str, values, interval: str):
     return values
 
 
-def names(owner, name: str, values):
+def names(owner: object, name: str, values: T) -> T:
     """Check a list or tuple of at least one string."""
     strings = isinstance(values, list | tuple) and all(isinstance(v, str) for v in values)
     if not strings or not values:
@@ -120,7 +123,7 @@ def names(owner, name: str, values):
     return values
 
 
-def axes(owner, name: str, value):
+def axes(owner: object, name: str, value: T) -> T:
     """Check an axis, or a list or tuple of at least one."""
     several = value if isinstance(value, list | tuple) else [value]
     if not several or not all(isinstance(a, int) and not isinstance(a, bool) for a in several):
@@ -128,7 +131,7 @@ def axes(owner, name: str, value):
     return value
 
 
-def bits(owner, name: str, value, shape: tuple[int, ...]):
+def bits(owner: object, name: str, value: T, shape: tuple[int, ...]) -> T:
     """Check nested lists of 0 and 1 (or of booleans) of this shape, or None."""
 
     def fits(value, shape):
@@ -144,7 +147,7 @@ def bits(owner, name: str, value, shape: tuple[int, ...]):
     return value
 
 
-def choice(owner, name: str, value, options: tuple):
+def choice(owner: object, name: str, value: T, options: tuple[object, ...]) -> T:
     """One of `options`."""
     if not any(value is o or (type(value) is type(o) and value == o) for o in options):
         rule = "one of " + ", ".join(map(repr, options))
@@ -154,28 +157,35 @@ def choice(owner, name: str, value, options: tuple):
     return value
 
 
-def boolean(owner, name: str, value):
+def boolean(owner: object, name: str, value: T) -> T:
     """Check that a value is True or False."""
     if not isinstance(value, bool):
         raise error(owner, name, "True or False", value)
     return value
 
 
-def instance(owner, name: str, value, types: type | tuple[type, ...], rule: str, fix: str = ""):
+def instance(
+    owner: object,
+    name: str,
+    value: T,
+    types: type | tuple[type, ...],
+    rule: str,
+    fix: str = "",
+) -> T:
     """Check for an instance of `types`, worded as `rule`."""
     if not isinstance(value, types):
         raise error(owner, name, rule, value, fix)
     return value
 
 
-def rank(owner, shape, ndim: int, axes: str):
+def rank(owner: object, shape: Sequence[Any], ndim: int, axes: str) -> Sequence[Any]:
     """Check an input shape for `ndim` axes, named in `axes` as "(batch, steps, features)"."""
     if len(shape) != ndim:
         raise error(owner, "input_shape", f"{axes}, {ndim} axes", tuple(shape))
     return shape
 
 
-def known_axis(owner, shape, axis: int, meaning: str):
+def known_axis(owner: object, shape: Sequence[Any], axis: int, meaning: str) -> int:
     """Return the size of `axis`, which has to be known when weights are built."""
     if shape[axis] is None:
         rule = f"a shape whose axis {axis} ({meaning}) is known"
@@ -183,7 +193,7 @@ def known_axis(owner, shape, axis: int, meaning: str):
     return shape[axis]
 
 
-def channels_shape(owner, shape, axis: int):
+def channels_shape(owner: object, shape: Sequence[Any], axis: int) -> tuple[int, ...]:
     """Return the shape `(channels, 1, ...)` in which a vector broadcasts along `axis`."""
     if not -len(shape) <= axis < len(shape) or axis % len(shape) == 0:
         rule = f"a shape with the axis {axis} behind that of the batch"
@@ -205,22 +215,22 @@ def _nearest(interval: str) -> str:
 # --- Keras objects given by name, config or instance ------------------------------------
 
 
-def activation(owner, name: str, value):
+def activation(owner: object, name: str, value: object) -> Callable[..., Any]:
     """Resolve an activation, given as Keras's name for it or as a function."""
     return _keras_object(owner, name, value, "activations", "a Keras activation or a function")
 
 
-def initializer(owner, name: str, value):
+def initializer(owner: object, name: str, value: object) -> Callable[..., Any]:
     """Resolve an initializer, given as Keras's name for it or as an instance."""
     return _keras_object(owner, name, value, "initializers", "a Keras initializer")
 
 
-def regularizer(owner, name: str, value):
+def regularizer(owner: object, name: str, value: object) -> Callable[..., Any] | None:
     """Resolve a regularizer or None, given as Keras's name for it or as an instance."""
     return _keras_object(owner, name, value, "regularizers", "a Keras regularizer or None")
 
 
-def constraint(owner, name: str, value):
+def constraint(owner: object, name: str, value: object) -> Callable[..., Any] | None:
     """Resolve a constraint or None, given as Keras's name for it or as an instance."""
     return _keras_object(owner, name, value, "constraints", "a Keras constraint or None")
 
@@ -228,7 +238,7 @@ def constraint(owner, name: str, value):
 NORMALIZATIONS = ("batch", "layer", "group", "instance")
 
 
-def normalization(owner, name: str, value):
+def normalization(owner: object, name: str, value: object) -> Any:
     """Resolve a normalization: one of `NORMALIZATIONS`, a Keras layer, of which it keeps a copy."""
     import keras
 

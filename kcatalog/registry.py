@@ -14,13 +14,17 @@ import importlib
 import inspect
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from kcatalog import KINDS, card, checks, docstrings, others, source
 from kcatalog.card import Card
 from kcatalog.keras_parts import KERAS_PARTS
 from kcatalog.source import Argument
+
+T = TypeVar("T")
 
 _PACKAGE = Path(__file__).parent
 # The shelves of the listing: Keras's module names, with schedules on a shelf of their own.
@@ -32,7 +36,7 @@ _PARAGRAPH = re.compile(r"\n\s*\n")
 # --- putting a part in ------------------------------------------------------------------
 
 
-def component(**facts):
+def component(**facts: Any) -> Callable[[type[T]], type[T]]:
     """Class decorator: registers a part in the catalog and with Keras's serialization.
 
     Args:
@@ -141,7 +145,12 @@ def _entries_of_others() -> list[Entry]:
     return found
 
 
-def find(kind=None, tag=None, text=None, origin=None) -> list[Entry]:
+def find(
+    kind: str | None = None,
+    tag: str | None = None,
+    text: str | None = None,
+    origin: str | None = None,
+) -> list[Entry]:
     """Entries that match every filter given; `text` is looked for in name and docstring."""
 
     def matches(e: Entry) -> bool:
@@ -188,7 +197,7 @@ def describe_class(cls: type) -> Entry:
     return Entry(**{**facts.__dict__, "path": path, "card": card_of(cls) or facts.card})
 
 
-def higher_is_better(metric) -> bool | None:
+def higher_is_better(metric: Any) -> bool | None:
     """Return whether more of a metric is better; None where that cannot be known.
 
     Args:

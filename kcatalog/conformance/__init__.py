@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from kcatalog.conformance import (  # noqa: F401 - each module registers its checks
     callbacks,
@@ -39,6 +40,7 @@ from kcatalog.conformance import (  # noqa: F401 - each module registers its che
 from kcatalog.conformance.parametrize import parametrize
 from kcatalog.conformance.subject import CheckError, CheckSkipped
 from kcatalog.conformance.suite import Check, checks_for, verified_tags
+from kcatalog.types import Shape
 
 __all__ = [
     "Check",
@@ -71,7 +73,9 @@ class Result:
         return isinstance(self.error, CheckSkipped)
 
 
-def check_component(cls: type, args: dict | None = None, shape=None, **data) -> list[Result]:
+def check_component(
+    cls: type, args: dict | None = None, shape: Shape | None = None, **data: Any
+) -> list[Result]:
     """Run every check that applies to a class and say how each ended.
 
     Args:
@@ -95,7 +99,9 @@ def check_component(cls: type, args: dict | None = None, shape=None, **data) -> 
     return list(check_one_by_one(cls, args, shape, **data))
 
 
-def check_one_by_one(cls: type, args: dict | None = None, shape=None, **data) -> Iterator[Result]:
+def check_one_by_one(
+    cls: type, args: dict | None = None, shape: Shape | None = None, **data: Any
+) -> Iterator[Result]:
     """Yield the results of `check_component` as the checks end."""
     for one in checks_for(cls, args, shape, **data):
         error = None

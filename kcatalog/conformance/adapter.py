@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import inspect
 import math
+from typing import Any, Self
 
 import keras
 from keras import ops
+
+from kcatalog.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("kcatalog.conformance")
@@ -17,7 +20,7 @@ class Adapter(keras.layers.Layer):
     joined in the same way.
     """
 
-    def __init__(self, layer, shapes, ids=None, **kwargs):
+    def __init__(self, layer: keras.layers.Layer, shapes: Any, ids: Any = None, **kwargs: Any):
         super().__init__(autocast=False, **kwargs)  # small floats hold no large ids
         self.layer = layer
         self.shapes = [tuple(shape) for shape in shapes]
@@ -28,16 +31,16 @@ class Adapter(keras.layers.Layer):
         """The data type of what the layer is called with."""
         return "int32" if self.ids is not None else self.compute_dtype
 
-    def fed(self, inputs: list, **mode):
+    def fed(self, inputs: list, **mode: Any):
         """Call the layer with as many arguments as it requires, or else with a list."""
         if len(inputs) == 1 or required_inputs(self.layer) > 1:
             return self.layer(*inputs, **mode)
         return self.layer(inputs, **mode)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.fed([keras.KerasTensor((None, *shape), self.input_dtype) for shape in self.shapes])
 
-    def call(self, x, training=None):
+    def call(self, x, training: bool | None = None) -> Tensor:
         inputs, start = [], 0
         for shape in self.shapes:
             part = x[:, start : start + math.prod(shape)]
@@ -53,18 +56,18 @@ class Adapter(keras.layers.Layer):
         flat = [ops.reshape(o, (-1, math.prod(o.shape[1:]))) for o in outputs]
         return ops.concatenate([ops.cast(o, self.compute_dtype) for o in flat], axis=-1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         layer = keras.saving.serialize_keras_object(self.layer)
         return {**super().get_config(), "layer": layer, "shapes": self.shapes, "ids": self.ids}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         layer = keras.saving.deserialize_keras_object(config.pop("layer"))
         config.pop("autocast", None)
         return cls(layer, **config)
 
 
-def required_inputs(layer) -> int:
+def required_inputs(layer: keras.layers.Layer) -> int:
     """Return how many tensors `call` cannot do without."""
     parameters = list(inspect.signature(layer.call).parameters.values())
     options = ("training", "mask", "initial_state", "states")

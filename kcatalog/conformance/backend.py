@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import weakref
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+
+from kcatalog.types import Tensor
 
 NAME = keras.backend.backend()
 COMPILES = NAME in ("tensorflow", "jax")
@@ -24,13 +28,13 @@ JIT = False if NAME == "tensorflow" else "auto"
 _ORIGINS = weakref.WeakKeyDictionary()
 
 
-def made_from(part, *origin):
+def made_from(part: Any, *origin: Any):
     """Record what a part was made from: parts of equal origin share their compiled programs."""
     _ORIGINS[part] = origin
     return part
 
 
-def made_like(part, other):
+def made_like(part: Any, other: Any):
     """Give a part the origin of another, of which it is made."""
     return made_from(part, type(part), *_ORIGINS[other]) if other in _ORIGINS else part
 
@@ -40,7 +44,7 @@ def _programs(origin: tuple) -> dict:
     return {}
 
 
-def forget_programs():
+def forget_programs() -> None:
     """Let go of all programs that checks share."""
     _programs.cache_clear()
 
@@ -53,7 +57,7 @@ def _program(part, name, make):
     return programs[name]
 
 
-def call(fn, *args, **kwargs):
+def call(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Tensor:
     """Return `fn(*args, **kwargs)` for a function without state, on JAX as one program."""
     if NAME != "jax":
         return fn(*args, **kwargs)
@@ -62,7 +66,7 @@ def call(fn, *args, **kwargs):
     return _program(fn, "call", functools.partial(jax.jit, fn))(*args, **kwargs)
 
 
-def call_layer(layer, x, **kwargs):
+def call_layer(layer: keras.layers.Layer, x, **kwargs: Any):
     """Return `layer(x, **kwargs)` for a built layer, on JAX as one program."""
     if NAME != "jax":
         return layer(x, **kwargs)
@@ -81,7 +85,7 @@ def call_layer(layer, x, **kwargs):
     return y
 
 
-def compiled(fn, xla: bool = False):
+def compiled(fn: Callable[..., Any], xla: bool = False) -> Callable[..., Any]:
     """`fn` over tensors as one compiled function: a TensorFlow graph, XLA, or JAX's jit."""
     if NAME == "tensorflow":
         import tensorflow as tf
@@ -94,13 +98,13 @@ def compiled(fn, xla: bool = False):
     return fn
 
 
-def compiled_value_and_gradient(fn, array, xla: bool = False):
+def compiled_value_and_gradient(fn: Callable[..., Any], array: Any, xla: bool = False):
     """`value_and_gradients` of a function of one tensor, compiled as a whole."""
     value, gradient = compiled_gradient(fn, xla)(ops.convert_to_tensor(array))
     return as_numpy(value), as_numpy(ops.convert_to_tensor(gradient))
 
 
-def compiled_gradient(fn, xla: bool = False):
+def compiled_gradient(fn: Callable[..., Any], xla: bool = False):
     """Return a compiled function from a tensor to the value of `fn` and its gradient."""
     if NAME == "tensorflow":
         import tensorflow as tf
@@ -118,7 +122,7 @@ def compiled_gradient(fn, xla: bool = False):
     return jax.jit(jax.value_and_grad(fn))
 
 
-def value_and_gradients(fn, arrays, constants=(), shared=None):
+def value_and_gradients(fn: Callable[..., Any], arrays: Any, constants: Any = (), shared=None):
     """Return the scalar `fn(*arrays, *constants)` and its gradient for every array, as NumPy.
 
     A gradient that does not exist (None) is zero, as JAX has it: the input does not matter.
@@ -164,7 +168,7 @@ def value_and_gradients(fn, arrays, constants=(), shared=None):
     ]
 
 
-def as_numpy(value) -> np.ndarray:
+def as_numpy(value: Any) -> np.ndarray:
     """Any tensor as a NumPy array in a precision that NumPy computes in."""
     value = ops.convert_to_tensor(value)
     if keras.backend.standardize_dtype(value.dtype) in ("float16", "bfloat16"):
@@ -198,7 +202,7 @@ if NAME == "tensorflow":
     STEPS = ((1e-6, _FINE), *STEPS[:-1])
 
 
-def directional_derivatives(fn, arrays, rng):
+def directional_derivatives(fn: Callable[..., Any], arrays: Any, rng: np.random.Generator):
     """For each array and a few random directions, yield `(which array, analytic, quotient)`.
 
     `quotient(step)` is the difference quotient along the direction.

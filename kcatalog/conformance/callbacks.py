@@ -30,14 +30,14 @@ def _undisturbed() -> list[np.ndarray]:
 
 
 @check("callbacks", tag="monitoring")
-def weights_untouched(s: Subject):
+def weights_untouched(s: Subject) -> None:
     """Training ends with the weights it would have without the callback."""
     for a, b in zip(_train([s.make()]), _undisturbed(), strict=True):
         require(np.allclose(a, b, rtol=1e-6, atol=1e-7), "the callback changes training")
 
 
 @check("callbacks")
-def copies(s: Subject):
+def copies(s: Subject) -> None:
     """It can be copied before use, as tuners do for each trial."""
     _train([copy.deepcopy(s.make())], backend.JIT)
 
@@ -128,14 +128,14 @@ def _fit(model, x, y, callback):
 
 
 @check("callbacks", variants=tuple(_MODELS))
-def any_model(s: Subject, kind: str):
+def any_model(s: Subject, kind: str) -> None:
     """It works on every kind of model that `fit` takes, from the first step on."""
     model, x, y = _MODELS[kind](s.rng())
     _fit(model, x, y, _watched(s, x, y))
 
 
 @check("callbacks")
-def several_fits(s: Subject):
+def several_fits(s: Subject) -> None:
     """One instance serves several trainings, of models that differ in width, as in k folds."""
     model, x, y = _subclassed(s.rng())
     callback = _watched(s, x, y)

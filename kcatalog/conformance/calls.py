@@ -19,7 +19,7 @@ from kcatalog.conformance.suite import check
 
 
 @check("layers", "losses", "regularizers", "constraints", "initializers", once=True)
-def nothing_kept(s: Subject):
+def nothing_kept(s: Subject) -> None:
     """While it is called a part changes none of its attributes, not even for a moment.
 
     What it kept would meet that of another thread, and an error would leave it there.
@@ -45,7 +45,7 @@ def nothing_kept(s: Subject):
 
 
 @check("layers", "losses", when=lambda s: s.kind == "losses" or repeats(s), once=True)
-def threads_agree(s: Subject):
+def threads_agree(s: Subject) -> None:
     """Called by several threads at once, each gets the result for its own input."""
     part, call = _part(s), _CALLS[s.kind]
     sizes = (BATCH, BATCH // 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import json
 import sys
+from typing import Any
 
 import keras
 import numpy as np
@@ -28,7 +29,7 @@ def _has_config(s: Subject) -> bool:
 
 
 @check(when=_has_card, once=True)
-def card_complete(s: Subject):
+def card_complete(s: Subject) -> None:
     """A card names its source and its idea, and its example shows something."""
     require(s.card.paper is not None, "the card must name a paper or other source")
     formula = docstrings.first_formula(s.entry.sections.get("Maths", ""))
@@ -46,7 +47,7 @@ def card_complete(s: Subject):
 
 
 @check(when=_has_card, once=True)
-def docstring_complete(s: Subject):
+def docstring_complete(s: Subject) -> None:
     """Summary and sections in order; Args equal to the signature; ranges as checked."""
     require(s.entry.summary, "the docstring must begin with a summary sentence")
     wanted = [
@@ -65,7 +66,7 @@ def docstring_complete(s: Subject):
 
 
 @check(when=_has_card, once=True)
-def docstring_example(s: Subject):
+def docstring_example(s: Subject) -> None:
     """The docstring's example runs and prints what it says."""
     module = sys.modules[s.cls.__module__]
     text = s.entry.sections.get("Example", "")
@@ -96,7 +97,7 @@ def _base_arguments(s: Subject) -> set[str]:
 
 
 @check(when=_has_config, once=True)
-def config_complete(s: Subject):
+def config_complete(s: Subject) -> None:
     """Every constructor argument stands in the config with the value it was given."""
     config = s.make().get_config()
     base = _base_arguments(s)
@@ -129,7 +130,7 @@ def _parameters(cls):
 
 
 @check(when=_has_config, once=True)
-def config_round_trip(s: Subject):
+def config_round_trip(s: Subject) -> None:
     """Through real JSON and back, the part is the same."""
     part = s.make()
     text = json.dumps(keras.saving.serialize_keras_object(part))
@@ -143,7 +144,7 @@ def config_round_trip(s: Subject):
 
 
 @check(when=_has_config, once=True)
-def config_unchanged_by_use(s: Subject):
+def config_unchanged_by_use(s: Subject) -> None:
     """Building and using a part leaves its arguments as they were given."""
     part = s.make()
     before = _plain(part.get_config())
@@ -177,7 +178,7 @@ def _without_build(fields: dict) -> dict:
 
 
 @check(once=True)
-def unknown_argument_raises(s: Subject):
+def unknown_argument_raises(s: Subject) -> None:
     """A misspelt keyword is an error, not a setting silently ignored."""
     try:
         s.make(no_such_argument=1)
@@ -187,7 +188,7 @@ def unknown_argument_raises(s: Subject):
 
 
 @check(when=_has_card, once=True)
-def bad_values_raise(s: Subject):
+def bad_values_raise(s: Subject) -> None:
     """Every argument refuses a wrong type, NaN and values out of range, with the house error."""
     rules = {a.name: a.rule for a in s.entry.arguments}
     for name in s.signature:
@@ -225,7 +226,7 @@ def _bad_values(rule: str) -> list:
 
 
 @check(when=lambda s: bool(s.card.space), once=True)
-def search_space_valid(s: Subject):
+def search_space_valid(s: Subject) -> None:
     """Every dimension is an argument, and its default lies within it."""
     defaults = {a.name: a.default for a in s.entry.arguments if not a.required}
     for name, space in s.card.space.items():
@@ -236,13 +237,13 @@ def search_space_valid(s: Subject):
             require(default in space or float_in(default, space), outside)
 
 
-def float_in(value, space) -> bool:
+def float_in(value: Any, space: Any) -> bool:
     """Return whether a whole-number default such as 1 lies in a space of real numbers."""
     return isinstance(value, int) and not isinstance(value, bool) and float(value) in space
 
 
 @check(when=lambda s: bool(s.card.space), once=True)
-def search_space_corners(s: Subject):
+def search_space_corners(s: Subject) -> None:
     """At every end of every dimension the part builds and takes one training step."""
     for corner in s.card.corners():
         result = exercise(s, s.make(**corner))

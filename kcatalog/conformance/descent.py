@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ from kcatalog.conformance import backend
 from kcatalog.conformance.subject import CheckSkipped, Subject, close
 from kcatalog.optimizers.wrappers.delegate import chain
 from kcatalog.optimizers.wrappers.sharpness_aware import SharpnessAware
+from kcatalog.types import Tensor
 
 RATE = 0.05
 
@@ -31,7 +33,7 @@ INNER = {
 }
 
 
-def make(s: Subject, inner: str = "SGD", **settings):
+def make(s: Subject, inner: str = "SGD", **settings: Any):
     """The part with settings that every Keras optimizer takes; a wrapper's go to the inner one.
 
     Raises:
@@ -46,7 +48,7 @@ def make(s: Subject, inner: str = "SGD", **settings):
     return part(s, **settings)
 
 
-def part(s: Subject, **args):
+def part(s: Subject, **args: Any):
     """Return the part with these arguments, ready for the checks."""
     return ready(s.make(**args))
 
@@ -60,7 +62,7 @@ def gradients(s: Subject, steps: int = 4) -> np.ndarray:
     return s.rng().normal(size=(steps, 4, 3)).astype("float32")
 
 
-def ready(optimizer):
+def ready(optimizer: keras.optimizers.Optimizer):
     """Return an optimizer that may be handed one gradient a step, as the checks do.
 
     A second gradient of the batch counts as computed already, and what steps at every second
@@ -82,7 +84,9 @@ def _twice(apply):
     return both
 
 
-def run(optimizer, gradients, scale: float = 1.0) -> list[np.ndarray]:
+def run(
+    optimizer: keras.optimizers.Optimizer, gradients: list[Tensor], scale: float = 1.0
+) -> list[np.ndarray]:
     """A (4, 3) weight after each gradient is applied."""
     ready(optimizer)
     variable, trajectory = keras.Variable(start(), name="w"), []
@@ -101,7 +105,7 @@ def weight(name: str, dtype: str = "float32"):
     return keras.Variable(start().astype(dtype), name=name, dtype=dtype)
 
 
-def apply(optimizer, gradient, variable):
+def apply(optimizer: keras.optimizers.Optimizer, gradient, variable: keras.Variable) -> None:
     """One step; through JAX's stateless path where Keras offers no other."""
     if backend.NAME == "jax" and isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         state = [v.value for v in optimizer.variables]
@@ -113,7 +117,7 @@ def apply(optimizer, gradient, variable):
         optimizer.apply([gradient], [variable])
 
 
-def steps(optimizer, variable):
+def steps(optimizer: keras.optimizers.Optimizer, variable: keras.Variable):
     """Return a function of a gradient that makes a step: many of them are worth compiling."""
     if backend.NAME == "tensorflow":
         optimizer.build([variable])
@@ -121,7 +125,7 @@ def steps(optimizer, variable):
     return stepper(optimizer, variable)
 
 
-def stepper(optimizer, variable):
+def stepper(optimizer: keras.optimizers.Optimizer, variable: keras.Variable):
     """Return a function of a gradient that makes a step: compiled on JAX, and eager elsewhere.
 
     Each of JAX's conditions would be compiled anew at every eager step.
@@ -146,7 +150,9 @@ def data(s: Subject, batches: int = 6):
     return x, y
 
 
-def model(optimizer, jit_compile=backend.JIT, **compile_args):
+def model(
+    optimizer: keras.optimizers.Optimizer, jit_compile: Any = backend.JIT, **compile_args: Any
+):
     keras.utils.set_random_seed(3)
     model = keras.Sequential(
         [keras.Input((5,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(2)]
@@ -155,18 +161,18 @@ def model(optimizer, jit_compile=backend.JIT, **compile_args):
     return trainable(model)
 
 
-def trainable(model):
+def trainable(model: keras.Model):
     """Return a compiled or loaded model whose training step computes what its optimizer needs."""
     ready(model.optimizer)
     return training.attach(model)
 
 
-def fit(model, data, **args) -> list[np.ndarray]:
+def fit(model: keras.Model, data: Any, **args: Any) -> list[np.ndarray]:
     trainable(model).fit(*data, batch_size=8, shuffle=False, verbose=0, **args)
     return [backend.as_numpy(v.value) for v in model.trainable_variables]
 
 
-def all_close(actual, expected, what: str, **tolerance):
+def all_close(actual: Any, expected: Any, what: str, **tolerance: Any) -> None:
     for i, (a, b) in enumerate(zip(actual, expected, strict=True)):
         close(a, b, f"{what}, weight {i}", **tolerance)
 

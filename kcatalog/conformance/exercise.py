@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,17 +17,17 @@ from kcatalog.conformance.subject import Subject, finite, require
 from kcatalog.ops.precision import as_floats
 
 
-def exercise(s: Subject, part) -> dict[str, np.ndarray]:
+def exercise(s: Subject, part: Any) -> dict[str, np.ndarray]:
     """Use the part once as training would; the numbers that came out, by name."""
     return _STEPS[s.kind](s, part)
 
 
-def mode_of(layer, training: bool = False) -> dict:
+def mode_of(layer: keras.layers.Layer, training: bool = False) -> dict:
     """Return the `training` argument of a layer that takes one; by default some layers train."""
     return {"training": training} if "training" in inspect.signature(layer.call).parameters else {}
 
 
-def layer_function(layer, training: bool):
+def layer_function(layer: keras.layers.Layer, training: bool):
     """A built layer as a function `(weights, input) -> output` without side effects."""
     other = [backend.as_numpy(v) for v in layer.non_trainable_variables]
     mode = mode_of(layer, training)
@@ -38,7 +40,7 @@ def layer_function(layer, training: bool):
     return function
 
 
-def as_layer(s: Subject, layer):
+def as_layer(s: Subject, layer: keras.layers.Layer):
     """The layer itself, or one of a float tensor around it: a cell inside Keras's RNN."""
     if s.adapted:
         ids = s.card.example.classes if s.card.example.predictions == "tokens" else None
@@ -64,7 +66,7 @@ def _layer_step(s, part):
     return {"output": value, **{f"gradient {i}": g for i, g in enumerate(gradients)}}
 
 
-def build(s: Subject, layer):
+def build(s: Subject, layer: keras.layers.Layer) -> None:
     """Build a layer for the example's input, the batch size unknown."""
     if s.has_card:
         layer.build((None, *s.input_shape))
@@ -72,7 +74,7 @@ def build(s: Subject, layer):
         layer(keras.Input(s.input_shape, dtype=layer.dtype_policy.variable_dtype))
 
 
-def moved_layer(s: Subject, **overrides):
+def moved_layer(s: Subject, **overrides: Any):
     """Return the example layer, built, its weights moved off their initial zeros and ones."""
     layer = as_layer(s, s.make(**overrides))
     build(s, layer)
@@ -83,14 +85,14 @@ def moved_layer(s: Subject, **overrides):
     return layer
 
 
-def run_layer(layer, x, training: bool = False, **kwargs) -> np.ndarray:
+def run_layer(layer: keras.layers.Layer, x, training: bool = False, **kwargs: Any) -> np.ndarray:
     """Return the output of a built layer, given those of the arguments that it takes."""
     accepted = inspect.signature(layer.call).parameters
     kwargs = {k: v for k, v in {**kwargs, "training": training}.items() if k in accepted}
     return backend.as_numpy(backend.call_layer(layer, ops.convert_to_tensor(x), **kwargs))
 
 
-def model_around(s: Subject, layer, mask: bool = False):
+def model_around(s: Subject, layer: keras.layers.Layer, mask: bool = False):
     """Return a functional model of a layer, behind `Masking` if it should get a mask."""
     inputs = keras.Input(s.input_shape, name="input")
     x = keras.layers.Masking(0.0)(inputs) if mask else inputs
@@ -107,7 +109,7 @@ def is_sequence(s: Subject) -> bool:
     return not s.adapted and len(s.card.example.shape or ()) == 2
 
 
-def call_on_shapes(s: Subject, layer, shapes):
+def call_on_shapes(s: Subject, layer: keras.layers.Layer, shapes: Any):
     """Call a layer of `as_layer` on symbolic inputs of other shapes than the example's."""
     if s.adapted:
         return layer.fed([keras.Input(shape, dtype=layer.input_dtype) for shape in shapes])
@@ -131,7 +133,9 @@ def repeats(s: Subject) -> bool:
     return not draws(s, training=False)
 
 
-def exact_gradients(fn, arrays, rng, names):
+def exact_gradients(
+    fn: Callable[..., Any], arrays: Any, rng: np.random.Generator, names: Sequence[str]
+) -> None:
     """Require the gradients of a function to equal difference quotients along random directions.
 
     A part may compute in float32 whatever it is given, and then the quotient over a small step is
@@ -151,7 +155,7 @@ def exact_gradients(fn, arrays, rng, names):
             require(False, f"{what} is {gradient:.6g} where differences give {quotients[0]:.6g}")
 
 
-def loss_gradient(loss, y_true, y_pred, dtype: str = "float32"):
+def loss_gradient(loss: Any, y_true, y_pred, dtype: str = "float32"):
     """Return a loss's value and, in a list, its gradient for predictions, cast to `dtype` first."""
 
     def function(p, y):

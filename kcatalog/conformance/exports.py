@@ -69,7 +69,7 @@ def _export(model, file: str, shape: tuple, **options):
 
 
 @check("layers", when=_tried("litert_equal"), slow=True)
-def litert_equal(s: Subject):
+def litert_equal(s: Subject) -> None:
     """Converted to LiteRT without TensorFlow's operators, it gives equal outputs for one sample."""
     import tensorflow as tf
 
@@ -89,7 +89,7 @@ def litert_equal(s: Subject):
 
 
 @check("layers", when=_tried("onnx_equal"), slow=True)
-def onnx_equal(s: Subject):
+def onnx_equal(s: Subject) -> None:
     """Converted to ONNX, it gives equal outputs for any batch size and number of steps."""
     _module("tf2onnx")
     onnxruntime = _module("onnxruntime")

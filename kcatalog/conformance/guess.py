@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -14,6 +15,7 @@ from kcatalog.conformance import backend
 from kcatalog.conformance.adapter import required_inputs
 from kcatalog.conformance.exercise import as_layer, build, draws, exercise, mode_of
 from kcatalog.conformance.subject import CheckError, Subject
+from kcatalog.types import Shape
 
 _SHAPES = {
     "layers": ((8, 8, 4), (7, 5), (6,)),
@@ -35,7 +37,9 @@ _SAMPLES = {"x": [[float(i)] for i in range(48)], "y": [i % 8 for i in range(48)
 _IDS = 8
 
 
-def example_for(s: Subject, args=None, shape=None, **data) -> Subject:
+def example_for(
+    s: Subject, args: dict[str, Any] | None = None, shape: Shape | None = None, **data: Any
+) -> Subject:
     """Return a subject with the example asked for, and else its card's or the first that works.
 
     Raises:

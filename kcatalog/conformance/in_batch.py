@@ -14,7 +14,7 @@ from kcatalog.conformance.suite import check
 
 
 @check("losses", tag="in-batch")
-def batch_matters(s: Subject):
+def batch_matters(s: Subject) -> None:
     """A loss that claims to compare samples gives other values in another batch."""
     y_true, y_pred = s.targets_and_predictions()
     alone = value_of(s.make(reduction=None), y_true[:2], y_pred[:2])
@@ -26,7 +26,7 @@ SHARDS = ((3, 3), (4, 2), (5, 1), (6, 0))  # even, uneven, a single row, none; o
 
 
 @check("losses", tag="in-batch", when=lambda s: backend.NAME == "tensorflow", slow=True)
-def two_replicas_equal_one(s: Subject):
+def two_replicas_equal_one(s: Subject) -> None:
     """Under MirroredStrategy replicas give the loss and the gradient of the whole batch.
 
     However its rows are shared out: evenly, unevenly, or so that a replica has one row, or none.
@@ -69,7 +69,7 @@ def _compares_embeddings(s: Subject) -> bool:
 
 
 @check("losses", when=_compares_embeddings)
-def nothing_to_compare_is_zero(s: Subject):
+def nothing_to_compare_is_zero(s: Subject) -> None:
     """A batch of one sample has no pair: the loss is 0, and so is its gradient."""
     y_true, y_pred = s.targets_and_predictions()
     loss = s.make()
@@ -79,7 +79,7 @@ def nothing_to_compare_is_zero(s: Subject):
 
 
 @check("losses", when=_compares_embeddings)
-def large_labels_stay_apart(s: Subject):
+def large_labels_stay_apart(s: Subject) -> None:
     """Labels are equal where they are as given, though float32 or int32 could not tell them."""
     y_true, y_pred = s.targets_and_predictions()
     far = 0 if backend.NAME == "jax" else 2**32  # JAX has 32 bits
@@ -90,7 +90,7 @@ def large_labels_stay_apart(s: Subject):
 
 
 @check("losses", when=_compares_embeddings)
-def what_is_no_batch_is_refused(s: Subject):
+def what_is_no_batch_is_refused(s: Subject) -> None:
     """Labels that are not one a sample, and predictions of another rank, raise by their name."""
     y_true, y_pred = s.targets_and_predictions()
     loss = s.make()

@@ -24,7 +24,7 @@ HALF = {"mixed_float16": 2e-2, "mixed_bfloat16": 1e-1}
 
 
 @check("layers", when=repeats, variants=tuple(HALF))
-def half_precision(s: Subject, policy: str):
+def half_precision(s: Subject, policy: str) -> None:
     """Under a mixed policy the output is half precision, finite and close to float32's."""
     exact = moved_layer(s)
     with s.precision(policy) as arguments:
@@ -43,7 +43,7 @@ def half_precision(s: Subject, policy: str):
 
 
 @check("layers", when=lambda s: s.has_card)
-def called_in_half_precision(s: Subject):
+def called_in_half_precision(s: Subject) -> None:
     """In a wrapper of a mixed policy, which hands it halves, a float32 layer computes the same."""
     layer, x = moved_layer(s), s.inputs()
     wrapper = keras.layers.TimeDistributed(layer, dtype="mixed_float16")
@@ -53,7 +53,7 @@ def called_in_half_precision(s: Subject):
 
 
 @check("layers")
-def gradients_exact(s: Subject):
+def gradients_exact(s: Subject) -> None:
     """Gradients for input and weights are finite and equal finite differences in float64."""
     with backend.float64(), s.precision("float64") as arguments:
         rng, x = s.rng(), s.inputs(batch=3, dtype="float64")
@@ -72,7 +72,7 @@ def gradients_exact(s: Subject):
 
 
 @check("layers", variants=("zero", "huge", "tiny"))
-def extreme_input(s: Subject, size: str):
+def extreme_input(s: Subject, size: str) -> None:
     """Zero, huge and tiny input give a finite output and finite gradients."""
     layer = moved_layer(s)
     x = {"zero": 0.0, "huge": 1e4, "tiny": 1e-20}[size] * s.inputs()

@@ -29,7 +29,7 @@ def _repeats_compiled(s: Subject) -> bool:
 
 
 @check("layers")
-def shapes_agree(s: Subject):
+def shapes_agree(s: Subject) -> None:
     """Symbolic, eager and declared shapes agree, with the batch size unknown."""
     x = s.inputs()
     layer = moved_layer(s)
@@ -48,7 +48,7 @@ def _has_data_format(s: Subject) -> bool:
 
 
 @check("layers", when=_has_data_format)
-def data_formats_agree(s: Subject):
+def data_formats_agree(s: Subject) -> None:
     """Given channels first, the layer gives what it gives for channels last, turned."""
     x = [s.rng().normal(size=(BATCH, *shape)).astype("float32") for shape in s.shapes]
     turned, ndim = [np.moveaxis(a, -1, 1) for a in x], x[0].ndim
@@ -85,7 +85,7 @@ def _fed_symbols(s: Subject, layer, arrays):
 
 
 @check("layers", tag="shape-preserving")
-def shape_preserved(s: Subject):
+def shape_preserved(s: Subject) -> None:
     """The output has the input's shape."""
     shape = s.inputs().shape
     require(
@@ -95,7 +95,7 @@ def shape_preserved(s: Subject):
 
 
 @check("layers", when=_repeats_compiled, variants=backend.MODES, slow=True)
-def compiled_equals_eager(s: Subject, mode: str):
+def compiled_equals_eager(s: Subject, mode: str) -> None:
     """Compiled, with XLA or without, inference gives what eager execution gives."""
     layer, x = moved_layer(s), s.inputs()
     infer = functools.partial(layer, **mode_of(layer))
@@ -105,7 +105,7 @@ def compiled_equals_eager(s: Subject, mode: str):
 
 
 @check("layers", when=lambda s: backend.COMPILES, slow=True)
-def compiled_training_runs(s: Subject):
+def compiled_training_runs(s: Subject) -> None:
     """A training step compiles with XLA and moves the weights to finite values."""
     core, x = model_around(s, moved_layer(s)), s.inputs()
     if not keras.backend.is_float_dtype(core.outputs[0].dtype):
@@ -118,7 +118,7 @@ def compiled_training_runs(s: Subject):
 
 
 @check("layers", when=lambda s: s.has_card)
-def shapes_refused(s: Subject):
+def shapes_refused(s: Subject) -> None:
     """A shape that a layer cannot take is refused with a sentence, before it is built and after."""
     built = moved_layer(s)
     for i, shape in enumerate(s.shapes):

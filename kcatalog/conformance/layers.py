@@ -17,21 +17,21 @@ from kcatalog.conformance.suite import check
 
 
 @check("layers", when=repeats)
-def samples_independent(s: Subject):
+def samples_independent(s: Subject) -> None:
     """At inference a sample's result does not depend on the rest of its batch."""
     layer, x = moved_layer(s), s.inputs()
     close(run_layer(layer, x[:1]), run_layer(layer, x)[:1], "one of a batch")
 
 
 @check("layers", tag="identity-at-inference")
-def identity_at_inference(s: Subject):
+def identity_at_inference(s: Subject) -> None:
     """Not training, the layer returns what it was given, to the last bit."""
     x = s.inputs()
     require(np.array_equal(run_layer(moved_layer(s), x), x), "inference changes its input")
 
 
 @check("layers", when=lambda s: s.has_card)
-def whole_numbers_taken(s: Subject):
+def whole_numbers_taken(s: Subject) -> None:
     """Integers, such as the pixels of a picture, give what they give as floats, in training too."""
     x, seed = np.round(4 * s.inputs()), {"seed": 1} if "random" in s.tags else {}
     of_integers, of_floats = moved_layer(s, **seed), moved_layer(s, **seed)
@@ -41,14 +41,14 @@ def whole_numbers_taken(s: Subject):
 
 
 @check("layers", when=lambda s: s.has_card)
-def empty_batch_taken(s: Subject):
+def empty_batch_taken(s: Subject) -> None:
     """A batch without samples, which the last one may be on a replica, gives one without."""
     y = run_layer(moved_layer(s), s.inputs()[:0], training=True)
     require(len(y) == 0, f"a batch of none gives {len(y)} samples")
 
 
 @check("layers", tag="random")
-def randomness_seeded(s: Subject):
+def randomness_seeded(s: Subject) -> None:
     """Equal seeds draw equal numbers, other seeds others, and a second call draws anew."""
     x, weights = s.inputs(batch=32), [v.value for v in moved_layer(s).trainable_variables]
 
@@ -70,7 +70,7 @@ def randomness_seeded(s: Subject):
 
 
 @check("layers", when=lambda s: s.has_card and "random" not in s.tags)
-def training_deterministic(s: Subject):
+def training_deterministic(s: Subject) -> None:
     """A layer that claims no randomness gives the same output twice in training."""
     layer, x = moved_layer(s), s.inputs()
     first, second = (run_layer(layer, x, training=True) for _ in range(2))
@@ -78,7 +78,7 @@ def training_deterministic(s: Subject):
 
 
 @check("layers", tag="recurrent")
-def causal(s: Subject):
+def causal(s: Subject) -> None:
     """Later steps of a sequence do not change the outputs of earlier ones."""
     layer, x = moved_layer(s, **all_steps(s)), s.inputs()
     half = x.shape[1] // 2
@@ -88,7 +88,7 @@ def causal(s: Subject):
 
 
 @check("layers", tag="cell")
-def cell_steps(s: Subject):
+def cell_steps(s: Subject) -> None:
     """Stepped by hand from its initial state, a cell gives what keras.layers.RNN gives."""
     rnn, x = moved_layer(s), s.inputs()
     states = rnn.get_initial_state(BATCH)

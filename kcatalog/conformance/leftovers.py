@@ -17,7 +17,7 @@ from kcatalog.conformance.suite import check
 
 
 @check("layers")
-def inference_keeps_state(s: Subject):
+def inference_keeps_state(s: Subject) -> None:
     """At inference no weight changes, neither trainable nor counted."""
     layer = as_layer(s, s.make())
     build(s, layer)
@@ -34,7 +34,7 @@ def inference_keeps_state(s: Subject):
 
 
 @check("metrics")
-def result_keeps_state(s: Subject):
+def result_keeps_state(s: Subject) -> None:
     """Asking for the result twice gives the same."""
     metric = s.make()
     metric.update_state(*s.targets_and_predictions())
@@ -46,7 +46,7 @@ def result_keeps_state(s: Subject):
 
 
 @check("metrics")
-def batches_accumulate(s: Subject):
+def batches_accumulate(s: Subject) -> None:
     """Two batches do not give the result of the second alone."""
     y_true, y_pred = s.targets_and_predictions()
     half = len(y_true) // 2
@@ -57,7 +57,7 @@ def batches_accumulate(s: Subject):
 
 
 @check(when=lambda s: s.kind not in ("callbacks", "samplers"))  # which keep models and data
-def no_tensor_kept(s: Subject):
+def no_tensor_kept(s: Subject) -> None:
     """A call leaves no tensor on the object or its class: traced, it would outlive its graph."""
     part = s.make()
     if s.kind == "layers":

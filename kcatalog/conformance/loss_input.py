@@ -23,7 +23,7 @@ def _isolated(s: Subject) -> bool:
 
 
 @check("losses")
-def nan_is_kept(s: Subject):
+def nan_is_kept(s: Subject) -> None:
     """A NaN in a sample's predictions is a NaN in its value and gradient, and in the mean."""
     y_true, y_pred = s.targets_and_predictions()
     bad = y_pred.copy()
@@ -43,7 +43,7 @@ def nan_is_kept(s: Subject):
 
 
 @check("losses", when=lambda s: s.card.example.targets in ("real", "boxes"))
-def nan_target_is_kept(s: Subject):
+def nan_target_is_kept(s: Subject) -> None:
     """A NaN in the targets is a NaN in the loss."""
     y_true, y_pred = s.targets_and_predictions()
     if value_of(s.make(), y_true + 1, y_pred) == usual_value(s):
@@ -69,7 +69,7 @@ def _steps(s: Subject):
 
 
 @check("losses", when=_has_card)
-def weight_is_of_its_sample(s: Subject):
+def weight_is_of_its_sample(s: Subject) -> None:
     """A weight a sample weighs all steps of that sample, however many steps there are."""
     if _steps(s) is None:
         return
@@ -82,7 +82,7 @@ def weight_is_of_its_sample(s: Subject):
 
 
 @check("losses", when=_has_card)
-def padding_counts_for_nothing(s: Subject):
+def padding_counts_for_nothing(s: Subject) -> None:
     """Steps that Keras's mask takes out change nothing, whatever stands there."""
     if _steps(s) is None:
         return
@@ -102,7 +102,7 @@ def padding_counts_for_nothing(s: Subject):
 
 
 @check("losses", when=lambda s: "ignore_class" in s.signature)
-def ignored_class_is_left_out(s: Subject):
+def ignored_class_is_left_out(s: Subject) -> None:
     """Steps or pixels of the ignored class change nothing: the loss is that of the others."""
     y_true, y_pred = s.targets_and_predictions()
     if y_true.ndim == 1:
@@ -116,7 +116,7 @@ def ignored_class_is_left_out(s: Subject):
 
 
 @check("losses", when=_has_card)
-def disagreement_is_refused(s: Subject):
+def disagreement_is_refused(s: Subject) -> None:
     """Targets in another number or shape than the predictions raise a ValueError; text does too."""
     y_true, y_pred = s.targets_and_predictions()
     cases = [
@@ -153,7 +153,7 @@ def _class_labels(s: Subject) -> bool:
 
 
 @check("losses", when=_class_labels)
-def no_class_is_refused(s: Subject):
+def no_class_is_refused(s: Subject) -> None:
     """A label that is no class raises a ValueError, or gives NaN where the loss is compiled."""
     y_true, y_pred = s.targets_and_predictions()
     classes = s.card.example.classes or y_pred.shape[-1]

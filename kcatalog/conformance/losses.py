@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,7 +16,7 @@ from kcatalog.conformance.subject import BATCH, Subject, close, finite, require
 from kcatalog.conformance.suite import check
 
 
-def value_of(loss, y_true, y_pred, **kwargs) -> np.ndarray:
+def value_of(loss: Any, y_true, y_pred, **kwargs: Any) -> np.ndarray:
     """A loss's value as NumPy."""
     tensors = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
     return backend.as_numpy(backend.call(loss, *tensors, **kwargs))
@@ -25,7 +26,7 @@ _VALUE = {"losses": value_of, "metrics": result_of}
 
 
 @functools.lru_cache(maxsize=32)  # the checks of a part run one after the other
-def usual_value(s: Subject, **settings) -> np.ndarray:
+def usual_value(s: Subject, **settings: Any) -> np.ndarray:
     """Return what the example loss or metric gives for the example's data."""
     return _VALUE[s.kind](s.make(**settings), *s.targets_and_predictions())
 
@@ -39,7 +40,7 @@ def _shaped(s: Subject) -> bool:
 
 
 @check("losses")
-def reduction_shapes(s: Subject):
+def reduction_shapes(s: Subject) -> None:
     """Unreduced there is one value a sample; reduced there is one, their mean."""
     each = usual_value(s, reduction=None)
     require(each.shape[:1] == (BATCH,), f"unreduced shape {each.shape}, not ({BATCH}, ...)")
@@ -49,14 +50,14 @@ def reduction_shapes(s: Subject):
 
 
 @check("losses", when=lambda s: s.has_card)
-def dtype_survives(s: Subject):
+def dtype_survives(s: Subject) -> None:
     """A saved loss computes in the dtype it was given."""
     again = s.cls.from_config(s.make(dtype="float16").get_config())
     require(again.dtype == "float16", f"dtype float16 was reloaded as {again.dtype}")
 
 
 @check("losses")
-def sample_weight_scales(s: Subject):
+def sample_weight_scales(s: Subject) -> None:
     """A sample's weight scales its value; weight zero takes it out."""
     y = s.targets_and_predictions()
     each = usual_value(s, reduction=None)
@@ -68,7 +69,7 @@ def sample_weight_scales(s: Subject):
 
 
 @check("losses")
-def batch_order_irrelevant(s: Subject):
+def batch_order_irrelevant(s: Subject) -> None:
     """Permuting the batch permutes the values and changes nothing else."""
     y_true, y_pred = s.targets_and_predictions()
     order = s.rng().permutation(BATCH)
@@ -78,7 +79,7 @@ def batch_order_irrelevant(s: Subject):
 
 
 @check("losses", when=lambda s: s.has_card and "in-batch" not in s.tags)
-def samples_independent(s: Subject):
+def samples_independent(s: Subject) -> None:
     """A sample's value does not depend on the rest of its batch."""
     y_true, y_pred = s.targets_and_predictions()
     each = usual_value(s, reduction=None)
@@ -86,7 +87,7 @@ def samples_independent(s: Subject):
 
 
 @check("losses", when=lambda s: backend.COMPILES, variants=backend.MODES, slow=True)
-def compiled_equals_eager(s: Subject, mode: str):
+def compiled_equals_eager(s: Subject, mode: str) -> None:
     """Compiled, with XLA or without, value and gradient are what they are eagerly."""
     y_true, y_pred = s.targets_and_predictions()
     loss = s.make()
@@ -100,7 +101,7 @@ def compiled_equals_eager(s: Subject, mode: str):
 
 
 @check("losses")
-def gradient_exact(s: Subject):
+def gradient_exact(s: Subject) -> None:
     """The gradient equals finite differences in float64."""
     with backend.float64():
         y_true, y_pred = s.targets_and_predictions(dtype="float64")
@@ -139,7 +140,7 @@ def _degenerate(s: Subject):
 
 
 @check("losses", when=lambda s: s.has_card)
-def no_samples_lose_nothing(s: Subject):
+def no_samples_lose_nothing(s: Subject) -> None:
     """The loss of an empty batch is the number 0, so that it adds nothing to others."""
     y_true, y_pred = s.targets_and_predictions()
     value = value_of(s.make(), y_true[:0], y_pred[:0])
@@ -147,7 +148,7 @@ def no_samples_lose_nothing(s: Subject):
 
 
 @check("losses", variants=("float32", "float16", "bfloat16"))
-def degenerate_input(s: Subject, dtype: str):
+def degenerate_input(s: Subject, dtype: str) -> None:
     """Value and gradient stay finite where careless formulas give NaN."""
     loss = s.make()
     for what, y_true, y_pred in _degenerate(s):
@@ -171,7 +172,7 @@ def _counts_classes(s: Subject) -> bool:
 
 
 @check("losses", when=_counts_classes)
-def ten_thousand_classes(s: Subject):
+def ten_thousand_classes(s: Subject) -> None:
     """With 10,000 classes value and gradient stay finite, and a right class still counts."""
     loss, rng = s.make(), s.rng()
     y_pred = rng.uniform(-1, 1, (BATCH, 10_000)).astype("float32")
@@ -187,7 +188,7 @@ def ten_thousand_classes(s: Subject):
 
 
 @check("losses", when=_shaped, slow=True)
-def training_in_a_model(s: Subject):
+def training_in_a_model(s: Subject) -> None:
     """Compiled into a model, two steps of `fit` give finite losses."""
     y_true, y_pred = s.targets_and_predictions()
     model = keras.Sequential([keras.Input(y_pred.shape[1:]), keras.layers.Dense(y_pred.shape[-1])])
@@ -202,7 +203,7 @@ def training_in_a_model(s: Subject):
 
 
 @check("losses", "metrics", tag="integer-labels", variants=("column", "int64", "uint8", "float32"))
-def label_forms_equal(s: Subject, form: str):
+def label_forms_equal(s: Subject, form: str) -> None:
     """Labels as a column and in other dtypes mean the same."""
     y_true, y_pred = s.targets_and_predictions()
     other = y_true[..., None] if form == "column" else y_true.astype(form)
@@ -210,7 +211,7 @@ def label_forms_equal(s: Subject, form: str):
 
 
 @check("losses", "metrics", tag="one-hot-labels")
-def one_hot_equals_indices(s: Subject):
+def one_hot_equals_indices(s: Subject) -> None:
     """One-hot rows as targets give what class indices give."""
     labels, y_pred = s.targets_and_predictions()
     require(_has_labels(s), 'the card\'s example must have targets="labels"')
@@ -219,7 +220,7 @@ def one_hot_equals_indices(s: Subject):
 
 
 @check("losses", tag="logits")
-def right_score_lowers_loss(s: Subject):
+def right_score_lowers_loss(s: Subject) -> None:
     """Raising the score of the right class never raises the loss."""
     y_true, y_pred = s.targets_and_predictions()
     labels = y_true if _has_labels(s) else y_true.argmax(-1)
@@ -236,7 +237,7 @@ def right_score_lowers_loss(s: Subject):
 
 
 @check("losses", tag="embeddings")
-def rotation_irrelevant(s: Subject):
+def rotation_irrelevant(s: Subject) -> None:
     """Rotating all embeddings leaves the loss as it is."""
     y_true, y_pred = s.targets_and_predictions()
     rotation, _ = np.linalg.qr(s.rng().normal(size=(y_pred.shape[-1],) * 2))

@@ -23,7 +23,7 @@ def _keeps_masks(s: Subject) -> bool:
 
 
 @check("layers", when=_keeps_masks)
-def mask_passed_on(s: Subject):
+def mask_passed_on(s: Subject) -> None:
     """A mask that comes in with (batch, steps, features) comes out while steps remain."""
     layer = moved_layer(s, **all_steps(s))
     inputs = keras.Input(s.input_shape)
@@ -34,7 +34,7 @@ def mask_passed_on(s: Subject):
 
 
 @check("layers", tag="masking", when=is_sequence)
-def mask_honoured(s: Subject):
+def mask_honoured(s: Subject) -> None:
     """Padding changes no real step's result, and a row of padding only stays finite."""
     layer, x = moved_layer(s, **all_steps(s)), s.inputs()
     steps = x.shape[1]
@@ -51,7 +51,7 @@ def _supports_masks(s: Subject) -> bool:
 
 
 @check("layers", when=_supports_masks)
-def padding_ignored(s: Subject):
+def padding_ignored(s: Subject) -> None:
     """A layer with `supports_masking` gives the same whatever stands in the padding."""
     layer, x = moved_layer(s), s.inputs()
     real = x.shape[1] - 2

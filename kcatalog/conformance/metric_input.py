@@ -39,7 +39,7 @@ def _better(metric, result, other) -> bool:
 
 
 @check("metrics", when=_has_card)
-def nan_shows(s: Subject):
+def nan_shows(s: Subject) -> None:
     """A NaN in the predictions makes the result NaN, or at least no better, until a reset."""
     y_true, y_pred = _scores(s)
     bad = y_pred.copy()
@@ -55,7 +55,7 @@ def nan_shows(s: Subject):
 
 
 @check("metrics", when=lambda s: s.has_card and s.card.example.targets == "real")
-def nan_target_shows(s: Subject):
+def nan_target_shows(s: Subject) -> None:
     """A NaN in the targets makes the result NaN."""
     y_true, y_pred = s.targets_and_predictions()
     y_true.reshape(BATCH, -1)[0, 0] = np.nan
@@ -76,7 +76,7 @@ def _steps(s: Subject):
 
 
 @check("metrics", when=_has_card)
-def weight_is_of_a_sample(s: Subject):
+def weight_is_of_a_sample(s: Subject) -> None:
     """A weight a sample weighs all steps of that sample, however many steps there are."""
     if _steps(s) is None:
         return
@@ -94,7 +94,7 @@ def _spread(w, y_true):
 
 
 @check("metrics", when=_has_card)
-def padding_shows_nowhere(s: Subject):
+def padding_shows_nowhere(s: Subject) -> None:
     """Steps that Keras's mask takes out change nothing, whatever stands there."""
     tokens = s.card.example.predictions == "tokens"
     y_true, y_pred = s.targets_and_predictions() if tokens else _steps(s) or (None, None)
@@ -118,7 +118,7 @@ def padding_shows_nowhere(s: Subject):
 
 
 @check("metrics", when=_has_card)
-def whole_numbers_as_floats(s: Subject):
+def whole_numbers_as_floats(s: Subject) -> None:
     """Predictions that are whole numbers mean the same in an integer dtype."""
     y_true, y_pred = s.targets_and_predictions()
     whole = np.round(2 * y_pred)
@@ -129,7 +129,7 @@ def whole_numbers_as_floats(s: Subject):
 
 
 @check("metrics", when=_has_card)
-def batches_must_agree(s: Subject):
+def batches_must_agree(s: Subject) -> None:
     """Targets or weights for another number of samples, and text, raise the house's error."""
     y_true, y_pred = s.targets_and_predictions()
     one = np.ones(BATCH - 1, "float32")
@@ -148,7 +148,7 @@ def batches_must_agree(s: Subject):
 
 
 @check("metrics", when=_has_card)
-def empty_batch_changes_nothing(s: Subject):
+def empty_batch_changes_nothing(s: Subject) -> None:
     """A batch without samples leaves the state as it was."""
     y_true, y_pred = s.targets_and_predictions()
     metric, none = s.make(), (y_true[:0], y_pred[:0])
@@ -161,7 +161,7 @@ def _labels_embeddings(s: Subject) -> bool:
 
 
 @check("metrics", when=_labels_embeddings, variants=("int64", "uint64", "float64"))
-def long_labels_differ(s: Subject, dtype: str):
+def long_labels_differ(s: Subject, dtype: str) -> None:
     """Labels that differ beyond the 32nd bit only are different labels."""
     y_true, y_pred = s.targets_and_predictions()
     long = (y_true.astype("int64") * 2**32 + 5).astype(dtype)
@@ -173,7 +173,7 @@ def _class_labels(s: Subject) -> bool:
 
 
 @check("metrics", when=_class_labels)
-def no_class_gains_nothing(s: Subject):
+def no_class_gains_nothing(s: Subject) -> None:
     """A label that is no class is refused, gives NaN, or leaves the sample out."""
     y_true, y_pred = s.targets_and_predictions()
     for label in (-1, s.card.example.classes or y_pred.shape[-1]):
@@ -190,7 +190,7 @@ def no_class_gains_nothing(s: Subject):
 
 
 @check("metrics", when=lambda s: s.has_card and "capacity" in s.signature)
-def overflow_is_reported(s: Subject):
+def overflow_is_reported(s: Subject) -> None:
     """Samples beyond the capacity are left out with a warning that tells how many there are."""
     metric = s.make(capacity=BATCH - 2)
     with warnings.catch_warnings(record=True) as caught:
@@ -201,7 +201,7 @@ def overflow_is_reported(s: Subject):
 
 
 @check("metrics", when=_has_card)
-def logged_as_numbers(s: Subject):
+def logged_as_numbers(s: Subject) -> None:
     """Keras can make a number of the result, as callbacks and histories need it."""
     found = logged(s.make(), *s.targets_and_predictions())
     require(isinstance(found, float), f"a callback cannot log the result, {found!r}")
@@ -215,7 +215,7 @@ class _Untraceable(keras.metrics.Mean):
 
 
 @check("metrics", when=lambda s: _has_card(s) and backend.NAME == "torch")
-def evaluation_beside_others(s: Subject):
+def evaluation_beside_others(s: Subject) -> None:
     """In `evaluate` on PyTorch it works beside a metric that Keras has to trace with values."""
     y_true, y_pred = s.targets_and_predictions()
     model = keras.Sequential([keras.Input(y_pred.shape[1:]), keras.layers.Identity()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,14 +16,14 @@ from kcatalog.conformance.subject import BATCH, Subject, close, finite, require
 from kcatalog.conformance.suite import check
 
 
-def result_of(metric, *batches, **kwargs) -> np.ndarray:
+def result_of(metric: Any, *batches: Any, **kwargs: Any) -> np.ndarray:
     """The result after updating with `(y_true, y_pred)`, several times if given more."""
     for y_true, y_pred in zip(batches[::2], batches[1::2], strict=True):
         metric.update_state(y_true, ops.convert_to_tensor(y_pred), **kwargs)
     return backend.as_numpy(metric.result())
 
 
-def logged(metric, y_true, y_pred):
+def logged(metric: str, y_true, y_pred):
     """Return the result for a batch as Keras logs it: as a number where it can be one."""
     metric.update_state(y_true, ops.convert_to_tensor(y_pred))
     result = metric.result()
@@ -34,7 +35,7 @@ def logged(metric, y_true, y_pred):
 
 
 @check("metrics")
-def reset_forgets(s: Subject):
+def reset_forgets(s: Subject) -> None:
     """After a reset the same data give the same result; with no data it is finite."""
     metric, y = s.make(), s.targets_and_predictions()
     finite(result_of(metric), "the result of no data")
@@ -44,7 +45,7 @@ def reset_forgets(s: Subject):
 
 
 @check("metrics", when=lambda s: s.has_card)
-def direction_true(s: Subject):
+def direction_true(s: Subject) -> None:
     """Right predictions score better than wrong ones, in the direction that the card states."""
     better = s.card.better
     cases = [{better.argument: v} for v in better.directions] if isinstance(better, By) else [{}]
@@ -58,7 +59,7 @@ def direction_true(s: Subject):
 
 
 @check("metrics", tag="streaming")
-def parts_equal_whole(s: Subject):
+def parts_equal_whole(s: Subject) -> None:
     """Updating by parts gives the result of updating at once."""
     y_true, y_pred = s.targets_and_predictions(2 * BATCH)
     parts = y_true[:BATCH], y_pred[:BATCH], y_true[BATCH:], y_pred[BATCH:]
@@ -70,7 +71,7 @@ def _takes_weights(s: Subject) -> bool:
 
 
 @check("metrics", when=_takes_weights)
-def sample_weight_counts(s: Subject):
+def sample_weight_counts(s: Subject) -> None:
     """Equal weights change nothing; a weight of zero takes a sample's own score out."""
     y = s.targets_and_predictions()
     plain = result_of(s.make(), *y)
@@ -82,7 +83,7 @@ def sample_weight_counts(s: Subject):
 
 
 @check("metrics", variants=("float16", "bfloat16"))
-def half_precision(s: Subject, dtype: str):
+def half_precision(s: Subject, dtype: str) -> None:
     """Half-precision predictions give a finite result close to float32's."""
     y_true, y_pred = s.targets_and_predictions()
     half = backend.as_numpy(ops.cast(y_pred, dtype))
@@ -96,7 +97,7 @@ def no_loss(y_true, y_pred):
 
 
 @check("metrics", when=lambda s: backend.COMPILES, variants=backend.MODES, slow=True)
-def evaluation_in_a_model(s: Subject, mode: str):
+def evaluation_in_a_model(s: Subject, mode: str) -> None:
     """In a compiled model's `evaluate` the metric gives what it gives on its own."""
     y_true, y_pred = s.targets_and_predictions()
     model = keras.Sequential([keras.Input(y_pred.shape[1:]), keras.layers.Identity()])

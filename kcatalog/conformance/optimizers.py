@@ -7,6 +7,7 @@ import tempfile
 import types
 import warnings
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -46,7 +47,7 @@ def _rates(s: Subject) -> list[dict]:
 
 
 @check("optimizers", variants=tuple(_TARGETS))
-def converges(s: Subject, target):
+def converges(s: Subject, target: Any) -> None:
     """It brings standard targets down to a tenth of where they started, and lower still later."""
     function, ends = _TARGETS[target], []
     for settings in _rates(s):
@@ -71,7 +72,7 @@ def converges(s: Subject, target):
 
 
 @check("optimizers")
-def resumes(s: Subject):
+def resumes(s: Subject) -> None:
     """Saved in the middle of a run and loaded, the next steps are the same, and so is the end."""
     schedule = keras.optimizers.schedules.ExponentialDecay(descent.RATE, 2, 0.5)
     settings = {"learning_rate": schedule, "use_ema": True, "gradient_accumulation_steps": 3}
@@ -104,7 +105,7 @@ def _reloaded(s: Subject, model):
 
 
 @check("optimizers", when=lambda s: backend.COMPILES)
-def compiled_equals_eager(s: Subject):
+def compiled_equals_eager(s: Subject) -> None:
     """`fit` gives the same weights compiled and step by step."""
     eager = descent.model(descent.make(s), run_eagerly=True)
     compiled = descent.model(descent.make(s), jit_compile=True)
@@ -113,7 +114,7 @@ def compiled_equals_eager(s: Subject):
 
 
 @check("optimizers", when=lambda s: backend.NAME == "jax")
-def stateless_equals_stateful(s: Subject):
+def stateless_equals_stateful(s: Subject) -> None:
     """JAX's stateless path, compiled, gives what `apply` gives step by step."""
     eager, expected = descent.make(s), descent.weight("w")
     optimizer, w = descent.make(s), descent.weight("w")
@@ -130,7 +131,7 @@ def stateless_equals_stateful(s: Subject):
 
 
 @check("optimizers")
-def skips_overflow(s: Subject):
+def skips_overflow(s: Subject) -> None:
     """A step that loss scaling skips changes nothing and is not counted."""
     gradients = descent.gradients(s)
     expected = descent.run(descent.make(s), gradients)
@@ -146,7 +147,7 @@ def skips_overflow(s: Subject):
 
 
 @check("optimizers")
-def mixed_float16(s: Subject):
+def mixed_float16(s: Subject) -> None:
     """Trained in mixed_float16, where Keras puts loss scaling around it, the loss falls."""
     keras.config.set_dtype_policy("mixed_float16")
     try:
@@ -170,7 +171,7 @@ def _set_by(optimizer, callback):
 
 
 @check("optimizers", variants=("assigned", "schedule", "callable", "scheduler", "plateau"))
-def learning_rate_rules(s: Subject, how):
+def learning_rate_rules(s: Subject, how: str) -> None:
     """At rate 0, assigned, scheduled or set by a callback, nothing moves; and it can be read."""
     decay = keras.optimizers.schedules.ExponentialDecay(0.0, 1, 0.5)
     rates = {"schedule": decay, "callable": lambda: 0.0}
@@ -190,7 +191,7 @@ def learning_rate_rules(s: Subject, how):
 
 
 @check("optimizers")
-def leaves_others_alone(s: Subject):
+def leaves_others_alone(s: Subject) -> None:
     """A weight that `apply` is not handed, or has no gradient for, stays as it is to the end.
 
     A layer frozen in the middle of training is such a weight.
@@ -214,7 +215,7 @@ def leaves_others_alone(s: Subject):
 
 
 @check("optimizers")
-def empty_apply(s: Subject):
+def empty_apply(s: Subject) -> None:
     """`apply([], [])` is no step, also before the first; no gradient at all is an error."""
     expected = descent.run(descent.make(s), descent.gradients(s, 4))
     optimizer, w = descent.make(s), descent.weight("w")
@@ -231,7 +232,7 @@ def empty_apply(s: Subject):
 
 
 @check("optimizers")
-def pickles(s: Subject):
+def pickles(s: Subject) -> None:
     """Pickled and read again it has the same configuration, and trains."""
     optimizer = descent.make(s)
     with keras.saving.custom_object_scope({s.name: s.cls}):
@@ -242,7 +243,7 @@ def pickles(s: Subject):
 
 
 @check("optimizers", variants=("NonNeg", "UnitNorm"))
-def keeps_constraints(s: Subject, name):
+def keeps_constraints(s: Subject, name: str) -> None:
     """A weight obeys its constraint after every step, and when training has ended."""
     optimizer, w = descent.make(s), descent.weight("w")
     w.constraint = getattr(keras.constraints, name)()
@@ -257,7 +258,7 @@ def keeps_constraints(s: Subject, name):
 
 
 @check("optimizers")
-def overwrites_with_gradient(s: Subject):
+def overwrites_with_gradient(s: Subject) -> None:
     """A variable with `overwrite_with_gradient` (a float8 scale) becomes its gradient."""
     optimizer, w, scale = descent.make(s), descent.weight("w"), descent.weight("scale")
     scale.overwrite_with_gradient = True

@@ -74,7 +74,7 @@ def _can_mask(s: Subject):
 
 
 @check("layers", tag="recurrent", when=_runs)
-def states_handed_on(s: Subject):
+def states_handed_on(s: Subject) -> None:
     """The states after one half are the initial states of the other, as if it were a whole."""
     (layer,), x = _layers(s, {"return_state": True}), s.inputs()
     half = x.shape[1] // 2
@@ -87,7 +87,7 @@ def states_handed_on(s: Subject):
 
 
 @check("layers", tag="recurrent", when=_runs)
-def padding_skipped(s: Subject):
+def padding_skipped(s: Subject) -> None:
     """Masked steps, on any side, are as if they were not there; a row of padding does nothing."""
     _can_mask(s)
     (layer,), x = _layers(s, {"return_state": True}), s.inputs(batch=4)
@@ -108,7 +108,7 @@ def padding_skipped(s: Subject):
 
 
 @check("layers", tag="recurrent", when=_runs)
-def lengths_mixed(s: Subject):
+def lengths_mixed(s: Subject) -> None:
     """Sequences of 7 and 29 steps in one batch: the shorter one gives what it gives alone."""
     _can_mask(s)
     (layer,) = _layers(s, {"return_sequences": False})
@@ -119,7 +119,7 @@ def lengths_mixed(s: Subject):
 
 
 @check("layers", tag="recurrent", when=_runs)
-def stateful_continues(s: Subject):
+def stateful_continues(s: Subject) -> None:
     """With `stateful`, two halves one after the other are one whole; `reset_state` starts anew."""
     plain, stateful = _layers(s, {}, {"stateful": True}, batch=6)
     x = s.inputs()
@@ -132,7 +132,7 @@ def stateful_continues(s: Subject):
 
 
 @check("layers", tag="recurrent", when=_runs)
-def directions_mirrored(s: Subject):
+def directions_mirrored(s: Subject) -> None:
     """`go_backwards` reads from the end, and in `Bidirectional` each half does its direction."""
     forwards, backwards = _layers(s, {}, {"go_backwards": True})
     x = s.inputs()
@@ -147,7 +147,7 @@ def directions_mirrored(s: Subject):
 
 
 @check("layers", tag="cell", when=_is_cell)
-def stacks_of_cells(s: Subject):
+def stacks_of_cells(s: Subject) -> None:
     """A stack of cells in one `RNN` is a stack of layers."""
     (below,) = _layers(s, {})
     above = keras.layers.GRUCell(UNITS)
@@ -163,7 +163,7 @@ def _drops(s: Subject) -> bool:
 
 
 @check("layers", tag="recurrent", when=_drops)
-def dropout_of_states(s: Subject):
+def dropout_of_states(s: Subject) -> None:
     """Recurrent dropout acts in training only, and equal seeds drop the same."""
     plain, one, same = (
         _layers(s, {}, **arguments)[0]
@@ -179,7 +179,7 @@ def dropout_of_states(s: Subject):
 
 
 @check("layers", tag="recurrent", when=_runs)
-def unrolled_equal(s: Subject):
+def unrolled_equal(s: Subject) -> None:
     """Unrolled or not, the outputs are the same, with padding too."""
     _can_mask(s)
     rolled, unrolled = _layers(s, {}, {"unroll": True})
@@ -193,7 +193,7 @@ def _serves(s: Subject) -> bool:
 
 
 @check("layers", tag="recurrent", when=_serves, slow=True)
-def served_at_any_length(s: Subject):
+def served_at_any_length(s: Subject) -> None:
     """A SavedModel of it takes, without Keras, any batch size and any number of steps."""
     import tensorflow as tf
 

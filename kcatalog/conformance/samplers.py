@@ -59,14 +59,14 @@ def _places(s: Subject, batch) -> np.ndarray:
 
 
 @check("samplers")
-def same_seed_same_batches(s: Subject):
+def same_seed_same_batches(s: Subject) -> None:
     """Built twice alike, it yields the same batches."""
     for one, other in zip(_epochs(s.make(), EPOCHS), _epochs(s.make(), EPOCHS), strict=True):
         require(_same(one, other), "two samplers with the same arguments yield other batches")
 
 
 @check("samplers")
-def batches_are_read_in_any_order(s: Subject):
+def batches_are_read_in_any_order(s: Subject) -> None:
     """A batch depends on its number alone, not on what was read before: workers share the work."""
     forwards, part = _epoch(s.make()), s.make()
     backwards = [tuple(np.array(a) for a in part[i]) for i in reversed(range(len(part)))]
@@ -74,7 +74,7 @@ def batches_are_read_in_any_order(s: Subject):
 
 
 @check("samplers")
-def steps_outside_an_epoch_are_refused(s: Subject):
+def steps_outside_an_epoch_are_refused(s: Subject) -> None:
     """No batch is counted from the end, and none comes after the last."""
     part = s.make()
     part.on_epoch_end()  # the epoch before has a batch at -1
@@ -88,14 +88,14 @@ def steps_outside_an_epoch_are_refused(s: Subject):
 
 
 @check("samplers")
-def epochs_differ(s: Subject):
+def epochs_differ(s: Subject) -> None:
     """After `on_epoch_end` come other batches."""
     first, *later = _epochs(s.make(), EPOCHS)
     require(not all(_same(first, e) for e in later), "every epoch yields the same batches")
 
 
 @check("samplers")
-def targets_stay_with_their_samples(s: Subject):
+def targets_stay_with_their_samples(s: Subject) -> None:
     """Each sample comes with its own label."""
     _, y = _data(s)
     for batch in _batches(s.make()):
@@ -104,14 +104,14 @@ def targets_stay_with_their_samples(s: Subject):
 
 
 @check("samplers")
-def batches_are_of_one_size(s: Subject):
+def batches_are_of_one_size(s: Subject) -> None:
     """Every batch has the same shape, so that a compiled step is compiled once."""
     shapes = {tuple(a.shape for a in batch) for batch in _batches(s.make())}
     require(len(shapes) == 1, f"batches have different shapes: {sorted(shapes)}")
 
 
 @check("samplers")
-def every_sample_comes_up(s: Subject):
+def every_sample_comes_up(s: Subject) -> None:
     """No sample is left out for good."""
     seen = {int(i) for b in _batches(s.make(), MANY_EPOCHS) for i in _places(s, b)}
     missing = sorted(set(range(len(_data(s)[0]))) - seen)
@@ -119,7 +119,7 @@ def every_sample_comes_up(s: Subject):
 
 
 @check("samplers")
-def pickles(s: Subject):
+def pickles(s: Subject) -> None:
     """It can be pickled and goes on alike, as worker processes and tuners need."""
     part = s.make()
     part.on_epoch_end()
@@ -127,7 +127,7 @@ def pickles(s: Subject):
 
 
 @check("samplers", variants=(1, 2))
-def trains_in_fit(s: Subject, workers: int):
+def trains_in_fit(s: Subject, workers: int) -> None:
     """`fit` trains on the batches of one epoch after the other, also with several workers."""
     part = s.make()
     part.workers = workers
@@ -167,7 +167,7 @@ def _model(part):
 
 
 @check("samplers", tag="balanced")
-def balanced(s: Subject):
+def balanced(s: Subject) -> None:
     """Every batch holds equally many of each of its classes, and equally many classes."""
     counts = {
         tuple(np.unique(np.asarray(batch[1]).reshape(-1), return_counts=True)[1].tolist())
@@ -181,7 +181,7 @@ def balanced(s: Subject):
 
 
 @check("samplers", tag="sharded")
-def sharded(s: Subject):
+def sharded(s: Subject) -> None:
     """Two shards are of one size, disjoint, and together the batch, epoch after epoch."""
     whole = _batches(s.make())
     parts = [_batches(s.make(shard=i, shards=2)) for i in range(2)]
@@ -194,7 +194,7 @@ def sharded(s: Subject):
 
 
 @check("samplers", tag="resumable")
-def resumable(s: Subject):
+def resumable(s: Subject) -> None:
     """Begun at `initial_epoch` it yields what it would have come to; `fit` may go on there."""
     part, later = s.make(), s.make(initial_epoch=EPOCHS)
     _epochs(part, EPOCHS)

@@ -20,7 +20,7 @@ from kcatalog.conformance.suite import check
 
 
 @check("layers")
-def keras_file_equal(s: Subject):
+def keras_file_equal(s: Subject) -> None:
     """Saved in a `.keras` file and loaded in safe mode, the model gives equal outputs."""
     model, x = model_around(s, moved_layer(s)), s.inputs()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -34,7 +34,7 @@ def keras_file_equal(s: Subject):
 
 
 @check("layers", when=lambda s: backend.NAME == "tensorflow", slow=True)
-def saved_model_equal(s: Subject):
+def saved_model_equal(s: Subject) -> None:
     """Exported as a SavedModel and served without Keras, it gives equal outputs."""
     import tensorflow as tf
 

@@ -14,7 +14,7 @@ STEPS = (0, 1, 2, 9, 10, 11, 100, 1000, 10**6)
 
 
 @check("schedules", tag="schedule")
-def rates_valid(s: Subject):
+def rates_valid(s: Subject) -> None:
     """At every step the rate is one finite number, not negative."""
     schedule = s.make()
     rates = np.array([backend.as_numpy(schedule(step)) for step in STEPS])
@@ -24,7 +24,7 @@ def rates_valid(s: Subject):
 
 
 @check("schedules", when=lambda s: backend.COMPILES, variants=backend.MODES)
-def compiled_equals_eager(s: Subject, mode: str):
+def compiled_equals_eager(s: Subject, mode: str) -> None:
     """With the step a traced integer it gives what it gives for a number."""
     schedule = s.make()
     function = backend.compiled(schedule, xla=mode == "xla")
@@ -34,7 +34,7 @@ def compiled_equals_eager(s: Subject, mode: str):
 
 
 @check("schedules", when=lambda s: s.has_card)
-def computes_in_floatx(s: Subject):
+def computes_in_floatx(s: Subject) -> None:
     """It gives the same rates in float64, and in float32 where Keras's `floatx` is coarser."""
     schedule, before = s.make(), keras.config.floatx()
     expected = [backend.as_numpy(schedule(step)) for step in STEPS]
@@ -53,7 +53,7 @@ def computes_in_floatx(s: Subject):
 
 
 @check("schedules")
-def applied_by_an_optimizer(s: Subject):
+def applied_by_an_optimizer(s: Subject) -> None:
     """An optimizer given the schedule moves a weight by rate times gradient, step by step."""
     schedule, w = s.make(), keras.Variable(np.zeros(1, "float32"))
     optimizer = keras.optimizers.SGD(schedule)

@@ -11,6 +11,7 @@ from keras import ops
 from kcatalog.conformance import backend, descent
 from kcatalog.conformance.subject import Subject, close, require
 from kcatalog.conformance.suite import check
+from kcatalog.optimizers.wrappers.delegate import Inner
 
 # One with each kind of slots, where trying all takes too long: tracing for two replicas takes
 # seconds, and on the second and third backend what differs is the backend, not the optimizer.
@@ -27,7 +28,7 @@ _settings_check = functools.partial(check, "optimizers", variants=_inner)
 
 
 @_settings_check()
-def decays_weights(s: Subject, inner="SGD"):
+def decays_weights(s: Subject, inner: Inner = "SGD") -> None:
     """Weight decay takes its share of the learning rate off a weight that is not excluded."""
     zeros, moved = np.zeros((1, 4, 3), "float32"), []
     for decay in (0.0, 0.5):
@@ -43,7 +44,7 @@ def decays_weights(s: Subject, inner="SGD"):
 
 
 @_settings_check()
-def averages_weights(s: Subject, inner="SGD"):
+def averages_weights(s: Subject, inner: Inner = "SGD") -> None:
     """Keras's moving average (`use_ema`) follows the weights, and ends in the model."""
     path = descent.run(descent.make(s, inner), descent.gradients(s, 2))
     optimizer = descent.make(s, inner, use_ema=True, ema_momentum=0.75)
@@ -55,7 +56,7 @@ def averages_weights(s: Subject, inner="SGD"):
 
 
 @_settings_check()
-def accumulates_gradients(s: Subject, inner="SGD"):
+def accumulates_gradients(s: Subject, inner: Inner = "SGD") -> None:
     """Two micro-batches make the step that their mean makes."""
     micro = descent.gradients(s, 8)
     means = (micro[0::2] + micro[1::2]) / 2
@@ -67,7 +68,7 @@ def accumulates_gradients(s: Subject, inner="SGD"):
 
 
 @_settings_check()
-def unscales_gradients(s: Subject, inner="SGD"):
+def unscales_gradients(s: Subject, inner: Inner = "SGD") -> None:
     """Gradients of a scaled loss make the step that unscaled ones make."""
     expected = descent.run(descent.make(s, inner), descent.gradients(s))
     optimizer = descent.make(s, inner, loss_scale_factor=1024.0)
@@ -82,7 +83,7 @@ def unscales_gradients(s: Subject, inner="SGD"):
     when=lambda s: not descent.is_wrapper(s),
     variants=("clipnorm", "global_clipnorm", "clipvalue"),
 )
-def clips_gradients(s: Subject, how):
+def clips_gradients(s: Subject, how: str) -> None:
     """A gradient beyond the limit makes the step of the gradient at the limit."""
     gradients = descent.gradients(s) * np.array([1000, 1, 100, 1], "float32").reshape(-1, 1, 1)
     norms = np.sqrt(np.sum(gradients**2, axis=(1, 2), keepdims=True))
@@ -96,7 +97,7 @@ _ALL = {"weight_decay": 0.1, "clipnorm": 2.0, "use_ema": True}
 
 
 @_settings_check()
-def copies_its_state(s: Subject, inner="Adam"):
+def copies_its_state(s: Subject, inner: Inner = "Adam") -> None:
     """With another's variables the next steps are the other's, to the bit; paths are distinct."""
     schedule = keras.optimizers.schedules.ExponentialDecay(descent.RATE, 2, 0.5)
     settings = {**_ALL, "learning_rate": schedule, "gradient_accumulation_steps": 2}
@@ -124,7 +125,7 @@ def copies_its_state(s: Subject, inner="Adam"):
     when=lambda s: backend.NAME == "tensorflow",
     variants=lambda s: _TWO if descent.is_wrapper(s) else (),
 )
-def replicas_step_as_one(s: Subject, inner="SGD"):
+def replicas_step_as_one(s: Subject, inner: Inner = "SGD") -> None:
     """Two replicas with half of the gradient each make the steps of one device."""
     import tensorflow as tf
 
@@ -143,7 +144,7 @@ def replicas_step_as_one(s: Subject, inner="SGD"):
 
 
 @check("optimizers", when=lambda s: backend.NAME != "jax")  # Keras's steps there take all weights
-def frozen_and_thawed(s: Subject):
+def frozen_and_thawed(s: Subject) -> None:
     """A layer frozen between two `compile` stays; thawed, it moves; unknown weights are refused."""
     model, data = descent.model(descent.make(s), run_eagerly=True), descent.data(s)
     optimizer, hidden = model.optimizer, model.layers[0]
@@ -164,7 +165,7 @@ def frozen_and_thawed(s: Subject):
 
 
 @check("optimizers")
-def steps_of_each_weight(s: Subject):
+def steps_of_each_weight(s: Subject) -> None:
     """A weight moves as it does alone when others of any size are updated with it."""
     gradients = descent.gradients(s, 5)
     expected = descent.run(descent.make(s), gradients)

@@ -8,6 +8,7 @@ import inspect
 import math
 import unittest
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -28,13 +29,13 @@ class CheckSkipped(unittest.SkipTest):
     """A check that cannot be made here, for a reason that is no fault of the part."""
 
 
-def require(condition, message: str):
+def require(condition: Any, message: str) -> None:
     """Raise `CheckError` unless the condition holds."""
     if not condition:
         raise CheckError(message)
 
 
-def close(actual, expected, what: str, rtol: float = 1e-4, atol: float = 1e-5):
+def close(actual: Any, expected: Any, what: str, rtol: float = 1e-4, atol: float = 1e-5) -> None:
     """Require two arrays to agree, and say by how much they do not."""
     actual, expected = np.asarray(actual, "float64"), np.asarray(expected, "float64")
     require(actual.shape == expected.shape, f"{what}: shapes {actual.shape} and {expected.shape}")
@@ -43,7 +44,7 @@ def close(actual, expected, what: str, rtol: float = 1e-4, atol: float = 1e-5):
         raise CheckError(f"{what}: values differ, by {worst:.3g} at most")
 
 
-def finite(value, what: str):
+def finite(value: Any, what: str) -> None:
     """Require every number to be finite."""
     require(np.all(np.isfinite(np.asarray(value, "float64"))), f"{what} is NaN or infinite")
 
@@ -132,7 +133,7 @@ class Subject:
         named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
         return {p.name: p for p in list(parameters)[1:] if p.kind in named}
 
-    def make(self, **overrides):
+    def make(self, **overrides: Any):
         """The card's example, built afresh, with some arguments replaced.
 
         A class without a card may take none of Keras's own arguments. Then `reduction` is set on

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from kcatalog.conformance.guess import example_for
 from kcatalog.conformance.subject import CheckError, CheckSkipped, Subject
+from kcatalog.types import Shape
 
 _CHECKS: list[_Rule] = []
 
@@ -43,7 +45,7 @@ class Check:
         reasons = self.subject.card.exemptions
         return reasons.get(self.name) or reasons.get(self.function.__name__, "")
 
-    def run(self):
+    def run(self) -> None:
         """Raise unless the part passes.
 
         Raises:
@@ -92,7 +94,9 @@ def check(
     return register
 
 
-def checks_for(cls: type, args: dict | None = None, shape=None, **data) -> list[Check]:
+def checks_for(
+    cls: type, args: dict | None = None, shape: Shape | None = None, **data: Any
+) -> list[Check]:
     """Return every check that applies to a class, registered in the catalog or not.
 
     Args:

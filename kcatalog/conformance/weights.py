@@ -15,14 +15,14 @@ from kcatalog.conformance.suite import check
 
 
 @check("regularizers", tag="penalty")
-def penalty_scalar(s: Subject):
+def penalty_scalar(s: Subject) -> None:
     """The penalty is one number, not negative, and grows with its factor."""
     value = backend.as_numpy(s.make()(ops.convert_to_tensor(s.weight())))
     require(value.shape == () and value >= 0, f"the penalty is {value!r}")
 
 
 @check("regularizers", tag="activity")
-def sum_over_samples(s: Subject):
+def sum_over_samples(s: Subject) -> None:
     """A batch repeated pays twice: divided by its size, as Keras does, it pays the same."""
     penalty, h = s.make(), s.weight()
     batches = [ops.convert_to_tensor(b) for b in (h, np.concatenate([h, h]))]
@@ -31,14 +31,14 @@ def sum_over_samples(s: Subject):
 
 
 @check("regularizers")
-def gradient_exact(s: Subject):
+def gradient_exact(s: Subject) -> None:
     """The gradient equals finite differences in float64."""
     with backend.float64():
         exact_gradients(s.make(), [s.weight("float64")], s.rng(), ["the weight"])
 
 
 @check("regularizers", variants=("zero", "huge", "tiny"))
-def extreme_weights(s: Subject, size: str):
+def extreme_weights(s: Subject, size: str) -> None:
     """Zero, huge and tiny weights give a finite penalty with a finite gradient."""
     w = ({"zero": 0.0, "huge": 1e4, "tiny": 1e-20}[size] * s.weight()).astype("float32")
     value, (gradient,) = backend.value_and_gradients(s.make(), [w])
@@ -47,7 +47,7 @@ def extreme_weights(s: Subject, size: str):
 
 
 @check("regularizers", "constraints")
-def training_in_a_model(s: Subject):
+def training_in_a_model(s: Subject) -> None:
     """On a Dense kernel or its outputs, two steps of `fit`, by XLA, stay finite."""
     argument = "kernel_regularizer" if s.kind == "regularizers" else "kernel_constraint"
     shape = (4,)
@@ -63,7 +63,7 @@ def training_in_a_model(s: Subject):
 
 
 @check("regularizers", "constraints", when=lambda s: s.has_card, variants=("float32", "float16"))
-def squares_representable(s: Subject, dtype: str):
+def squares_representable(s: Subject, dtype: str) -> None:
     """Weights whose squares overflow get the value that they get in float64."""
     w = ({"float32": 1e30, "float16": 300.0}[dtype] * s.weight()).astype(dtype)
     actual = backend.as_numpy(s.make()(ops.convert_to_tensor(w)))
@@ -76,7 +76,7 @@ def squares_representable(s: Subject, dtype: str):
 
 
 @check("regularizers", "constraints", when=lambda s: s.has_card)
-def nan_stays(s: Subject):
+def nan_stays(s: Subject) -> None:
     """A weight with a NaN in it does not come out as a number."""
     w = s.weight()
     w.flat[0] = np.nan
@@ -88,14 +88,14 @@ def nan_stays(s: Subject):
 
 
 @check("constraints", tag="projection")
-def projection_idempotent(s: Subject):
+def projection_idempotent(s: Subject) -> None:
     """Applied to its own result, the projection changes nothing."""
     once = s.make()(ops.convert_to_tensor(s.weight()))
     close(backend.as_numpy(s.make()(once)), backend.as_numpy(once), "applied twice")
 
 
 @check("constraints", variants=("zero", "huge", "tiny", "equal"))
-def extreme_values(s: Subject, size: str):
+def extreme_values(s: Subject, size: str) -> None:
     """Zero, huge, tiny and equal weights stay finite, in their shape and dtype."""
     scale = {"zero": 0.0, "huge": 1e4, "tiny": 1e-20, "equal": 0.0}[size]
     w = (scale * s.weight() + (size == "equal")).astype("float32")
@@ -105,7 +105,7 @@ def extreme_values(s: Subject, size: str):
 
 
 @check("constraints", when=lambda s: backend.COMPILES)
-def compiled_equals_eager(s: Subject):
+def compiled_equals_eager(s: Subject) -> None:
     """With XLA it gives what it gives eagerly."""
     w = ops.convert_to_tensor(s.weight())
     function = backend.compiled(s.make(), xla=True)
@@ -116,7 +116,7 @@ def compiled_equals_eager(s: Subject):
 
 
 @check("initializers", variants=("float32", "float16", "bfloat16"))
-def shape_and_dtype(s: Subject, dtype: str):
+def shape_and_dtype(s: Subject, dtype: str) -> None:
     """The initial value has the shape and dtype asked for, and is finite."""
     shape = s.weight().shape
     value = s.make()(shape, dtype=dtype)
@@ -127,7 +127,7 @@ def shape_and_dtype(s: Subject, dtype: str):
 
 
 @check("initializers", when=lambda s: "seed" in s.signature)
-def seeded(s: Subject):
+def seeded(s: Subject) -> None:
     """Equal seeds draw equal values, other seeds others."""
     shape = s.weight().shape
     a, b, c = (backend.as_numpy(s.make(seed=seed)(shape)) for seed in (1, 1, 2))
@@ -136,6 +136,6 @@ def seeded(s: Subject):
 
 
 @check("initializers", tag="bias")
-def bias_vector(s: Subject):
+def bias_vector(s: Subject) -> None:
     """The card tries it on a bias, not on a kernel."""
     require(len(s.weight().shape) <= 2, f"a bias has one or two axes, not {s.weight().shape}")

@@ -16,7 +16,7 @@ from kcatalog.conformance.suite import check
 
 
 @check("optimizers", tag="wrapper")
-def swaps_inner_average(s: Subject):
+def swaps_inner_average(s: Subject) -> None:
     """`keras.callbacks.SwapEMAWeights` puts the inner average into the model, and takes it out."""
     optimizer, w = descent.make(s, use_ema=True, ema_momentum=0.75), descent.weight("w")
     path = descent.run(descent.make(s), descent.gradients(s, 2))
@@ -45,7 +45,7 @@ _SETTINGS = {
 
 
 @check("optimizers", tag="wrapper")
-def settings_of_inner(s: Subject):
+def settings_of_inner(s: Subject) -> None:
     """Keras's settings are read and assigned on the inner optimizer, where they take effect."""
     for name, value in _SETTINGS.items():
         optimizer = descent.make(s)
@@ -56,7 +56,7 @@ def settings_of_inner(s: Subject):
 
 
 @check("optimizers", tag="wrapper")
-def refuses_settings(s: Subject):
+def refuses_settings(s: Subject) -> None:
     """A setting given to the wrapper's constructor is refused with the right cause."""
     for name, value in {"learning_rate": 0.1, **_SETTINGS}.items():
         try:
@@ -84,7 +84,7 @@ def _walk(optimizer, w, gradients) -> list[np.ndarray]:
 
 
 @check("optimizers", tag="wrapper", variants=("iterations", "trained_inner", "restart"))
-def begins_with_the_wrapper(s: Subject, how):
+def begins_with_the_wrapper(s: Subject, how: str) -> None:
     """Around an optimizer that has stepped, or after `restart`, it moves as a fresh one does."""
     gradients = descent.gradients(s, 8)
     expected = _walk(descent.make(s), descent.weight("w"), gradients)
@@ -105,7 +105,7 @@ def begins_with_the_wrapper(s: Subject, how):
 
 
 @check("optimizers", tag="wrapper")
-def untouched_rows_stay(s: Subject):
+def untouched_rows_stay(s: Subject) -> None:
     """Rows of a lookup table that no sample looks up stay as they are."""
     optimizer = descent.with_moments(s)
     table, looked_up = keras.Variable(np.ones((6, 3), "float32"), name="embeddings"), [1, 4]
@@ -129,7 +129,7 @@ def _rows(values, at, rows):
 
 
 @check("optimizers", tag="wrapper", variants=("float32", "float16"))
-def squares_representable(s: Subject, dtype):
+def squares_representable(s: Subject, dtype: str) -> None:
     """Gradients whose squares overflow make the steps that they make in float64."""
     weight, gradient = {"float32": (1.0, 3e19), "float16": (200.0, 300.0)}[dtype]
     gradients = gradient * descent.gradients(s, 4)
@@ -152,7 +152,7 @@ def squares_representable(s: Subject, dtype):
 
 
 @check("optimizers", tag="wrapper")
-def wraps_itself(s: Subject):
+def wraps_itself(s: Subject) -> None:
     """A wrapper of a wrapper trains, counts its updates, and is saved and loaded."""
     model = descent.model(descent.part(s, inner=descent.make(s)), run_eagerly=True)
     before = descent.fit(model, descent.data(s))
@@ -170,7 +170,7 @@ def wraps_itself(s: Subject):
 
 
 @check("optimizers", tag="wrapper")
-def wraps_by_name(s: Subject):
+def wraps_by_name(s: Subject) -> None:
     """The inner optimizer may be given by name, and anything else is refused."""
     require(isinstance(s.make(inner="adam").inner, keras.optimizers.Adam), "inner='adam'")
     scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())
@@ -188,7 +188,7 @@ def _alone() -> keras.optimizers.Optimizer:
 
 
 @check("optimizers", tag="averages-weights")
-def gradient_unchanged(s: Subject):
+def gradient_unchanged(s: Subject) -> None:
     """The first step is the inner optimizer's own."""
     close(
         descent.run(descent.make(s), descent.gradients(s, 1))[0],
@@ -198,7 +198,7 @@ def gradient_unchanged(s: Subject):
 
 
 @check("optimizers", tag="transforms-gradients")
-def gradient_changed(s: Subject):
+def gradient_changed(s: Subject) -> None:
     """The first step differs from the inner optimizer's own."""
     gradient = 100 * descent.gradients(s, 1)
     same = np.allclose(
@@ -208,7 +208,7 @@ def gradient_changed(s: Subject):
 
 
 @check("optimizers", tag="second-gradient")
-def refuses_one_gradient(s: Subject):
+def refuses_one_gradient(s: Subject) -> None:
     """Without a second gradient of the batch a step raises one sentence, and moves nothing."""
     optimizer, w = s.make(inner=_alone()), descent.weight("w")
     for step in (0, 1):
@@ -222,7 +222,7 @@ def refuses_one_gradient(s: Subject):
 
 
 @check("optimizers", tag="second-gradient")
-def steps_by_second_gradient(s: Subject):
+def steps_by_second_gradient(s: Subject) -> None:
     """`fit` makes the step that the gradient at `perturbed` makes, of the same batch."""
     x, y = descent.data(s, 1)
     model = descent.model(s.make(inner=_alone()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from typing import Any
 
 from kcatalog import card, checks, derive, registry
 from kcatalog.keras_parts import KERAS_PARTS
@@ -17,7 +18,7 @@ NONE = "none"  # how "no part" reads among a hyperparameter's values
 EPOCH_STEPS, SMALLEST_BATCH = 12, 4  # of a training with few samples
 
 
-def batch_size(hp, data, most: int) -> int:
+def batch_size(hp: Any, data: Any, most: int) -> int:
     """Return the batch size: `most`, or less where an epoch would have fewer than 12 steps.
 
     A smaller one becomes the hyperparameter "batch_size", which the engine uses. With few samples,
@@ -32,7 +33,7 @@ def batch_size(hp, data, most: int) -> int:
     return size if size == most else hp.Fixed("batch_size", size)
 
 
-def choose(hp, name: str, options: list, fixed: dict | None = None):
+def choose(hp: Any, name: str, options: list, fixed: dict | None = None):
     """One of `options`, built, with the search space on its card drawn.
 
     Hyperparameters: `name` is the chosen class, `name.Class.argument` what was drawn for it;
@@ -75,7 +76,7 @@ def choose(hp, name: str, options: list, fixed: dict | None = None):
     return built
 
 
-def draw(hp, path: str, name: str | None = None, **fixed):
+def draw(hp: Any, path: str, name: str | None = None, **fixed: Any):
     """Build the part at `path`, its card's search space drawn as `name.argument`.
 
     Args:
@@ -89,7 +90,7 @@ def draw(hp, path: str, name: str | None = None, **fixed):
     return _import(path)(**draw_arguments(hp, path, name, **fixed))
 
 
-def draw_arguments(hp, path: str, name: str, **fixed) -> dict:
+def draw_arguments(hp: Any, path: str, name: str, **fixed: Any) -> dict:
     """Return `fixed`, and a value for every other argument in the card's search space."""
     facts, defaults, drawn = card_of(path), _parameters(path), {}
     for argument, space in facts.space.items():
@@ -99,7 +100,7 @@ def draw_arguments(hp, path: str, name: str, **fixed) -> dict:
     return {**drawn, **fixed}
 
 
-def optimizer(hp, options: list, wrappers: list = (None,), fixed: dict | None = None):
+def optimizer(hp: Any, options: list, wrappers: list = (None,), fixed: dict | None = None):
     """Build an optimizer, perhaps inside a wrapper, whose argument `inner` it becomes.
 
     Hyperparameters: "optimizer", "wrapper", and what the chosen ones draw.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from kcatalog.recipe.data.files import take
@@ -61,7 +63,7 @@ def named(name: str) -> Task:
     return TASKS[name]
 
 
-def of(data) -> Task:
+def of(data: Any) -> Task:
     """Return the task of some data."""
     return data.task if isinstance(data.task, Task) else named(data.task)
 
@@ -71,30 +73,30 @@ def of_recipe(recipe, info) -> Task:
     return recipe.task or named(info.task)
 
 
-def objective_of(recipe, data) -> Objective:
+def objective_of(recipe, data: Any) -> Objective:
     """Return the objective that a recipe states, or its task's."""
     task = of(data)
     return objective(recipe.objective or task.objective, task.reported)
 
 
-def batches_of(data, hp, batch_size: int, seed: int, shard: tuple[int, int] = (0, 1)):
+def batches_of(data: Any, hp: Any, batch_size: int, seed: int, shard: tuple[int, int] = (0, 1)):
     """Return the batches of the training split (`Task.batches`)."""
     return of(data).batches(data, hp, batch_size, seed, shard)
 
 
-def steps_per_epoch(data, batch_size: int) -> int:
+def steps_per_epoch(data: Any, batch_size: int) -> int:
     """Return how many batches an epoch has, for schedules."""
     return of(data).steps_per_epoch(data, batch_size)
 
 
-def requests(data, places) -> np.ndarray:
+def requests(data: Any, places: Any) -> np.ndarray:
     """Return test samples in the form in which requests to an export carry them."""
     if data.requests is not None:
         return data.requests[places]
     return of(data).request(take(data.test[0], places))
 
 
-def validation_logs(model, data) -> dict[str, float]:
+def validation_logs(model: Any, data: Any) -> dict[str, float]:
     """Return the metrics of the validation split that an epoch's logs would contain now."""
     results = pipeline.evaluate(model, *data.validation)
     logs = {f"val_{k}": v for k, v in results.items()}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import keras
 import numpy as np
 from keras import ops
 
@@ -27,13 +30,13 @@ class Binary(Classification):
     def __init__(self, threshold: float = 0.5):
         self.threshold = checks.number(self, "threshold", threshold, "(0, 1)")
 
-    def output_shape(self, data):
+    def output_shape(self, data: Any):
         return (1,)
 
-    def conversion(self, model, data):
+    def conversion(self, model: keras.Model, data: Any):
         return Task.conversion(self, model, data)
 
-    def predicted(self, outputs):
+    def predicted(self, outputs: Any):
         """Return 1 where the probability reaches the threshold.
 
         >>> Binary(threshold=0.6).predicted(np.array([[0.1], [2.0]])).tolist()
@@ -41,10 +44,10 @@ class Binary(Classification):
         """
         return (self.probabilities(outputs)[:, 1] >= self.threshold).astype("int32")
 
-    def probabilities(self, outputs):
+    def probabilities(self, outputs: Any) -> np.ndarray:
         return sigmoids(outputs)
 
-    def further(self, data, outputs):
+    def further(self, data: Any, outputs: Any):
         from kcatalog.recipe.data.base import need
 
         metrics, labels = need("sklearn.metrics", "scikit-learn"), data.test[1]
@@ -56,12 +59,12 @@ class Binary(Classification):
             f"F1 of {data.classes[1]}": float(metrics.f1_score(labels, predicted, zero_division=0)),
         }
 
-    def named(self, outputs):
+    def named(self, outputs: Any):
         z = ops.cast(outputs, "float32")
         p = ops.sigmoid(z)
         return {"scores": z, "probabilities": ops.concatenate([1 - p, p], axis=-1)}
 
-    def chosen(self, answers):
+    def chosen(self, answers: Any):
         import tensorflow as tf
 
         return tf.cast(answers["probabilities"][:, 1] >= self.threshold, tf.int32)

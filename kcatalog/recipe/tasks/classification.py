@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import keras
 import numpy as np
 from keras import ops
 
@@ -17,20 +20,20 @@ class Classes(Task):
 
     activation, ends_in = "softmax", "logits, one for each class, no probabilities"
 
-    def output_shape(self, data):
+    def output_shape(self, data: Any):
         return (*data.train[1].shape[1:], len(data.classes))
 
-    def predicted(self, outputs):
+    def predicted(self, outputs: Any):
         return np.argmax(outputs, axis=-1)
 
-    def probabilities(self, outputs):
+    def probabilities(self, outputs: Any) -> np.ndarray:
         return softmax(outputs)
 
-    def named(self, outputs):
+    def named(self, outputs: Any):
         scores = ops.cast(outputs, "float32")
         return {"scores": scores, "probabilities": ops.softmax(scores)}
 
-    def outputs(self, answers):
+    def outputs(self, answers: Any):
         return answers["scores"]
 
 
@@ -50,7 +53,7 @@ class Classification(Classes):
         "calibration",
     )
 
-    def conversion(self, model, data):
+    def conversion(self, model: keras.Model, data: Any):
         """Return the function to logits, also from the one output of a binary classifier."""
         if model.outputs[0].shape[1:] != (1,) or len(data.classes) != 2:
             return super().conversion(model, data)
@@ -60,7 +63,7 @@ class Classification(Classes):
         logit = heads.inverse("sigmoid") if found else lambda z: ops.cast(z, "float32")
         return lambda outputs: ops.concatenate([0 * logit(outputs), logit(outputs)], axis=-1)
 
-    def score(self, labels, outputs):
+    def score(self, labels: Any, outputs: Any) -> float:
         """Return the accuracy: the fraction of samples whose highest score is their label's.
 
         >>> Classification().score(np.array([0, 1]), np.array([[2.0, 1.0], [2.0, 1.0]]))
@@ -68,7 +71,7 @@ class Classification(Classes):
         """
         return float(np.mean(self.predicted(outputs) == labels))
 
-    def signatures(self, served, info):
+    def signatures(self, served: Any, info):
         """Return the default with a label, `scores` alone, `top_classes`, `classify` as TensorFlow
         Serving has it, and `serving_bytes` for images."""
         import tensorflow as tf
@@ -102,13 +105,13 @@ class Classification(Classes):
             "serving_bytes": served.of_images(first),
         }
 
-    def chosen(self, answers):
+    def chosen(self, answers: Any):
         """Return the class of each sample, inside the exported graph."""
         import tensorflow as tf
 
         return tf.argmax(answers["scores"], axis=-1)
 
-    def describe(self, answer, info):
+    def describe(self, answer: Any, info):
         p = answer["probabilities"]
         most = [int(i) for i in np.argsort(-p, kind="stable")[:TOP]]
         return {
@@ -117,7 +120,7 @@ class Classification(Classes):
             "probabilities": {info.classes[i]: float(p[i]) for i in most},
         }
 
-    def show(self, console, files, described):
+    def show(self, console: Any, files: Any, described: Any) -> None:
         table = output.table("file", "label", "probability")
         for file, each in zip(files, described, strict=True):
             table.add_row(str(file), each["label"], f"{each['probability']:.3f}")

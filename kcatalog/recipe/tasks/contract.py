@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -23,7 +24,7 @@ ELEMENTWISE = (
 )
 
 
-def check_model(task, model, data) -> None:
+def check_model(task, model: keras.Model, data: Any) -> None:
     """Refuse what `build` returned unless it is a model that the task and the data can take.
 
     This looks at shapes alone, so that the model of every trial can be checked.
@@ -120,7 +121,7 @@ def _check_head(task, model, data, refuse: Callable) -> None:
         )
 
 
-def check_batch(task, model, data, batches, objective: str) -> list[Finding]:
+def check_batch(task, model: keras.Model, data: Any, batches: Any, objective: str) -> list[Finding]:
     """Refuse a model that cannot learn from or be scored on real samples.
 
     Runs the model eagerly on a few training samples, which costs it no compilation, and leaves its

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import keras
 import numpy as np
 from keras import ops
 
@@ -27,10 +30,17 @@ class Embedding(Task):
     vanishing = 0.0  # an embedding that fits its batch has no gradient left, which is no fault
     pictures = ("confusion matrix", "sample predictions")
 
-    def output_shape(self, data):
+    def output_shape(self, data: Any):
         return (None,)
 
-    def batches(self, data, hp, batch_size, seed, shard=(0, 1)):
+    def batches(
+        self,
+        data: Any,
+        hp: Any,
+        batch_size: int,
+        seed: int | keras.random.SeedGenerator,
+        shard: tuple[int, int] = (0, 1),
+    ):
         """Return batches of several samples of each of some classes; a hyperparameter
         "samples_per_class" replaces the 4."""
         batch_size = hp.values.get("batch_size", batch_size)
@@ -50,31 +60,31 @@ class Embedding(Task):
             shards=shard[1],
         )
 
-    def steps_per_epoch(self, data, batch_size):
+    def steps_per_epoch(self, data: Any, batch_size: int):
         """Return 30 at least: there are many more pairs than samples, and epochs of a few steps
         would spend their time on the validation split."""
         return max(FEWEST_STEPS, super().steps_per_epoch(data, batch_size))
 
-    def validation_callbacks(self, data):
+    def validation_callbacks(self, data: Any):
         return [neighbours.ValidationScores(self, data)]
 
-    def probe(self, data, batches):
+    def probe(self, data: Any, batches: Any):
         return batches[0]
 
-    def score(self, labels, outputs, known, its_labels):
+    def score(self, labels: Any, outputs: Any, known: Any, its_labels: Any) -> float:
         """Return the fraction of samples whose nearest known sample has their own label."""
         return float(np.mean(self.predicted(outputs, known, its_labels) == labels))
 
-    def predicted(self, outputs, known, its_labels):
+    def predicted(self, outputs: Any, known, its_labels: Any):
         return neighbours.nearest_labels(outputs, known, its_labels)
 
-    def known(self, data, split):
+    def known(self, data: Any, split: str):
         if split == "validation":
             return some(*data.train, MOST_REFERENCES)
         x = join(data.train[0], data.validation[0])
         return x, np.concatenate([data.train[1], data.validation[1]])
 
-    def further(self, data, outputs):
+    def further(self, data: Any, outputs: Any):
         """Return retrieval scores of the test embeddings and, for comparison, of the raw features.
         Large sets are subsampled; the measure's name says so."""
         places = draw(len(outputs), baselines.MOST_SAMPLES)
@@ -86,13 +96,13 @@ class Embedding(Task):
             found |= {f"{k}{among}{by}": v for k, v in scores.items()}
         return found
 
-    def named(self, outputs):
+    def named(self, outputs: Any):
         return {"embedding": ops.cast(outputs, "float32")}
 
-    def outputs(self, answers):
+    def outputs(self, answers: Any):
         return answers["embedding"]
 
-    def show(self, console, files, described):
+    def show(self, console: Any, files: Any, described: Any) -> None:
         """Print each file, and which of the others is most like it."""
         x = np.array([each["embedding"] for each in described])
         unit = x / np.linalg.norm(x, axis=1, keepdims=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -23,16 +24,16 @@ class Forecast(Task):
     ends_in = f"the quantiles {', '.join(map(str, QUANTILES))} of each step, in the data's units"
     pictures = ("forecasts", "errors by step ahead")
 
-    def output_shape(self, data):
+    def output_shape(self, data: Any):
         return (*data.train[1].shape[1:], len(QUANTILES))
 
-    def score(self, labels, outputs):
+    def score(self, labels: Any, outputs: Any) -> float:
         return percentage_error(labels, outputs)
 
-    def predicted(self, outputs):
+    def predicted(self, outputs: Any):
         return median(outputs)
 
-    def further(self, data, outputs):
+    def further(self, data: Any, outputs: Any):
         truth, before = data.test[1], last_season(data, data.test[0])
         return {
             f"coverage of the {BAND:.0f} % band, in %": coverage(truth, outputs),
@@ -42,15 +43,15 @@ class Forecast(Task):
             ),
         }
 
-    def named(self, outputs):
+    def named(self, outputs: Any):
         exact = keras.backend.standardize_dtype(outputs.dtype) == "float64"
         outputs = outputs if exact else ops.cast(outputs, "float32")
         return {name: outputs[..., i] for i, name in enumerate(NAMES)}
 
-    def outputs(self, answers):
+    def outputs(self, answers: Any):
         return np.stack([answers[name] for name in NAMES], axis=-1)
 
-    def show(self, console, files, described):
+    def show(self, console: Any, files: Any, described: Any) -> None:
         """Print a line for each step ahead: the forecast and its interval."""
         for file, each in zip(files, described, strict=True):
             console.rule(str(file))
@@ -98,7 +99,7 @@ def median(outputs: np.ndarray) -> np.ndarray:
     return outputs[..., 1]
 
 
-def last_season(data, histories: np.ndarray) -> np.ndarray:
+def last_season(data: Any, histories: np.ndarray) -> np.ndarray:
     """Return the seasonal-naive forecast: the value one season earlier, or two for steps beyond it.
 
     Args:

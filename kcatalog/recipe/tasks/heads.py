@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ from keras import ops
 TINY = float(np.finfo("float32").tiny)
 
 
-def head(model) -> str | None:
+def head(model: keras.Model) -> str | None:
     """Return "softmax" or "sigmoid" if the model ends in that, else None."""
     for operation in reversed(getattr(model, "operations", model.layers)):
         if isinstance(operation, keras.Model):
@@ -32,7 +33,7 @@ def head(model) -> str | None:
     return None
 
 
-def from_logits(model) -> bool | None:
+def from_logits(model: keras.Model) -> bool | None:
     """Return the loss's `from_logits`, or None for a loss that has no such argument."""
     loss = loss_of(model)
     if isinstance(loss, keras.losses.Loss):
@@ -62,19 +63,19 @@ def inverse(activation: str) -> Callable:
     return logits
 
 
-def to_contract(task, model, data, outputs: np.ndarray) -> np.ndarray:
+def to_contract(task, model: keras.Model, data: Any, outputs: np.ndarray) -> np.ndarray:
     """Return a model's outputs in the form that the task's methods take."""
     convert = task.conversion(model, data)
     return outputs if convert is None else ops.convert_to_numpy(convert(outputs))
 
 
-def converted(task, model, data) -> keras.Model:
+def converted(task, model: keras.Model, data: Any) -> keras.Model:
     """Return the model with outputs in the form that the task's methods take."""
     convert = task.conversion(model, data)
     return model if convert is None else keras.Model(model.inputs, convert(model.outputs[0]))
 
 
-def loss_of(model):
+def loss_of(model: keras.Model):
     """Return the loss of a model with one output, or None."""
     loss = model.loss
     if isinstance(loss, dict):

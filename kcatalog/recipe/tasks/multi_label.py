@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 from rich.table import Table
@@ -30,10 +32,10 @@ class MultiLabel(Task):
         self.threshold = checks.number(self, "threshold", threshold, "(0, 1)")
         self.measure = checks.choice(self, "measure", measure, MEASURES)
 
-    def output_shape(self, data):
+    def output_shape(self, data: Any):
         return (len(data.classes),)
 
-    def score(self, labels, outputs):
+    def score(self, labels: Any, outputs: Any) -> float:
         """Return the measure, of labels that are 0 or 1.
 
         >>> y, outputs = np.array([[1, 0], [1, 1]]), np.array([[3.0, -3.0], [3.0, -3.0]])
@@ -53,24 +55,24 @@ class MultiLabel(Task):
             "mean average precision": float(precision) if known.any() else float("nan"),
         }
 
-    def predicted(self, outputs):
+    def predicted(self, outputs: Any):
         return (sigmoid(outputs) >= self.threshold).astype("int32")
 
-    def further(self, data, outputs):
+    def further(self, data: Any, outputs: Any):
         scores = self._scores(data.test[1], outputs)
         del scores[self.measure]
         each = f1(data.test[1], self.predicted(outputs))[:MOST_NAMED]
         named = {f"F1 of {k}": float(v) for k, v in zip(data.classes, each, strict=False)}
         return {k: v for k, v in {**scores, **named}.items() if np.isfinite(v)}
 
-    def named(self, outputs):
+    def named(self, outputs: Any):
         scores = ops.cast(outputs, "float32")
         return {"scores": scores, "probabilities": ops.sigmoid(scores)}
 
-    def outputs(self, answers):
+    def outputs(self, answers: Any):
         return answers["scores"]
 
-    def describe(self, answer, info):
+    def describe(self, answer: Any, info):
         """Return the labels that the sample has, and the probability of each label."""
         p = answer["probabilities"].tolist()
         named = dict(zip(info.classes, p, strict=True))
@@ -79,7 +81,7 @@ class MultiLabel(Task):
             "probabilities": named,
         }
 
-    def show(self, console, files, described):
+    def show(self, console: Any, files: Any, described: Any) -> None:
         """Print each file's labels with their probabilities."""
         table = Table("file", "labels")
         for file, each in zip(files, described, strict=True):

@@ -5,6 +5,8 @@ Nearness is the cosine of the angle between two embeddings.
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -41,7 +43,9 @@ def retrieval(embeddings: np.ndarray, labels: np.ndarray, gallery: Gallery | Non
     return {"recall@1": scores["recall_at_k"], "MAP@R": scores["map_at_r"]}
 
 
-def validation_scores(found: np.ndarray, labels: np.ndarray, known: np.ndarray, its_labels) -> dict:
+def validation_scores(
+    found: np.ndarray, labels: np.ndarray, known: np.ndarray, its_labels: Any
+) -> dict:
     """Return retrieval scores of validation samples, NaN if an embedding is not finite.
 
     Recipes choose by `val_margin`: on a split of some dozen samples, recall and MAP@R depend on one
@@ -57,7 +61,9 @@ def validation_scores(found: np.ndarray, labels: np.ndarray, known: np.ndarray, 
     }
 
 
-def margin(embeddings: np.ndarray, labels: np.ndarray, known: np.ndarray, known_labels) -> float:
+def margin(
+    embeddings: np.ndarray, labels: np.ndarray, known: np.ndarray, known_labels: Any
+) -> float:
     """Return the mean difference of cosines: to the nearest positive, and to the nearest negative.
 
     >>> known, labels = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([7, 8])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
@@ -22,7 +24,7 @@ class NextCharacter(Classes):
         "calibration",
     )
 
-    def score(self, labels, outputs):
+    def score(self, labels: Any, outputs: Any) -> float:
         """Return the mean of -log2 p(next character).
 
         >>> NextCharacter().score(np.array([[0, 1]]), np.zeros((1, 2, 4)))
@@ -31,16 +33,16 @@ class NextCharacter(Classes):
         right = np.take_along_axis(softmax(outputs), labels[..., None].astype("int64"), axis=-1)
         return float(np.mean(-np.log2(np.maximum(right, np.finfo("float64").tiny))))
 
-    def named(self, outputs):
+    def named(self, outputs: Any):
         return {"probabilities": ops.softmax(ops.cast(outputs, "float32")[:, -1])}
 
-    def outputs(self, answers):
+    def outputs(self, answers: Any):
         return np.log(np.maximum(answers["probabilities"], np.finfo("float32").tiny))
 
     def request(self, x):
         return np.array(["".join(map(chr, codes)) for codes in x])
 
-    def signatures(self, served, info):
+    def signatures(self, served: Any, info):
         """Return the default, text -> probabilities of the character that comes next, and `step`,
         the same with the recurrent layers' state in and out.
 

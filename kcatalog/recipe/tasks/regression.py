@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 from rich.table import Table
@@ -32,22 +34,22 @@ class Regression(Task):
         self._error, self.measure = measure, MEASURES[measure]
         self.targets, self.units = tuple(targets), tuple(units)
 
-    def output_shape(self, data):
+    def output_shape(self, data: Any):
         return (np.prod(data.train[1].shape[1:], dtype=int).item(),)
 
-    def names(self, details, count: int) -> tuple[str, ...]:
+    def names(self, details: Any, count: int) -> tuple[str, ...]:
         """Return the names of the targets."""
         names = self.targets or getattr(details, "targets", ())
         if len(names) == count:
             return tuple(names)
         return ("value",) if count == 1 else tuple(f"value_{i + 1}" for i in range(count))
 
-    def units_of(self, details, count: int) -> tuple[str, ...]:
+    def units_of(self, details: Any, count: int) -> tuple[str, ...]:
         """Return the units of the targets, "" where there is none."""
         units = self.units or getattr(details, "units", ())
         return tuple(units) if len(units) == count else ("",) * count
 
-    def score(self, labels, outputs):
+    def score(self, labels: Any, outputs: Any) -> float:
         """Return the mean absolute or root mean squared error.
 
         >>> y, outputs = np.array([[0.0], [2.0]]), np.array([[1.0], [5.0]])
@@ -56,10 +58,10 @@ class Regression(Task):
         """
         return float(np.mean(errors(labels, outputs)[self._error]))
 
-    def predicted(self, outputs):
+    def predicted(self, outputs: Any):
         return outputs
 
-    def further(self, data, outputs):
+    def further(self, data: Any, outputs: Any):
         found, y = errors(data.test[1], outputs), columns(data.test[1])
         other = "RMSE" if self._error == "MAE" else "MAE"
         scores = {MEASURES[other]: float(np.mean(found[other]))}
@@ -76,13 +78,13 @@ class Regression(Task):
                     scores[f"R² of {name}"] = float(r2[i])
         return scores
 
-    def named(self, outputs):
+    def named(self, outputs: Any):
         return {"values": ops.cast(outputs, "float32")}
 
-    def outputs(self, answers):
+    def outputs(self, answers: Any):
         return answers["values"]
 
-    def signatures(self, served, info):
+    def signatures(self, served: Any, info):
         """Return the default and `serving_bytes` for images, with each target under its name, and
         `regress` as TensorFlow Serving has it, for one target."""
 
@@ -101,11 +103,11 @@ class Regression(Task):
             "regress": served.of_examples(regress),
         }
 
-    def describe(self, answer, info):
+    def describe(self, answer: Any, info):
         values = np.ravel(answer["values"]).tolist()
         return dict(zip(self.names(info.details, len(values)), values, strict=True))
 
-    def show(self, console, files, described):
+    def show(self, console: Any, files: Any, described: Any) -> None:
         """Print each file's values."""
         table = Table("file", *described[0])
         for file, values in zip(files, described, strict=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from kcatalog.recipe.tasks.classification import Classes
@@ -15,10 +17,10 @@ class Segmentation(Classes):
     objective = ("val_mean_iou", "max")
     pictures = ("masks",)
 
-    def score(self, labels, outputs):
+    def score(self, labels: Any, outputs: Any) -> float:
         return mean_iou(confusion(labels, self.predicted(outputs), outputs.shape[-1]))
 
-    def further(self, data, outputs):
+    def further(self, data: Any, outputs: Any):
         counts = confusion(data.test[1], self.predicted(outputs), len(data.classes))
         by_class = dict(zip(data.classes, class_iou(counts), strict=True))
         return {
@@ -26,7 +28,7 @@ class Segmentation(Classes):
             **{f"IoU of {name}": float(iou) for name, iou in by_class.items() if np.isfinite(iou)},
         }
 
-    def signatures(self, served, info):
+    def signatures(self, served: Any, info):
         """Return the default and `serving_bytes` for images, both with the mask."""
         import tensorflow as tf
 
@@ -36,13 +38,13 @@ class Segmentation(Classes):
 
         return {"serving_default": served.of_raw(serve), "serving_bytes": served.of_images(serve)}
 
-    def describe(self, answer, info):
+    def describe(self, answer: Any, info):
         mask = answer["mask"]
         shares = np.bincount(np.ravel(mask), minlength=len(info.classes)) / mask.size
         named = dict(zip(info.classes, shares.tolist(), strict=True))
         return {"shares": named, "mask": mask.tolist()}
 
-    def show(self, console, files, described):
+    def show(self, console: Any, files: Any, described: Any) -> None:
         """Print the share of pixels that each class has in each file."""
         table = output.table("file", "shares of the pixels")
         for file, each in zip(files, described, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -22,10 +23,10 @@ class Tagging(Task):
     name, measure, better = "tagging", "span F1", "higher"
     ends_in = "the output of kcatalog.layers.CRF"
 
-    def output_shape(self, data):
+    def output_shape(self, data: Any):
         return (None, len(data.classes))
 
-    def score(self, labels, outputs):
+    def score(self, labels: Any, outputs: Any) -> float:
         """Return F1 of spans, right if kind, first and last token are.
 
         >>> path = np.eye(3)[[[1, 2, 0]]]
@@ -35,10 +36,10 @@ class Tagging(Task):
         real = outputs.any(axis=-1)
         return span_f1(_named(labels, real), _named(self.predicted(outputs), real))
 
-    def predicted(self, outputs):
+    def predicted(self, outputs: Any):
         return np.argmax(outputs, axis=-1)
 
-    def further(self, data, outputs):
+    def further(self, data: Any, outputs: Any):
         """Return the accuracy of tags, and the score of each token's most frequent tag."""
         (x, y), real = data.test, outputs.any(axis=-1)
         seen = collections.defaultdict(collections.Counter)
@@ -56,13 +57,13 @@ class Tagging(Task):
             ),
         }
 
-    def named(self, outputs):
+    def named(self, outputs: Any):
         return {"path": ops.cast(outputs, "float32")}
 
-    def outputs(self, answers):
+    def outputs(self, answers: Any):
         return answers["path"]
 
-    def signatures(self, served, info):
+    def signatures(self, served: Any, info):
         """Return the default: sentences to tags, as numbers and, between spaces, as names."""
         import tensorflow as tf
 
@@ -81,10 +82,10 @@ class Tagging(Task):
 
         return {"serving_default": served.of_raw(serve)}
 
-    def describe(self, answer, info):
+    def describe(self, answer: Any, info):
         return {"tags": answer["labels"].decode().split()}
 
-    def show(self, console, files, described):
+    def show(self, console: Any, files: Any, described: Any) -> None:
         """Print the tokens of each sentence that have a tag, and their tags."""
         table = output.table("file", "tags")
         for file, each in zip(files, described, strict=True):

@@ -77,7 +77,9 @@ class Task(abc.ABC):
 
     # --- training ------------------------------------------------------------------------
 
-    def batches(self, data: Data, hp, batch_size: int, seed: int, shard: batches.Shard = (0, 1)):
+    def batches(
+        self, data: Data, hp: Any, batch_size: int, seed: int, shard: batches.Shard = (0, 1)
+    ):
         """Return the training split's batches. A hyperparameter "batch_size" takes precedence.
 
         Args:
@@ -98,7 +100,7 @@ class Task(abc.ABC):
         """Return callbacks that add metrics of the validation split to an epoch's logs."""
         return []
 
-    def probe(self, data: Data, batches) -> tuple:
+    def probe(self, data: Data, batches: Any) -> tuple:
         """Return a few samples and labels on which gradients are measured."""
         return some(*data.train, PROBE)
 
@@ -116,7 +118,7 @@ class Task(abc.ABC):
         """Return samples, with labels, to compare a split's samples with; () if none are needed."""
         return ()
 
-    def gallery(self, model, data: Data, split: str = "test") -> tuple:
+    def gallery(self, model: keras.Model, data: Data, split: str = "test") -> tuple:
         """Return the model's outputs for the samples in `known`, and their labels."""
         if not (known := self.known(data, split)):
             return ()
@@ -138,7 +140,7 @@ class Task(abc.ABC):
     # --- export --------------------------------------------------------------------------
 
     @abc.abstractmethod
-    def named(self, outputs) -> dict[str, Any]:
+    def named(self, outputs: Any) -> dict[str, Any]:
         """Return a model's outputs under the names that the export gives them (`keras.ops`)."""
 
     @abc.abstractmethod
@@ -153,7 +155,7 @@ class Task(abc.ABC):
         """Return raw model inputs in the form that the export takes."""
         return x
 
-    def signatures(self, served, info: DataInfo) -> dict[str, tuple | None]:
+    def signatures(self, served: Any, info: DataInfo) -> dict[str, tuple | None]:
         """Return the SavedModel's signatures: name -> function and input (`export.Served`)."""
         return {
             "serving_default": served.of_raw(served.answer),

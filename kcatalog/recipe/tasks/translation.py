@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
@@ -29,10 +31,10 @@ class Translation(Task):
     ends_in = "logits of each character"
     pictures = ("sample predictions",)
 
-    def output_shape(self, data):
+    def output_shape(self, data: Any):
         return (*data.train[1].shape[1:], len(data.classes))
 
-    def score(self, labels, outputs):
+    def score(self, labels: Any, outputs: Any) -> float:
         """Return the share of texts without a mistake.
 
         >>> Translation().score(np.array([[1, 0], [1, 1]]), np.eye(2)[[[1, 0], [1, 0]]])
@@ -40,24 +42,24 @@ class Translation(Task):
         """
         return float(np.mean(np.all(self.predicted(outputs) == labels, axis=-1)))
 
-    def predicted(self, outputs):
+    def predicted(self, outputs: Any):
         return np.argmax(outputs, axis=-1)
 
-    def further(self, data, outputs):
+    def further(self, data: Any, outputs: Any):
         right = self.predicted(outputs) == data.test[1]
         return {"accuracy of characters": float(np.mean(right))}
 
-    def positions(self, x, predicted, data):
+    def positions(self, x, predicted: Any, data: Any):
         return [data.classes[i] for i in predicted], map(chr, x[: data.details.steps])
 
-    def named(self, outputs):
+    def named(self, outputs: Any):
         return {"characters": ops.cast(ops.argmax(outputs, axis=-1), "int32")}
 
-    def outputs(self, answers):
+    def outputs(self, answers: Any):
         ids = answers["characters"]
         return np.eye(ids.max() + 1, dtype="float32")[ids]
 
-    def signatures(self, served, info):
+    def signatures(self, served: Any, info):
         """Return the default: texts in, texts and the numbers of their characters out."""
         import tensorflow as tf
 
@@ -71,10 +73,10 @@ class Translation(Task):
 
         return {"serving_default": served.of_raw(serve)}
 
-    def describe(self, answer, info):
+    def describe(self, answer: Any, info):
         return {"translation": answer["translation"].decode()}
 
-    def show(self, console, files, described):
+    def show(self, console: Any, files: Any, described: Any) -> None:
         """Print the translation of each line."""
         table = output.table("source", "translation")
         for file, each in zip(files, described, strict=True):
