@@ -27,6 +27,16 @@ def scaled_norm(x: Tensor, axis: int | None = None) -> tuple[Tensor, Tensor]:
     return m, ops.where(zero, 0.0, ops.sqrt(ops.where(zero, 1.0, square)))
 
 
+def norm(x: Tensor) -> Tensor:
+    """Return the norm of a whole tensor, which overflows only where the norm itself does.
+
+    >>> print(f"{float(norm(ops.convert_to_tensor([[3e30, 4e30]]))):.1e}")
+    5.0e+30
+    """
+    m, r = scaled_norm(x)
+    return ops.reshape(m * r, ())
+
+
 def absolute(x: Tensor) -> Tensor:
     """Return `|x|`, whose gradient at 0 is 0 on every backend; JAX's is 1.
 

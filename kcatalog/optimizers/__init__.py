@@ -8,6 +8,7 @@ from kcatalog.optimizers.ademamix import AdEMAMix
 from kcatalog.optimizers.adopt import ADOPT
 from kcatalog.optimizers.cocob import COCOB
 from kcatalog.optimizers.conditional_gradient import ConditionalGradient
+from kcatalog.optimizers.lamb import LAMB
 from kcatalog.optimizers.lars import LARS
 from kcatalog.optimizers.lazy_adam import LazyAdam
 from kcatalog.optimizers.lbfgs import fit_lbfgs
@@ -54,6 +55,7 @@ __all__ = [  # noqa: RUF022 (plain order; ADOPT is a class, no constant)
     "DecoupledWeightDecay",
     "GradientCentralization",
     "GradientNoise",
+    "LAMB",
     "LARS",
     "LayerwiseDecay",
     "LazyAdam",

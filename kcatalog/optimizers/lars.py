@@ -4,7 +4,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
-from kcatalog.ops.norms import scaled_norm
+from kcatalog.ops.norms import norm
 from kcatalog.ops.precision import smaller
 from kcatalog.optimizers.optimizer import Optimizer
 from kcatalog.registry import component
@@ -106,13 +106,8 @@ class LARS(Optimizer):
         return w - v, v
 
     def _rate(self, w, g, lr):
-        w_norm, g_norm = _norm(w), _norm(g)
+        w_norm, g_norm = norm(w), norm(g)
         total = g_norm + self.coupled_decay * w_norm
         zero = ops.logical_or(w_norm == 0, total == 0)
         trust = self.trust_coefficient * w_norm / ops.where(zero, 1.0, total)
         return ops.where(zero, lr, smaller(lr, trust) if self.clip else lr * trust)
-
-
-def _norm(x):
-    m, r = scaled_norm(x)
-    return ops.reshape(m * r, ())

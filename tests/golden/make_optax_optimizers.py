@@ -33,6 +33,7 @@ OPTIMIZERS = {
     "signum": lambda: optax.signum(LR, BETA_1),
     "sign_sgd": lambda: optax.sign_sgd(LR),
     "lars": lambda: optax.lars(0.25, trust_coefficient=2**-7, momentum=0.75),
+    "lamb": lambda: optax.lamb(2**-7, BETA_1, BETA_2, eps=1e-6, weight_decay=2**-5),
     "prodigy": lambda: optax.contrib.prodigy(1.0, (BETA_1, BETA_2), eps=1e-14, estim_lr0=2**-10),
 }
 
