@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from kcatalog.migrate.finding import Result
 from kcatalog.migrate.imports import Imports
+from kcatalog.migrate.lost import list_marks, mark_attributes
 from kcatalog.migrate.program import Program, position
 from kcatalog.migrate.rewrite import Rewriting
 from kcatalog.migrate.rewrite_keras import KerasRewriting
@@ -47,6 +48,7 @@ def migrate(
     program = Program(source, packages, keras3, module, package, exports or {}, kept)
     _rewrite(program)
     Imports(program).write()
+    list_marks(program)
     if "tensorflow_addons" in packages:
         _note_registered_names(program)
     return program.result()
@@ -60,6 +62,7 @@ def _rewrite(program: Program):
     while True:  # an import with uses that are left keeps its name, so others take the long path
         before = set(program.open)
         program.begin()
+        rewriting.done.clear()
         for use in uses:
             first = use.path.split(".")[0]
             library = program.libraries.get(first)
@@ -72,6 +75,7 @@ def _rewrite(program: Program):
         if program.keras3:
             keras.note_tensorflow()
         if program.open == before:
+            mark_attributes(program, rewriting.done.values())
             return
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from kcatalog.migrate import table
 from kcatalog.migrate.finding import Finding
+from kcatalog.migrate.program import MARK
 from kcatalog.migrate.row import Library
 
 
@@ -41,6 +42,7 @@ class Options:
 def _words(options: Options) -> tuple[bytes, ...]:
     words = {w for t in options.tables() for w in (t.package, t.distribution)}
     words |= {"tensorflow", "keras"} if options.keras3 else set()
+    words.add(MARK)
     return tuple(w.encode() for w in sorted(words))
 
 

@@ -86,8 +86,9 @@ def arguments(row: Row) -> str:
 def difference(row: Row) -> str:
     """Return what a user has to know: the reason, the hint, what differs, and where to look."""
     texts = [row.reason, row.hint, row.differs, row.also]
-    texts += [row.otherwise.differs] if row.otherwise else []
-    return " ".join(text if text.endswith(".") else f"{text}." for text in texts if text)
+    texts += [row.otherwise.differs, row.otherwise.also] if row.otherwise else []
+    texts = dict.fromkeys(filter(None, texts))
+    return " ".join(text if text.endswith(".") else f"{text}." for text in texts)
 
 
 def _new_value(old: str, new: str) -> bool:

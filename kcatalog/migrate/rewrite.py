@@ -15,12 +15,16 @@ from kcatalog.migrate.layout import binds_loosely
 from kcatalog.migrate.program import Program
 from kcatalog.migrate.row import Library, Row
 
+ASKS_FOR_TYPE = ("isinstance", "issubclass", "assertIsInstance", "assertNotIsInstance")
+FREE = (ast.Assign, ast.Return, ast.Expr, ast.keyword, ast.Dict, ast.List)
+
 
 class Rewriting:
     """Rewrites the uses of one file, or says why one is left."""
 
     def __init__(self, program: Program):
         self.program = program
+        self.done: dict[str, Row] = {}  # rows by which something was rewritten
 
     def use(self, library: Library, use: scope.Use):
         """Rewrite a use of a library's name, or leave it with a comment."""
@@ -54,9 +58,10 @@ class Rewriting:
             rest: the attributes behind that.
             use: the use.
         """
-        changed = self._rewrite(row, node, rest, use)
+        changed, form = self._rewrite(row, node, rest, use)
+        self.done[row.name] = row
         self.program.find(use.node, "rewritten", name, f"-> {changed}")
-        for note in (row.differs, row.also, row.reason):
+        for note in (form.differs, form.also, form.reason):
             if note:
                 self.program.find(use.node, "note", name, note)
 
@@ -73,7 +78,8 @@ class Rewriting:
 
     def _unknown(self, library, use, name):
         if any(row.module == name for row in library.rows.values()) or "." not in use.path:
-            return f"a module of {library.title} is used as a value; use its replacement"
+            message = f"a module of {library.title} is used as a value; write"
+            return f"{message} a dictionary from the names that occur to what replaces them"
         return f"{library.title} {library.version} has no public name {name}; replace it by hand"
 
     def _note_destination(self, library, row, name, use):
@@ -81,11 +87,13 @@ class Rewriting:
         if target:
             self.program.find(use.node, "note", name, f"{library.title}: {target}")
 
-    def _rewrite(self, row: Row, node, rest, use) -> str:
+    def _rewrite(self, row: Row, node, rest, use) -> tuple[str, Row]:
+        """Rewrite a use; return what is written, and the form of the row that it is."""
         parent = self.program.names.parents[node]
-        if row.delete and self._is_statement(parent, node):
-            self.program.remove(self.program.names.parents[parent])
-            return "deleted"
+        statement = row.delete and self._statement(parent, node)
+        if statement:
+            self.program.remove(statement)
+            return "deleted", row
         if not row.to:
             raise Left(sentence(row.reason, row.hint or row.also))
         if row.hint:
@@ -97,7 +105,7 @@ class Rewriting:
             raise Left(f"a subclass depends on how its base works; derive from {row.to}")
         if self._in_custom_objects(node):
             raise Left("saved models name it; convert them with `kcatalog migrate-model`")
-        kind = self._kind_of_type(node, parent)
+        kind = self._kind_of_type(parent, node)
         if is_base:
             target = row.to
         elif kind:
@@ -108,24 +116,32 @@ class Rewriting:
             raise Left(f"it is passed on, and its arguments change; use {row.to}")
         if rest and not row.plain:
             raise Left(f"`.{'.'.join(rest)}` may differ; use {row.to}")
+        if isinstance(parent, ast.Compare) and not kind and target != row.to:
+            raise Left(f"it is compared; use {row.to}")
         written = Destination(self.program, use).reference(target, row, node)
-        self.program.text.replace(*self.program.text.span(node), written)
-        return written
+        loose = not kind and binds_loosely(cst.parse_expression(written))
+        inserted = f"({written})" if loose and not self._free(node) else written
+        self.program.text.replace(*self.program.text.span(node), inserted)
+        return written, row
 
-    def _is_statement(self, call, node) -> bool:
-        """Return whether a name is called, and a statement does nothing else."""
-        called = isinstance(call, ast.Call) and call.func is node
-        return called and isinstance(self.program.names.parents[call], ast.Expr)
+    def _statement(self, parent, node) -> ast.stmt | None:
+        """Return the statement that does nothing but call a name, or set it."""
+        if isinstance(parent, ast.Assign) and parent.targets == [node]:
+            return parent
+        called = isinstance(parent, ast.Call) and parent.func is node
+        outer = self.program.names.parents.get(parent)
+        return outer if called and isinstance(outer, ast.Expr) else None
 
-    def _kind_of_type(self, node, parent) -> str | None:
+    def _kind_of_type(self, parent, node) -> str | None:
         """Return how only the type is meant, as an "annotation" or in "isinstance"; else None."""
         if isinstance(parent, ast.arg) or getattr(parent, "returns", None) is node:
             return "annotation"
         if isinstance(parent, ast.AnnAssign) and parent.annotation is node:
             return "annotation"
         call = self.program.names.parents.get(parent) if isinstance(parent, ast.Tuple) else parent
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
-            return "isinstance" if call.func.id in ("isinstance", "issubclass") else None
+        if isinstance(call, ast.Call) and call.func is not node:
+            asks = getattr(call.func, "id", getattr(call.func, "attr", ""))
+            return "isinstance" if asks in ASKS_FOR_TYPE else None
         return None
 
     def _type(self, row, kind) -> str:
@@ -147,12 +163,14 @@ class Rewriting:
                 return "custom_objects" in ast.unparse(n)[:200]
         return False
 
-    def _call(self, row: Row, call: ast.Call, use, node) -> str:
+    def _call(self, row: Row, call: ast.Call, use, node) -> tuple[str, Row]:
+        if isinstance(self.program.names.parents[call], ast.ClassDef) and row.expression:
+            raise Left(f"a class derives from it; use {row.to}")
         form, errors = row, []
         while form:
             needed = {s: dict(lines) for s, lines in self.program.needed.items()}
             try:
-                return self._form(form, call, use, node)
+                return self._form(form, call, use, node), form
             except Left as e:
                 errors.append(e)
                 self.program.needed = needed
@@ -181,9 +199,8 @@ class Rewriting:
         self.program.text.replace(start, stop, code)
         return row.to
 
-    def _free(self, call) -> bool:
-        """Return whether a call stands where any expression may, without parentheses."""
-        parent = self.program.names.parents[call]
-        return isinstance(parent, ast.Assign | ast.Return | ast.Expr | ast.keyword) or (
-            isinstance(parent, ast.Call) and parent.func is not call
-        )
+    def _free(self, node) -> bool:
+        """Return whether a node stands where any expression may, without parentheses."""
+        parent = self.program.names.parents[node]
+        argument = isinstance(parent, ast.Call) and parent.func is not node
+        return argument or isinstance(parent, FREE)

@@ -63,6 +63,7 @@ class Row:
     expression: str | None = None
     reference: str | None = None
     subclass: bool = False
+    gone: Mapping[str, str] = dataclasses.field(default_factory=dict)
     otherwise: Row | None = None
     delete: bool = False
     differs: str = ""

@@ -27,7 +27,7 @@ each text in quotes that stands for a value is Python source.
 
     to          full path of the destination. Without it, `reason` is required; uses are left.
     reason      why there is no destination.
-    delete      true, with `reason`: a statement that only calls it is deleted.
+    delete      true, with `reason`: a statement that only calls it, or sets it, is deleted.
     hint        uses are left although there is a destination: what to do by hand.
     signature   the old parameters, with their defaults. Required with `to`, unless `hint` stands.
                 Arguments that the call gives beyond it pass on if it ends in `**kwargs`; otherwise
@@ -58,11 +58,16 @@ each text in quotes that stands for a value is Python source.
                 `MovingAverage(Adam(1e-3))` -> `Adam(1e-3, use_ema=True)`. Left if it is no call.
     expression  what is written instead of the new call, which is `{call}` in it; `{x}` is an old
                 argument.
-    reference   what a use without a call becomes (`activation=tfa.activations.gelu`). Default:
-                `to` if calls change nothing but the name; otherwise such uses are left.
+    reference   what a use without a call becomes (`activation=tfa.activations.gelu`). It must do
+                the same as the old name, or raise an error, however it is called. Default: `to`
+                if calls change nothing but the name; otherwise such uses are left.
     subclass    true: a subclass may derive from the destination instead. Default: such uses are
                 left.
-    otherwise   a table of these same fields, tried where the row leaves a call.
+    gone        attribute of an old object -> what to do by hand. It is marked in each file in which
+                the row is rewritten: `"swap_weights()"` where it is called, `"decay_var_list"`
+                where it is read, set, or an argument of a call.
+    otherwise   a table of these same fields, tried where the row leaves a call. `differs` and
+                `also` are those of the row, unless it has its own.
     differs     what differs in meaning although it is rewritten; shown on the page and by the
                 command, and measured by the row's test.
     also        a hint for whoever migrates, on the page and shown by the command.
@@ -140,6 +145,8 @@ def _row(key: str, name: str, data: dict, common: dict, outer: Row | None = None
     try:
         signature = data.get("signature")
         data["signature"] = outer.signature if outer else None
+        if outer:
+            data = {"differs": outer.differs, "also": outer.also} | data
         if signature is not None:
             data["signature"] = Signature.parse(signature)
     except (SyntaxError, ValueError) as e:

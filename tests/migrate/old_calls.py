@@ -383,7 +383,8 @@ def trajectory(optimizer, keras):
     """The weights after each step, and the averages of an optimizer that keeps any."""
     start = [drawn("kernel", (3, 2)), drawn("bias", (2,))]
     old = hasattr(optimizer, "_create_all_weights")
-    variables = [tf.Variable(w) if old else keras.Variable(w) for w in start]
+    make = tf.Variable if old else keras.Variable
+    variables = [make(w, name=n) for w, n in zip(start, ("kernel", "bias"), strict=True)]
     path = []
     for g in gradients():
         g = [tf.constant(x) for x in g]

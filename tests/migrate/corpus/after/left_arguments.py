@@ -9,6 +9,6 @@ loss = tfa.losses.TripletSemiHardLoss(distance_metric=lambda x: x)
 score = tfa.metrics.CohenKappa(num_classes=3, regression=True)
 # kcatalog migrate: __version__: it stands in an f-string; move it to a variable
 print(f"version {tfa.__version__}")
-# kcatalog migrate: tensorflow_addons: a module of TensorFlow Addons is used as a value; use its replacement
+# kcatalog migrate: tensorflow_addons: a module of TensorFlow Addons is used as a value; write a dictionary from the names that occur to what replaces them
 # kcatalog migrate: losses.GIoULoss: `mode='iou'` has no counterpart; kcatalog has no loss of the plain IoU; GIoU, DIoU and CIoU also have a gradient where boxes do not meet
 if tfa is None: score = tfa.losses.GIoULoss("iou")

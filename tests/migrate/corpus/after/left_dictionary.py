@@ -1,12 +1,12 @@
 import tensorflow as tf
+import kcatalog
+import keras
 import tensorflow_addons as tfa
 
-# kcatalog migrate: optimizers.AdamW: it is passed on, and its arguments change; use keras.optimizers.AdamW
-# kcatalog migrate: optimizers.LAMB: it is passed on, and its arguments change; use keras.optimizers.Lamb
 OPTIMIZERS = {
     "adam": tf.keras.optimizers.Adam,
-    "adamw": tfa.optimizers.AdamW,
-    "lamb": tfa.optimizers.LAMB,
+    "adamw": lambda weight_decay, learning_rate=0.001, **kwargs: kcatalog.optimizers.DecoupledWeightDecay(keras.optimizers.Adam(learning_rate, **kwargs), decay=weight_decay),
+    "lamb": lambda learning_rate=0.001, *, weight_decay=0.0, **kwargs: kcatalog.optimizers.LAMB(learning_rate, coupled_decay=weight_decay, **kwargs),
 }
 # kcatalog migrate: layers.InstanceNormalization: saved models name it; convert them with `kcatalog migrate-model`
 model = tf.keras.models.load_model(

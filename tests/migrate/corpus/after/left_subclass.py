@@ -7,7 +7,7 @@ class MyScore(tfa.metrics.F1Score):
         return super().result() * 100
 
 
-# kcatalog migrate: optimizers.extend_with_decoupled_weight_decay: Wrap the optimizer instead of deriving a class: kcatalog.optimizers.DecoupledWeightDecay(optimizer, weight_decay, exclude=exclude_from_weight_decay)
+# kcatalog migrate: optimizers.extend_with_decoupled_weight_decay: it is passed on, and its arguments change; use kcatalog.optimizers.DecoupledWeightDecay
 @tfa.optimizers.extend_with_decoupled_weight_decay
 class MyOptimizer:
     pass
