@@ -25,7 +25,7 @@ def sources() -> dict[str, str | bytes]:
     for place, text in written.items():
         if place.endswith(".md"):
             written[place] = names.linked(text, place)
-    parts = part_pages.part_pages(plots=frozenset(drawn))
+    parts = part_pages.part_pages(plots=drawn)
     return {**written, **parts, **find_page.find_page(), **drawn}
 
 

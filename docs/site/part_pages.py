@@ -6,7 +6,7 @@ import ast
 import functools
 import os
 import re
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 
 from pygments import highlight
@@ -24,14 +24,14 @@ GENERAL = ("Loss", "Metric", "Optimizer", "Wrapper")  # bases that say no more t
 KIND_TITLES = {"schedules": "Learning-rate schedules"}
 
 
-def part_pages(typeset: bool = True, plots: frozenset[str] = frozenset()) -> dict[str, str]:
+def part_pages(typeset: bool = True, plots: dict[str, bytes] | None = None) -> dict[str, str]:
     """Return the pages of all parts and of their kinds, place -> Markdown.
 
     Args:
         typeset: write formulas and sources as HTML; else as plain Markdown.
-        plots: the places of the plots that there are.
+        plots: the plots that there are, place -> SVG.
     """
-    found = {names.place(e): page(e, typeset, plots) for e in registry.find()}
+    found = {names.place(e): page(e, typeset, plots or {}) for e in registry.find()}
     for kind in registry.SHELVES:
         for origin in ("kcatalog", "keras"):
             entries = registry.find(kind=kind, origin=origin)
@@ -41,7 +41,7 @@ def part_pages(typeset: bool = True, plots: frozenset[str] = frozenset()) -> dic
     return found
 
 
-def page(e: registry.Entry, typeset: bool = True, plots: frozenset[str] = frozenset()) -> str:
+def page(e: registry.Entry, typeset: bool, plots: dict[str, bytes]) -> str:
     """Return a part's page."""
     ours, here = e.origin == "kcatalog", names.place(e)
     blocks = [f"# {e.name}", f"`{e.path}`", f"**{e.summary}**"]
@@ -49,7 +49,7 @@ def page(e: registry.Entry, typeset: bool = True, plots: frozenset[str] = frozen
         blocks.append(formula.display(e.equation) if typeset else f"    {e.equation}")
     plot = f"plots/{e.kind}/{e.name}.svg"
     if ours and plot in plots:
-        blocks.append(f"![{e.name}]({os.path.relpath(plot, Path(here).parent)})")
+        blocks.append(_figure(e.name, os.path.relpath(plot, Path(here).parent), plots[plot]))
     if ours:
         blocks.append(names.linked(e.about, here))
     else:
@@ -113,6 +113,13 @@ def _kind_page(kind: str, origin: str, entries: list[registry.Entry]) -> str:
         lines += [f"## {family.replace('_', ' ').capitalize()}"] if family else []
         lines.append("\n".join(head + rows))
     return "\n\n".join(lines) + "\n" + contents(e.name for e in entries)
+
+
+def _figure(name: str, place: str, svg: bytes) -> str:
+    """Return a plot with its caption, which is the title of the SVG."""
+    title = re.search(rb"<title>(.*?)</title>", svg, re.DOTALL)
+    caption = unescape(title[1].decode()) if title else ""
+    return f"```{{figure}} {place}\n:alt: Plot of {name}\n\n{caption}\n```"
 
 
 # --- sections ---------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
+from docs.site.plots.arguments import code
 from docs.site.plots.figure import SECOND, figure
 from kcatalog.registry import Entry
 
@@ -16,7 +17,7 @@ def schedule(part, entry: Entry) -> bytes:
     lengths = [v for v in _values(part.get_config()) if isinstance(v, int)]
     steps = np.arange(max(int(1.25 * sum(lengths)), LEAST_STEPS) + 1)
     rates = [float(part(int(t))) for t in steps]
-    with figure() as ((axes,), out):
+    with figure(caption=f"The learning rate of {code(entry)} at each step.") as ((axes,), out):
         axes.plot(steps, rates)
         axes.set_xlabel("step")
         axes.set_ylabel("learning rate")
@@ -38,7 +39,8 @@ def activation(part, entry: Entry) -> bytes:
     inputs = np.zeros((len(x), *entry.card.example.shape), "float32")
     inputs.reshape(len(x), -1)[:, 0] = x
     y = ops.convert_to_numpy(part(ops.convert_to_tensor(inputs))).reshape(len(x), -1)[:, 0]
-    with figure() as ((axes,), out):
+    caption = f"The output of {code(entry)} and its slope over one of the inputs; others are 0."
+    with figure(caption=caption) as ((axes,), out):
         axes.plot(x, y, label="output")
         axes.plot(x, np.gradient(y, x), "--", color=SECOND, label="slope")
         axes.set_xlabel("input")

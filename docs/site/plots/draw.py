@@ -1,7 +1,5 @@
 """Draws the plots: one function for each kind of part.
 
-Layers have their default arguments, other parts those of their card's example.
-
 A plot is drawn anew if the part, this folder or a version of what draws it changed.
 """
 
@@ -14,21 +12,45 @@ import keras
 import matplotlib as mpl
 
 from docs.site.build import PLOTS
-from docs.site.plots import curves, projection, sampler
+from docs.site.plots import (
+    ball,
+    curves,
+    descent,
+    losses,
+    mask,
+    projection,
+    recurrence,
+    sampler,
+    shift,
+    toy_sets,
+)
+from docs.site.plots.arguments import make
 from kcatalog import registry
 from kcatalog.atomic import atomic_write
-from kcatalog.card import build_args
 
 OF_KIND = {
     "constraints": projection.constraint,
+    "losses": losses.loss,
+    "metrics": toy_sets.metric,
+    "optimizers": descent.optimizer,
+    "regularizers": ball.regularizer,
     "samplers": sampler.batches,
     "schedules": curves.schedule,
 }
-OF_FAMILY = {"activations": curves.activation}  # of layers
+OF_FAMILY = {  # of layers
+    "activations": curves.activation,
+    "pooling": shift.pooling,
+    "recurrent": recurrence.recurrent,
+    "regularization": mask.mask,
+}
+# The page of decisions on the catalog says why.
+UNDRAWN = ("kcatalog.layers.RDrop",)
 
 
 def function_for(entry: registry.Entry):
     """Return the function that draws a part, or None."""
+    if entry.path in UNDRAWN:
+        return None
     if entry.kind == "layers":
         return OF_FAMILY.get(Path(entry.file).parent.name)
     return OF_KIND.get(entry.kind)
@@ -37,9 +59,7 @@ def function_for(entry: registry.Entry):
 def draw(entry: registry.Entry) -> bytes:
     """Return a part's plot as SVG."""
     keras.utils.set_random_seed(0)
-    arguments = {} if entry.kind == "layers" else build_args(entry.card.example.args)
-    part = entry.load()(**arguments)
-    return function_for(entry)(part, entry)
+    return function_for(entry)(make(entry), entry)
 
 
 def _state(entry: registry.Entry) -> bytes:

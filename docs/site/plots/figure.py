@@ -27,11 +27,18 @@ STYLE = {
 
 
 @contextlib.contextmanager
-def figure(columns: int = 1, **options) -> Iterator[tuple[list, io.BytesIO]]:
-    """Yield the axes of a figure, and what holds its SVG at the end."""
+def figure(columns: int = 1, caption: str = "", **options) -> Iterator[tuple[list, io.BytesIO]]:
+    """Yield the axes of a figure, and what holds its SVG at the end.
+
+    Args:
+        columns: how many axes stand side by side.
+        caption: a sentence that tells what is drawn; it becomes the SVG's title.
+        **options: for Matplotlib's `subplots`, such as `sharey=True`.
+    """
     with mpl.rc_context(STYLE):
         drawn = Figure(figsize=(3.6 * columns + (1.6 if columns == 1 else 0), 2.9))
         axes, out = drawn.subplots(1, columns, squeeze=False, **options)[0], io.BytesIO()
         yield list(axes), out
         drawn.tight_layout()
-        drawn.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+        about = {"Date": None, **({"Title": caption} if caption else {})}
+        drawn.savefig(out, format="svg", transparent=True, metadata=about)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
+from docs.site.plots.arguments import code
 from docs.site.plots.figure import PALE, SECOND, figure
 from kcatalog.registry import Entry
 
@@ -27,7 +28,8 @@ def constraint(part, entry: Entry) -> bytes:
         after.append(ops.convert_to_numpy(part(ops.convert_to_tensor(w)))[places])
     after = np.array(after)
     way = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 3e-3}
-    with figure() as ((axes,), out):
+    caption = f"Where {code(entry)} puts the points of a grid: an arrow leads to each dot."
+    with figure(caption=caption) as ((axes,), out):
         axes.quiver(*before.T, *(after - before).T, color=PALE, **way)
         axes.plot(*after.T, ".", color=SECOND)
         axes.set_aspect("equal")

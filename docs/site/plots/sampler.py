@@ -12,7 +12,8 @@ def batches(part, entry: Entry) -> bytes:
     """Draw the class of each sample of an epoch, a row for each batch."""
     classes = np.array([part[i][1] for i in range(len(part))])
     ranks = np.unique(classes, return_inverse=True)[1].reshape(classes.shape)
-    with figure() as ((axes,), out):
+    caption = "The class of each sample in an epoch of the sampler under *Construct it*."
+    with figure(caption=caption) as ((axes,), out):
         axes.imshow(ranks, cmap="cividis", aspect="auto", vmin=-1, vmax=ranks.max() + 1)
         for (row, column), label in np.ndenumerate(classes):
             axes.text(column, row, label, ha="center", va="center", color="white")
