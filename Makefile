@@ -17,7 +17,7 @@ PYTEST = $(BIN)/python -m pytest -n 3 --dist worksteal -q $(ARGS)
 # With `=`: pytest would take a folder that exists for one of tests, and not find ours.
 RECORD = --record=build/checks
 
-.PHONY: help demo test test-fast test-oldest test-soak test-jax test-torch cost lint readme docs release-check bench bench-peers clean
+.PHONY: help demo test test-fast test-oldest test-soak test-jax test-torch cost lint types readme docs release-check bench bench-peers clean
 
 help:  ## list targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -68,6 +68,9 @@ release-check:  ## build the package, and try the wheel in a new environment as 
 lint: $(VENV)/installed-dev-recipes  ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-dev-recipes-types  ## how completely the public signatures are typed, by pyright
+	PATH="$(abspath $(BIN)):$$PATH" .ci/types
 
 bench: $(VENV)/installed-bench bench-peers  ## triplet losses beside TensorFlow Addons and pytorch-metric-learning
 	$(BIN)/python benchmarks/metric_learning.py

@@ -68,13 +68,13 @@ class Part:
     """
 
     path: str
-    args: dict
+    args: dict[Any, Any]
 
     def __init__(self, path: str, **args: Any):
         object.__setattr__(self, "path", path)
         object.__setattr__(self, "args", args)
 
-    def build(self):
+    def build(self) -> Any:
         """Import the class and construct the object."""
         module, name = self.path.rsplit(".", 1)
         return getattr(importlib.import_module(module), name)(**build_args(self.args))
@@ -83,7 +83,7 @@ class Part:
         return f"{self.path}({render_args(self.args)})"
 
 
-def build_args(args: dict) -> dict:
+def build_args(args: dict[Any, Any]) -> dict[Any, Any]:
     """Arguments with every `Part` among them built afresh, those in lists too."""
 
     def built(value):
@@ -94,7 +94,7 @@ def build_args(args: dict) -> dict:
     return {k: built(v) for k, v in args.items()}
 
 
-def render_args(args: dict) -> str:
+def render_args(args: dict[Any, Any]) -> str:
     """Arguments as source code."""
     return ", ".join(f"{k}={v!r}" for k, v in args.items())
 
@@ -117,7 +117,7 @@ class Example:
         does not count them (embeddings).
     """
 
-    args: dict = field(default_factory=dict)
+    args: dict[Any, Any] = field(default_factory=dict)
     shape: tuple[int, ...] | None = None
     targets: str = "real"
     predictions: str = "real"
@@ -164,7 +164,7 @@ class Float:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return is_number and self.low <= value <= self.high
 
-    def corners(self) -> list:
+    def corners(self) -> list[Any]:
         """Return the extremes, and the middle."""
         middle = math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2
         return [self.low, middle, self.high]
@@ -190,7 +190,7 @@ class Int:
             and (self.log or (value - self.low) % self.step == 0)
         )
 
-    def corners(self) -> list:
+    def corners(self) -> list[Any]:
         """Return the extremes."""
         return [self.low, self.low + (self.high - self.low) // self.step * self.step]
 
@@ -202,7 +202,7 @@ class Int:
 class Choice:
     """One of the given values."""
 
-    values: tuple
+    values: tuple[Any, ...]
 
     def __init__(self, *values: Any):
         object.__setattr__(self, "values", values)
@@ -210,7 +210,7 @@ class Choice:
     def __contains__(self, value: Any) -> bool:
         return any(value == v and type(value) is type(v) for v in self.values)
 
-    def corners(self) -> list:
+    def corners(self) -> list[Any]:
         """Every value."""
         return list(self.values)
 
@@ -260,7 +260,7 @@ class Card:
                 f"Received: better={self.better!r} ({type(self.better).__name__})."
             )
 
-    def corners(self) -> Iterator[dict]:
+    def corners(self) -> Iterator[dict[Any, Any]]:
         """Argument sets that reach each end of each search-space dimension once."""
         for name, space in self.space.items():
             for value in space.corners():

@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from kcatalog import checks
 
@@ -38,7 +39,7 @@ class Shipped:
     """
 
     script: Path
-    score: dict | None = None
+    score: dict[Any, Any] | None = None
 
     @property
     def name(self) -> str:

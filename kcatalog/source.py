@@ -11,6 +11,7 @@ import importlib.util
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kcatalog import card, docstrings
 
@@ -110,7 +111,9 @@ def argument_names(node: ast.ClassDef, module: ast.Module) -> list[str]:
     return list(_signature(node, module)[0])
 
 
-def arguments(node: ast.ClassDef, module: ast.Module, meanings: dict) -> tuple[Argument, ...]:
+def arguments(
+    node: ast.ClassDef, module: ast.Module, meanings: dict[Any, Any]
+) -> tuple[Argument, ...]:
     """Return a class's constructor arguments, with those that kcatalog's bases state."""
     signature, rules = _signature(node, module)[0], _all_rules(node, module)
     return tuple(
@@ -129,7 +132,7 @@ def arguments(node: ast.ClassDef, module: ast.Module, meanings: dict) -> tuple[A
 OF_EVERY_PART = ("name", "dtype", "reduction", "trainable")
 
 
-def _signature(node: ast.ClassDef, module: ast.Module) -> tuple[dict, bool]:
+def _signature(node: ast.ClassDef, module: ast.Module) -> tuple[dict[Any, Any], bool]:
     """Return the constructor's arguments with their defaults, and whether it takes others too.
 
     Where it passes `**kwargs` on to bases of kcatalog, those of the bases follow.

@@ -74,7 +74,7 @@ class Result:
 
 
 def check_component(
-    cls: type, args: dict | None = None, shape: Shape | None = None, **data: Any
+    cls: type, args: dict[Any, Any] | None = None, shape: Shape | None = None, **data: Any
 ) -> list[Result]:
     """Run every check that applies to a class and say how each ended.
 
@@ -100,7 +100,7 @@ def check_component(
 
 
 def check_one_by_one(
-    cls: type, args: dict | None = None, shape: Shape | None = None, **data: Any
+    cls: type, args: dict[Any, Any] | None = None, shape: Shape | None = None, **data: Any
 ) -> Iterator[Result]:
     """Yield the results of `check_component` as the checks end."""
     for one in checks_for(cls, args, shape, **data):

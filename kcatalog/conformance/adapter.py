@@ -31,7 +31,7 @@ class Adapter(keras.layers.Layer):
         """The data type of what the layer is called with."""
         return "int32" if self.ids is not None else self.compute_dtype
 
-    def fed(self, inputs: list, **mode: Any):
+    def fed(self, inputs: list[Any], **mode: Any):
         """Call the layer with as many arguments as it requires, or else with a list."""
         if len(inputs) == 1 or required_inputs(self.layer) > 1:
             return self.layer(*inputs, **mode)

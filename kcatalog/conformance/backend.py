@@ -40,7 +40,7 @@ def made_like(part: Any, other: Any):
 
 
 @functools.lru_cache(maxsize=32)  # the checks of a part run one after the other
-def _programs(origin: tuple) -> dict:
+def _programs(origin: tuple[Any, ...]) -> dict[Any, Any]:
     return {}
 
 

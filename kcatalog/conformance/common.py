@@ -169,7 +169,7 @@ def _plain(config) -> str:
     return json.dumps(json.loads(text, object_hook=_without_build), sort_keys=True)
 
 
-def _without_build(fields: dict) -> dict:
+def _without_build(fields: dict[Any, Any]) -> dict[Any, Any]:
     """A serialized object without the shapes it was built with, which Keras adds."""
     return {name: value for name, value in fields.items() if name != "build_config"}
 
@@ -207,8 +207,8 @@ def bad_values_raise(s: Subject) -> None:
                 require(False, f"{name}={bad!r} is accepted; call a check from kcatalog.checks")
 
 
-def _bad_values(rule: str) -> list:
-    bad: list = [object()]
+def _bad_values(rule: str) -> list[Any]:
+    bad: list[Any] = [object()]
     if rule.startswith(("number", "integer")):
         bad += [float("nan"), float("inf"), "1", True, [0.5]]
         bad += Interval(rule.removesuffix(" or None").split(" in ")[1]).outside()

@@ -22,7 +22,7 @@ def exercise(s: Subject, part: Any) -> dict[str, np.ndarray]:
     return _STEPS[s.kind](s, part)
 
 
-def mode_of(layer: keras.layers.Layer, training: bool = False) -> dict:
+def mode_of(layer: keras.layers.Layer, training: bool = False) -> dict[Any, Any]:
     """Return the `training` argument of a layer that takes one; by default some layers train."""
     return {"training": training} if "training" in inspect.signature(layer.call).parameters else {}
 
@@ -99,7 +99,7 @@ def model_around(s: Subject, layer: keras.layers.Layer, mask: bool = False):
     return keras.Model(inputs, layer(x))
 
 
-def all_steps(s: Subject) -> dict:
+def all_steps(s: Subject) -> dict[Any, Any]:
     """Return the arguments with which a recurrent layer returns all steps."""
     return {"return_sequences": True} if "return_sequences" in s.signature else {}
 

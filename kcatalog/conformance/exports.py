@@ -7,6 +7,7 @@ import logging
 import os
 import tempfile
 import warnings
+from typing import Any
 
 import keras
 import numpy as np
@@ -59,7 +60,7 @@ def _model(s: Subject):
     return keras.Model(inputs, layer(inputs))
 
 
-def _export(model, file: str, shape: tuple, **options):
+def _export(model, file: str, shape: tuple[Any, ...], **options):
     """Write a file for inputs of this shape, without the converters' messages."""
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # errors are raised
     spec = keras.InputSpec(shape=shape, dtype="float32", name="input")

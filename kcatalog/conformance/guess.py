@@ -87,7 +87,7 @@ def _tuple(shape):
     return tuple(_tuple(n) if isinstance(n, list | tuple) else n for n in shape)
 
 
-def _examples(s: Subject, args: dict, shape, data: dict) -> Iterator[Example]:
+def _examples(s: Subject, args: dict[Any, Any], shape, data: dict[Any, Any]) -> Iterator[Example]:
     """Yield what is tried, the likeliest first."""
     shapes = _SHAPES.get(s.kind, (None,)) if shape is None else (shape,)
     if s.kind == "samplers":

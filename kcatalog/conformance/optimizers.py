@@ -40,7 +40,7 @@ def _logistic(w):
 _TARGETS = {"quadratic": _quadratic, "rosenbrock": _rosenbrock, "logistic": _logistic}
 
 
-def _rates(s: Subject) -> list[dict]:
+def _rates(s: Subject) -> list[dict[Any, Any]]:
     """Return settings to converge with. Without a card it is any rate: Keras's own are small."""
     rates = () if s.has_card else (0.1, 0.01, 1.0, 10.0)
     return [*({"learning_rate": rate} for rate in rates), {}]

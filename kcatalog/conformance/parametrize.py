@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from kcatalog.conformance.suite import checks_for
 
 
-def parametrize(parts: Iterable):
+def parametrize(parts: Iterable[Any]):
     """Return a decorator of a pytest test, which then runs once for each check of each part.
 
         @kcatalog.conformance.parametrize([MyLayer, (MyLoss, {"args": {"margin": 0.5}})])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from typing import Any
 
 import keras
 import numpy as np
@@ -27,7 +28,7 @@ def _is_layer(s: Subject) -> bool:
     return _runs(s) and not _is_cell(s)
 
 
-def _layers(s: Subject, *options: dict, batch=None, **arguments) -> list:
+def _layers(s: Subject, *options: dict[Any, Any], batch=None, **arguments) -> list[Any]:
     """Layers of these options with the same random weights: the part, or `RNN` around the cell."""
     made = []
     for each in options:

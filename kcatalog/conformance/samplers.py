@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,12 +18,12 @@ EPOCHS = 3
 MANY_EPOCHS = 50  # enough for every sample of the few that an example has
 
 
-def _epoch(part) -> list:
+def _epoch(part) -> list[Any]:
     """The batches of the epoch at which the sampler stands."""
     return [tuple(np.array(a) for a in part[step]) for step in range(len(part))]
 
 
-def _epochs(part, count: int) -> list:
+def _epochs(part, count: int) -> list[Any]:
     """The batches of so many epochs, one list each."""
     found = []
     for _ in range(count):
@@ -31,7 +32,7 @@ def _epochs(part, count: int) -> list:
     return found
 
 
-def _batches(part, epochs: int = EPOCHS) -> list:
+def _batches(part, epochs: int = EPOCHS) -> list[Any]:
     """The batches of so many epochs, in one list."""
     return list(itertools.chain.from_iterable(_epochs(part, epochs)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,7 +19,7 @@ from kcatalog.optimizers.wrappers.delegate import Inner
 _TWO = ("Nesterov", "AdamW")
 
 
-def _inner(s: Subject) -> tuple:
+def _inner(s: Subject) -> tuple[Any, ...]:
     """Return the optimizers that a wrapper is tried around: on TensorFlow, around all."""
     every = tuple(descent.INNER) if backend.NAME == "tensorflow" else _TWO
     return every if descent.is_wrapper(s) else ()

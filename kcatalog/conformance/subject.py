@@ -7,6 +7,7 @@ import functools
 import inspect
 import math
 import unittest
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,7 +134,7 @@ class Subject:
         named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
         return {p.name: p for p in list(parameters)[1:] if p.kind in named}
 
-    def make(self, **overrides: Any):
+    def make(self, **overrides: Any) -> Any:
         """The card's example, built afresh, with some arguments replaced.
 
         A class without a card may take none of Keras's own arguments. Then `reduction` is set on
@@ -157,7 +158,7 @@ class Subject:
         return part
 
     @contextlib.contextmanager
-    def precision(self, policy: str):
+    def precision(self, policy: str) -> Iterator[dict[str, str]]:
         """Yield the arguments with which a layer computes in a dtype policy while this lasts.
 
         Layers inside a layer without a card rarely take its policy, so it is Keras's default.
@@ -191,7 +192,9 @@ class Subject:
             w = np.exp(w) / np.exp(w).sum(-1, keepdims=True)
         return w.astype(dtype)
 
-    def targets_and_predictions(self, batch: int = BATCH, dtype: str = "float32"):
+    def targets_and_predictions(
+        self, batch: int = BATCH, dtype: str = "float32"
+    ) -> tuple[np.ndarray, np.ndarray]:
         """`y_true` and `y_pred` of the kind that the card's example names."""
         example, rng, shape = self.card.example, self.rng(), self._shape("predictions")
         y_pred = rng.normal(size=(batch, *shape))
@@ -217,7 +220,7 @@ class Subject:
         }[example.targets]()
         return y_true, y_pred.astype(dtype)
 
-    def right_and_wrong(self):
+    def right_and_wrong(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """`(y_true, y_pred)` of perfect predictions, and of predictions wrong for every sample."""
         y_true, y_pred = self.targets_and_predictions()
         right, wrong = y_true, 1 - y_true if self.card.example.targets == "binary" else -y_true

@@ -15,10 +15,10 @@ _CHECKS: list[_Rule] = []
 
 @dataclass(frozen=True)
 class _Rule:
-    function: Callable
+    function: Callable[..., Any]
     kinds: tuple[str, ...]
     when: Callable[[Subject], bool]
-    variants: tuple | Callable[[Subject], tuple]
+    variants: tuple[Any, ...] | Callable[[Subject], tuple[Any, ...]]
     slow: bool
     once: bool
 
@@ -29,8 +29,8 @@ class Check:
 
     name: str
     subject: Subject
-    function: Callable
-    args: tuple = ()
+    function: Callable[..., Any]
+    args: tuple[Any, ...] = ()
     slow: bool = False
     once: bool = False
 
@@ -68,7 +68,7 @@ def check(
     *kinds: str,
     tag: str | None = None,
     when=None,
-    variants: tuple | Callable[[Subject], tuple] = (),
+    variants: tuple[Any, ...] | Callable[[Subject], tuple[Any, ...]] = (),
     slow: bool = False,
     once: bool = False,
 ):
@@ -95,7 +95,7 @@ def check(
 
 
 def checks_for(
-    cls: type, args: dict | None = None, shape: Shape | None = None, **data: Any
+    cls: type, args: dict[Any, Any] | None = None, shape: Shape | None = None, **data: Any
 ) -> list[Check]:
     """Return every check that applies to a class, registered in the catalog or not.
 

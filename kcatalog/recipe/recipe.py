@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kcatalog.recipe.data import Data, Source
 
@@ -47,18 +47,20 @@ class Recipe:
 
     name: str
     source: Source
-    build: Callable
+    build: Callable[..., Any]
     baseline: Callable[[Data], tuple[str, float]]
     epochs: int = 20
     trials: int = 3
     trial_epochs: int = 5
     batch_size: int = 32
     objective: str | tuple[str, str] | None = None
-    layout: dict[str, tuple] | None = None
-    measures: Callable | None = None
+    layout: dict[str, tuple[Any, ...]] | None = None
+    measures: Callable[..., Any] | None = None
     task: Task | None = None
 
-    def load(self, data: str | None = None, seed: int = 0, settings: dict | None = None) -> Data:
+    def load(
+        self, data: str | None = None, seed: int = 0, settings: dict[Any, Any] | None = None
+    ) -> Data:
         """Return the source's data (`Source.load`), for this recipe's task.
 
         Args:

@@ -33,7 +33,7 @@ def batch_size(hp: Any, data: Any, most: int) -> int:
     return size if size == most else hp.Fixed("batch_size", size)
 
 
-def choose(hp: Any, name: str, options: list, fixed: dict | None = None):
+def choose(hp: Any, name: str, options: list[Any], fixed: dict[Any, Any] | None = None):
     """One of `options`, built, with the search space on its card drawn.
 
     Hyperparameters: `name` is the chosen class, `name.Class.argument` what was drawn for it;
@@ -90,7 +90,7 @@ def draw(hp: Any, path: str, name: str | None = None, **fixed: Any):
     return _import(path)(**draw_arguments(hp, path, name, **fixed))
 
 
-def draw_arguments(hp: Any, path: str, name: str, **fixed: Any) -> dict:
+def draw_arguments(hp: Any, path: str, name: str, **fixed: Any) -> dict[Any, Any]:
     """Return `fixed`, and a value for every other argument in the card's search space."""
     facts, defaults, drawn = card_of(path), _parameters(path), {}
     for argument, space in facts.space.items():
@@ -100,7 +100,9 @@ def draw_arguments(hp: Any, path: str, name: str, **fixed: Any) -> dict:
     return {**drawn, **fixed}
 
 
-def optimizer(hp: Any, options: list, wrappers: list = (None,), fixed: dict | None = None):
+def optimizer(
+    hp: Any, options: list[Any], wrappers: list[Any] = (None,), fixed: dict[Any, Any] | None = None
+):
     """Build an optimizer, perhaps inside a wrapper, whose argument `inner` it becomes.
 
     Hyperparameters: "optimizer", "wrapper", and what the chosen ones draw.
@@ -144,7 +146,7 @@ def _import(path: str) -> type:
         raise RecipeError(f"There is no part at {path!r}: {e}.") from e
 
 
-def _parameters(path: str) -> dict:
+def _parameters(path: str) -> dict[Any, Any]:
     """Return a part's arguments and their defaults, inherited ones included."""
     card_of(path)  # has the better message where there is no such part
     part = _import(path)

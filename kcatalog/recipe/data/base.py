@@ -57,11 +57,11 @@ class Data:
     settings: dict[str, Any] = field(default_factory=dict)
     requests: np.ndarray | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for split in ("train", "validation", "test"):
             _check(f"{self.name}, {split} part", *getattr(self, split), self.classes)
 
-    def __deepcopy__(self, memo) -> Data:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Data:
         """Itself: data do not change. The tuner copies callbacks, some of which hold data."""
         return self
 
@@ -160,7 +160,7 @@ class Source:
         suffixes = tuple(sorted(inputs.kind(info.input_name).suffixes))
         return Kind("files for this model", suffixes, NOTHING, {})
 
-    def notes(self, paths: list[Path], info: DataInfo) -> list[dict]:
+    def notes(self, paths: list[Path], info: DataInfo) -> list[dict[Any, Any]]:
         """Return facts about files that belong beside their predictions, such as dates, by name.
 
         A "note" says what was done to a file that the reader should know of.

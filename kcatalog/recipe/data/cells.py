@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import re
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ def columns(
     table,
     targets: list[str],
     train: np.ndarray,
-    found: list,
+    found: list[Any],
     categorical: str | None = None,
 ) -> list[Column]:
     """Return the columns that are used, and note those that are left out.
@@ -82,7 +83,7 @@ def _named(name: str, table, targets: list[str], categorical: str | None) -> lis
 
 
 def _column(
-    name: str, table, place: int, train: np.ndarray, found: list, categorical: bool
+    name: str, table, place: int, train: np.ndarray, found: list[Any], categorical: bool
 ) -> Column:
     like = Column(table.names[place], "category") if categorical else None
     cells, column = canonical(name, table, table.names[place], like)

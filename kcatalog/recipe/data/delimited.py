@@ -8,6 +8,7 @@ import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kcatalog.recipe.data.encoding import read_text
 from kcatalog.recipe.data.findings import Finding
@@ -121,7 +122,7 @@ def _is_data(cell: str) -> bool:
     return bool(DATE.search(cell) or NUMBER.match(cell))
 
 
-def _without_empty_columns(numbered: list) -> list:
+def _without_empty_columns(numbered: list[Any]) -> list[Any]:
     """Return rows without the empty cells that separators at the end of lines make."""
     width = max(len(row) for _, row in numbered)
     while width > 1 and not any(row[width - 1] for _, row in numbered if len(row) >= width):
@@ -129,7 +130,7 @@ def _without_empty_columns(numbered: list) -> list:
     return [(line, row[:width] if len(row) > width else row) for line, row in numbered]
 
 
-def _width(file: Path, numbered: list, header: bool) -> int:
+def _width(file: Path, numbered: list[Any], header: bool) -> int:
     """Return how many cells a row has, of which those at the end may be missing."""
     widths = collections.Counter(len(row) for _, row in numbered if any(row))
     width = len(numbered[0][1]) if header else widths.most_common(1)[0][0]

@@ -7,6 +7,7 @@ import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ TEXTS = Kind("texts", (".txt",), NOTHING, dict.fromkeys((".pdf", ".docx", ".doc"
 class DocumentDetails(TaggedDetails):
     """The sizes of a text: most tokens, and characters of a token."""
 
-    def entry(self, raw):
+    def entry(self, raw: Any):
         """Return what requests have in place of code points: texts."""
         import tensorflow as tf
 
@@ -156,7 +157,9 @@ class Documents(Source):
         parts = split(np.arange(len(y)), y, seed)
         return self._data(name, [t for t, _ in kept], parts, classes, found)
 
-    def _data(self, name: str, texts, parts: dict, classes: tuple[str, ...], found) -> Data:
+    def _data(
+        self, name: str, texts, parts: dict[Any, Any], classes: tuple[str, ...], found
+    ) -> Data:
         x = np.zeros((len(texts), self.steps, CHARACTERS), "int32")
         long = empty = 0
         for row, text in zip(x, texts, strict=True):
@@ -199,7 +202,7 @@ def _request(text: str, steps: int) -> str:
     return " ".join(token[:CHARACTERS] for token in words_of(text)[:steps])
 
 
-def _repeated(texts, parts: dict) -> list[Finding]:
+def _repeated(texts, parts: dict[Any, Any]) -> list[Finding]:
     """Find texts that several parts have."""
     sets = {part: {texts[i] for i in places} for part, (places, _) in parts.items()}
     shared = len(sets["test"] & (sets["train"] | sets["validation"]))

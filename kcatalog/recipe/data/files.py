@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,13 @@ class Shelf:
     """
 
     def __init__(
-        self, paths: list[Path], read: Callable, shape: tuple, dtype, how: dict, version: int = 1
+        self,
+        paths: list[Path],
+        read: Callable[..., Any],
+        shape: tuple[Any, ...],
+        dtype,
+        how: dict[Any, Any],
+        version: int = 1,
     ):
         self.paths, self.shape, self.dtype = paths, tuple(shape), np.dtype(dtype)
         self.how, self.version, self._read = how, version, read
@@ -150,7 +157,7 @@ def take(x, places: np.ndarray):
     return Files(x.shelf, x.places[places]) if isinstance(x, Files) else x[places]
 
 
-def some(x, y: np.ndarray, count: int) -> tuple:
+def some(x, y: np.ndarray, count: int) -> tuple[Any, ...]:
     """Return at most `count` samples and their labels, from all over a part.
 
     The first ones of a part may all be of one class.
@@ -180,13 +187,13 @@ def join(first, second):
     return np.concatenate([first, second])
 
 
-def in_parallel(function: Callable, items: Iterable) -> list:
+def in_parallel(function: Callable[..., Any], items: Iterable[Any]) -> list[Any]:
     """Apply a function to each item, in order; raise the first error of an item."""
     with ThreadPoolExecutor() as pool:
         return list(pool.map(function, items))  # an error cancels what has not begun
 
 
-def checked(function: Callable, items: Iterable) -> list:
+def checked(function: Callable[..., Any], items: Iterable[Any]) -> list[Any]:
     """Apply a function to each item, in order. One error names all items that it refuses."""
 
     def attempt(item):

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Finding:
     warning: bool = False
 
 
-def listed(names: Iterable, most: int = 5) -> str:
+def listed(names: Iterable[Any], most: int = 5) -> str:
     """Return the first names, and how many more there are.
 
     >>> listed(["a.png", "b.png"]), listed("abcdefg", most=3)
@@ -44,7 +44,7 @@ def listed(names: Iterable, most: int = 5) -> str:
     return ", ".join(names[:most]) + more
 
 
-def counted(things: Iterable) -> str:
+def counted(things: Iterable[Any]) -> str:
     """Return how often each thing occurs, the most frequent first.
 
     >>> counted([".mp3", ".heic", ".mp3"])

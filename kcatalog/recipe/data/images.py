@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -88,7 +89,7 @@ class Images(Source):
         how = dataclasses.asdict(_details(info))
         return np.stack([pixels.read_image(Path(path), info.input_shape, **how) for path in paths])
 
-    def notes(self, paths: list[Path], info: DataInfo) -> list[dict]:
+    def notes(self, paths: list[Path], info: DataInfo) -> list[dict[Any, Any]]:
         """Note of which files less is read than they hold."""
         return [pixels.note(pixels.read_header(Path(path)), _details(info)) for path in paths]
 
@@ -112,7 +113,7 @@ class Images(Source):
         return self._data(name, _tidy(*rest), _tidy(*test), _DOWNLOADED[name], seed)
 
     def _data(
-        self, name: str, samples: Arrays, test: Arrays | None, classes: tuple, seed: int
+        self, name: str, samples: Arrays, test: Arrays | None, classes: tuple[Any, ...], seed: int
     ) -> Data:
         parts = split(*samples, seed, test, _validation(len(samples[0])))
         return Data(name, self.task, "image", **parts, classes=classes, picture=picture)

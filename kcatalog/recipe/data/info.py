@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 from kcatalog import checks
 
@@ -15,17 +16,17 @@ class Details:
     Where requests to an export carry another form than the model's input, `entry` says which.
     """
 
-    def entry(self, raw) -> tuple | None:
+    def entry(self, raw: Any) -> tuple[Any, ...] | None:
         """Return the TensorSpec of requests, and the function in the graph from them to the raw
         input; None if requests carry the raw input itself."""
         return None
 
     @property
-    def tables(self) -> list:
+    def tables(self) -> list[Any]:
         """The layers with lookup tables that `entry` uses, which a SavedModel has to track."""
         return []
 
-    def signatures(self, found: dict) -> dict:
+    def signatures(self, found: dict[Any, Any]) -> dict[Any, Any]:
         """Return further signatures, made from those that the task names."""
         return {}
 
@@ -51,7 +52,7 @@ class DataInfo:
     fingerprint: str = ""
     details: Details = Details()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         reserved = {f.name for f in dataclasses.fields(DataInfo)}
         for field in dataclasses.fields(self.details):
             if field.name in reserved:
@@ -62,14 +63,14 @@ class DataInfo:
                     field.name,
                 )
 
-    def to_record(self) -> dict:
+    def to_record(self) -> dict[Any, Any]:
         """Return what JSON can store; details stand beside the other facts."""
         record = {**vars(self), **dataclasses.asdict(self.details)}
         del record["details"]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in record.items()}
 
     @classmethod
-    def from_record(cls, record: dict, details: type[Details] = Details) -> DataInfo:
+    def from_record(cls, record: dict[Any, Any], details: type[Details] = Details) -> DataInfo:
         """Read what `to_record` returned.
 
         Args:
@@ -80,7 +81,7 @@ class DataInfo:
             TypeError: a fact is missing.
         """
 
-        def known(kind) -> dict:
+        def known(kind) -> dict[Any, Any]:
             names = [f.name for f in dataclasses.fields(kind) if f.name in record]
             return {n: tuple(v) if isinstance(v := record[n], list) else v for n in names}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +66,7 @@ class Labelled(Source):
     def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
         return self._source(info).read(paths, info)
 
-    def notes(self, paths: list[Path], info: DataInfo) -> list[dict]:
+    def notes(self, paths: list[Path], info: DataInfo) -> list[dict[Any, Any]]:
         return self._source(info).notes(paths, info)
 
     def _source(self, info: DataInfo) -> Source:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -99,7 +100,7 @@ def _dotted(column) -> str | None:
     return column[dotted].iloc[0] if alike.all() else None
 
 
-def _values(parts, given: np.ndarray, decimal: str | None) -> tuple:
+def _values(parts, given: np.ndarray, decimal: str | None) -> tuple[Any, ...]:
     """Return numbers, how they are written, a cell in doubt, and the decimal separator."""
     pandas = need("pandas", "pandas")
     digits = parts["digits"].where(given, "")

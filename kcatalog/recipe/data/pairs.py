@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class PairDetails(Details):
 
     steps: int = 0
 
-    def entry(self, raw):
+    def entry(self, raw: Any):
         """Return the specification of texts, and the function to code points and empty targets."""
         import tensorflow as tf
 
@@ -107,7 +108,7 @@ class Pairs(Source):
             raise RecipeError(f"{paths[0]} must have a source in each line. Received: none.")
         return np.array(found)
 
-    def notes(self, paths: list[Path], info: DataInfo) -> list[dict]:
+    def notes(self, paths: list[Path], info: DataInfo) -> list[dict[Any, Any]]:
         return []  # a file has many sources
 
 
@@ -125,7 +126,7 @@ def _dates(seed: int) -> Data:
     return _data("dates", pairs, seed)
 
 
-def _data(name: str, pairs: list, seed: int) -> Data:
+def _data(name: str, pairs: list[Any], seed: int) -> Data:
     sources, targets = map(list, zip(*pairs, strict=True)) if pairs else ([], [])
     values, value = np.unique(np.array(targets, dtype=object), return_inverse=True)
     if len(values) < LEAST:

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -182,7 +183,9 @@ def full_range(values) -> Range:
     return 0.0, float(2 ** max(8, int(np.ceil(high)).bit_length()) - 1)
 
 
-def findings(headers: list[Header], shape: tuple, details: ImageDetails) -> Iterator[Finding]:
+def findings(
+    headers: list[Header], shape: tuple[Any, ...], details: ImageDetails
+) -> Iterator[Finding]:
     """Report how the pixels of the samples differ from those of the files."""
     height, width, channels = shape
     sizes = collections.Counter(header.size for header in headers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -68,8 +69,8 @@ class Pretrained(Source):
     def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
         return self.source.read(paths, info)
 
-    def notes(self, paths: list[Path], info: DataInfo) -> list[dict]:
+    def notes(self, paths: list[Path], info: DataInfo) -> list[dict[Any, Any]]:
         return self.source.notes(paths, info)
 
-    def _own(self) -> dict:
+    def _own(self) -> dict[Any, Any]:
         return {name: getattr(self, name) for name in _OPTIONS}

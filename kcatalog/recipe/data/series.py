@@ -6,7 +6,7 @@ import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -130,7 +130,7 @@ class Series(Source):
             histories.append(values[-length:].astype(info.details.dtype))
         return np.stack(histories)
 
-    def notes(self, paths: list[Path], info: DataInfo) -> list[dict]:
+    def notes(self, paths: list[Path], info: DataInfo) -> list[dict[Any, Any]]:
         """Return the dates of each forecast, of files with dates."""
         series = [self._file(path, info.details.column, info.details) for path in paths]
         ahead = range(1, self.horizon + 1)

@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +102,7 @@ class Speech(Source):
             return np.stack([waveform(Path(path), rate, length) for path in paths])
         return pad([read_frames(Path(path), info.input_shape[-1]) for path in paths])
 
-    def notes(self, paths: list[Path], info: DataInfo) -> list[dict]:
+    def notes(self, paths: list[Path], info: DataInfo) -> list[dict[Any, Any]]:
         """Note which files are longer than what the model was trained on, and which are silent."""
         if len(info.input_shape) > 1:
             return super().notes(paths, info)

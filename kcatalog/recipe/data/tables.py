@@ -6,7 +6,7 @@ import keyword
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class TableDetails(Details):
     targets: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         read = [c if isinstance(c, Column) else Column(**_tuples(c)) for c in self.columns]
         object.__setattr__(self, "columns", tuple(read))
 
@@ -43,14 +43,14 @@ class TableDetails(Details):
         parts = [column.encode(cells[:, i], m) for i, column in enumerate(self.columns)]
         return np.concatenate(parts, 1) if m is Arrays else m.tf.concat(parts, 1)
 
-    def entry(self, raw):
+    def entry(self, raw: Any):
         """Return what requests have in place of features: the cells of a row, as text."""
         import tensorflow as tf
 
         spec = tf.TensorSpec([None, len(self.columns)], tf.string, name=raw.name)
         return spec, lambda cells: self.encode(cells, Tensors())
 
-    def signatures(self, found: dict) -> dict:
+    def signatures(self, found: dict[Any, Any]) -> dict[Any, Any]:
         """Return a signature with an input for each column, numbers as numbers."""
         import tensorflow as tf
 
@@ -154,7 +154,7 @@ class Tables(Source):
             found.append(table_cells.matrix(str(path), table, info.details.columns))
         return np.concatenate(found)
 
-    def notes(self, paths: list[Path], info: DataInfo) -> list[dict]:
+    def notes(self, paths: list[Path], info: DataInfo) -> list[dict[Any, Any]]:
         """Return an empty note for each row, as a file has several."""
         return [{} for path in paths for _ in delimited.read(Path(path)).rows]
 
@@ -192,7 +192,9 @@ class Tables(Source):
         more = {"classes": classes, "details": details, "findings": tuple(found)}
         return Data(name, task, "row", **parts, **more, requests=cells[places["test"][0]])
 
-    def _details(self, name: str, columns: list[Column], facts: tuple, found: list) -> TableDetails:
+    def _details(
+        self, name: str, columns: list[Column], facts: tuple[Any, ...], found: list[Any]
+    ) -> TableDetails:
         return self.Details(tuple(columns), *facts)
 
 
@@ -203,7 +205,7 @@ def _cells(frame) -> delimited.Table:
     return delimited.Table([str(c) for c in frame.columns], rows, list(range(len(rows))), "", [])
 
 
-def _with_target(name: str, table, targets: list[str], found: list) -> delimited.Table:
+def _with_target(name: str, table, targets: list[str], found: list[Any]) -> delimited.Table:
     """Return the table without the rows that have no target."""
     places = [table.names.index(target) for target in targets]
     keep = [not any(table_cells.missing(row[p]) for p in places) for row in table.rows]
@@ -218,7 +220,7 @@ def _with_target(name: str, table, targets: list[str], found: list) -> delimited
     return delimited.Table(table.names, rows, lines, table.separator, table.findings)
 
 
-def _repeated(cells: np.ndarray, y: np.ndarray, found: list) -> None:
+def _repeated(cells: np.ndarray, y: np.ndarray, found: list[Any]) -> None:
     rows = [(*row, *np.ravel(label)) for row, label in zip(cells.tolist(), y, strict=True)]
     if more := len(rows) - len(set(rows)):
         found.append(Finding("duplicates", f"{more} rows repeat an earlier row", warning=True))
@@ -240,5 +242,5 @@ def _identifiers(names) -> list[str]:
     return found
 
 
-def _tuples(record: dict) -> dict:
+def _tuples(record: dict[Any, Any]) -> dict[Any, Any]:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}

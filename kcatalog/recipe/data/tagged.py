@@ -10,6 +10,7 @@ import tokenize
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class TaggedDetails(Details):
     steps: int = 48
     characters: int = CHARACTERS
 
-    def entry(self, raw):
+    def entry(self, raw: Any):
         """Return what requests have in place of code points: sentences, tokens between spaces."""
         import tensorflow as tf
 
@@ -88,7 +89,7 @@ class Tagged(Source):
             raise RecipeError(f"{paths[0]} must hold a sentence a line. Received: an empty file.")
         return found
 
-    def notes(self, paths: list[Path], info: DataInfo) -> list[dict]:
+    def notes(self, paths: list[Path], info: DataInfo) -> list[dict[Any, Any]]:
         return [{"tokens": line.split()} for path in paths for line in _lines(path)]
 
     def _python(self, seed: int) -> Data:
@@ -233,7 +234,7 @@ def python_sentences(source: str) -> list[Sentence]:
     return lines
 
 
-def _spans(tree: ast.AST) -> dict:
+def _spans(tree: ast.AST) -> dict[Any, Any]:
     """Return by the place of its first character the kind and the end of each span."""
     found = {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,9 @@ def chosen(name: str, table, wanted: str | None) -> list[str]:
     return targets
 
 
-def labels(name: str, table, targets: list[str], asked: str | None, found: list) -> tuple:
+def labels(
+    name: str, table, targets: list[str], asked: str | None, found: list[Any]
+) -> tuple[Any, ...]:
     """Return task, labels, classes, and names and units of numeric targets."""
     read = [cells.numeric(name, table, target) for target in targets]
     texts = [table.column(table.names.index(target)) for target in targets]
@@ -90,7 +93,9 @@ def labels(name: str, table, targets: list[str], asked: str | None, found: list)
     return task, y.astype("int32"), classes, ()
 
 
-def _several(name: str, targets: list[str], read: list, asked: str | None, found: list) -> tuple:
+def _several(
+    name: str, targets: list[str], read: list[Any], asked: str | None, found: list[Any]
+) -> tuple[Any, ...]:
     bad = next((t for t, n in zip(targets, read, strict=True) if n is None), None)
     if bad is not None:
         raise RecipeError(

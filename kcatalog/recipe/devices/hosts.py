@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -86,7 +86,7 @@ def join(addresses: str | None, index: int | None) -> Iterator[Hosts]:
         raise
 
 
-def _parse(addresses: str | None, index: int | None) -> tuple:
+def _parse(addresses: str | None, index: int | None) -> tuple[Any, ...]:
     """Return the arguments of `keras.distribution.initialize`."""
     backend = keras.backend.backend()
     if backend in UNSUPPORTED:
@@ -110,7 +110,9 @@ def _parse(addresses: str | None, index: int | None) -> tuple:
 
 
 @contextlib.contextmanager
-def share_run(hosts: Hosts, lead: contextlib.AbstractContextManager, follow: Callable) -> Iterator:
+def share_run(
+    hosts: Hosts, lead: contextlib.AbstractContextManager, follow: Callable[..., Any]
+) -> Iterator[Any]:
     """Enter one run on all hosts, or on none. Yields (run, data).
 
     Args:
@@ -159,7 +161,7 @@ def _seen(file: Path, text: str) -> bool:
     return True
 
 
-def _follow(message: str, scratch: Path, follow: Callable) -> tuple:
+def _follow(message: str, scratch: Path, follow: Callable[..., Any]) -> tuple[Any, ...]:
     """Return the run that host 0 has entered, with a copy of its files to write to."""
     text, _, path = message.partition(" ")
     if not _seen(file := Path(path) / MARK, text):

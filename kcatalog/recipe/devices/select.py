@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -110,7 +111,7 @@ def callbacks(samples: int, size: int) -> list[keras.callbacks.Callback]:
 
 @contextlib.contextmanager
 def using(
-    asked: str, hosts: int = 1, model_parallel: int = 1, layout: dict | None = None
+    asked: str, hosts: int = 1, model_parallel: int = 1, layout: dict[Any, Any] | None = None
 ) -> Iterator[Devices]:
     """Run the `with` block on these devices. Models have to be built in their scope.
 

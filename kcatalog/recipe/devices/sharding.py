@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 from keras.distribution import TensorLayout
@@ -75,16 +76,16 @@ class SplitBatches(keras.callbacks.Callback):
         super().__init__()
         self.distribution, self.validation = distribution, validation
 
-    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: dict[Any, Any] | None = None) -> None:
         self.distribution.split = True
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict[Any, Any] | None = None) -> None:
         self.distribution.split = False
 
-    def on_test_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+    def on_test_batch_begin(self, batch: int, logs: dict[Any, Any] | None = None) -> None:
         self.distribution.split = self.validation
 
-    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_test_batch_end(self, batch: int, logs: dict[Any, Any] | None = None) -> None:
         self.distribution.split = False
 
 
@@ -102,7 +103,7 @@ def callbacks(samples: int, size: int) -> list[keras.callbacks.Callback]:
 
 @contextlib.contextmanager
 def using(
-    kind: str, count: int, hosts: int, model_parallel: int, layout: dict | None
+    kind: str, count: int, hosts: int, model_parallel: int, layout: dict[Any, Any] | None
 ) -> Iterator[Devices]:
     """Use a number of devices of each host."""
     if kind == "cpu":
@@ -173,7 +174,9 @@ def _names(kind: str, count: int) -> list[str]:
     return [name for names in taken.values() for name in names[:count]]
 
 
-def _distribution(names: list[str], model_parallel: int, layout: dict | None) -> _Splitting:
+def _distribution(
+    names: list[str], model_parallel: int, layout: dict[Any, Any] | None
+) -> _Splitting:
     if model_parallel == 1:
         return DataParallel(devices=names, auto_shard_dataset=False)
     shape = (len(names) // model_parallel, model_parallel)
@@ -188,7 +191,7 @@ def _distribution(names: list[str], model_parallel: int, layout: dict | None) ->
     return ModelParallel(layouts, by_default=layout is None)
 
 
-def _check(distribution: _Splitting, layout: dict | None) -> None:
+def _check(distribution: _Splitting, layout: dict[Any, Any] | None) -> None:
     """Raise an error if no weight of the model has been split."""
     if isinstance(distribution, ModelParallel) and not distribution.matched:
         patterns = ", ".join(map(repr, layout or ())) or "matrices whose last axis divides"

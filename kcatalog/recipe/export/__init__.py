@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -41,7 +42,7 @@ def export(
     model: Path,
     samples: Path,
     data: Data,
-    manifest: dict,
+    manifest: dict[Any, Any],
     wanted: tuple[str, ...] = (),
     accept: Collection[str] = (),
     console: Console | None = None,
@@ -96,7 +97,7 @@ def export(
 
 def _write(
     original: Original, folder: Path, recipe: str, samples: Path, runtimes: Runtimes
-) -> dict:
+) -> dict[Any, Any]:
     """Write the SavedModel and check it. Returns its entries for the manifest."""
     signatures, job = original.write(folder), {"model": folder, "samples": samples}
     if tf_serving.available():
@@ -123,7 +124,7 @@ def _write(
     return {**found, "size_bytes": variants.size(folder)}
 
 
-def _warnings(found: dict, tolerance: float) -> list[str]:
+def _warnings(found: dict[Any, Any], tolerance: float) -> list[str]:
     """Return what a user of the export has to know, in sentences."""
     warned = variants.faults(found.get("variants", {}))
     if (difference := found.get("difference_alone", 0)) > 10 * tolerance:

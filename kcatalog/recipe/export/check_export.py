@@ -25,6 +25,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class Runtimes(contextlib.AbstractContextManager):
             )
         return self.running[runtime]
 
-    def check(self, runtime: str, **job) -> dict:
+    def check(self, runtime: str, **job) -> dict[Any, Any]:
         """Run a job of `check_export` and return its result.
 
         Raises:
@@ -106,7 +107,7 @@ def main(runtime: str) -> None:
         print(json.dumps(answer), flush=True)
 
 
-def check_export(load, job: dict) -> dict:
+def check_export(load, job: dict[Any, Any]) -> dict[Any, Any]:
     """Return the largest difference from the live model and between a sample in a batch and alone,
     latencies, and the names, types and shapes of the tensors."""
     call, tensors = load(job["model"], job.get("signature", "serving_default"))
@@ -143,7 +144,7 @@ def check_export(load, job: dict) -> dict:
     return answer
 
 
-def difference(want: dict, got: dict) -> float:
+def difference(want: dict[Any, Any], got: dict[Any, Any]) -> float:
     """Return the largest difference between the live model's outputs and the exported model's.
 
     Where an output has numbers above 1, its differences are relative to the largest of them.
@@ -217,7 +218,7 @@ def onnx():
     return load
 
 
-def _described(sides, about) -> dict:
+def _described(sides, about) -> dict[Any, Any]:
     """Return names, types and shapes of inputs and outputs; None for an open axis."""
 
     def row(kind, shape):
@@ -227,7 +228,7 @@ def _described(sides, about) -> dict:
     return {"inputs": inputs, "outputs": outputs}
 
 
-def _reader(call, states: dict, text: bool):
+def _reader(call, states: dict[Any, Any], text: bool):
     """Return a function from codes (batch, steps) to the probabilities after each character."""
 
     def read(codes):

@@ -12,6 +12,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -29,7 +30,7 @@ CALIBRATION = 200  # training samples that determine the ranges of full int8
 TEXTS = 8  # the same for windows of a text, each character of which is a sample
 
 
-def onnx(original: Original, file: Path, kind: str = "float32") -> dict:
+def onnx(original: Original, file: Path, kind: str = "float32") -> dict[Any, Any]:
     """Write an ONNX file with any batch size and sequences of any length."""
     from onnx import defs, helper
     from onnx import load as load_onnx
@@ -59,7 +60,7 @@ def onnx(original: Original, file: Path, kind: str = "float32") -> dict:
     return {"opset": OPSET}
 
 
-def litert(original: Original, file: Path, kind: str = "float32") -> dict:
+def litert(original: Original, file: Path, kind: str = "float32") -> dict[Any, Any]:
     """Write a LiteRT file with weights in "float32", "float16" or "dynamic_int8", or computing in
     "int8"."""
     import tensorflow as tf
@@ -68,7 +69,9 @@ def litert(original: Original, file: Path, kind: str = "float32") -> dict:
     if kind == "int8" and _loops(model, shape):
         raise Refused("its converter crashes on loops, and the model has one")
     builtins = "TFLITE_BUILTINS_INT8" if kind == "int8" else "TFLITE_BUILTINS"
-    settings: dict = {"target_spec": {"supported_ops": [getattr(tf.lite.OpsSet, builtins)]}}
+    settings: dict[Any, Any] = {
+        "target_spec": {"supported_ops": [getattr(tf.lite.OpsSet, builtins)]}
+    }
     if kind == "float16":
         settings["target_spec"]["supported_types"] = [tf.float16]
     if kind != "float32":
@@ -132,7 +135,9 @@ def _one_step(stepwise: Stepwise) -> keras.Model:
     return keras.Model(inputs, _OneStep(stepwise)(inputs))
 
 
-def _signature(model: keras.Model, batch: int | None, shape: tuple | None = None) -> list:
+def _signature(
+    model: keras.Model, batch: int | None, shape: tuple[Any, ...] | None = None
+) -> list[Any]:
     """Return the input signature for `keras.Model.export`; an input with open axes gets `shape`."""
     specs = {}
     for x in model.inputs:
@@ -148,7 +153,7 @@ def operations(function) -> set[str]:
     return {n.op for n in graph.node} | {n.op for f in graph.library.function for n in f.node_def}
 
 
-def _loops(model: keras.Model, shape: tuple) -> bool:
+def _loops(model: keras.Model, shape: tuple[Any, ...]) -> bool:
     """Return whether the model's graph has a loop."""
     import tensorflow as tf
 
@@ -159,7 +164,7 @@ def _loops(model: keras.Model, shape: tuple) -> bool:
     return bool(operations(graph) & {"While", "StatelessWhile"})
 
 
-def _representative(original: Original, model: keras.Model) -> Iterator[dict]:
+def _representative(original: Original, model: keras.Model) -> Iterator[dict[Any, Any]]:
     """Yield inputs one by one for calibration; the states are those of reading a text."""
     if not original.task.generates:
         (name,) = (x.name for x in model.inputs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kcatalog.recipe.data import DataInfo
 
 ONNX_TYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
@@ -48,7 +50,7 @@ print(layer(samples))
 """
 
 
-def paragraphs(recipe: str, info: DataInfo, manifest: dict) -> list[str]:
+def paragraphs(recipe: str, info: DataInfo, manifest: dict[Any, Any]) -> list[str]:
     """Return the section's paragraphs: one program for each form that was exported."""
     ((name, (dtype, shape)),) = manifest["signatures"]["serving_default"]["inputs"].items()
     open_shape = len(shape) != len(info.input_shape) + 1
@@ -77,7 +79,7 @@ def _block(title: str, code: str) -> list[str]:
     return [f"{title}:", f"```python\n{code}```"]
 
 
-def _zeros(kind: str, shape: list) -> str:
+def _zeros(kind: str, shape: list[Any]) -> str:
     """Return an expression for zeros of a type, as the runtimes name types; empty texts."""
     shape = [n or 1 for n in shape]
     if kind == "string":

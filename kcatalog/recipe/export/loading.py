@@ -62,7 +62,7 @@ class Exported:
         return self._calls[name]
 
     @functools.cached_property
-    def _calls(self) -> dict:
+    def _calls(self) -> dict[Any, Any]:
         return {}
 
     def outputs(self, x, name: str = "serving_default") -> dict[str, np.ndarray]:
@@ -91,13 +91,13 @@ class Exported:
                 raise RecipeError(f"The model's {key} are not finite for this input.")
         return outputs
 
-    def notes(self, files: list[Path]) -> list[dict]:
+    def notes(self, files: list[Path]) -> list[dict[Any, Any]]:
         """Return for each file what belongs beside its description (`Source.notes`)."""
         return self.recipe.source.notes(files, self.info)
 
     def describe(
-        self, outputs: dict[str, np.ndarray], notes: list[dict] | None = None
-    ) -> list[dict]:
+        self, outputs: dict[str, np.ndarray], notes: list[dict[Any, Any]] | None = None
+    ) -> list[dict[Any, Any]]:
         """Return for each sample what a reader wants to see first, such as the label."""
         described = [self.task.describe(row, self.info) for row in rows(outputs)]
         return [
@@ -109,7 +109,7 @@ class Exported:
         return generate(self.answer, prompt, length, self.info.classes, seed)
 
 
-def rows(outputs: dict) -> list[dict]:
+def rows(outputs: dict[Any, Any]) -> list[dict[Any, Any]]:
     """Return outputs by sample instead of by name.
 
     >>> rows({"label": ["a", "b"], "score": [1, 2]})

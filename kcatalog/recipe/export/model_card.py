@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from kcatalog.recipe.data import DataInfo
 from kcatalog.recipe.data.findings import listed
@@ -12,7 +13,7 @@ NAME = "MODEL_CARD.md"
 MOST_CLASSES = 20
 
 
-def text(recipe: str, info: DataInfo, manifest: dict, classes: Sequence[str] = ()) -> str:
+def text(recipe: str, info: DataInfo, manifest: dict[Any, Any], classes: Sequence[str] = ()) -> str:
     """Return the card in Markdown.
 
     Args:
@@ -47,7 +48,7 @@ def _summary(info: DataInfo) -> str:
     )
 
 
-def _scores(metrics: dict | None) -> list[str]:
+def _scores(metrics: dict[Any, Any] | None) -> list[str]:
     if metrics is None:
         return []
     baseline, better = metrics["baseline"], "higher" if metrics["higher"] else "lower"
@@ -62,7 +63,7 @@ def _scores(metrics: dict | None) -> list[str]:
     ]
 
 
-def _data(info: DataInfo, findings: list[dict], classes: Sequence[str]) -> list[str]:
+def _data(info: DataInfo, findings: list[dict[Any, Any]], classes: Sequence[str]) -> list[str]:
     rows = [(each["about"], each["text"]) for each in findings]
     if classes:
         rows.append(("class names", listed(classes, MOST_CLASSES)))
@@ -71,7 +72,7 @@ def _data(info: DataInfo, findings: list[dict], classes: Sequence[str]) -> list[
     return _table(("about", "found"), rows)
 
 
-def _limits(info: DataInfo, manifest: dict, classes: Sequence[str]) -> list[str]:
+def _limits(info: DataInfo, manifest: dict[Any, Any], classes: Sequence[str]) -> list[str]:
     metrics, entries = manifest.get("metrics"), []
     if metrics:
         entries.append(
@@ -93,7 +94,7 @@ def _limits(info: DataInfo, manifest: dict, classes: Sequence[str]) -> list[str]
     return ["\n".join(f"- {each}" for each in entries)] if entries else []
 
 
-def _signatures(signatures: dict) -> list[str]:
+def _signatures(signatures: dict[Any, Any]) -> list[str]:
     rows = [
         (_code(name), *(", ".join(map(_code, entry[side])) for side in ("inputs", "outputs")))
         for name, entry in signatures.items()
@@ -101,7 +102,7 @@ def _signatures(signatures: dict) -> list[str]:
     return _table(("signature", "inputs", "outputs"), rows)
 
 
-def _variants(manifest: dict) -> list[str]:
+def _variants(manifest: dict[Any, Any]) -> list[str]:
     rows = []
     for name, row in manifest.get("variants", {}).items():
         score, kept = row.get("score"), "file" in row
@@ -117,7 +118,7 @@ def _variants(manifest: dict) -> list[str]:
     return _table(("variant", "file", "KB", "score", "check"), rows)
 
 
-def _origin(manifest: dict) -> list[str]:
+def _origin(manifest: dict[Any, Any]) -> list[str]:
     settings = manifest.get("settings", {})
     rows = [
         ("command", _code(manifest["command"]) if manifest.get("command") else ""),
@@ -130,7 +131,7 @@ def _origin(manifest: dict) -> list[str]:
     return _table(("", ""), [row for row in rows if row[1] != ""])
 
 
-def _table(header: tuple[str, ...], rows: Iterable[tuple]) -> list[str]:
+def _table(header: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> list[str]:
     """Return a table as one paragraph; none without rows."""
     rows = [list(map(_cell, row)) for row in rows]
     if not rows:

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -86,7 +87,9 @@ class Original:
         dtype = self.data.train[0].dtype
         return None if dtype.kind in "OSU" else dtype.name
 
-    def write(self, folder: Path, weights: Callable = contextlib.nullcontext) -> dict:
+    def write(
+        self, folder: Path, weights: Callable[..., Any] = contextlib.nullcontext
+    ) -> dict[Any, Any]:
         """Write a SavedModel (`signatures.write`)."""
         return signatures.write(
             self.model, self.task, self.info, folder, weights, self.stepwise, self.dtype
@@ -104,7 +107,7 @@ def portable(model_file: Path, steps: int | None = None) -> keras.Model:
         steps: unroll the recurrent layers, and read sequences of this length if the length is open.
     """
 
-    def change(layer: dict) -> dict:
+    def change(layer: dict[Any, Any]) -> dict[Any, Any]:
         config = layer.get("config")
         if "class_name" not in layer or not isinstance(config, dict):
             return layer

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 
 
-def weights(model: keras.Model, kind: str) -> Callable:
+def weights(model: keras.Model, kind: str) -> Callable[..., Any]:
     """Return a context in which the model's kernels are stored as "float16" or "int8"."""
     store = {"float16": _float16, "int8": _int8}[kind]
     floats = [v for v in model.variables if keras.backend.is_float_dtype(v.dtype)]
@@ -26,14 +27,14 @@ def weights(model: keras.Model, kind: str) -> Callable:
     return stored
 
 
-def _float16(kernel) -> Callable:
+def _float16(kernel) -> Callable[..., Any]:
     import tensorflow as tf
 
     half = tf.Variable(tf.cast(kernel, tf.float16), trainable=False)
     return lambda: tf.cast(half, kernel.dtype)
 
 
-def _int8(kernel) -> Callable:
+def _int8(kernel) -> Callable[..., Any]:
     import tensorflow as tf
 
     channels = kernel.ndim - 1 if kernel.shape[-1] > 1 else kernel.ndim - 2

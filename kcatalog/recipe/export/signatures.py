@@ -6,6 +6,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -20,10 +21,10 @@ def write(
     task: Task,
     info: DataInfo,
     folder: Path,
-    weights: Callable = contextlib.nullcontext,
+    weights: Callable[..., Any] = contextlib.nullcontext,
     stepwise: Stepwise | None = None,
     dtype: str | None = None,
-) -> dict[str, list]:
+) -> dict[str, list[Any]]:
     """Write a SavedModel. Returns the inputs' specifications by signature.
 
     Args:
@@ -69,7 +70,9 @@ class Served:
     to a model that takes its state as an input (`Stepwise`).
     """
 
-    def __init__(self, model, task: Task, info: DataInfo, weights: Callable, stepwise, dtype):
+    def __init__(
+        self, model, task: Task, info: DataInfo, weights: Callable[..., Any], stepwise, dtype
+    ):
         import tensorflow as tf
 
         self._model, self._task, self._weights, self._stepwise = model, task, weights, stepwise
@@ -86,13 +89,13 @@ class Served:
         with self._weights():
             return self._model(x, training=False)
 
-    def step(self, *args) -> tuple:
+    def step(self, *args) -> tuple[Any, ...]:
         """Return the outputs of each step and the states after the last (`Stepwise`)."""
         with self._weights():
             return self._stepwise(*args)
 
     @functools.cached_property
-    def answer(self) -> Callable:
+    def answer(self) -> Callable[..., Any]:
         import tensorflow as tf
 
         def answer(x):
@@ -100,14 +103,14 @@ class Served:
 
         return tf.function(answer, input_signature=[self.raw], autograph=False)
 
-    def of_raw(self, function: Callable) -> tuple:
+    def of_raw(self, function: Callable[..., Any]) -> tuple[Any, ...]:
         """Return a signature that takes the raw input, or the form in which requests carry it."""
         if self._entry is None:
             return function, self.raw
         spec, read = self._entry
         return lambda x: function(read(x)), spec
 
-    def of_images(self, function: Callable) -> tuple | None:
+    def of_images(self, function: Callable[..., Any]) -> tuple[Any, ...] | None:
         """Return a signature that takes files: PNG, JPEG, BMP, GIF."""
         import tensorflow as tf
 
@@ -116,7 +119,7 @@ class Served:
         files = tf.TensorSpec([None], tf.string, name="image_bytes")
         return lambda image_bytes: function(decoded(image_bytes, self.raw, self._info)), files
 
-    def of_examples(self, function: Callable) -> tuple | None:
+    def of_examples(self, function: Callable[..., Any]) -> tuple[Any, ...] | None:
         """Return a signature that takes serialized tf.Examples."""
         import tensorflow as tf
 

@@ -6,6 +6,7 @@ Such a model continues a sequence by reading the new steps only.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import keras
 import numpy as np
@@ -43,7 +44,7 @@ class Stepwise:
         if not self.states:
             raise Refused("the model has no recurrent layer, and therefore no state")
 
-    def __call__(self, codes, before: dict, mask=None) -> tuple:
+    def __call__(self, codes, before: dict[Any, Any], mask=None) -> tuple[Any, ...]:
         """Return the outputs at every step, and the states after the last one.
 
         Args:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,11 @@ def available() -> bool:
 
 
 def write_warm_up(
-    folder: Path, recipe: str, signatures: dict[str, list], requests: np.ndarray, input_name: str
+    folder: Path,
+    recipe: str,
+    signatures: dict[str, list[Any]],
+    requests: np.ndarray,
+    input_name: str,
 ) -> Path:
     """Write warm-up requests with real samples: one for each signature, and one with a batch.
 

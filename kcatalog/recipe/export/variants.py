@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -33,7 +34,7 @@ SCORE_TOLERANCE = 0.02
 FLOAT_TOLERANCE = 1e-3
 
 
-def _reduced(original: Original, file: Path, kind: str) -> dict:
+def _reduced(original: Original, file: Path, kind: str) -> dict[Any, Any]:
     original.write(file, reduced.weights(original.model, kind))
     return {}
 
@@ -53,7 +54,7 @@ class Format:
     name: str
     suffix: str
     runtime: str
-    write: Callable[[Original, Path, str], dict]
+    write: Callable[[Original, Path, str], dict[Any, Any]]
     modules: tuple[str, ...] = ()
 
 
@@ -130,7 +131,7 @@ class Check:
     samples: Path
     runtimes: Runtimes
 
-    def row(self, runtime: str, file: Path) -> dict:
+    def row(self, runtime: str, file: Path) -> dict[Any, Any]:
         """Return a file's entries for the manifest."""
         states = self.original.states
         with tempfile.TemporaryDirectory(dir=file.parent) as folder:
@@ -151,7 +152,7 @@ class Check:
             first = draw(len(every), len(file["request"]))
         return np.concatenate([first, np.setdiff1d(every, first)])
 
-    def asked(self, cells: bool = True) -> dict:
+    def asked(self, cells: bool = True) -> dict[Any, Any]:
         """Return the test split, then the samples that the task compares it with, if any; and the
         live model's outputs for the first ones.
 
@@ -170,7 +171,7 @@ class Check:
             return {"request": tasks.requests(data, self.order), **want}
         return {"request": task.request(x), **want}
 
-    def scored(self, answers: dict) -> dict:
+    def scored(self, answers: dict[Any, Any]) -> dict[Any, Any]:
         """Return the score on the test split; a text model without steps has none."""
         task, data = self.original.task, self.original.data
         if task.generates and not self.original.states:
@@ -181,7 +182,7 @@ class Check:
             compared = task.outputs(answers)[len(labels) :], known[1]
         return {"score": task.score(labels, outputs, *compared), "scored_samples": len(labels)}
 
-    def fault(self, kind: str, row: dict, plain: dict) -> str | None:
+    def fault(self, kind: str, row: dict[Any, Any], plain: dict[Any, Any]) -> str | None:
         """Return why a variant fails, if it loses more than the tolerances beside the plain form.
 
         Args:
@@ -212,10 +213,10 @@ def write(
     original: Original,
     folder: Path,
     check: Check,
-    plain: dict,
+    plain: dict[Any, Any],
     accept: Collection[str] = (),
     begin: Callable[[str], None] = lambda name: None,
-) -> dict:
+) -> dict[Any, Any]:
     """Write variants into a folder. Returns the manifest's entry for each.
 
     A variant that the model or the format does not allow is left out, with the reason in its entry
@@ -259,7 +260,7 @@ def _remove(file: Path) -> None:
     file.unlink(missing_ok=True)
 
 
-def faults(rows: dict) -> list[str]:
+def faults(rows: dict[Any, Any]) -> list[str]:
     """Return a sentence for each failing variant in a manifest."""
     sentences = []
     for name, row in rows.items():
@@ -278,7 +279,7 @@ def size(file: Path) -> int:
     return sum(f.stat().st_size for f in (file, *file.rglob("*")) if f.is_file())
 
 
-def show(console: Console, manifest: dict) -> None:
+def show(console: Console, manifest: dict[Any, Any]) -> None:
     """Print a table of the variants, and the reasons for those that were left out."""
     measure, live = manifest["metrics"]["measure"], manifest["metrics"]["test"]
     table = output.table("variant", "KB", "ms, 1", "ms, 32", "difference", measure)
@@ -308,7 +309,7 @@ def show(console: Console, manifest: dict) -> None:
         console.print(sentence, style="yellow")
 
 
-def _gains(row: dict, plain: dict) -> bool:
+def _gains(row: dict[Any, Any], plain: dict[Any, Any]) -> bool:
     """Return whether a variant is smaller than the SavedModel, or faster in some batch."""
     before, after = plain["latency_ms"], row["latency_ms"]
     faster = any(after[batch] < before[batch] for batch in after if batch in before)

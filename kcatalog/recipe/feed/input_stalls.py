@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -53,24 +54,24 @@ class Waiting(keras.callbacks.Callback):
         with tf.control_dependencies([self.seconds.assign_add(tf.timestamp() - asked)]):
             return tf.nest.map_structure(tf.identity, batch)
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: dict[Any, Any] | None = None) -> None:
         self._filled = False  # the cache
 
-    def on_train_end(self, logs: dict | None = None) -> None:
+    def on_train_end(self, logs: dict[Any, Any] | None = None) -> None:
         if self._writer is not None:
             self._writer.close()
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: dict[Any, Any] | None = None) -> None:
         self._steps = -1
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict[Any, Any] | None = None) -> None:
         self._last = time.perf_counter()
         self._steps += 1
         if self._steps == 0 and self.seconds is not None:
             self._first = self._last
             self.seconds.assign(0.0)
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[Any, Any] | None = None) -> None:
         if self.seconds is None or self._steps < 1:
             return
         step = (self._last - self._first) / self._steps

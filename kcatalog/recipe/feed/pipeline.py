@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -23,7 +24,7 @@ from kcatalog.recipe.terminal import stopping
 from kcatalog.recipe.terminal.errors import RecipeError
 
 
-def fit(model, data, batches, callbacks: list, waiting: Waiting | None = None, **how):
+def fit(model, data, batches, callbacks: list[Any], waiting: Waiting | None = None, **how):
     """Keras's `fit` on these batches, with the validation part of `data`.
 
     Args:
@@ -76,7 +77,7 @@ def evaluate(model, x, y) -> dict[str, float]:
         return model.evaluate(stream(InOrder(x, y), errors), verbose=0, return_dict=True)
 
 
-def feed(batches, errors: list, waiting: Waiting | None = None):
+def feed(batches, errors: list[Any], waiting: Waiting | None = None):
     """Return what `fit` takes: `tf.data` for files, and on TensorFlow for arrays too.
 
     It is the fastest there. On other backends arrays need no detour through it.
@@ -92,7 +93,7 @@ def _streamed(x) -> bool:
     return isinstance(x, Files) or x.dtype == np.float64
 
 
-def stream(batches, errors: list):
+def stream(batches, errors: list[Any]):
     """Return a `tf.data.Dataset` of batches, fetched in parallel ahead of time, in order.
 
     Args:

@@ -15,6 +15,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import keras
 
@@ -28,7 +29,7 @@ def save(model: keras.Model, file: Path) -> None:
         model.save(beside)
 
 
-def load(file: Path, change: Callable | None = None) -> keras.Model:
+def load(file: Path, change: Callable[..., Any] | None = None) -> keras.Model:
     """Load the model in safe mode, without compiling it.
 
     Args:
@@ -102,7 +103,7 @@ def check(file: Path) -> None:
         raise _refused(file, "its entries are larger than the file.")
 
 
-def _copy(file: Path, copy: Path, change: Callable) -> None:
+def _copy(file: Path, copy: Path, change: Callable[..., Any]) -> None:
     with zipfile.ZipFile(file) as original, zipfile.ZipFile(copy, "w") as changed:
         for entry in original.infolist():
             content = original.read(entry)

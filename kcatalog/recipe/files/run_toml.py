@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 
@@ -27,7 +28,7 @@ KEYS = {
 }
 
 
-def text(facts: dict) -> str:
+def text(facts: dict[Any, Any]) -> str:
     """Return the file's text. TOML has no null: options that are None are left out."""
     found = {key: facts[name] for key, name in KEYS.items() if facts.get(name) is not None}
     for key, value in found.items():
@@ -36,13 +37,13 @@ def text(facts: dict) -> str:
     return HEADER + tomli_w.dumps(found)
 
 
-def write(file: Path, facts: dict) -> None:
+def write(file: Path, facts: dict[Any, Any]) -> None:
     """Write the file atomically."""
     with disk.atomic_write(file) as beside:
         beside.write_text(text(facts), encoding="utf-8")
 
 
-def read(file: Path) -> dict:
+def read(file: Path) -> dict[Any, Any]:
     """Return the file's tables, with the names of its keys.
 
     Raises:
@@ -54,7 +55,7 @@ def read(file: Path) -> dict:
         raise RecipeError(f"{file} is damaged: {e}.") from e
 
 
-def facts_of(tables: dict) -> dict:
+def facts_of(tables: dict[Any, Any]) -> dict[Any, Any]:
     """Return the file's facts with their names in the engine."""
     return {name: tables[key] for key, name in KEYS.items() if key in tables}
 

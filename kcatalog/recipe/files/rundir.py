@@ -24,6 +24,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kcatalog.recipe.files import disk, run_toml
 from kcatalog.recipe.terminal.errors import RecipeError
@@ -37,7 +38,7 @@ class Run:
     """A run directory, and the content of its `run.toml` and `record.json`."""
 
     path: Path
-    facts: dict
+    facts: dict[Any, Any]
 
     @property
     def tuning(self) -> Path:
@@ -49,7 +50,7 @@ class Run:
         return self.tuning.exists() and self.hyperparameters is not None
 
     @property
-    def hyperparameters(self) -> dict | None:
+    def hyperparameters(self) -> dict[Any, Any] | None:
         """The best ones of the search, or those of the training; None before both."""
         return self.facts.get("hyperparameters")
 
@@ -69,12 +70,12 @@ class Run:
     def samples(self) -> Path:
         return self.path / "samples.npz"
 
-    def read(self, name: str) -> dict | None:
+    def read(self, name: str) -> dict[Any, Any] | None:
         """Read a JSON file of this run; None if it has not been written yet."""
         file = self.path / name
         return read_json(file) if file.exists() else None
 
-    def write(self, name: str, facts: dict) -> None:
+    def write(self, name: str, facts: dict[Any, Any]) -> None:
         """Write a JSON file of this run."""
         write_json(self.path / name, facts)
 
@@ -89,7 +90,7 @@ class Run:
 
 
 @contextlib.contextmanager
-def begin(recipe: str, path: Path | None, facts: dict) -> Iterator[Run]:
+def begin(recipe: str, path: Path | None, facts: dict[Any, Any]) -> Iterator[Run]:
     """Create and lock a run, in the next numbered directory or in `path`."""
     facts = {"recipe": recipe, **facts}
     if path is None:
@@ -157,7 +158,7 @@ def find(recipe: str, path: Path | None) -> Run | None:
     return Run(path, facts)
 
 
-def _facts(path: Path) -> tuple[Path, dict]:
+def _facts(path: Path) -> tuple[Path, dict[Any, Any]]:
     """Return the facts of a run, and the file that they are named for."""
     file = path / run_toml.NAME
     if file.exists():
@@ -173,7 +174,7 @@ def _facts(path: Path) -> tuple[Path, dict]:
     return file, facts
 
 
-def read_json(file: Path, remedy: str | None = None) -> dict:
+def read_json(file: Path, remedy: str | None = None) -> dict[Any, Any]:
     """Read a JSON object; `remedy` ends the error message where the file is damaged.
 
     By default it is a new run.
@@ -187,7 +188,7 @@ def read_json(file: Path, remedy: str | None = None) -> dict:
     return facts
 
 
-def write_json(file: Path, facts: dict) -> None:
+def write_json(file: Path, facts: dict[Any, Any]) -> None:
     """Write a JSON file atomically."""
     with disk.atomic_write(file) as beside:
         text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -48,14 +49,14 @@ class Curves(keras.callbacks.Callback):
         super().__init__()
         self.train, self.validation = (EventFile(log_dir / s) for s in ("train", "validation"))
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[Any, Any] | None = None) -> None:
         from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 
         for name, value in (logs or {}).items():
             events = self.validation if name.startswith("val_") else self.train
             events.write(scalar_pb(CURVES + name.removeprefix("val_"), float(value)), epoch)
 
-    def on_train_end(self, logs: dict | None = None) -> None:
+    def on_train_end(self, logs: dict[Any, Any] | None = None) -> None:
         self.train.close()
         self.validation.close()
 
@@ -72,7 +73,7 @@ def write_test(
             events.write(scalar_pb(f"{SCORES}{name}", value))
 
 
-def trial_callbacks(log_dir: Path, trial, objective: str, data, epochs: int, batches) -> list:
+def trial_callbacks(log_dir: Path, trial, objective: str, data, epochs: int, batches) -> list[Any]:
     """Return callbacks for one trial's curves, statistics, graph and row in the HParams tab."""
     folder = log_dir / "trials" / trial.trial_id
     return [
@@ -83,7 +84,7 @@ def trial_callbacks(log_dir: Path, trial, objective: str, data, epochs: int, bat
     ]
 
 
-def training_callbacks(log_dir: Path, data, epochs: int, batches, watch: bool = False) -> list:
+def training_callbacks(log_dir: Path, data, epochs: int, batches, watch: bool = False) -> list[Any]:
     """Return callbacks for the training's curves, pictures, histograms, statistics and graph."""
     folder = log_dir / "training"
     drawn = [Pictures(folder, data, epochs, _share(Pictures, watch))] if pictures.of(data) else []
@@ -98,7 +99,7 @@ def training_callbacks(log_dir: Path, data, epochs: int, batches, watch: bool = 
 
 def statistics(
     folder: Path, data, epochs: int, batches, watch: bool = False, at_least_once: bool = False
-) -> list:
+) -> list[Any]:
     """Return callbacks for step sizes, activations and gradients of every layer.
 
     Args:
@@ -112,7 +113,7 @@ def statistics(
     task = tasks.of(data)
     probe = task.probe(data, batches)
 
-    def options(part, name: str) -> dict:
+    def options(part, name: str) -> dict[Any, Any]:
         return {
             "log_dir": str(folder / name),
             "every_steps": max(1, epochs * len(batches) // MEASUREMENTS),
@@ -133,7 +134,7 @@ def _share(measuring: type, watch: bool) -> float:
     return 1.0 if watch else MEASURED[measuring][1]
 
 
-def measured_once(callbacks: list) -> str | None:
+def measured_once(callbacks: list[Any]) -> str | None:
     """Return a sentence that names what a short training logged only once, or None."""
     measuring = [c for c in callbacks if type(c) in MEASURED]
     once = [MEASURED[type(c)][0] for c in measuring if c.left_out and c.measured == 1]

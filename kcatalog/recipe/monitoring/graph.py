@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -29,7 +30,7 @@ class Graph(keras.callbacks.Callback):
         super().__init__()
         self.log_dir = log_dir
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: dict[Any, Any] | None = None) -> None:
         from tensorboard.plugins.text.summary_v2 import text_pb
 
         described = json.loads(self.model.to_json())
@@ -52,7 +53,7 @@ def table(model: keras.Model) -> str:
     return "\n".join([*rows, f"| | | | {model.count_params():,} |"])
 
 
-def nodes(described: dict):
+def nodes(described: dict[Any, Any]):
     """Return a node for each layer, as a GraphDef, without a box around the whole model.
 
     Nodes name no operation: TensorBoard would put five and more of the same one, such as the
@@ -68,11 +69,11 @@ def nodes(described: dict):
     return graph
 
 
-def _name(layer: dict) -> str:
+def _name(layer: dict[Any, Any]) -> str:
     return layer["config"]["name"]
 
 
-def drawable(layer: dict) -> dict:
+def drawable(layer: dict[Any, Any]) -> dict[Any, Any]:
     """Describe a layer, or a model with its layers, in the form that TensorBoard reads."""
     config = layer["config"]
     kept = {"name": _name(layer), "dtype": _dtype(config.get("dtype"))}
@@ -87,7 +88,7 @@ def drawable(layer: dict) -> dict:
     return drawn
 
 
-def _tensors(found) -> list[dict]:
+def _tensors(found) -> list[dict[Any, Any]]:
     """Every tensor among the arguments of a call."""
     if isinstance(found, dict):
         if found.get("class_name") == "__keras_tensor__":
@@ -96,7 +97,7 @@ def _tensors(found) -> list[dict]:
     return [t for inner in found for t in _tensors(inner)] if isinstance(found, list) else []
 
 
-def _ends(layers) -> list[list]:
+def _ends(layers) -> list[list[Any]]:
     """[name, node, tensor] of each input or output, however they are nested."""
     if isinstance(layers, dict):
         layers = list(layers.values())

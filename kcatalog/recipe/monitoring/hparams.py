@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import keras
 import keras_tuner
@@ -25,13 +26,13 @@ class Trial(keras.callbacks.Callback):
         self.name = row(folder, trial.trial_id)
         self.hyperparameters = trial.hyperparameters
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: dict[Any, Any] | None = None) -> None:
         from tensorboard.plugins.hparams import api
 
         self.events.write(columns(self.hyperparameters, self.objective))
         self.events.write(api.hparams_pb(active(self.hyperparameters), trial_id=self.name))
 
-    def on_train_end(self, logs: dict | None = None) -> None:
+    def on_train_end(self, logs: dict[Any, Any] | None = None) -> None:
         from tensorboard.plugins.hparams import api_pb2, summary
 
         self.events.write(summary.session_end_pb(api_pb2.STATUS_SUCCESS))
@@ -61,7 +62,7 @@ def columns(hyperparameters, objective: str):
     return api.hparams_config_pb(tuned, metrics)
 
 
-def active(hyperparameters) -> dict:
+def active(hyperparameters) -> dict[Any, Any]:
     """Active hyperparameters by name, without the tuner's own notes."""
     return {k: v for k, v in sorted(hyperparameters.values.items()) if not k.startswith("tuner/")}
 

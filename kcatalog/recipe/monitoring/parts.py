@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 
 
-def used_in(model: keras.Model) -> list[dict]:
+def used_in(model: keras.Model) -> list[dict[Any, Any]]:
     """Layers, losses, metrics and the optimizer, each with its config, in reading order.
 
     What a part holds (a regularizer, a wrapped optimizer) stands in that part's config.
@@ -15,7 +17,7 @@ def used_in(model: keras.Model) -> list[dict]:
     return found
 
 
-def layers_in(config: dict) -> list[dict]:
+def layers_in(config: dict[Any, Any]) -> list[dict[Any, Any]]:
     """Return the layers of a model's config; a layer's own `layers` may be a number."""
     layers = config.get("layers")
     described = isinstance(layers, list) and all(
@@ -24,7 +26,7 @@ def layers_in(config: dict) -> list[dict]:
     return layers if described else []
 
 
-def _walk(config, found: list[dict]) -> None:
+def _walk(config, found: list[dict[Any, Any]]) -> None:
     if isinstance(config, list | tuple):
         for value in config:
             _walk(value, found)

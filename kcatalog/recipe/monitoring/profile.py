@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -41,7 +42,7 @@ class Profile(keras.callbacks.Callback):
         self.log_dir, self.traced, self.report = Path(log_dir), traced, report
         self._step, self._first, self._stop = 0, None, None
 
-    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: dict[Any, Any] | None = None) -> None:
         self._ahead = steps_ahead(self, batch)
         compiled = self._step > 0
         if self._first is None and compiled and self._step + self._ahead >= self.traced[0]:
@@ -49,12 +50,12 @@ class Profile(keras.callbacks.Callback):
             self.log_dir.mkdir(parents=True, exist_ok=True)
             self._stop = _PROFILERS[keras.backend.backend()](str(self.log_dir))
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict[Any, Any] | None = None) -> None:
         self._step += self._ahead
         if self._stop and self._step >= self.traced[1]:
             self._finish()
 
-    def on_train_end(self, logs: dict | None = None) -> None:
+    def on_train_end(self, logs: dict[Any, Any] | None = None) -> None:
         if self._stop:
             self._finish()
         elif self._first is None:

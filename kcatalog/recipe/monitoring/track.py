@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -46,7 +47,7 @@ class Service:
         """Begin or continue the run there, and return its id."""
         raise NotImplementedError
 
-    def parameters(self, values: dict) -> None:
+    def parameters(self, values: dict[Any, Any]) -> None:
         raise NotImplementedError
 
     def metrics(self, values: dict[str, float], epoch: int) -> None:
@@ -61,7 +62,9 @@ class Service:
     def close(self, failed: bool = False) -> None:
         raise NotImplementedError
 
-    def trial(self, trial_id: str, values: dict, parts: list[list[dict[str, float]]]) -> None:
+    def trial(
+        self, trial_id: str, values: dict[Any, Any], parts: list[list[dict[str, float]]]
+    ) -> None:
         """Send a trial that has ended: hyperparameters, and what the epochs of its folds report."""
         child = type(self)(self._recipe, self._folder, f"trial {trial_id}", parent=self.id)
         child.parameters(values)
@@ -180,7 +183,7 @@ class _Epochs(keras.callbacks.Callback):
         super().__init__()
         self._tracking = tracking
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[Any, Any] | None = None) -> None:
         values = {name: float(value) for name, value in (logs or {}).items()}
         self._tracking.send("metrics", values, epoch)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -23,11 +24,11 @@ class WeightHistograms(keras.callbacks.Callback):
         super().__init__()
         self.events, self.every = EventFile(log_dir), max(1, epochs // 4)
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[Any, Any] | None = None) -> None:
         if (epoch + 1) % self.every == 0:
             self.events.write(histograms(self.model), epoch)
 
-    def on_train_end(self, logs: dict | None = None) -> None:
+    def on_train_end(self, logs: dict[Any, Any] | None = None) -> None:
         self.events.close()
 
 

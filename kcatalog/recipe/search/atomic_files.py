@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 from kcatalog.recipe.files import disk, rundir
 from kcatalog.recipe.terminal import output
@@ -28,7 +29,7 @@ class AtomicFiles:
     def folder(self) -> Path:
         return Path(self._project_dir)
 
-    def get_state(self) -> dict:
+    def get_state(self) -> dict[Any, Any]:
         """Leave out what `_reconcile` finds by itself."""
         return super().get_state() | {"ongoing_trials": {}}
 
@@ -76,7 +77,7 @@ class AtomicFiles:
         self._retry_queue = [t.trial_id for t in reversed(unfinished)]  # taken from its end
 
 
-def write(file: Path, state: dict) -> None:
+def write(file: Path, state: dict[Any, Any]) -> None:
     """Replace a file atomically, and keep the previous one."""
     if file.exists():
         shutil.copyfile(file, _previous(file))

@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 from kcatalog.recipe import devices
 from kcatalog.recipe.search import process
@@ -97,12 +98,12 @@ class RayCluster(Scripted):
         """
         return max(1, sum(map(self._fits, self._hosts())))
 
-    def _hosts(self) -> list[dict]:
+    def _hosts(self) -> list[dict[Any, Any]]:
         """Return the resources of the hosts that compute."""
         alive = (node["Resources"] for node in self._ray.nodes() if node["Alive"])
         return [resources for resources in alive if resources.get("CPU")]
 
-    def _fits(self, host: dict) -> int:
+    def _fits(self, host: dict[Any, Any]) -> int:
         return min(int(host.get(name, 0) // amount) for name, amount in self._needs.items())
 
 

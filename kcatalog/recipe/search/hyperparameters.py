@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kcatalog import checks
 from kcatalog.recipe.terminal.errors import RecipeError
@@ -28,7 +28,7 @@ def parse(settings: list[str]) -> dict[str, str]:
 
 
 def space(
-    build: Callable, overrides: dict[str, str], values: dict | None = None
+    build: Callable[..., Any], overrides: dict[str, str], values: dict[Any, Any] | None = None
 ) -> keras_tuner.HyperParameters:
     """Return the hyperparameters `build` asks for, with the user's values in place of ranges.
 
@@ -60,7 +60,7 @@ def space(
 
 
 def with_values(
-    build: Callable, overrides: dict[str, str], values: dict
+    build: Callable[..., Any], overrides: dict[str, str], values: dict[Any, Any]
 ) -> keras_tuner.HyperParameters:
     """Return the `space` that starts from a run.toml's values, which are checked first."""
     values = {name: value for name, value in values.items() if name not in overrides}
@@ -141,7 +141,7 @@ def not_offered(hp, names: list[str]) -> list[str]:
     return found
 
 
-def _build(build: Callable, hp, pinned: bool) -> None:
+def _build(build: Callable[..., Any], hp, pinned: bool) -> None:
     try:
         build(hp)
     except ValueError as e:

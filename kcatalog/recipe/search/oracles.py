@@ -11,6 +11,7 @@ import itertools
 import random
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import keras_tuner
 import numpy as np
@@ -33,7 +34,7 @@ class ResumableOracle(AtomicFiles):
             return super().populate_space(trial_id)
         return {"status": "RUNNING", "values": self.defaults()}
 
-    def defaults(self) -> dict:
+    def defaults(self) -> dict[Any, Any]:
         """Return the recipe's default values."""
         hp = keras_tuner.HyperParameters()
         hp.merge(self.hyperparameters)  # parents come first, so conditions are known
@@ -47,7 +48,7 @@ class ResumableOracle(AtomicFiles):
         """Return the trials that another one continues, or may continue later."""
         return set()
 
-    def _random_values(self) -> dict | None:
+    def _random_values(self) -> dict[Any, Any] | None:
         """Draw untried values. KerasTuner gives up after 20 draws of values that were tried; here
         the search ends only when there are no others."""
         values = super()._random_values()
@@ -119,7 +120,7 @@ class Hyperband(ResumableOracle, keras_tuner.oracles.HyperbandOracle):
         parents = {t.hyperparameters.values.get(FROM) for t in under_way}
         return (parents - {None}).union(*map(self._may_be_continued, self._brackets))
 
-    def _may_be_continued(self, bracket: dict) -> set[str]:
+    def _may_be_continued(self, bracket: dict[Any, Any]) -> set[str]:
         """Return the trials of unfinished rounds that have not been continued yet."""
         number, found = bracket["bracket_num"], set()
         for i, (current, following) in enumerate(itertools.pairwise(bracket["rounds"]), start=1):
@@ -147,7 +148,7 @@ def oracle(tuner: str, trials: int, epochs: int, **common):
     return made
 
 
-def combinations(hp, seed: int = 0) -> Iterator[dict]:
+def combinations(hp, seed: int = 0) -> Iterator[dict[Any, Any]]:
     """Yield all combinations of active values. A range without steps is represented by one random
     value.
 
@@ -160,7 +161,7 @@ def combinations(hp, seed: int = 0) -> Iterator[dict]:
     return _combinations(hp.space, {}, seed)
 
 
-def _combinations(space: list, values: dict, seed: int) -> Iterator[dict]:
+def _combinations(space: list[Any], values: dict[Any, Any], seed: int) -> Iterator[dict[Any, Any]]:
     if not space:
         yield values
         return
@@ -172,7 +173,7 @@ def _combinations(space: list, values: dict, seed: int) -> Iterator[dict]:
         yield from _combinations(rest, values, seed)
 
 
-def _values(h, seed: int) -> list:
+def _values(h, seed: int) -> list[Any]:
     types = keras_tuner.engine.hyperparameters
     if isinstance(h, types.Int) and h.step is None:
         return list(range(h.min_value, h.max_value + 1))

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 GB = 1024**3
 STATM = Path("/proc/self/statm")  # in pages
@@ -25,11 +26,11 @@ NO_FOLDER = None  # instead of an exit code: this host does not see the trial's 
 def run(
     arguments: list[str],
     folder: str,
-    work: dict,
+    work: dict[Any, Any],
     environment: dict[str, str],
     cwd: str,
-    started: Callable = lambda process: None,
-) -> tuple[int | None, str, dict | None]:
+    started: Callable[..., Any] = lambda process: None,
+) -> tuple[int | None, str, dict[Any, Any] | None]:
     """Run a trial. Return its exit code, its standard error and its result, if it left one.
 
     Args:

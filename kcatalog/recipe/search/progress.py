@@ -14,6 +14,7 @@ import time
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import keras
 from rich import progress
@@ -83,16 +84,16 @@ class Notes(keras.callbacks.Callback):
         self.folder, self.objective, self.of = folder, objective, epochs * folds
         self.before, self._best = fold * epochs, max if higher_is_better(objective) else min
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: dict[Any, Any] | None = None) -> None:
         self._found, self._start, self._began = [], None, clock()
         folds = Note.read(self.folder) if self.before else None
         self._origin = self._began - (folds.seconds if folds else 0.0)
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict[Any, Any] | None = None) -> None:
         if self._start is None:
             self._start, self._began = clock() - self._began, clock()
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[Any, Any] | None = None) -> None:
         now = clock()
         self._found.append((logs or {}).get(self.objective, math.nan))
         note = (self.before + epoch + 1, self.of, self._best(self._found), self._start or 0.0)

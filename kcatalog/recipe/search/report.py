@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import statistics
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -36,14 +37,14 @@ def _line(trial, oracle) -> str:
     return f"Trial {trial.trial_id}{count}: {objective} {score(trial, objective)}"
 
 
-def ranked(trials: list, objective: str) -> list:
+def ranked(trials: list[Any], objective: str) -> list[Any]:
     """Return the trials, best first, those without a score last."""
     scored = [t for t in trials if t.score is not None]
     scored.sort(key=lambda t: t.score, reverse=higher_is_better(objective))
     return [*scored, *(t for t in trials if t.score is None)]
 
 
-def write_csv(folder: Path, trials: list, objective: str) -> None:
+def write_csv(folder: Path, trials: list[Any], objective: str) -> None:
     """Write `trials.csv` to a search's folder: a row for each trial, best first.
 
     `seconds` are those of the training, without what a kill has cut off.
@@ -69,7 +70,7 @@ def write_csv(folder: Path, trials: list, objective: str) -> None:
         table.writerows(rows)
 
 
-def table(trials: list, objective: str) -> Table:
+def table(trials: list[Any], objective: str) -> Table:
     """Return a table of trials, best first, with their hyperparameters."""
     drawn = output.table("trial", objective, "best epoch", "hyperparameters", title="Trials")
     for place, t in enumerate(ranked(trials, objective)):

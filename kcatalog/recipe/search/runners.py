@@ -13,6 +13,7 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import keras_tuner
@@ -97,7 +98,7 @@ class Scripted(Runner):
     def __init__(self, script: Script):
         self.script = script
 
-    def call(self, work: Work, environment: dict[str, str]) -> dict:
+    def call(self, work: Work, environment: dict[str, str]) -> dict[Any, Any]:
         """Return the arguments of `process.run`. `assigned` reads the work in the new process."""
         file, folder = str(Path(self.script.file).resolve()), str(work.folder.resolve())
         return {
@@ -169,7 +170,7 @@ class Processes(Scripted):
     def submit(self, work):
         return self._threads.submit(self._run, work)
 
-    def _run(self, work: Work) -> tuple:
+    def _run(self, work: Work) -> tuple[Any, ...]:
         environment = self._free.get()
         try:
             return process.run(**self.call(work, environment), started=self._started)

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import keras_tuner
@@ -63,7 +64,7 @@ class Training:
         training split are cut, each of which is the validation data once.
     """
 
-    build: Callable
+    build: Callable[..., Any]
     data: Data
     objective: str
     epochs: int
@@ -139,7 +140,7 @@ def _continue(work: Work) -> None:
         os.replace(beside, work.checkpoints)
 
 
-def best_epoch(parts: list[Logs], objective: keras_tuner.Objective) -> tuple[dict, int]:
+def best_epoch(parts: list[Logs], objective: keras_tuner.Objective) -> tuple[dict[Any, Any], int]:
     """Return the metrics of the best epoch, and its number from 0.
 
     Of folds it is the epoch that is best for all of them together: metrics are means of the folds,

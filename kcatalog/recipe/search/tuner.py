@@ -9,6 +9,7 @@ import traceback
 from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras_tuner
 from rich.console import Console
@@ -78,10 +79,10 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
             oracle, training.model, directory=str(folder.parent), project_name=folder.name
         )
 
-    def search(self) -> dict:
+    def search(self) -> dict[Any, Any]:
         """Run all trials and print a table of them. Return the best hyperparameters."""
         self.save()  # so that a search that is killed in its first trial is found again
-        running: dict[futures.Future, tuple] = {}
+        running: dict[futures.Future, tuple[Any, ...]] = {}
         try:
             with contextlib.closing(self._runner), self._progress:
                 while self._dispatch(running):
@@ -99,7 +100,7 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
         trials = list(self.oracle.trials.values())
         report.write_csv(self.oracle.folder, trials, self.oracle.objective.name)
 
-    def _dispatch(self, running: dict) -> bool:
+    def _dispatch(self, running: dict[Any, Any]) -> bool:
         """Start trials while there is room. Return whether any trial runs.
 
         The oracle may have none now, but another one when it knows the next score.
@@ -153,7 +154,7 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
                 f"{rundir.anew(self.oracle.folder)}"
             )
 
-    def _conclude(self) -> dict:
+    def _conclude(self) -> dict[Any, Any]:
         oracle = self.oracle
         trials = list(oracle.trials.values())
         if oracle.exhausted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import numpy as np
 import uvicorn
@@ -107,7 +108,7 @@ def app(exported: Exported, url: str) -> Starlette:
     return made
 
 
-def describe(exported: Exported) -> dict:
+def describe(exported: Exported) -> dict[Any, Any]:
     """Return the model's signatures in TensorFlow Serving's form, and what is known of the data."""
     name, version = exported.recipe.name, exported.folder.name
     signatures = {each: _signature(exported.signature(each)) for each in exported.signatures}
@@ -120,7 +121,7 @@ def describe(exported: Exported) -> dict:
     }
 
 
-def _signature(call) -> dict:
+def _signature(call) -> dict[Any, Any]:
     return {
         "inputs": {name: _tensor(spec) for name, spec in call.inputs.items()},
         "outputs": {name: _tensor(spec) for name, spec in call.outputs.items()},
@@ -128,7 +129,7 @@ def _signature(call) -> dict:
     }
 
 
-def _tensor(spec) -> dict:
+def _tensor(spec) -> dict[Any, Any]:
     """Return a tensor's type and shape; the size of an open axis is -1."""
     dtype = json_format.MessageToDict(spec.experimental_as_proto())["dtype"]
     sizes = [-1 if size is None else size for size in spec.shape.as_list()]
@@ -137,7 +138,7 @@ def _tensor(spec) -> dict:
     return {"dtype": dtype, "tensor_shape": shape, "name": spec.name}
 
 
-def predict_samples(exported: Exported, body: bytes) -> dict:
+def predict_samples(exported: Exported, body: bytes) -> dict[Any, Any]:
     """Answer a predict request in TensorFlow Serving's row or columnar form."""
     request = requests.read_json(body)
     name = requests.signature_name(request, exported.signatures, "serving_default")
@@ -150,7 +151,7 @@ def predict_samples(exported: Exported, body: bytes) -> dict:
     return {"predictions" if by_row else "outputs": answer}
 
 
-def predict_examples(exported: Exported, body: bytes, verb: str) -> dict:
+def predict_examples(exported: Exported, body: bytes, verb: str) -> dict[Any, Any]:
     """Answer a classify or regress request in TensorFlow Serving's form.
 
     The result has a list of [class, score] for each example, or its values.
@@ -168,7 +169,9 @@ def predict_examples(exported: Exported, body: bytes, verb: str) -> dict:
     return {"result": [list(map(list, zip(*row, strict=True))) for row in pairs]}
 
 
-def predict_file(exported: Exported, body: bytes, name: str, length: int, seed: int) -> dict:
+def predict_file(
+    exported: Exported, body: bytes, name: str, length: int, seed: int
+) -> dict[Any, Any]:
     """Answer for one file as `predict` does; a text model continues the text."""
     x, notes = requests.read_file(body, name, exported)
     if exported.task.generates:
@@ -177,7 +180,7 @@ def predict_file(exported: Exported, body: bytes, name: str, length: int, seed: 
     return answers[0] if len(answers) == 1 else {"predictions": answers}  # rows of a table
 
 
-def _plain(values: np.ndarray) -> list:
+def _plain(values: np.ndarray) -> list[Any]:
     if values.dtype == object:
         values = np.frompyfunc(lambda text: text.decode("utf-8", "replace"), 1, 1)(values)
     return values.tolist()

@@ -9,6 +9,7 @@ import json
 import math
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from starlette.exceptions import HTTPException
@@ -93,7 +94,7 @@ def read_file(body: bytes, name: str, exported):
 # --- JSON ---------------------------------------------------------------------------------
 
 
-def read_json(body: bytes) -> dict:
+def read_json(body: bytes) -> dict[Any, Any]:
     """Return the JSON object in a body."""
     try:
         request = json.loads(body)
@@ -104,7 +105,7 @@ def read_json(body: bytes) -> dict:
     return request
 
 
-def signature_name(request: dict, names: list[str], default: str) -> str:
+def signature_name(request: dict[Any, Any], names: list[str], default: str) -> str:
     """Take the signature's name out of a request."""
     name = request.pop("signature_name", default) or default
     if name not in names:
@@ -112,7 +113,9 @@ def signature_name(request: dict, names: list[str], default: str) -> str:
     return name
 
 
-def read_samples(request: dict, specs: dict) -> tuple[dict[str, np.ndarray], bool]:
+def read_samples(
+    request: dict[Any, Any], specs: dict[Any, Any]
+) -> tuple[dict[str, np.ndarray], bool]:
     """Return a signature's inputs by name, and whether they came in the row form.
 
     Args:
@@ -136,7 +139,7 @@ def read_samples(request: dict, specs: dict) -> tuple[dict[str, np.ndarray], boo
     return x, by_row
 
 
-def _named(value, specs: dict) -> dict:
+def _named(value, specs: dict[Any, Any]) -> dict[Any, Any]:
     """Return a value for each input."""
     if isinstance(value, dict) and value.keys() == specs.keys():
         return value
@@ -146,13 +149,13 @@ def _named(value, specs: dict) -> dict:
     raise HTTPException(400, f"This signature has the inputs {names}. Give a value for each.")
 
 
-def _batch(values) -> list:
+def _batch(values) -> list[Any]:
     if not isinstance(values, list) or not 1 <= len(values) <= MAX_SAMPLES:
         raise HTTPException(400, f"A request must have a list of 1 to {MAX_SAMPLES} samples.")
     return values
 
 
-def _tensor(values: list, spec) -> np.ndarray:
+def _tensor(values: list[Any], spec) -> np.ndarray:
     x = _strings(values, spec.name) if spec.dtype.name == "string" else _numbers(values, spec.dtype)
     if not (x.size and spec.shape.is_compatible_with(x.shape)):
         wanted = [-1 if size is None else size for size in spec.shape.as_list()[1:]]
@@ -162,7 +165,7 @@ def _tensor(values: list, spec) -> np.ndarray:
     return x
 
 
-def _strings(values: list, name: str) -> np.ndarray:
+def _strings(values: list[Any], name: str) -> np.ndarray:
     if isinstance(values[0], list):  # the cells of a table's row
         return _cells(values)
     x = np.empty(len(values), object)
@@ -173,7 +176,7 @@ def _strings(values: list, name: str) -> np.ndarray:
     return x
 
 
-def _cells(rows: list) -> np.ndarray:
+def _cells(rows: list[Any]) -> np.ndarray:
     """Return rows of texts and numbers as texts."""
     if any(not isinstance(row, list) or len(row) != len(rows[0]) for row in rows):
         raise HTTPException(400, "Samples must be lists of one length.")
@@ -212,7 +215,7 @@ def _check_image(content: bytes) -> None:
         )
 
 
-def _numbers(values: list, dtype) -> np.ndarray:
+def _numbers(values: list[Any], dtype) -> np.ndarray:
     raw = np.array(values, object)  # keeps the types, so that "1" and true are not taken for 1
     if not all(type(value) in (int, float) for value in raw.flat):
         raise HTTPException(400, "Samples must be numbers in evenly nested lists.")
@@ -230,7 +233,7 @@ def _numbers(values: list, dtype) -> np.ndarray:
 # --- tf.Examples, for `:classify` and `:regress` --------------------------------------------
 
 
-def read_examples(request: dict, spec) -> np.ndarray:
+def read_examples(request: dict[Any, Any], spec) -> np.ndarray:
     """Return serialized tf.Examples.
 
     Args:
@@ -257,7 +260,7 @@ def _example(features, shared, spec) -> bytes:
     return tf.train.Example(features=tf.train.Features(feature=found)).SerializeToString()
 
 
-def _feature(values: list, floating: bool):
+def _feature(values: list[Any], floating: bool):
     """Return a tf.train.Feature. JSON's whole numbers are integers, unless floats are wanted."""
     import tensorflow as tf
 

@@ -6,6 +6,7 @@ import collections
 import math
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -269,7 +270,7 @@ def scaled_features(data: Data, places: np.ndarray) -> np.ndarray:
     return np.concatenate([scaler.transform(_features(x[p])) for p in _pieces(x)])
 
 
-def _scaled(data: Data) -> tuple:
+def _scaled(data: Data) -> tuple[Any, ...]:
     """Return the scaler of features, and the scaled features and labels of known samples."""
     scaler = need("sklearn.preprocessing", "scikit-learn").StandardScaler(copy=False)
     y = np.concatenate([data.train[1], data.validation[1]])

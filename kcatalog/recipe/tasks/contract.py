@@ -86,7 +86,7 @@ def _check_precision(model, data, entry: str) -> None:
         raise RecipeError(f"{why} Give the loss dtype='float64'.")
 
 
-def _check_head(task, model, data, refuse: Callable) -> None:
+def _check_head(task, model, data, refuse: Callable[..., Any]) -> None:
     """Refuse outputs of a wrong shape, or that the loss takes for something else."""
     output, found, convert = model.outputs[0], heads.head(model), task.conversion(model, data)
     wanted = task.output_shape(data)
@@ -186,7 +186,7 @@ def _check_sizes(model, y: np.ndarray, outputs: np.ndarray) -> None:
         )
 
 
-def _check_objective(task, objective: str, logs: dict) -> None:
+def _check_objective(task, objective: str, logs: dict[Any, Any]) -> None:
     reported = [*logs, *(f"val_{name}" for name in logs), *task.reported]
     if objective in reported:
         return
@@ -198,7 +198,7 @@ def _check_objective(task, objective: str, logs: dict) -> None:
     )
 
 
-def _check_score(task, data, y: np.ndarray, outputs: np.ndarray, logs: dict) -> None:
+def _check_score(task, data, y: np.ndarray, outputs: np.ndarray, logs: dict[Any, Any]) -> None:
     """Refuse a task that cannot score the outputs, and accuracies that are not the task's."""
     if task.known(data, "validation"):  # scores compare with further samples
         return

@@ -63,7 +63,7 @@ class Forecast(Task):
             console.print(table)
 
 
-def _digits(answer: dict) -> int:
+def _digits(answer: dict[Any, Any]) -> int:
     """Return how many digits tell the ends of the intervals apart, 6 at least.
 
     >>> _digits({"low": [1e12], "forecast": [1e12 + 2], "high": [1e12 + 4]})

@@ -44,7 +44,7 @@ def from_logits(model: keras.Model) -> bool | None:
     return parameter.default if parameter and isinstance(parameter.default, bool) else None
 
 
-def inverse(activation: str) -> Callable:
+def inverse(activation: str) -> Callable[..., Any]:
     """Return the function from probabilities to logits.
 
     >>> p = np.array([[0.2, 0.8]])

@@ -31,7 +31,9 @@ def nearest_labels(embeddings: np.ndarray, known: np.ndarray, labels: np.ndarray
     return np.concatenate([labels[np.argmax(piece @ known.T, axis=1)] for piece in pieces])
 
 
-def retrieval(embeddings: np.ndarray, labels: np.ndarray, gallery: Gallery | None = None) -> dict:
+def retrieval(
+    embeddings: np.ndarray, labels: np.ndarray, gallery: Gallery | None = None
+) -> dict[Any, Any]:
     """Return recall@1 and MAP@R of searching for each sample among the others, or in a gallery.
 
     >>> angles = np.deg2rad([0, 10, 40, 22])
@@ -45,7 +47,7 @@ def retrieval(embeddings: np.ndarray, labels: np.ndarray, gallery: Gallery | Non
 
 def validation_scores(
     found: np.ndarray, labels: np.ndarray, known: np.ndarray, its_labels: Any
-) -> dict:
+) -> dict[Any, Any]:
     """Return retrieval scores of validation samples, NaN if an embedding is not finite.
 
     Recipes choose by `val_margin`: on a split of some dozen samples, recall and MAP@R depend on one
@@ -87,7 +89,7 @@ class ValidationScores(keras.callbacks.Callback):
         super().__init__()
         self.task, self.data = task, data
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[Any, Any] | None = None) -> None:
         x, labels = self.data.validation
         gallery = self.task.gallery(self.model, self.data, "validation")
         found = pipeline.predict(self.model, x).astype("float32")

@@ -57,7 +57,7 @@ class Task(abc.ABC):
     ends_in: ClassVar[str] = ""
     activation: ClassVar[str | None] = None
     vanishing: ClassVar[float] = 1e-7
-    pictures: ClassVar[tuple[str | Callable, ...]] = ()
+    pictures: ClassVar[tuple[str | Callable[..., Any], ...]] = ()
 
     def __str__(self) -> str:
         return self.name
@@ -69,7 +69,7 @@ class Task(abc.ABC):
         if any shape will do. `build` is held to it before the search (`tasks.contract`)."""
         return None
 
-    def conversion(self, model: keras.Model, data: Data | DataInfo) -> Callable | None:
+    def conversion(self, model: keras.Model, data: Data | DataInfo) -> Callable[..., Any] | None:
         """Return the function (`keras.ops`) from the outputs of this model to those that the
         methods below take; None if they are the same. By default it undoes a last `activation`."""
         found = heads.head(model) if self.activation else None
@@ -100,7 +100,7 @@ class Task(abc.ABC):
         """Return callbacks that add metrics of the validation split to an epoch's logs."""
         return []
 
-    def probe(self, data: Data, batches: Any) -> tuple:
+    def probe(self, data: Data, batches: Any) -> tuple[Any, ...]:
         """Return a few samples and labels on which gradients are measured."""
         return some(*data.train, PROBE)
 
@@ -114,11 +114,11 @@ class Task(abc.ABC):
     def predicted(self, outputs: np.ndarray, *gallery: np.ndarray) -> np.ndarray:
         """Return predictions in the form of labels."""
 
-    def known(self, data: Data, split: str) -> tuple:
+    def known(self, data: Data, split: str) -> tuple[Any, ...]:
         """Return samples, with labels, to compare a split's samples with; () if none are needed."""
         return ()
 
-    def gallery(self, model: keras.Model, data: Data, split: str = "test") -> tuple:
+    def gallery(self, model: keras.Model, data: Data, split: str = "test") -> tuple[Any, ...]:
         """Return the model's outputs for the samples in `known`, and their labels."""
         if not (known := self.known(data, split)):
             return ()
@@ -132,7 +132,7 @@ class Task(abc.ABC):
         """Return further measures of the test split, by name."""
         return {}
 
-    def positions(self, x: np.ndarray, predicted: np.ndarray, data: Data) -> tuple | None:
+    def positions(self, x: np.ndarray, predicted: np.ndarray, data: Data) -> tuple[Any, ...] | None:
         """Return the names of the steps that attend and of those attended to, for a sample's
         picture of attention; None where both are the input's own."""
         return None
@@ -155,7 +155,7 @@ class Task(abc.ABC):
         """Return raw model inputs in the form that the export takes."""
         return x
 
-    def signatures(self, served: Any, info: DataInfo) -> dict[str, tuple | None]:
+    def signatures(self, served: Any, info: DataInfo) -> dict[str, tuple[Any, ...] | None]:
         """Return the SavedModel's signatures: name -> function and input (`export.Served`)."""
         return {
             "serving_default": served.of_raw(served.answer),
@@ -164,11 +164,11 @@ class Task(abc.ABC):
 
     # --- prediction ----------------------------------------------------------------------
 
-    def describe(self, answer: dict[str, np.ndarray], info: DataInfo) -> dict:
+    def describe(self, answer: dict[str, np.ndarray], info: DataInfo) -> dict[Any, Any]:
         """Return an export's answer for one sample in JSON's types, for `predict` and `serve`."""
         return {name: values.tolist() for name, values in answer.items()}
 
-    def show(self, console: Console, files: list[Path], described: list[dict]) -> None:
+    def show(self, console: Console, files: list[Path], described: list[dict[Any, Any]]) -> None:
         """Print the descriptions of files, as `predict` does."""
         table = output.table("file", *described[0])
         for file, values in zip(files, described, strict=True):

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 from keras import layers, ops
@@ -35,7 +36,7 @@ class Backbone:
 
     model: keras.Model
     head_epochs: int
-    preprocess: Callable
+    preprocess: Callable[..., Any]
 
     def __call__(self, images):
         """Return the feature maps of images, 0 to 255."""
@@ -143,7 +144,7 @@ def _of_file(name: str, data: Data) -> keras.Model:
     return model
 
 
-def _application(name: str, weights: str | None, data: Data) -> tuple:
+def _application(name: str, weights: str | None, data: Data) -> tuple[Any, ...]:
     """Build a model of `keras.applications`, and return the preprocessing of its module, too."""
     known = {n for n, f in vars(keras.applications).items() if n[0].isupper() and callable(f)}
     if name not in known:

@@ -13,6 +13,7 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -36,13 +37,13 @@ class Checkpoint(keras.callbacks.Callback):
         self.last, self.previous = folder / LAST, folder / PREVIOUS
         self.objective = objective
         self.sign = 1 if higher_is_better(objective) else -1
-        self.history: list[dict] = []
+        self.history: list[dict[Any, Any]] = []
         self.best_epoch = self.diverged_in = None
         self.averaged = False
         self.damaged: list[str] = []  # errors of files that were skipped
         self._best: dict[str, np.ndarray] = {}
 
-    def is_best(self, logs: dict) -> bool:
+    def is_best(self, logs: dict[Any, Any]) -> bool:
         """Return whether no earlier epoch was better.
 
         Among equals the later one counts as best: accuracies on a small split tie often, and
@@ -64,7 +65,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._best = best
         return len(self.history)
 
-    def _newest(self) -> tuple[dict, dict | None]:
+    def _newest(self) -> tuple[dict[Any, Any], dict[Any, Any] | None]:
         """Read the newest undamaged checkpoint; note damaged ones in `self.damaged`."""
         for file in (self.last, self.previous):
             if not file.exists():  # after a kill between two renamings there is only `previous`
@@ -76,7 +77,7 @@ class Checkpoint(keras.callbacks.Callback):
                 os.replace(file, file.with_suffix(".damaged"))  # it must not become `previous`
         return {}, None
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[Any, Any] | None = None) -> None:
         logs = {k: float(v) for k, v in (logs or {}).items()}
         if self.objective not in logs:
             raise RecipeError(
@@ -98,7 +99,7 @@ class Checkpoint(keras.callbacks.Callback):
         progress = {"history": self.history, "best_epoch": self.best_epoch}
         write(self.last, {**arrays, **best}, progress, keep=self.previous)
 
-    def keep_best(self, model, validation_logs: Callable[[], dict]) -> None:
+    def keep_best(self, model, validation_logs: Callable[[], dict[Any, Any]]) -> None:
         """Assign the best weights by validation to the model.
 
         An optimizer that averages weights assigns the average when training ends. The average is
@@ -120,12 +121,12 @@ class Checkpoint(keras.callbacks.Callback):
         return any(not np.array_equal(saved[k], v) for k, v in _arrays(trainable).items())
 
 
-def _weights(model) -> dict:
+def _weights(model) -> dict[Any, Any]:
     """Return weights and the seed states of random layers."""
     return {f"weights/{i}": v for i, v in enumerate(model.variables)}
 
 
-def _state(model) -> dict:
+def _state(model) -> dict[Any, Any]:
     """Return everything that the next step depends on."""
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
@@ -133,11 +134,13 @@ def _state(model) -> dict:
     return {**_weights(model), **optimizer}
 
 
-def _arrays(variables: dict) -> dict[str, np.ndarray]:
+def _arrays(variables: dict[Any, Any]) -> dict[str, np.ndarray]:
     return {k: v.numpy() for k, v in variables.items()}
 
 
-def write(file: Path, arrays: dict, progress: dict, keep: Path | None = None) -> None:
+def write(
+    file: Path, arrays: dict[Any, Any], progress: dict[Any, Any], keep: Path | None = None
+) -> None:
     """Write a checkpoint; rename the file it replaces to `keep`."""
     notes = json.dumps({"arrays": sorted(arrays), "progress": progress})
     with disk.atomic_write(file) as beside:
@@ -147,7 +150,7 @@ def write(file: Path, arrays: dict, progress: dict, keep: Path | None = None) ->
             os.replace(file, keep)
 
 
-def read(file: Path) -> tuple[dict[str, np.ndarray], dict]:
+def read(file: Path) -> tuple[dict[str, np.ndarray], dict[Any, Any]]:
     """Return the arrays and the progress of a checkpoint.
 
     zipfile compares the checksum of each array. The notes list the arrays, so a missing one is
@@ -175,7 +178,7 @@ def epochs_done(folder: Path) -> int:
     return 0
 
 
-def assign(file: Path, variables: dict, arrays: dict) -> None:
+def assign(file: Path, variables: dict[Any, Any], arrays: dict[Any, Any]) -> None:
     """Assign all arrays of a checkpoint, or none."""
     fits = set(arrays) == set(variables) and all(
         arrays[k].shape == tuple(v.shape) for k, v in variables.items()

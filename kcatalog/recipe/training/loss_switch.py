@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 
 
@@ -44,7 +46,7 @@ class SwitchedLoss(keras.losses.Loss):
 
 
 class _Switch(keras.callbacks.Callback):
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: dict[Any, Any] | None = None) -> None:
         if self.model.loss.switch(epoch):  # the compiled steps use the loss before
             self.model.make_train_function(force=True)
             self.model.make_test_function(force=True)

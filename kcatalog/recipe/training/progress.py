@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from rich import progress
 from rich.console import Console
@@ -44,15 +46,15 @@ class Progress(keras.callbacks.Callback):
     def __exit__(self, *error) -> None:
         self._bar.stop()
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: dict[Any, Any] | None = None) -> None:
         self._before = epoch * self.steps
         about = f"Epoch {epoch + 1} of {self.epochs}"
         self._bar.update(self._task, description=about, completed=self._before)
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict[Any, Any] | None = None) -> None:
         self._bar.update(self._task, completed=self._before + batch + 1)
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[Any, Any] | None = None) -> None:
         numbers = ", ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
         style = "green" if self.checkpoint.best_epoch == epoch else ""
         self.console.print(f"Epoch {epoch + 1} of {self.epochs}: {numbers}", style=style)

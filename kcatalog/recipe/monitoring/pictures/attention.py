@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -79,7 +80,7 @@ def all_layers(model: keras.Model) -> list[keras.Layer]:
 
 
 @contextlib.contextmanager
-def _recorded(layer: keras.Layer, found: dict) -> Iterator[None]:
+def _recorded(layer: keras.Layer, found: dict[Any, Any]) -> Iterator[None]:
     """Record the layer's scores in `found` for the time being, without a change for the model."""
     call, signature = layer.call, inspect.signature(layer.call)
 

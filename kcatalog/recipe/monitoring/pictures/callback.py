@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -38,18 +39,18 @@ class Pictures(keras.callbacks.Callback):
         self.epochs, self.every = epochs, max(1, epochs // PICTURES)
         self.measured = self.left_out = 0
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: dict[Any, Any] | None = None) -> None:
         self._began, self._first_epoch = clock(), None
         self._spent, self._cost = 0.0, FIRST
 
-    def on_train_end(self, logs: dict | None = None) -> None:
+    def on_train_end(self, logs: dict[Any, Any] | None = None) -> None:
         self.events.close()
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: dict[Any, Any] | None = None) -> None:
         if self._first_epoch is None:
             self._first_epoch = epoch
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[Any, Any] | None = None) -> None:
         due, last = (epoch + 1) % self.every == 0, epoch + 1 == self.epochs
         if due and not self._affordable(epoch):
             due, self.left_out = False, self.left_out + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def forecasts(p: Predictions):
     return drawn
 
 
-def _axis(details: SeriesDetails) -> tuple[Callable, str]:
+def _axis(details: SeriesDetails) -> tuple[Callable[..., Any], str]:
     """Return a function from steps of the test split to places on the axis, and its label."""
     if not details.step:
         return np.asarray, "step of the test split"
