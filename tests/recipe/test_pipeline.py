@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import dataclasses
+import gc
 import json
 import re
 import threading
@@ -217,7 +218,8 @@ def growth(folder, count, edge, memory=0.0):
 
 
 def memory_in_use():
-    """Return the memory of this process, without freed memory that glibc still holds."""
+    """Return the memory of this process, without garbage and what glibc still holds of it."""
+    gc.collect()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     return memory_used()
