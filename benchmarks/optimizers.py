@@ -56,6 +56,7 @@ MINIMUM = {
     "DecoupledWeightDecay": 0,
     "GradientCentralization": 0,
     "GradientNoise": 0,
+    "LAMB": 8,
     "LARS": 4,
     "LayerwiseDecay": 0,
     "LazyAdam": 8,
