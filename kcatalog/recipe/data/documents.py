@@ -19,7 +19,7 @@ from kcatalog.recipe.data.findings import Finding, listed
 from kcatalog.recipe.data.info import DataInfo
 from kcatalog.recipe.data.option import Option
 from kcatalog.recipe.data.scan import NOTHING, Kind
-from kcatalog.recipe.data.tagged import CHARACTERS, TaggedDetails
+from kcatalog.recipe.data.tagged import CHARACTERS, TaggedDetails, write_code_points
 from kcatalog.recipe.terminal.errors import RecipeError
 
 # ASCII's punctuation, and scripts without spaces: each character is a token of its own
@@ -165,9 +165,7 @@ class Documents(Source):
         for row, text in zip(x, texts, strict=True):
             tokens = words_of(text)
             long, empty = long + (len(tokens) > self.steps), empty + (not tokens)
-            for t, token in enumerate(tokens[: self.steps]):
-                codes = [ord(c) for c in token[:CHARACTERS]]
-                row[t, : len(codes)] = codes
+            write_code_points(row, tokens)
         found = [*found, *_repeated(texts, parts)]
         if long:
             found.append(Finding("cut", f"{long} texts of more than {self.steps} tokens (--steps)"))

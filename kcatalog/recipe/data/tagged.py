@@ -136,11 +136,16 @@ class Tagged(Source):
         x = np.zeros((len(sentences), self.steps, CHARACTERS), "int32")
         y = np.zeros((len(sentences), self.steps), "int32")
         for i, sentence in enumerate(sentences):
-            for t, (token, tag) in enumerate(sentence):
-                codes = [ord(c) for c in token[:CHARACTERS]]
-                x[i, t, : len(codes)] = codes
-                y[i, t] = classes.index(tag)
+            write_code_points(x[i], [token for token, _ in sentence])
+            y[i, : len(sentence)] = [classes.index(tag) for _, tag in sentence]
         return x, y
+
+
+def write_code_points(row: np.ndarray, tokens: list[str]) -> None:
+    """Write the first characters of each token into a row of zeros, (steps, characters)."""
+    for place, token in zip(row, tokens, strict=False):  # further tokens have no place
+        codes = [ord(c) for c in token[: len(place)]]
+        place[: len(codes)] = codes
 
 
 def _lines(path: Path) -> list[str]:
