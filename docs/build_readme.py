@@ -1,8 +1,8 @@
 """Write the generated blocks of README.md and docs: `python docs/build_readme.py [--check]`.
 
 A block stands between `<!-- name -->` and `<!-- /name -->`. `parts` and `counts` come from the
-catalog, `scores` from the last run of `benchmarks/recipe_scores.py`, and `peers-in-full` from the
-last run of `benchmarks/metric_learning.py`.
+catalog, the others from the last run of a benchmark: `scores` of `benchmarks/recipe_scores.py`,
+`transfer` of `benchmarks/transfer.py` and `peers-in-full` of `benchmarks/metric_learning.py`.
 """
 
 import json
@@ -15,8 +15,10 @@ from pathlib import Path
 from kcatalog import registry
 
 ROOT = Path(__file__).parent.parent
-FILES = tuple(ROOT / name for name in ("README.md", "docs/parts.md", "docs/metric_learning.md"))
+PAGES = ("parts", "metric_learning", "transfer_learning")
+FILES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in PAGES))
 SCORES = ROOT / "benchmarks" / "results" / "recipe_scores.json"
+TRANSFER = SCORES.with_name("transfer.json")
 # Reasons to use a recipe although its score is not clearly better than its baseline's.
 WORTH = {
     "speech_lstm": "A tie on 370 short utterances; the LSTM also takes recordings of any length.",
@@ -93,6 +95,19 @@ def scores() -> str:
     return "\n".join(rows)
 
 
+def transfer() -> str:
+    """Return the accuracies of transfer learning and of training from nothing, a row each."""
+    found = json.loads(TRANSFER.read_text(encoding="utf-8"))
+    rows = ["| trained | mean accuracy | of each seed |", "|---|---|---|"]
+    for name, scores in found["scores"].items():
+        seeds = ", ".join(f"{s:.3f}" for s in scores)
+        rows.append(f"| {name} | {statistics.mean(scores):.3f} | {seeds} |")
+    return (
+        f"{found['samples']} images a class, {found['epochs']} epochs, {found['test_samples']} "
+        f"test images, {found['seeds']} seeds, each with images and a backbone of its own:\n\n"
+    ) + "\n".join(rows)
+
+
 # --- what was measured ------------------------------------------------------------------
 
 
@@ -165,6 +180,7 @@ BLOCKS = {
     "parts": parts_table,
     "counts": counts,
     "scores": scores,
+    "transfer": transfer,
     "peers-in-full": peers_in_full,
 }
 
