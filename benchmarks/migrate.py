@@ -48,16 +48,19 @@ def main():
     with tempfile.TemporaryDirectory() as folder, Progress(console=Console(stderr=True)) as bar:
         fill(Path(folder), args.files, args.share, args.lines)
         task = bar.add_task("Migrating", total=None)
-        wall, processor = time.perf_counter(), sum(os.times()[:4])
+        wall, before = time.perf_counter(), os.times()
         outcomes = run.run(
             [Path(folder)],
             run.Options(("tensorflow_addons",)),
             lambda n, of: bar.update(task, completed=n, total=of),
         )
         outcomes = [run.write(o) if o.changed else o for o in outcomes]
-        wall, processor = time.perf_counter() - wall, sum(os.times()[:4]) - processor
+        wall, times = time.perf_counter() - wall, os.times()
+    own, workers = (sum(times[i : i + 2]) - sum(before[i : i + 2]) for i in (0, 2))
     print(report.summary(outcomes, written=True))
-    print(f"{args.files} files: {wall:.1f} s, {processor:.1f} s of processor time")
+    print(f"{args.files} files: {wall:.1f} s on this machine as it is")
+    print(f"Processor time: {own:.1f} s here and {workers:.1f} s in workers, which share it")
+    print(f"On two free cores: {own + workers / min(2, os.cpu_count() or 1):.1f} s")
 
 
 if __name__ == "__main__":
