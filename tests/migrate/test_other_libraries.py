@@ -13,6 +13,8 @@ import kcatalog
 from kcatalog.migrate import table
 from kcatalog.migrate.models import arguments
 from tests.golden.load import golden
+from tests.migrate import test_keras_cv_rows, test_optax_optimizers
+from tests.migrate.successors import successor
 
 TESTS = Path(__file__).parents[1]
 NAMES = json.loads((TESTS / "golden" / "migration_names.json").read_text(encoding="utf-8"))
@@ -139,6 +141,42 @@ def test_values_of_segmentation_models():
         np.testing.assert_allclose(ours, factor * stored[name], rtol=1e-4, err_msg=name)
 
 
+def scored(metric, y, p):
+    metric.update_state(y, p)
+    return metric.result()
+
+
+def test_hints_of_segmentation_models():
+    """The code in the hints of functions and metrics; of one image, where those differ."""
+    stored, tried = golden("segmentation_models"), 0
+    truth, certain = stored["one_hot"], stored["certain"]
+    rows = [row for (key, _), row in ROWS.items() if key == "segmentation_models" and row.hint]
+    for row in rows:
+        module, name = row.name.split(".")
+        one_class = name in ("Precision", "Recall") or name.islower()
+        old = {"num_classes": 3, "threshold": 0.5} | ({"beta": 2} if name == "FScore" else {})
+        made = successor(row, old)
+        if module == "losses":
+            factor = 3 if name.startswith("categorical") else 1
+            ours, peer = made(truth[:1], stored["classes"][:1]) / factor, stored[row.name]
+        else:
+            images = 1 if name.islower() else 2
+            y, p = (x[:images, ..., : 1 if one_class else 3] for x in (truth, certain))
+            if "FBeta" in row.to:
+                y, p = (x.reshape(-1, x.shape[-1]) for x in (y, p))
+            peer = stored[
+                row.name if name.islower() else f"{name}, {'one_class' if one_class else 'three'}"
+            ]
+            ours = scored(made, y, p)
+        np.testing.assert_allclose(ours, peer, rtol=1e-4, err_msg=row.name)
+        tried += 1
+    assert tried == 15
+    for name in ("Precision", "Recall"):  # of several classes
+        metric = getattr(keras.metrics, name)
+        each = [scored(metric(thresholds=0.5, class_id=i), truth, certain) for i in range(3)]
+        np.testing.assert_allclose(np.mean(each), stored[f"{name}, three"], rtol=1e-4)
+
+
 def test_new_arguments():
     """The new call takes what the row makes of the old defaults."""
     tried = 0
@@ -171,6 +209,8 @@ REQUIRED = {
     "scale": 2.0,
 }
 GENERIC = {
+    "cv_value": test_keras_cv_rows.test_value,
+    "path": test_optax_optimizers.test_path,
     "value": test_values_of_torch,
     "optax_value": test_values_of_optax,
     "sm_value": test_values_of_segmentation_models,

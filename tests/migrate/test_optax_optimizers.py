@@ -1,0 +1,72 @@
+"""optax's optimizers: what replaces a call takes the steps that optax took.
+
+`tests/golden/make_optax_rows.py` made the old paths. What differs is measured here.
+"""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from kcatalog.migrate import table
+from tests.golden.load import golden
+from tests.migrate import other_calls
+from tests.migrate.successors import successor
+
+ROWS = table.load("optax").rows
+CALLS = [(name, example) for name, row in ROWS.items() for example in row.examples]
+
+
+def path(optimizer):
+    """Return the weights after each step."""
+    weights = [keras.Variable(w) for w in other_calls.start()]
+
+    def step(gradients):
+        optimizer.apply([ops.convert_to_tensor(g, "float32") for g in gradients], weights)
+        return [ops.convert_to_numpy(w.value) for w in weights]
+
+    return other_calls.walk(step)
+
+
+def same(got, wanted):
+    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
+
+
+def differ(by):
+    """Compare the lengths of steps: the largest difference is near this share."""
+
+    def compare(got, wanted):
+        mine, theirs = (np.abs(np.diff(p, axis=0)).sum(1) for p in (got, wanted))
+        np.testing.assert_allclose(np.abs(mine / theirs - 1).max(), by, rtol=0.1)
+
+    return compare
+
+
+def but_step_5(got, wanted):
+    """The second moment acts a step earlier; the steps depend on nothing but the gradients."""
+    mine, theirs = (np.diff(p, axis=0) for p in (got, wanted))
+    others = np.arange(len(theirs)) != 3  # the first step is no difference
+    same(mine[others], theirs[others])
+    assert np.abs(mine[3] - theirs[3]).max() > 1e-3
+
+
+DIFFERENT = {
+    "adadelta(0.5, weight_decay=0.1)": differ(23.4),
+    "amsgrad": differ(0.36),
+    "nadam": differ(0.444),
+    "nadamw": differ(0.37),
+    "radam(0.01)": but_step_5,
+    "lars(0.1, weight_decay=0.1, trust_coefficient=0.02)": differ(0.086),
+}
+
+
+@pytest.mark.parametrize(("name", "example"), CALLS, ids=lambda text: text or "default")
+def test_path(name, example):
+    row = ROWS[name]
+    got = path(successor(row, other_calls.given(row.signature.names, example)))
+    wanted = golden("optax_rows")[f"{name}({example})"]
+    if name in DIFFERENT or f"{name}({example})" in DIFFERENT:
+        assert row.differs or row.hint
+        DIFFERENT.get(f"{name}({example})", DIFFERENT.get(name))(got, wanted)
+    else:
+        same(got, wanted)
