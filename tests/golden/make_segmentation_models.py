@@ -1,7 +1,7 @@
 """Writes values of segmentation_models to `segmentation_models.npz`; README.md has more.
 
-Only its losses and metrics are imported, without its backbones: `python make_segmentation_models.py FOLDER`,
-with the folder of the unpacked wheel.
+Only its losses and metrics are imported, without its backbones. Run it with the folder of the
+unpacked wheel: `python make_segmentation_models.py FOLDER`.
 """
 
 import importlib

@@ -189,7 +189,7 @@ def test_new_arguments():
             given[x] = REQUIRED.get(x) if given[x] is None else given[x]
         made(library, name, given)
         tried += 1
-    assert tried > 20
+    assert tried >= 12
 
 
 REQUIRED = {
