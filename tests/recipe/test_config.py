@@ -134,3 +134,24 @@ def test_the_same_versions_and_data_are_no_news():
 def test_a_recipe_of_another_name(call, file):
     other = dataclasses.replace(tiny.recipe, name="other")
     assert "is of the recipe tiny, and this is other." in call("--config", file, recipe=other).err
+
+
+def test_a_file_can_be_answered_with_an_option_that_is_off(call, file):
+    file.write_text(FILE.replace("seed = 7", "isolate = true"))
+    printed = call("tune", "--config", file, "--print-config").out
+    assert tomllib.loads(printed)["options"]["isolate"] is True
+    printed = call("tune", "--config", file, "--no-isolate", "--print-config").out
+    assert tomllib.loads(printed)["options"].get("isolate", False) is False
+
+
+@pytest.mark.parametrize("typed", [("--trials", "3"), ("--folds=2",)])
+def test_options_of_a_search_that_does_not_take_place(call, file, typed):
+    done = call("--config", file, *typed)
+    assert done.err.startswith(f"Leave out {typed[0]}: {file} has hyperparameters, so there is no ")
+    assert call("tune", "--config", file, *typed, "--print-config").code == 0
+
+
+def test_the_config_of_a_run_to_resume_needs_one(call):
+    done = call("train", "--print-config", "--resume")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "There is no run of tiny to resume. Leave out --resume to start one.\n"

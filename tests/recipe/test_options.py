@@ -11,11 +11,11 @@ from kcatalog.recipe.commands.options import (
     COMMANDS,
     STORED,
     Options,
-    arguments,
     fields,
     initial,
 )
 from kcatalog.recipe.commands.steps import Steps
+from kcatalog.recipe.commands.words import arguments
 from kcatalog.recipe.data import Images, Labelled, Masks, Option, Series, Speech, Tables, Text
 from kcatalog.recipe.export import loading
 from kcatalog.recipe.files.rundir import write_json

@@ -62,19 +62,19 @@ def test_names_that_mlflow_does_not_allow(run, mlflow):
 
 
 @pytest.fixture
-def wandb(monkeypatch):
+def wandb(monkeypatch, tmp_path):
     """A stand-in for the package, which notes its calls."""
     module, module.runs = ModuleType("wandb"), []
 
     def init(**options):
-        made = {"options": options, "config": {}, "summary": {}, "logged": [], "files": []}
+        made = {"options": options, "config": {}, "summary": {}, "logged": []}
         module.runs.append(made)
         return SimpleNamespace(
             id=options["id"] or f"id{len(module.runs)}",
             config=SimpleNamespace(update=lambda v, **_: made["config"].update(v)),
             summary=made["summary"],
             log=lambda values, step: made["logged"].append((step, values)),
-            save=lambda file, **_: made["files"].append(file),
+            dir=str(tmp_path),
             finish=lambda exit_code: made.update(exit_code=exit_code),
         )
 
@@ -84,7 +84,7 @@ def wandb(monkeypatch):
     return module
 
 
-def test_a_run_in_wandb(run, wandb):
+def test_a_run_in_wandb(run, wandb, tmp_path):
     track.check("wandb")
     parts = [[{"loss": 2.0}, {"loss": 1.0}], [{"loss": 4.0}, {"loss": 3.0}]]
     with track.tracked("wandb", run, print) as tracking:
@@ -97,8 +97,9 @@ def test_a_run_in_wandb(run, wandb):
     assert whole["options"]["project"] == "tiny"
     assert (whole["config"], whole["logged"]) == ({"units": 8}, [(3, {"loss": 0.5})])
     assert (whole["summary"], whole["exit_code"]) == ({"test accuracy": 0.9}, 0)
-    assert whole["files"] == [str(run.path / "run.toml")]
+    assert (tmp_path / "run.toml").read_bytes() == (run.path / "run.toml").read_bytes()
     assert (trial["options"]["group"], trial["options"]["name"]) == ("id1", "trial 0")
+    assert [r["options"]["settings"]["silent"] for r in (whole, trial)] == [False, True]
     assert trial["config"] == {"units": 4}
     assert trial["logged"] == [
         (0, {"fold_1/loss": 2.0, "fold_2/loss": 4.0}),

@@ -15,6 +15,7 @@ import typer
 from kcatalog import shelf
 from kcatalog.recipe.commands import config
 from kcatalog.recipe.commands.options import Options, fields, flag
+from kcatalog.recipe.commands.words import is_switch, negative
 from kcatalog.recipe.files import disk
 from kcatalog.recipe.terminal import output, stopping
 from kcatalog.recipe.terminal.errors import RecipeError
@@ -175,7 +176,8 @@ def _command(function: Callable, options: list[Field], **arguments) -> Callable:
     for f in options:
         more = {k: v for k, v in f.metadata["typer"].items() if k != "flag"}
         more = {"metavar": "N", **more} if "min" in more else more
-        option = Annotated[f.type, typer.Option(flag(f), help=f.metadata["help"], **more)]
+        name = f"{flag(f)}/{negative(f)}" if is_switch(f) else flag(f)
+        option = Annotated[f.type, typer.Option(name, help=f.metadata["help"], **more)]
         parameters.append(inspect.Parameter(f.name, keyword, annotation=option, default=f.default))
     command.__signature__ = inspect.Signature(parameters)
     command.__annotations__ = {p.name: p.annotation for p in parameters}

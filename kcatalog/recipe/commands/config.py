@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
 from kcatalog import checks
-from kcatalog.recipe.commands.options import fields, flag, initial
+from kcatalog.recipe.commands.options import SearchOptions, fields, flag, initial
+from kcatalog.recipe.commands.words import words_of
 from kcatalog.recipe.files import run_toml
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -48,19 +50,27 @@ def expand(arguments: list[str], recipe, commands) -> list[str]:
         words += word.split("=", 1) if word.startswith("--config=") else [word]
     if "--config" not in words[:-1]:
         return arguments
-    tables = read(Path(words[words.index("--config") + 1]), recipe)
-    at = int(words[0] in commands)
+    file = Path(words[words.index("--config") + 1])
+    tables, at = read(file, recipe), int(words[0] in commands)
+    if tables.get("hyperparameters") and not at:
+        _check_search(file, words)
     stored, options = initial(recipe), []
     for field in fields(words[0] if at else "", recipe.source):
         value = tables.get("options", {}).get(field.name)
         if value is None or value == stored[field.name]:
             continue
-        if isinstance(value, bool):
-            options += [flag(field)] * value
-        else:
-            for each in value if isinstance(value, list) else [value]:
-                options += [flag(field), str(each)]
+        options += words_of(field, value)
     return [*words[:at], *options, *words[at:]]
+
+
+def _check_search(file: Path, words: list[str]) -> None:
+    """Refuse options of a search that does not take place."""
+    searches = {flag(field) for field in dataclasses.fields(SearchOptions)}
+    if typed := [word for word in words if word.partition("=")[0] in searches]:
+        raise RecipeError(
+            f"Leave out {', '.join(typed)}: {file} has hyperparameters, so there is no search. To "
+            f"search again, use `tune --config {file}`, or remove [hyperparameters] from the file."
+        )
 
 
 def versions() -> dict[str, str]:

@@ -13,7 +13,8 @@ import keras
 from rich.console import Console
 
 from kcatalog.recipe import export
-from kcatalog.recipe.commands.options import Options, arguments
+from kcatalog.recipe.commands.options import Options
+from kcatalog.recipe.commands.words import arguments
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.export import model_card, variants
 from kcatalog.recipe.files import rundir

@@ -287,19 +287,3 @@ def initial(recipe) -> dict[str, Any]:
 def flag(field: Field) -> str:
     """Return the option's name on the command line."""
     return field.metadata["typer"].get("flag") or f"--{field.name.replace('_', '-')}"
-
-
-def arguments(options: Options, command: str) -> list[str]:
-    """Return the options that a command takes as the command line of another process."""
-    words = []
-    for field in fields(command):
-        value = getattr(options, field.name)
-        if isinstance(value, bool):
-            words += [flag(field)] * value
-        elif value != field.default:
-            for each in value if isinstance(value, list) else [value]:
-                words += [flag(field), str(each)]
-    if SettingOptions in COMMANDS[command]:
-        for name, value in options.source.items():
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    return words

@@ -132,6 +132,17 @@ def _existing(run_dir: Path | None) -> Path:
     return next(place for place in (path, *path.parents) if place.exists())
 
 
+def to_resume(recipe, options: Options) -> Run:
+    """Return the run in `--run-dir`, or the newest one, or refuse where there is none."""
+    run = find(recipe, options.run_dir)
+    if run is None:
+        raise RecipeError(
+            f"There is no run of {_named(recipe, options)} to resume. Leave out --resume to start "
+            "one."
+        )
+    return run
+
+
 @contextlib.contextmanager
 def resume(
     recipe, options: Options, run: Run | None = None, say: earlier_data.Say = lambda sentence: None
@@ -140,12 +151,7 @@ def resume(
 
     It keeps its settings. Options that were given must equal them, unless they may still change.
     """
-    run = run or find(recipe, options.run_dir)
-    if run is None:
-        raise RecipeError(
-            f"There is no run of {_named(recipe, options)} to resume. Leave out --resume to start "
-            "one."
-        )
+    run = run or to_resume(recipe, options)
     with disk.file_lock(run.path):
         run = find(recipe, run.path)  # read again, now that nobody else writes
         settings = changed(recipe, run, options, say)

@@ -14,7 +14,8 @@ from kcatalog.recipe import devices, monitoring, tasks
 from kcatalog.recipe.commands import block, config, declared, earlier_data, needed, start
 from kcatalog.recipe.commands.evaluation import evaluate
 from kcatalog.recipe.commands.exporting import export_run
-from kcatalog.recipe.commands.options import Options, arguments, initial
+from kcatalog.recipe.commands.options import Options, initial
+from kcatalog.recipe.commands.words import arguments
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.devices import Devices
 from kcatalog.recipe.devices.hosts import ALONE, Hosts, share_run
@@ -108,7 +109,7 @@ class Steps:
         """Print the `run.toml` of the run that a command would start or resume."""
         if command == "tune":
             self.config.pop("hyperparameters", None)
-        run = start.find(self.recipe, self.options.run_dir) if self.options.resume else None
+        run = start.to_resume(self.recipe, self.options) if self.options.resume else None
         run = run or (self._waiting() if command == "train" else None)
         if run:
             settings = start.changed(self.recipe, run, self.options, lambda sentence: None)

@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -130,7 +131,7 @@ class WandB(Service):
             group=parent,
             resume="allow",
             reinit="create_new",
-            settings=wandb.Settings(quiet=True),
+            settings=wandb.Settings(silent=parent is not None),  # one link a run is enough
         )
         return self._run.id
 
@@ -144,7 +145,7 @@ class WandB(Service):
         self._run.summary.update(values)
 
     def file(self, file):
-        self._run.save(str(file), base_path=str(file.parent), policy="now")
+        shutil.copy(file, self._run.dir)  # sent with the run; its `save` prints a warning each time
 
     def close(self, failed=False):
         self._run.finish(exit_code=int(failed))
