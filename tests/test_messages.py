@@ -16,6 +16,7 @@ import typer
 from kcatalog import cli
 from kcatalog.recipe import Recipe, data
 from kcatalog.recipe.commands.options import COMMANDS, fields, flag
+from kcatalog.recipe.commands.words import is_switch, negative
 from tests.test_house_rules import PACKAGE, ROOT, SOURCES, relative
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -27,15 +28,8 @@ SOURCES_OF_DATA = [
     if source not in (data.Source, data.Labelled, data.Pretrained)  # with options of others
 ]
 SOURCES_OF_DATA.append(data.Pretrained(data.Images()))
-OPTIONS = {
-    *(
-        flag(f)
-        for command in COMMANDS
-        for source in SOURCES_OF_DATA
-        for f in fields(command, source)
-    ),
-    "--help",
-}
+FIELDS = [f for command in COMMANDS for source in SOURCES_OF_DATA for f in fields(command, source)]
+OPTIONS = {*map(flag, FIELDS), *map(negative, filter(is_switch, FIELDS)), "--help"}
 CATALOG = typer.main.get_command(cli.app).commands  # `kcatalog list`, `show` and so on
 OTHERS = {  # programs that come with what was installed, or with the system, and their options
     "ray": {"--head", "--address"},

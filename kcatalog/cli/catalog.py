@@ -20,17 +20,22 @@ from kcatalog.cli.terminal import app, console, known
 @app.command("list")
 def list_parts(
     kind: Annotated[
-        str | None, typer.Option(help="Only this kind: layers, losses, optimizers, ...")
+        str | None,
+        typer.Option(metavar="KIND", help=f"Only one of {', '.join(registry.SHELVES)}."),
     ] = None,
     tag: Annotated[
-        str | None, typer.Option(help="Only parts with this tag, such as masking.")
+        str | None,
+        typer.Option(metavar="TAG", help="Only parts with this tag, such as masking or in-batch."),
     ] = None,
     text: Annotated[
-        str | None, typer.Option(help="Search name, summary, formula and paper.")
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="Only parts with this in name, summary, formula or paper."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ):
-    """List kcatalog's parts, and the parts of Keras that recipes and the tuner use."""
+    """List the parts of the catalog, and Keras's own that the tuner can choose among."""
     known("kind", kind, registry.SHELVES)
     known("tag", tag, card.TAGS)
     entries = registry.find(kind, tag, text)
@@ -55,10 +60,13 @@ def list_parts(
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="A part, such as TripletHard or losses.TripletHard.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="Part, such as TripletHard or losses.TripletHard."),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ):
-    """Show the reference of a part, with its paper, search space and an example."""
+    """Show a part: use, arguments, formula, paper, search space, example."""
     e = registry.describe(name)
     if as_json:
         print(json.dumps(facts(e), indent=2, ensure_ascii=False))

@@ -21,31 +21,50 @@ from kcatalog.cli.terminal import UsageError, app, console
 @app.command()
 def check(
     target: Annotated[
-        str, typer.Argument(help="Your class, as module:Class, or the name of a part.")
+        str,
+        typer.Argument(
+            metavar="TARGET", help="Your class, as module:Class, or the name of a part."
+        ),
     ],
     args: Annotated[
         str,
-        typer.Option(help="Constructor arguments, such as \"units=8, activation='relu'\"."),
+        typer.Option(
+            metavar="ARGUMENTS",
+            help="Constructor arguments, such as \"units=8, activation='relu'\".",
+        ),
     ] = "",
     shape: Annotated[
         list[str] | None,
-        typer.Option(help="One sample's shape, such as 5,8. Repeat it for several inputs."),
+        typer.Option(
+            metavar="SIZES",
+            help="Shape of one sample, such as 5,8; repeatable, for several inputs.",
+        ),
     ] = None,
     predictions: Annotated[
         str | None,
-        typer.Option(help="Predictions of a loss or metric: real, probabilities, tokens, ..."),
+        typer.Option(
+            metavar="SORT", help="Loss or metric: real, probabilities, cosines, boxes or tokens."
+        ),
     ] = None,
     targets: Annotated[
-        str | None, typer.Option(help="Targets of a loss or metric: real, labels, one_hot, ...")
+        str | None,
+        typer.Option(
+            metavar="SORT", help="Loss or metric: real, labels, one_hot, binary, signs or boxes."
+        ),
     ] = None,
     ids: Annotated[
-        int | None, typer.Option(help="Give a layer whole numbers below this one as input.")
+        int | None,
+        typer.Option(metavar="N", help="Give a layer integers below N as input, such as tokens."),
     ] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of a failed check.")
+    ] = False,
 ):
-    """Run the conformance suite on your class or on a part of the catalog.
+    """Check a Keras class of yours, or a part of the catalog.
 
-    A class without a card makes no claims, and the checks of claims are left out.
+    The checks cover saving, shapes, precision, gradients and more. Arguments and data that are not
+    given come from the class's card, or else are guessed. A class without a card (`@component`)
+    makes no claims, so checks of claims are left out.
     """
     quiet.tensorflow(level=3)
     from kcatalog.conformance import CheckError, CheckSkipped, backend, check_one_by_one, descent

@@ -8,19 +8,22 @@ from typing import Annotated
 import typer
 
 from kcatalog.cli.terminal import UsageError, app, console, known
+from kcatalog.new import KINDS, NewPartError, write_part
 
 
 @app.command()
 def new(
-    kind: Annotated[str, typer.Argument(help="A kind of part, such as layer, loss or metric.")],
-    name: Annotated[str, typer.Argument(help="The class, such as MyLayer.")],
-    folder: Annotated[Path, typer.Argument(help="The folder for it, such as a package.")] = Path(),
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"One of {', '.join(KINDS)}.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Class name, such as MyLayer.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder for it, such as a package.")
+    ] = Path(),
 ):
-    """Write a part of your own to start from, with its test and, in a package, its export.
+    """Write a layer, loss or other part of your own to start from, with its test.
 
-    The part works and passes the conformance suite as it is. Change it into yours.
+    The part works and passes kcatalog's checks as it is: change it into yours. If FOLDER is a
+    package, its __init__.py imports the part.
     """
-    from kcatalog.new import KINDS, NewPartError, write_part
 
     known("kind", kind, KINDS)
     try:

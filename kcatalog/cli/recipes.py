@@ -15,7 +15,7 @@ from kcatalog.cli.terminal import UsageError, app, console
 
 @app.command()
 def recipes():
-    """List the recipes: what each is for, the data it takes, and what it scores by default."""
+    """List the recipes with their purpose, their data and the score of a default run."""
     for recipe in shelf.recipes():
         console.print(f"\n[bold]{recipe.name}[/]")
         for text in (recipe.summary, recipe.data):
@@ -31,9 +31,21 @@ def recipes():
 )
 def run(
     call: typer.Context,
-    name: Annotated[str, typer.Argument(help="A recipe, such as image_cnn, or --help.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="Recipe, such as image_cnn; its own commands and options follow it.",
+        ),
+    ] = "",
 ):
-    """Run a recipe; what follows its name is the recipe's, such as tune, --data or --help."""
+    """Run a recipe: tune, train, evaluate and export, or one of these commands.
+
+    `kcatalog recipes` lists the recipes. `kcatalog run NAME --help` lists the commands and options
+    of one.
+    """
+    if not name:
+        raise UsageError("Name a recipe. `kcatalog recipes` lists them.")
     if name == "--help":
         print(call.get_help())
         return
@@ -42,10 +54,15 @@ def run(
 
 @app.command()
 def copy(
-    name: Annotated[str, typer.Argument(help="A recipe, such as image_cnn.")],
-    target: Annotated[Path, typer.Argument(help="A new file, or a folder for it.")] = Path(),
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Recipe, such as image_cnn.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="TARGET", help="New file, or a folder for it.")
+    ] = Path(),
 ):
-    """Copy a recipe's script: a file of your own, which runs with python."""
+    """Copy a recipe's script into a file of your own, to edit and to run with python.
+
+    `kcatalog recipes` lists the recipes.
+    """
     recipe = shelf.find(name)
     try:
         file = shelf.copy(recipe, target)

@@ -11,6 +11,8 @@ app = typer.Typer(
     help="Parts for Keras 3: layers, losses, metrics, optimizer wrappers and more.",
     no_args_is_help=True,
     add_completion=False,
+    context_settings={"max_content_width": 100},
+    rich_markup_mode=None,  # its tables show a flag as if it took a value
     pretty_exceptions_enable=False,
 )
 console = Console()
