@@ -222,6 +222,10 @@ OPTIMIZERS = {
     "sgdw": (network, lambda: tfa_optimizers.SGDW(0.003, 0.02, momentum=0.75)),
     "rectified_adam": (network, lambda: tfa_optimizers.RectifiedAdam(0.02)),
     "lamb": (network, lambda: tfa_optimizers.LAMB(0.02, epsilon=1e-6)),
+    "lamb_decayed": (
+        network,
+        lambda: tfa_optimizers.LAMB(0.02, weight_decay=0.1, exclude_from_weight_decay=["bias"]),
+    ),
     "lookahead": (
         network,
         lambda: tfa_optimizers.Lookahead(tfa_optimizers.RectifiedAdam(0.02), 2, 0.25),
