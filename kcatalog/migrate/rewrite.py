@@ -16,6 +16,7 @@ from kcatalog.migrate.program import Program
 from kcatalog.migrate.row import Library, Row
 
 ASKS_FOR_TYPE = ("isinstance", "issubclass", "assertIsInstance", "assertNotIsInstance")
+CALLABLES = ("lambda ", "functools.partial(")  # which stand for a class, and are none
 FREE = (ast.Assign, ast.Return, ast.Expr, ast.keyword, ast.Dict, ast.List)
 
 
@@ -116,13 +117,31 @@ class Rewriting:
             raise Left(f"it is passed on, and its arguments change; use {row.to}")
         if rest and not row.plain:
             raise Left(f"`.{'.'.join(rest)}` may differ; use {row.to}")
-        if isinstance(parent, ast.Compare) and not kind and target != row.to:
-            raise Left(f"it is compared; use {row.to}")
+        is_class = row.name.rpartition(".")[2][0].isupper()
+        if is_class and target.startswith(CALLABLES) and not self._only_called(use, parent, target):
+            raise Left(f"it may be used as a class; use {row.to} where it is called")
         written = Destination(self.program, use).reference(target, row, node)
         loose = not kind and binds_loosely(cst.parse_expression(written))
         inserted = f"({written})" if loose and not self._free(node) else written
         self.program.text.replace(*self.program.text.span(node), inserted)
         return written, row
+
+    def _only_called(self, use, parent, target) -> bool:
+        """Return whether what stands for a class is stored, and only called where that is seen.
+
+        A function may derive a class from its argument, or ask for it.
+        """
+        if isinstance(parent, ast.Assign):
+            names = self.program.names
+            stored = [t.id for t in parent.targets if isinstance(t, ast.Name)]
+            owners = {x: use.scope.owner(x) for x in stored}
+            loads = [n for n, s in names.scopes.items() if owners.get(n.id, 0) is s.owner(n.id)]
+            uses = [(n, names.parents[n]) for n in loads]
+            called = all(getattr(p, "func", n) is n and _calls_or_asks(p) for n, p in uses)
+            return called and len(stored) == len(parent.targets)
+        if isinstance(parent, (ast.Call, ast.keyword, *scope.FUNCTIONS)):
+            return not target.startswith("lambda")
+        return not isinstance(parent, ast.Compare)
 
     def _statement(self, parent, node) -> ast.stmt | None:
         """Return the statement that does nothing but call a name, or set it."""
@@ -204,3 +223,9 @@ class Rewriting:
         parent = self.program.names.parents[node]
         argument = isinstance(parent, ast.Call) and parent.func is not node
         return argument or isinstance(parent, FREE)
+
+
+def _calls_or_asks(node) -> bool:
+    """Return whether a node is a call, or asks if something is None."""
+    asks = isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Is | ast.IsNot)
+    return isinstance(node, ast.Call) or (asks and ast.unparse(node.comparators) == "None")

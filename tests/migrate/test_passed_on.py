@@ -60,7 +60,7 @@ def migrated(use):
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("f(Decay)", f"f({LAMBDA})"),
+        ("def f(): return Decay", f"def f(): return {LAMBDA}"),
         ("make = old.optimizers.Decay", f"make = {LAMBDA}"),
         ("made = {'d': Decay, 's': [Decay]}", f"made = {{'d': {LAMBDA}, 's': [{LAMBDA}]}}"),
         ("make = Decay if x else f", f"make = ({LAMBDA}) if x else f"),
@@ -81,7 +81,12 @@ def test_rewritten(before, after):
 @pytest.mark.parametrize(
     ("use", "message"),
     [
-        ("x = kind is Decay", "it is compared"),
+        ("x = kind is Decay", "may be used as a class"),
+        ("x = f(Decay)", "may be used as a class"),
+        ("x = f(kind=Decay)", "may be used as a class"),
+        ("def f(kind=Decay): pass", "may be used as a class"),
+        ("kind = Decay\nclass A(kind): pass", "may be used as a class"),
+        ("kind = Decay\nx = f(kind)", "may be used as a class"),
         ("class A(old.optimizers.extend(B)): pass", "a class derives from it"),
         ("class A(Decay): pass", "a subclass depends"),
         ("x = old.SWITCH", "Nothing is switched"),
