@@ -12,9 +12,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
 
-from kcatalog import quiet
+from kcatalog import progress, quiet
 from kcatalog.cli.terminal import UsageError, app, console, known
 
 
@@ -50,9 +49,8 @@ def migrate(
     rewritable = [name for name in table.names() if table.load(name).rewrite]
     options = run.Options(tuple(library or rewritable), keras3)
     log = Console(stderr=True)
-    with Progress(console=log, transient=True) as bar:
-        task = bar.add_task("Migrating", total=None)
-        outcomes = run.run(paths, options, lambda n, of: bar.update(task, completed=n, total=of))
+    with progress.bar("Reading programs", log) as advance:
+        outcomes = run.run(paths, options, lambda done, of: done and advance(of))
         if write:
             outcomes = [run.write(o) if o.changed else o for o in outcomes]
     if diff:

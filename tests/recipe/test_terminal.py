@@ -6,6 +6,7 @@ import time
 import pytest
 from rich.text import Text
 
+from kcatalog import progress
 from kcatalog.recipe.commands import block
 from kcatalog.recipe.terminal import output
 
@@ -121,9 +122,9 @@ def test_no_color_is_respected(monkeypatch):
 
 @pytest.mark.parametrize(("patience", "expected"), [(0, True), (60, False)])
 def test_a_bar_appears_after_a_while_and_only_in_a_terminal(monkeypatch, patience, expected):
-    monkeypatch.setattr(output, "PATIENCE", patience)
+    monkeypatch.setattr(progress, "PATIENCE", patience)
     for console, here in ((terminal(), expected), (output.console(file=io.StringIO()), False)):
-        with output.bar("Reading files", console) as advance:
+        with progress.bar("Reading files", console) as advance:
             time.sleep(0.001)
             advance(2)
             advance(2)
@@ -132,8 +133,8 @@ def test_a_bar_appears_after_a_while_and_only_in_a_terminal(monkeypatch, patienc
 
 def test_a_log_gets_one_line_of_what_takes_long_and_one_for_each_step(monkeypatch):
     console = output.console(file=io.StringIO())
-    monkeypatch.setattr(output, "LONG", 0)
-    with output.bar("Reading files", console) as advance:
+    monkeypatch.setattr(progress, "LONG", 0)
+    with progress.bar("Reading files", console) as advance:
         for _ in range(3):
             time.sleep(0.001)
             advance(3)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import keras
 
-from kcatalog import shelf
+from kcatalog import progress, shelf
 from kcatalog.recipe import devices, monitoring, tasks
 from kcatalog.recipe.commands import block, config, declared, earlier_data, needed
 from kcatalog.recipe.commands.options import STORED, Change, Options, flag, initial, of_source
@@ -98,7 +98,7 @@ def _check_used(source, options: Options, data: Data) -> None:
 
 def _decode(data: Data) -> None:
     """Decode each file once: the first trial needs it, and bad ones are named now."""
-    with output.bar("Reading files", output.console()) as advance:
+    with progress.bar("Reading files", output.console()) as advance:
         data.decode(advance)
 
 

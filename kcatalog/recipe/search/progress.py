@@ -20,8 +20,8 @@ import keras
 from rich import progress
 from rich.console import Console
 
+from kcatalog.progress import duration
 from kcatalog.recipe.tasks import higher_is_better
-from kcatalog.recipe.terminal import output
 
 FILE = "progress.json"
 PERIOD = 0.5  # seconds between two looks at the files
@@ -175,13 +175,13 @@ class Progress:
         waiting = self._waiting()
         if self._said or not (waiting or note.left):
             return
-        self._said, sentence = True, f"About {output.duration(note.trial)} for this trial"
+        self._said, sentence = True, f"About {duration(note.trial)} for this trial"
         if waiting:
             rounds = 1 + math.ceil(waiting / self.slots)
             longest = getattr(
                 self.oracle, "max_epochs", note.of
             )  # Hyperband begins with short ones
-            whole = output.duration(rounds * (note.start + longest * note.epoch))
+            whole = duration(rounds * (note.start + longest * note.epoch))
             sentence += f", {'at most ' if longest > note.of else ''}{whole} for the search"
         self.console.print(f"{sentence}.")
 
