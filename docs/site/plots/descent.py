@@ -23,6 +23,7 @@ STEPS, FAR = 150, 1e3
 # Where the example's arguments would change too little to be seen.
 SHOWN = {
     "DecoupledWeightDecay": {"decay": 0.02},
+    "MovingAverage": {"average_decay": 0.98},
     "ProximalRegularization": {"factor": 0.5, "groups": "weights"},
 }
 

@@ -36,7 +36,7 @@ def figure(columns: int = 1, caption: str = "", **options) -> Iterator[tuple[lis
         **options: for Matplotlib's `subplots`, such as `sharey=True`.
     """
     with mpl.rc_context(STYLE):
-        drawn = Figure(figsize=(3.6 * columns + (1.6 if columns == 1 else 0), 2.9))
+        drawn = Figure(figsize=(3.1 * columns + (1.9 if columns == 1 else 0), 2.8))
         axes, out = drawn.subplots(1, columns, squeeze=False, **options)[0], io.BytesIO()
         yield list(axes), out
         drawn.tight_layout()

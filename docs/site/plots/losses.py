@@ -49,7 +49,7 @@ def loss(part, entry: Entry) -> bytes:
             left.plot(shown.x, values, label=label)
             right.plot(shown.x, slopes)
         if len(shown.lines) > 1:
-            left.legend(fontsize=8)
+            left.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), borderpad=0)
         for place, text in shown.marks.items():
             height = left.get_xaxis_transform()
             left.text(place, 1.02, text, transform=height, ha="center", fontsize=8)

@@ -27,14 +27,14 @@ def recurrent(part, entry: Entry) -> bytes:
         f"Keras with {UNITS} units."
     )
     with figure(caption=caption) as ((axes,), out):
-        back = np.arange(STEPS)
+        back = np.arange(1, STEPS)
         for kind, line in (("LSTM", "--"), ("GRU", ":")):
-            axes.semilogy(back, of_keras(kind), line, color=PALE, label=f"keras {kind}")
+            axes.loglog(back, of_keras(kind)[1:], line, color=PALE, label=f"keras {kind}")
         keras.utils.set_random_seed(0)
         part = make(entry, **more)
         if not isinstance(part, keras.layers.RNN) and "cell" in entry.card.tags:
             part = keras.layers.RNN(part)
-        axes.semilogy(back, shares(part), color=FIRST, label=entry.name)
+        axes.loglog(back, shares(part)[1:], color=FIRST, label=entry.name)
         axes.set(xlabel="steps back", ylabel="share of the gradient", ylim=(LEAST, None))
         axes.legend(fontsize=8)
     return out.getvalue()

@@ -236,7 +236,7 @@ def given_triplet(entry: Entry) -> Scene:
         "the positive moves": (np.zeros((1, 3, 2)), _among([[0, 0, 60]], 1)),
     }
     moved = "one sample of a triplet turns away from the anchor; the other one is at 60° from it"
-    return Scene(moved, "angle to the anchor, degrees", ANGLES, lines, {60: "the other"})
+    return Scene(moved, "angle to the anchor, degrees", ANGLES, lines, {60: ""})
 
 
 def two_views(entry: Entry) -> Scene:
