@@ -7,7 +7,7 @@ from kcatalog.registry import Entry
 
 OF_EXAMPLE = ("optimizers", "schedules", "constraints", "samplers")  # defaults would show little
 # They say what the data are, or make a plot the same in each build.
-OF_DATA = ("bounding_box_format", "from_logits", "seed", "tau")
+OF_DATA = ("bounding_box_format", "from_logits", "seed")
 
 
 def arguments(entry: Entry) -> dict:
@@ -16,7 +16,11 @@ def arguments(entry: Entry) -> dict:
     if entry.kind in OF_EXAMPLE:
         return example
     needed = {a.name for a in entry.arguments if a.required} | set(OF_DATA)
-    return {name: value for name, value in example.items() if name in needed}
+    return {  # a list of a loss has a number for each class or output
+        name: value
+        for name, value in example.items()
+        if name in needed or (entry.kind == "losses" and isinstance(value, list))
+    }
 
 
 def make(entry: Entry, **more):

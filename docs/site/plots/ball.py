@@ -67,13 +67,13 @@ PLANES = {
 }
 
 
-def regularizer(part, entry: Entry) -> bytes:
+def regularizer(entry: Entry) -> bytes:
     """Draw where the penalty is equal, with a factor of 1."""
     planes, factor = PLANES.get(entry.name, KERNEL), {"factor": 1.0}
     part = make(entry, **factor)
     two = "outputs" if "activity" in entry.card.tags else "weights"
     caption = f"Level sets of {code(entry, **factor)} on planes of two {two}"
-    caption = f"{caption}; others are 0 or as a title says. Deeper blue is more."
+    caption = f"{caption}; others are 0 or as a title says. A deeper blue is a larger penalty."
     with figure(len(planes), caption) as (all_axes, out):
         for plane, axes in zip(planes, all_axes, strict=True):
             line = np.linspace(*plane.ends, POINTS)

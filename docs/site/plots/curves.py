@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from docs.site.plots.arguments import code
+from docs.site.plots.arguments import code, make
 from docs.site.plots.figure import SECOND, figure
 from kcatalog.registry import Entry
 
 LEAST_STEPS = 30
 
 
-def schedule(part, entry: Entry) -> bytes:
+def schedule(entry: Entry) -> bytes:
     """Draw the learning rate over steps, until a little after all of its periods."""
+    part = make(entry)
     lengths = [v for v in _values(part.get_config()) if isinstance(v, int)]
     steps = np.arange(max(int(1.25 * sum(lengths)), LEAST_STEPS) + 1)
     rates = [float(part(int(t))) for t in steps]
@@ -33,8 +34,9 @@ def _values(config):
             yield value
 
 
-def activation(part, entry: Entry) -> bytes:
+def activation(entry: Entry) -> bytes:
     """Draw an output and its slope over the input of the same place; other inputs are 0."""
+    part = make(entry)
     x = np.linspace(-4, 4, 161)
     inputs = np.zeros((len(x), *entry.card.example.shape), "float32")
     inputs.reshape(len(x), -1)[:, 0] = x

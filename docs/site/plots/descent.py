@@ -82,7 +82,7 @@ BEND = Surface(
 SURFACES = (VALLEY, BEND)
 
 
-def optimizer(part, entry: Entry) -> bytes:
+def optimizer(entry: Entry) -> bytes:
     """Draw the path of two weights, the inputs of one unit, from a start towards a minimum."""
     more, inner = SHOWN.get(entry.name, {}), entry.card.example.args.get("inner")
     trial = Trial(
@@ -90,12 +90,15 @@ def optimizer(part, entry: Entry) -> bytes:
         nan_period=10 if entry.name == "SkipNonFinite" else 0,
         layers=1 + (entry.name == "LayerwiseDecay"),
     )
-    caption = f"The first {STEPS} steps of {code(entry, **more)} on two surfaces"
-    caption += " and, dashed, those of the optimizer inside" if inner else ""
-    caption += f"; the gradients have noise of deviation {trial.noise}" if trial.noise else ""
-    caption += "; every tenth gradient is NaN" if trial.nan_period else ""
-    caption += "; each weight is a layer" if trial.layers > 1 else ""
-    caption += "; the star is where the weights are put when training ends" if trial.noise else ""
+    beside = " and, dashed, those of the optimizer inside" if inner else ""
+    notes = {
+        f"the gradients have noise of standard deviation {trial.noise}": trial.noise,
+        "the star is where the weights are put when training ends": trial.noise,
+        "every tenth gradient is NaN, which ends the dashed path": trial.nan_period,
+        "each weight is a layer": trial.layers > 1,
+    }
+    first = f"The first {STEPS} steps of {code(entry, **more)} on two surfaces{beside}"
+    caption = "; ".join([first, *(note for note, holds in notes.items() if holds)])
     paths, inner_paths = descend(make(entry, **more), trial), _of_inner(inner, trial)
     with figure(2, f"{caption}.") as (all_axes, out):
         for axes, surface, path, inside in zip(all_axes, SURFACES, paths, inner_paths, strict=True):

@@ -24,7 +24,6 @@ from docs.site.plots import (
     shift,
     toy_sets,
 )
-from docs.site.plots.arguments import make
 from kcatalog import registry
 from kcatalog.atomic import atomic_write
 
@@ -59,7 +58,7 @@ def function_for(entry: registry.Entry):
 def draw(entry: registry.Entry) -> bytes:
     """Return a part's plot as SVG."""
     keras.utils.set_random_seed(0)
-    return function_for(entry)(make(entry), entry)
+    return function_for(entry)(entry)
 
 
 def _state(entry: registry.Entry) -> bytes:

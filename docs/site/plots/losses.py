@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
 import numpy as np
 from keras import ops
 
 from docs.site.plots.arguments import code, make
 from docs.site.plots.figure import PALE, figure
+from docs.site.plots.scenes import scene
 from kcatalog.conformance import backend
 from kcatalog.registry import Entry
 
 
-@dataclass
-class Scene:
-    """Something that moves.
-
-    moved: its words, as the subject of "moves".
-    axis: what the horizontal axis measures.
-    x: the places it is drawn at.
-    lines: label -> targets of a batch, and a function from places `(n,)` to the predictions of
-        as many batches, `(n, batch, ...)`.
-    marks: place -> what stands there.
-    """
-
-    moved: str
-    axis: str
-    x: np.ndarray
-    lines: dict[str, tuple[np.ndarray, Callable]]
-    marks: dict[float, str] = field(default_factory=dict)
-
-
-def loss(part, entry: Entry) -> bytes:
+def loss(entry: Entry) -> bytes:
     """Draw a loss and, beside it, its slope along the way of what moves."""
-    from docs.site.plots.scenes import scene
-
     shown = scene(entry)
     caption = f"The loss of {code(entry)} and its slope while {shown.moved}."
     with figure(2, caption) as ((left, right), out):

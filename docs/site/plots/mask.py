@@ -25,7 +25,7 @@ LAYOUTS = {
 DENSE = Part("keras.layers.Dense", units=UNITS, kernel_initializer="ones")
 
 
-def mask(part, entry: Entry) -> bytes:
+def mask(entry: Entry) -> bytes:
     """Draw two masks: of two channels or sequences, or of two calls."""
     titles, axes_of, shape = LAYOUTS[entry.name]
     weights = {"layer": DENSE} if entry.name == "DropConnect" else {}

@@ -5,19 +5,20 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from docs.site.plots.arguments import code
+from docs.site.plots.arguments import code, make
 from docs.site.plots.figure import PALE, SECOND, figure
 from kcatalog.registry import Entry
 
 LINE = np.linspace(-2, 2, 9)
 
 
-def constraint(part, entry: Entry) -> bytes:
+def constraint(entry: Entry) -> bytes:
     """Draw an arrow from each point of a grid to its projection.
 
     The plane is that of the first two entries of a weight. Of a matrix whose singular values are
     constrained, it is that of the two entries on its diagonal.
     """
+    part = make(entry)
     diagonal = "W" in entry.equation
     places = ([0, 1], [0, 1]) if diagonal else ([0, 0], [0, 1])
     before = np.array([(a, b) for a in LINE for b in LINE])

@@ -18,7 +18,7 @@ STEPS, UNITS, LEAST = 500, 32, 1e-12  # as many inputs as units
 CELL = Part("keras.layers.GRUCell", units=UNITS)
 
 
-def recurrent(part, entry: Entry) -> bytes:
+def recurrent(entry: Entry) -> bytes:
     """Draw the share of the last step's gradient that reaches the steps before it."""
     more = {"cell": CELL} if "cell" in arguments(entry) else {"units": UNITS}
     caption = (

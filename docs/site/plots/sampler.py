@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from docs.site.plots.arguments import make
 from docs.site.plots.figure import figure
 from kcatalog.registry import Entry
 
 
-def batches(part, entry: Entry) -> bytes:
+def batches(entry: Entry) -> bytes:
     """Draw the class of each sample of an epoch, a row for each batch."""
+    part = make(entry)
     classes = np.array([part[i][1] for i in range(len(part))])
     ranks = np.unique(classes, return_inverse=True)[1].reshape(classes.shape)
     caption = "The class of each sample in an epoch of the sampler under *Construct it*."

@@ -5,14 +5,35 @@ A function stands for each kind of prediction; `scene` finds the one of a part's
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
 import numpy as np
 from keras import ops
 
-from docs.site.plots.losses import Scene
 from kcatalog.registry import Entry
 
 SCORES = np.linspace(-6, 6, 121)
 ANGLES = np.linspace(0, 180, 121)
+
+
+@dataclass
+class Scene:
+    """Something that moves.
+
+    moved: its words, as the subject of "moves".
+    axis: what the horizontal axis measures.
+    x: the places it is drawn at.
+    lines: label -> targets of a batch, and a function from places `(n,)` to the predictions of
+        as many batches, `(n, batch, ...)`.
+    marks: place -> what stands there.
+    """
+
+    moved: str
+    axis: str
+    x: np.ndarray
+    lines: dict[str, tuple[np.ndarray, Callable]]
+    marks: dict[float, str] = field(default_factory=dict)
 
 
 def scene(entry: Entry) -> Scene:
@@ -120,7 +141,9 @@ def tags(entry: Entry) -> Scene:
         "of the right tag at one step": (y_true, _moving(zeros, (0, 1, 0))),
         "of the right transition": (y_true, _moving(zeros, (0, steps, 0))),
     }
-    moved = f"one score moves; all others are 0, and {steps} equal tags of {n} are right"
+    moved = (
+        f"one score moves; all others are 0, and the right tags are {steps} times the first of {n}"
+    )
     return Scene(moved, "score", SCORES, lines)
 
 
@@ -133,7 +156,7 @@ def ordinal(entry: Entry) -> Scene:
         return 4 * (u[:, None, None] - k - 0.5)
 
     lines = {f"rank {y} is right": (np.array([y]), predictions) for y in (0, 2, ranks - 1)}
-    moved = "a sample moves along the scale: its logit `k` is 4 times its place less `k` + ½"
+    moved = "a sample moves along the scale of ranks: its logit `k` is 4 (place - k - ½)"
     return Scene(moved, "place on the scale of ranks", np.linspace(-0.5, ranks - 0.5, 101), lines)
 
 
@@ -149,9 +172,7 @@ def grades(entry: Entry) -> Scene:
 
     names = {"to the next class": 1, "to the last class": classes - 1}
     lines = {label: (np.arange(classes), towards(c)) for label, c in names.items()}
-    moved = (
-        f"the first of {classes} samples goes wrong, each of another class; the others are right"
-    )
+    moved = f"the first of {classes} samples, one of each class, goes wrong; the others are right"
     return Scene(moved, "probability moved", np.linspace(0.02, 1, 99), lines)
 
 

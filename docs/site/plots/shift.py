@@ -15,7 +15,7 @@ from kcatalog.registry import Entry
 SHIFTS, SIDE, CHANNELS = range(9), 32, 8
 
 
-def pooling(part, entry: Entry) -> bytes:
+def pooling(entry: Entry) -> bytes:
     """Draw the change of the output over the shift, beside that of max pooling by 2."""
     rank = 2 if "2D" in entry.name else 1
     size = (SIDE,) * rank
@@ -33,7 +33,10 @@ def pooling(part, entry: Entry) -> bytes:
         "max pooling by 2": (changes(usual, x), SECOND, "--"),
         entry.name: (changes(_function(entry), x), FIRST, "-"),
     }
-    caption = f"How much the output of {code(entry)} changes when an object in its input is "
+    shown = code(entry)
+    if entry.name == "MaxUnpooling2D":
+        shown += " behind `MaxPoolingWithIndices2D()`"
+    caption = f"How much the output of {shown} changes when an object in its input is "
     caption += "shifted; outputs for places are averaged, as global pooling behind it would."
     with figure(caption=caption) as ((axes,), out):
         for label, (values, color, line) in lines.items():

@@ -39,11 +39,11 @@ class Toy:
     scale: dict = field(default_factory=dict)
 
 
-def metric(part, entry: Entry) -> bytes:
+def metric(entry: Entry) -> bytes:
     """Draw the value over how wrong the predictions are."""
     toy = _toy(entry)
     shown = {k: v for k, v in next(iter(toy.lines.values()))(toy.x[0])[0].items() if k in _IN_CODE}
-    with figure(caption=f"{code(entry, **shown)} {toy.words}.") as ((axes,), out):
+    with figure(caption=f"The value of {code(entry, **shown)} {toy.words}.") as ((axes,), out):
         for label, line in toy.lines.items():
             results = np.array([_result(entry, *line(level)) for level in toy.x])
             for each, values in toy.read(label, results).items():
@@ -142,7 +142,7 @@ def counts(entry: Entry) -> Toy:
     names |= {"false negatives": (1, 0), "true positives": (1, 1)}
     toy.read = lambda _, found: {name: found[:, 0, i, j] for name, (i, j) in names.items()}
     toy.scale = {"ylabel": "samples"}
-    toy.words = "of the first of four labels, " + toy.words
+    toy.words = "for the first of four labels " + toy.words
     return toy
 
 
