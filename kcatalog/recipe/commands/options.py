@@ -54,7 +54,9 @@ def transient(help: str, default: Any, **typer_options) -> Any:
 class SettingOptions:
     """Options for the data and the training, the same in every step of a run."""
 
-    data: str | None = stored("Name of a data set, or a file or folder.", None, metavar="NAME|PATH")
+    data: str | None = stored(
+        "Data set by name, or a file or folder. [default: recipe's]", None, metavar="NAME|PATH"
+    )
     epochs: int | None = stored("Training epochs.", FROM_RECIPE, Change.UNTIL_TRAINED, min=1)
     seed: int | None = stored("Random seed.", 0, min=0, max=2**31 - 1)
     overrides: list[str] | None = stored(
@@ -94,7 +96,9 @@ class ClusterOptions:
 class DeviceOptions:
     """Options for the devices and memory of this process."""
 
-    devices: str = transient("auto, all, cpu, gpu, tpu or gpu:2.", "auto", metavar="KIND[:N]")
+    devices: str = transient(
+        "auto, all, cpu, gpu or tpu; gpu:2 for two.", "auto", metavar="KIND[:N]"
+    )
     cache_memory: float = transient("RAM for decoded files.", 1.0, min=0, metavar="GB")
 
 
@@ -103,7 +107,9 @@ class HostOptions:
     """Options for one training on many devices and hosts."""
 
     model_parallel: int = transient("Split weights across N devices (JAX).", 1, min=1)
-    hosts: str | None = transient("All hosts, or auto (JAX).", None, metavar="HOST:PORT,...")
+    hosts: str | None = transient(
+        "Addresses of all hosts, or auto (JAX).", None, metavar="HOST:PORT,..."
+    )
     host_index: int | None = transient("Position of this host in --hosts, from 0.", None, min=0)
 
 
@@ -132,7 +138,7 @@ class ExportOptions:
         "Further formats, such as int8,onnx; or all.", None, metavar="NAME,..."
     )
     accept: str | None = transient(
-        "Keep these variants though they fail their check.", None, metavar="NAME,..."
+        "Keep these variants even if they fail their check.", None, metavar="NAME,..."
     )
     keep_versions: int | None = transient("Delete all but the newest N exports.", None, min=1)
 
@@ -155,9 +161,9 @@ class RunOptions(ExistingRunOptions):
     )
     resume: bool = transient("Resume the run in --run-dir, or the newest.", False)
     config: Path | None = transient(
-        "Start as another run did; typed options win.", None, metavar="RUN.TOML"
+        "Take options from the file of another run; typed ones win.", None, metavar="RUN.TOML"
     )
-    print_config: bool = transient("Print the run.toml of this run, and stop.", False)
+    print_config: bool = transient("Print the run.toml that the run would have, and stop.", False)
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,9 @@ class FeatureTables(Tables):
     Details = FeatureTableDetails
     options = {
         **{name: Tables.options[name] for name in ("target", "categorical")},
-        "cross": Option(str, "Columns to combine.", metavar="NAME,...", files="row"),
+        "cross": Option(
+            str, "Columns whose combinations are features, too.", metavar="NAME,...", files="row"
+        ),
     }
 
     def __init__(self, default="wine", target=None, categorical=None, cross=None, frames=None):

@@ -44,8 +44,8 @@ class Images(Source):
     task = "classification"
     Details = pixels.ImageDetails
     options = {
-        "size": Option(int, "Edge in pixels of your images.", min=8, files="image"),
-        "channels": Option(int, "1 (grey) or 3 (colour).", min=1, max=3, files="image"),
+        "size": Option(int, "Resize your images to N x N pixels.", min=8, files="image"),
+        "channels": Option(int, "Colour channels: 1 (grey) or 3.", min=1, max=3, files="image"),
     }
 
     def __init__(self, default: str = "digits", size: int = 64, channels: int = 3):

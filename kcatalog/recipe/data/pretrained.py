@@ -14,10 +14,12 @@ from kcatalog.recipe.data.option import Option
 
 _OPTIONS = {
     "backbone": Option(
-        str, "Pretrained network: keras.applications's, or a file.", metavar="NAME|FILE.keras"
+        str, "Pretrained network: one of keras.applications, or a file.", metavar="NAME|FILE.keras"
     ),
-    "backbone_weights": Option(str, "Weights of a backbone named by NAME.", metavar="FILE.h5"),
-    "head_epochs": Option(int, "Epochs that train the layers after the backbone alone.", min=0),
+    "backbone_weights": Option(
+        str, "Weights of the backbone NAME. [default: those of ImageNet]", metavar="FILE.h5"
+    ),
+    "head_epochs": Option(int, "First epochs, in which the backbone is not trained.", min=0),
 }
 
 
