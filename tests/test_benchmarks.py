@@ -148,3 +148,15 @@ def test_learning_curves_go_on_where_they_were_stopped(monkeypatch, tmp_path, ca
     bench.render(runs)
     assert bench.PAGE.read_text(encoding="utf-8").endswith(f"{bench.MARKS[1]}\nafter\n")
     assert 1000 < bench.PLOT.stat().st_size < 200_000
+
+
+def test_transfer_learns_from_few_images_and_is_scored_on_others(tmp_path):
+    transfer = module(ROOT / "benchmarks" / "transfer.py")
+    transfer.write_images(tmp_path, seed=0)
+    files = {
+        part: {f.name for f in (tmp_path / part).glob("*/*.png")}
+        for part in ("known", "few/train", "few/test")
+    }
+    assert sorted(f.name for f in (tmp_path / "few" / "train").iterdir()) == list("56789")
+    assert len(files["few/train"]) == 5 * transfer.SAMPLES
+    assert len(set.union(*files.values())) == sum(map(len, files.values())) == 1797
