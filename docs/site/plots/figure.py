@@ -10,6 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 FIRST, SECOND, THIRD, PALE = "#3b82c4", "#d9702b", "#5a9e4b", "#808080"
+LINES = ("-", "--", "-.", ":")  # of lines that may lie on each other
 STYLE = {
     "svg.hashsalt": "kcatalog",
     "svg.fonttype": "none",  # letters stay letters, which the page's reader has

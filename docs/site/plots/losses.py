@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from docs.site.plots.arguments import code, make
-from docs.site.plots.figure import PALE, figure
+from docs.site.plots.figure import LINES, PALE, figure
 from docs.site.plots.scenes import scene
 from kcatalog.conformance import backend
 from kcatalog.registry import Entry
@@ -21,10 +21,10 @@ def loss(entry: Entry) -> bytes:
             axes.set(xlabel=shown.axis, ylabel=what)
             for place in shown.marks:
                 axes.axvline(place, color=PALE, linewidth=0.7, linestyle=":")
-        for label, line in shown.lines.items():
+        for style, (label, line) in zip(LINES, shown.lines.items(), strict=False):
             values, slopes = along(entry, line, shown.x)
-            left.plot(shown.x, values, label=label)
-            right.plot(shown.x, slopes)
+            left.plot(shown.x, values, style, label=label)
+            right.plot(shown.x, slopes, style)
         if len(shown.lines) > 1:
             left.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), borderpad=0)
         for place, text in shown.marks.items():

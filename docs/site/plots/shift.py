@@ -31,7 +31,7 @@ def pooling(entry: Entry) -> bytes:
             ":",
         ),
         "max pooling by 2": (changes(usual, x), SECOND, "--"),
-        entry.name: (changes(_function(entry), x), FIRST, "-"),
+        "this layer": (changes(_function(entry), x), FIRST, "-"),
     }
     shown = code(entry)
     if entry.name == "MaxUnpooling2D":

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from docs.site.plots.arguments import code, make
-from docs.site.plots.figure import PALE, figure
+from docs.site.plots.figure import LINES, PALE, figure
 from kcatalog.conformance import backend
 from kcatalog.registry import Entry
 
@@ -47,7 +47,7 @@ def metric(entry: Entry) -> bytes:
         for label, line in toy.lines.items():
             results = np.array([_result(entry, *line(level)) for level in toy.x])
             for each, values in toy.read(label, results).items():
-                axes.plot(toy.x, values, ".-", label=each)
+                axes.plot(toy.x, values, f".{LINES[len(axes.lines)]}", label=each)
         for label, values in toy.beside.items():
             axes.plot(toy.x, values, "--", color=PALE, label=label)
         axes.set(**{"xlabel": toy.axis, "ylabel": entry.name, **toy.scale})
