@@ -35,7 +35,7 @@ demo: $(VENV)/installed-recipes  ## the main job: tune, train, evaluate and expo
 test: $(VENV)/installed-dev-recipes lint  ## lint and the whole suite, on TensorFlow
 	KERAS_BACKEND=tensorflow $(PYTEST) $(RECORD)
 
-test-fast: $(VENV)/installed-dev-recipes  ## a sample in minutes: everything not marked slow, one in four checks of parts
+test-fast: $(VENV)/installed-dev-recipes  ## a sample in minutes: everything not marked slow, one in eight tests of parts
 	KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow and not soak"
 
 # With BACKEND=jax on JAX. Not in .ci/run: run it before an issue is resolved and before a release.
