@@ -84,7 +84,7 @@ def test_help_of_a_recipe_speaks_of_the_command_that_was_typed(tmp_path):
     assert "kcatalog run text_gru predict beginning.txt --length 500" in done.stdout
     assert "recipes/" not in done.stdout
     of_command = kcatalog("run", "--help", folder=tmp_path)
-    assert "lists the commands and options" in of_command.stdout
+    assert "`kcatalog recipes` lists the recipes" in of_command.stdout
 
 
 @pytest.mark.slow
