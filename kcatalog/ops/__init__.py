@@ -11,6 +11,7 @@ from kcatalog.ops.crf import (
     crf_sequence_score,
 )
 from kcatalog.ops.distances import pairwise_distances
+from kcatalog.ops.image_filters import gaussian_filter, mean_filter, median_filter
 from kcatalog.ops.images import rotate, translate
 from kcatalog.ops.linear_recurrence import linear_recurrence
 from kcatalog.ops.mining import all_triplets, semi_hard_triplets, triplet_sums
@@ -33,7 +34,10 @@ __all__ = [
     "crf_multitag_sequence_score",
     "crf_sequence_score",
     "entmax15",
+    "gaussian_filter",
     "linear_recurrence",
+    "mean_filter",
+    "median_filter",
     "pairwise_distances",
     "recall_at_k",
     "retrieval_scores",

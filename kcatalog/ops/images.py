@@ -36,7 +36,7 @@ def rotate(
     images, angles = ops.convert_to_tensor(images), ops.cast(angles, "float32")
     axes = {2: (0, 1), 3: (0, 1), 4: (1, 2)}.get(len(images.shape))
     if axes is None:
-        raise _rank_error("rotate", images)
+        raise rank_error("rotate", images)
     h, w = (ops.cast(ops.shape(images)[i] - 1, "float32") for i in axes)
     c, s = ops.cos(angles), ops.sin(angles)
     zero = ops.zeros_like(c)
@@ -71,14 +71,15 @@ def translate(
     """
     images, shift = ops.convert_to_tensor(images), ops.cast(translations, "float32")
     if len(images.shape) not in (2, 3, 4):
-        raise _rank_error("translate", images)
+        raise rank_error("translate", images)
     dx, dy = shift[..., 0], shift[..., 1]
     zero, one = ops.zeros_like(dx), ops.ones_like(dx)
     transforms = ops.stack([one, zero, -dx, zero, one, -dy, zero, zero], axis=-1)
     return _transform("translate", images, transforms, interpolation, fill_mode, fill_value)
 
 
-def _rank_error(owner, images):
+def rank_error(owner: str, images: Tensor) -> ValueError:
+    """Return the error for images of a wrong number of axes."""
     rule = "of shape (height, width), (height, width, channels) or (batch, ...)"
     return checks.error(owner, "images", rule, tuple(images.shape))
 

@@ -298,7 +298,7 @@ def function(code, namespace):
     result = arrays(outputs)
     for n, g in tape.gradient(y, floats).items():
         if g is not None:
-            result[f"gradient/{n}"] = np.asarray(g)
+            result[f"gradient/{n}"] = np.asarray(tf.convert_to_tensor(g))
     return result
 
 
