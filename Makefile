@@ -90,6 +90,7 @@ readme: $(VENV)/installed-dev-recipes  ## write the generated parts of the READM
 
 docs: $(VENV)/installed-docs  ## the site, in build/site/html; `make test` before it fills in what was checked
 	$(BIN)/python -m docs.theory & $(BIN)/python -m docs.site.plots && wait $$!  # each on one core
+	$(BIN)/python -m docs.notebooks
 	$(BIN)/python -m docs.site
 
 clean:  ## remove the environments and everything that runs left behind

@@ -12,7 +12,18 @@ from xml.etree import ElementTree
 
 import pytest
 
-from docs.site import build, checked, elsewhere, formula, links, names, pages, part_pages, twins
+from docs.site import (
+    build,
+    checked,
+    elsewhere,
+    formula,
+    links,
+    names,
+    pages,
+    part_pages,
+    publish,
+    twins,
+)
 from docs.site.plots import draw, mask
 from kcatalog import registry
 from tests.record import Record
@@ -197,7 +208,18 @@ def test_a_whole_run_is_recorded_and_shown(tmp_path, monkeypatch):
 
 # --- in a browser -----------------------------------------------------------------------
 
-SEEN = ("index.md", "parts/index.md", "parts/losses/TripletHard.md", "guides/tuning.md")
+SEEN = (
+    "index.md",
+    "parts/index.md",
+    "parts/losses/TripletHard.md",
+    "guides/tuning.md",
+    "guides/which_loss.md",
+    "recipes/index.md",
+    "recipes/image_cnn.md",
+    "notebooks/index.md",
+    "notebooks/own_pictures.md",
+    "theory/index.md",
+)
 
 
 @pytest.mark.slow
@@ -206,7 +228,8 @@ def test_pages_fit_phones_and_both_themes(written, tmp_path):
     from playwright import sync_api
 
     browser = shutil.which("chromium") or pytest.skip("there is no chromium on the PATH")
-    shown = {p: t for p, t in written.items() if p in SEEN or p.startswith(("files/", "plots/"))}
+    kept = [*SEEN, *(place for place in written if not place.endswith(".md"))]
+    shown = {place: written[place] for place in kept}
     build.write(shown, tmp_path / "source")
     with warnings.catch_warnings(action="ignore"):  # of Sphinx and its extensions
         build.sphinx(tmp_path / "source", tmp_path / "html", complete=False)
@@ -225,5 +248,16 @@ def test_pages_fit_phones_and_both_themes(written, tmp_path):
             page.goto((tmp_path / "html" / "parts" / "index.html").as_uri() + "?kind=losses")
             page.fill("input[name=text]", "semi-hard")
             sync_api.expect(page.locator("table.find tbody tr:visible")).to_have_count(1)
+            assert not page.locator("select.versions").is_visible()
+        for version in ("0.9", "0.10"):
+            versions = publish.publish(tmp_path / "html", tmp_path / "host", version)
+        assert versions == ["0.10", "0.9"]
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.goto((tmp_path / "host/0.9/guides/tuning.html").as_uri())
+        assert page.locator("select.versions option").all_inner_texts() == versions
+        page.locator("select.versions").select_option("0.10")
+        page.wait_for_url((tmp_path / "host/0.10/index.html").as_uri())
+        page.goto((tmp_path / "host/index.html").as_uri())
+        page.wait_for_url((tmp_path / "host/0.10/index.html").as_uri())
         assert complaints == []
         window.close()

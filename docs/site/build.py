@@ -12,16 +12,22 @@ from pathlib import Path
 from sphinx.cmd.build import build_main
 
 from docs.site import find_page, links, names, pages, part_pages, recipe_pages, twins
+from docs.site.notebook_pages import notebook_pages
 from docs.site.theory_pages import theory_pages
 
 BUILT = pages.ROOT / "build" / "site"
-PLOTS, THEORY = BUILT / "plots", BUILT / "theory"
+PLOTS, THEORY, NOTEBOOKS = BUILT / "plots", BUILT / "theory", BUILT / "notebooks"
 
 
 def sources() -> dict[str, str | bytes]:
     """Return all files that Sphinx reads: place -> content."""
     drawn = {f"plots/{p}": (PLOTS / p).read_bytes() for p in _files(PLOTS)}
-    written = {**pages.hand_written(), **recipe_pages.recipe_pages(), **theory_pages(THEORY)}
+    written = {
+        **pages.hand_written(),
+        **recipe_pages.recipe_pages(),
+        **notebook_pages(NOTEBOOKS),
+        **theory_pages(THEORY),
+    }
     for place, text in written.items():
         if place.endswith(".md"):
             written[place] = names.linked(text, place)

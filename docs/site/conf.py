@@ -10,7 +10,7 @@ source_suffix = {".md": "markdown"}
 highlight_language = "text"
 nitpicky = True
 
-myst_enable_extensions = ["deflist"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 
 html_theme = "pydata_sphinx_theme"
@@ -19,7 +19,7 @@ templates_path = ["templates"]
 html_static_path = ["static"]
 html_use_index = False
 html_css_files = ["site.css"]
-html_js_files = ["find.js"]
+html_js_files = ["find.js", "versions.js", "switch.js"]
 html_copy_source = html_show_sourcelink = False
 html_show_copyright = False
 html_last_updated_fmt = None
@@ -27,10 +27,10 @@ html_context = {"default_mode": "auto"}
 html_theme_options = {
     "logo": {"text": f"kcatalog {version}"},
     "navbar_align": "left",
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 8,
     "show_nav_level": 1,
     "navigation_depth": 2,
-    "navbar_end": ["theme-switcher"],
+    "navbar_end": ["versions", "theme-switcher"],
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": [],
     "footer_end": [],

@@ -17,18 +17,25 @@ ROOT = Path(__file__).resolve().parents[2]
 GUIDES = {
     "coming_from": "The command that rewrites programs, and what replaces each name.",
     "migrate_model": "A model that Keras 2 saved becomes a `.keras` file of Keras 3.",
+    "first_model": "Train a Keras model with parts of the catalog, save it, then run a recipe.",
     "own_recipe": "From a folder or a CSV file to a served model in 50 lines.",
     "your_data": "Images, sound, series, texts and tables: how each is read and what is refused.",
     "transfer_learning": "Begin with a pretrained network where there are few images.",
+    "which_loss": "Questions that lead to a loss, with the scores that each answer rests on.",
+    "which_optimizer": "Where to start, and how the catalog's optimizers were compared.",
+    "metric_learning": "From sampler to search; time and memory beside two other libraries.",
     "tuning": "Trials, cross-validation, parallel and cluster searches, interrupted searches.",
     "monitoring": "Each tab of TensorBoard, and what to conclude from it.",
     "serving": "Export to SavedModel, LiteRT and ONNX, int8 and float16, and serve over HTTP.",
     "devices": "GPUs, TPUs, and several machines.",
-    "which_optimizer": "Where to start, and how the catalog's optimizers were compared.",
-    "metric_learning": "Time and memory of triplet losses beside two other libraries.",
+    "check_your_own_part": "`kcatalog new` writes a part to start from, `kcatalog check` tries it.",
     "own_task": "Scores, outputs and pictures of a kind of problem that kcatalog does not know.",
-    "check_your_own_part": "The catalog's checks on a Keras class of your own.",
     "faults": "Kills, full disks and damaged files: what happens, and the test that shows it.",
+}
+NOTEBOOKS = {
+    "own_pictures": "A network that finds similar pictures, also of classes it has never seen.",
+    "crf_tagger": "Tags that depend on each other: `layers.CRF` beside a softmax for each step.",
+    "compare_optimizers": "Five optimizers at three learning rates, and what matters more.",
 }
 DECISIONS = (
     "catalog",
@@ -61,23 +68,25 @@ PLACES = {
     **{file: f"project/{name}.md" for name, file in _FILES.items()},
     "docs/decisions/README.md": "decisions/index.md",
     "docs/parts.md": "parts/index.md",
+    **{f"docs/notebooks/{name}.md": f"notebooks/{name}.md" for name in NOTEBOOKS},
 }
 _LINK = re.compile(r"(\]\()([^)\s]+)(\))")
-_RECIPES, _END = "## Run a recipe", "## Where to go next"  # headings of the README
+# Headings of the README: the front page ends where recipes begin, and the next page has the rest.
+_START, _RECIPES, _END = "## Get started", "## Run a recipe", "## Where to go next"
 
 
 def hand_written() -> dict[str, str | bytes]:
     """Return the pages and files of the site that stand in the tree: place -> content."""
     found = {}
     for file, place in PLACES.items():
-        if file != "docs/parts.md":
+        if file != "docs/parts.md" and not place.startswith("notebooks/"):
             found |= placed((ROOT / file).read_text(encoding="utf-8"), file, place)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     first, more = readme.split(_RECIPES)
+    about, first = first.split(_START)
     more = f"# From data to a served model\n\n{_RECIPES}{more.split(_END)[0]}"
     front = (Path(__file__).parent / "front.md").read_text(encoding="utf-8")
-    found |= placed(first, "README.md", "index.md")
-    found["index.md"] += front
+    found |= placed(f"{about}{front}\n{_START}{first}", "README.md", "index.md")
     found |= placed(more, "README.md", "start.md")
     found["decisions/index.md"] += contents(DECISIONS)
     found |= _section("Guides", GUIDES) | _section("Project", PROJECT)

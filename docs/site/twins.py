@@ -42,7 +42,12 @@ def _list_of_parts() -> str:
 def _llms(found: dict[str, str]) -> str:
     """Return the overview that language models read first, with a link to each page."""
     lines = [f"# kcatalog\n\n> {ABOUT}\n", "`catalog.json` has all parts as data.\n"]
-    for title, folder in (("Start", ""), ("Guides", "guides/"), ("Recipes", "recipes/")):
+    for title, folder in (
+        ("Start", ""),
+        ("Guides", "guides/"),
+        ("Notebooks", "notebooks/"),
+        ("Recipes", "recipes/"),
+    ):
         lines.append(f"## {title}\n")
         for place, text in sorted(found.items()):
             if place.startswith(folder) and place.count("/") == folder.count("/"):
