@@ -60,11 +60,12 @@ class SOAP(Optimizer):
         leaves directions whose basis rounding chooses: paths on two machines may then differ.
 
     Example:
-        Gradients in one direction only: the step is `η` in this direction, and not in each entry:
+        Gradients in one direction only: the step is `η` in this direction, and not in each entry.
+        An `ε` above what rounding leaves in other directions keeps them still:
 
         >>> import keras
         >>> w = keras.Variable([[0.0, 0.0], [0.0, 0.0]])
-        >>> optimizer = SOAP(0.1)
+        >>> optimizer = SOAP(0.1, epsilon=1e-3)
         >>> for _ in range(2):
         ...     optimizer.apply([keras.ops.array([[3.0, 4.0], [0.0, 0.0]])], [w])
         >>> print(keras.ops.convert_to_numpy(w.value)[0].round(2))
