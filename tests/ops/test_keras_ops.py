@@ -99,6 +99,7 @@ CASES = {  # name -> what Keras computes, and what it is
     "einsum": (lambda o: o.einsum("ij,kj->ik", X, X), X @ X.T),
     "sum": (lambda o: o.sum(X, axis=1, keepdims=True), X.sum(1, keepdims=True)),
     "mean": (lambda o: o.mean(X, axis=(0, 1)), X.mean()),
+    "median": (lambda o: o.median(X, axis=0), np.median(X, axis=0)),
     "std": (lambda o: o.std(X, axis=0), X.std(0)),
     "prod": (lambda o: o.prod(X, axis=0), X.prod(0)),
     "max": (lambda o: o.max(X, axis=-1), X.max(-1)),

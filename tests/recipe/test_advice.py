@@ -542,6 +542,8 @@ FOLLOWED = {
     "or choose the {}": "test_a_run_again_ends_in_the_same_weights",
     "Run {},": "test_a_recipe_of_another_name",
     "Write it as [{}]": "test_print_config",
+    "use `tune --config {}`": "test_options_of_a_search_that_does_not_take_place",
+    "or remove [hyperparameters]": "test_options_of_a_search_that_does_not_take_place",
     "Leave out --config or --resume": "test_config_begins_a_new_run",
     "Correct this,": "test_a_service_that_fails_ends_the_tracking_and_not_the_run",
     "or leave out --track": "test_a_service_that_fails_ends_the_tracking_and_not_the_run",

@@ -149,6 +149,8 @@ def test_options_of_a_search_that_does_not_take_place(call, file, typed):
     done = call("--config", file, *typed)
     assert done.err.startswith(f"Leave out {typed[0]}: {file} has hyperparameters, so there is no ")
     assert call("tune", "--config", file, *typed, "--print-config").code == 0
+    file.write_text(FILE.split("[hyperparameters]")[0])
+    assert call("--config", file, *typed, "--print-config").code == 0
 
 
 def test_the_config_of_a_run_to_resume_needs_one(call):

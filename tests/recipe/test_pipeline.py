@@ -274,7 +274,7 @@ def test_a_slow_source_is_told_of_once_after_the_cache_is_filled(tmp_path):
 def test_nothing_is_said_of_a_source_that_keeps_up(tmp_path):
     said = []
     waiting = Waiting(tmp_path, said.append)
-    drive(waiting, Batches, epochs=3, step=lambda: time.sleep(0.05))
+    drive(waiting, Batches, epochs=3, step=lambda: time.sleep(0.2))
     assert said == []
 
 
