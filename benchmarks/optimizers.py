@@ -239,11 +239,19 @@ def run(args):
         if args.with_peers:
             peers = {p: measure_peer(p, [e.name for e in chosen], shapes, args) for p in PEERS}
         record["sizes"][size] = {"rows": rows, "peers": peers}
+        save(record, args)  # a size may take long: what is measured is kept
     if args.with_memory:
         largest = max(args.sizes.split(","), key=lambda s: sum(map(np.prod, SIZES[s][1])))
         record["peak_of"] = largest
         record["peaks"] = {n: peak(n, largest, args) for n in [ADAM, *(e.name for e in chosen)]}
     return record
+
+
+def save(record, args):
+    name = re.sub(r"\W+", "_", record["backend"])
+    args.out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(record, indent=1)
+    (args.out / f"optimizers_{name}.json").write_text(text, encoding="utf-8")
 
 
 def backend_name(args):
@@ -335,10 +343,7 @@ def main():
         peak_in_this_process(args.peak, args.sizes, args.xla)
         return
     record = run(args)
-    name = re.sub(r"\W+", "_", record["backend"])
-    args.out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(record, indent=1)
-    (args.out / f"optimizers_{name}.json").write_text(text, encoding="utf-8")
+    save(record, args)
     text = "\n\n".join("\n".join(table(record, size)) for size in record["sizes"])
     print(text)
     if args.write:
