@@ -3,12 +3,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
 from kcatalog.ops.lookups import sum_repeated
-from kcatalog.ops.moments import one_minus_power
 from kcatalog.ops.precision import at_least_float32
-from kcatalog.optimizers.optimizer import Optimizer
+from kcatalog.optimizers.moment_optimizer import MomentOptimizer
 from kcatalog.optimizers.wrappers.replicas import is_sparse, read_rows, write_rows
 from kcatalog.optimizers.wrappers.units import is_table
 from kcatalog.registry import component
@@ -27,7 +25,7 @@ from kcatalog.types import LearningRate, Tensor
     space={"learning_rate": Float(1e-4, 0.1, log=True)},
     example=Example({"learning_rate": 0.05, "beta_1": 0.8, "epsilon": 1e-6}),
 )
-class LazyAdam(Optimizer):
+class LazyAdam(MomentOptimizer):
     """Lazy Adam: of an embedding, only the rows that the batch has looked up are updated.
 
     Adam goes on moving every row of a table by its momentum, also rows that the batch does not
@@ -69,7 +67,6 @@ class LazyAdam(Optimizer):
         [-0.2 -0.1]
     """
 
-    slots = {"m": 0.0, "v": 0.0}
     elementwise = False  # of a table, rows step together
 
     def __init__(
@@ -80,13 +77,7 @@ class LazyAdam(Optimizer):
         epsilon: float = 1e-7,
         **kwargs: Any,
     ):
-        super().__init__(learning_rate, **kwargs)
-        self.beta_1 = checks.number(self, "beta_1", beta_1, "[0, 1)")
-        self.beta_2 = checks.number(self, "beta_2", beta_2, "[0, 1)")
-        self.epsilon = checks.number(self, "epsilon", epsilon, "(0, inf)")
-
-    def shared(self, t: Tensor) -> dict[str, Any]:
-        return {"c1": one_minus_power(self.beta_1, t), "c2": one_minus_power(self.beta_2, t)}
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
 
     def update(self, w, g, m, v, lr, t, c1, c2):
         m = self.beta_1 * m + (1 - self.beta_1) * g
