@@ -80,9 +80,9 @@ def test_unseen_categories_have_no_feature_and_combinations_have_one():
         [0, 0, 0, 0, 0, 1, 0],
     ]
     details = FeatureTableDetails(columns)
-    np.testing.assert_array_equal(details.encode(cells), plain)
+    np.testing.assert_array_equal(details.features(cells), plain)
     crossed = FeatureTableDetails(columns, cross=("a", "b"))
-    x = crossed.encode(np.concatenate([cells, cells[:1]]))
+    x = crossed.features(np.concatenate([cells, cells[:1]]))
     np.testing.assert_array_equal(x[:3, :7], plain)
     cross = x[:, 7:]
     assert cross.shape == (4, CROSSED)
@@ -96,7 +96,7 @@ def test_unseen_categories_have_no_feature_and_combinations_have_one():
 
 def test_a_table_of_numbers_alone_needs_no_space(file):
     columns = Column("n", "number"), Column("m", "number", 1.0, 2.0)
-    x = FeatureTableDetails(columns).encode(np.array([["1.5", "3.0"]]))
+    x = FeatureTableDetails(columns).features(np.array([["1.5", "3.0"]]))
     np.testing.assert_array_equal(x, [[1.5, 1.0]])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kcatalog.recipe.data import DataInfo, Tables
-from kcatalog.recipe.data.columns import Arrays, Column, Tensors
+from kcatalog.recipe.data.columns import Column
 from kcatalog.recipe.data.tables import TableDetails
 from kcatalog.recipe.export import loading
 from kcatalog.recipe.terminal.errors import RecipeError
@@ -67,7 +67,7 @@ def test_columns_are_read_and_said(file):
     assert np.isfinite(x).all()
     assert abs(data.train[0][:, 0].mean()) < 1e-5
     assert data.requests.shape == (len(data.test[1]), 4)
-    np.testing.assert_allclose(data.details.encode(data.requests), data.test[0])
+    np.testing.assert_allclose(data.details.features(data.requests), data.test[0])
 
 
 @pytest.mark.parametrize(
@@ -180,22 +180,26 @@ def test_numbers_far_from_zero_keep_their_differences(file):
     assert len(np.unique(data.train[0][:, 0])) == 7
 
 
-@pytest.mark.tensorflow
-def test_the_graph_encodes_as_numpy_does():
-    import tensorflow as tf
-
+def test_cells_are_encoded_as_the_calendar_says():
     columns = [
         (Column("n", "number", 1e12, 2.0, missing=True), ["1000000000001.5", "", "-3e5"]),
         (Column("c", "category", values=("", "ä", "b")), ["ä", "", "new"]),
         (Column("d", "date", 1e4, 9.0, True), ["2024-02-29", "", "1969-12-31"]),
         (Column("t", "date", 1e4, 9.0, hours=True), ["2000-03-01T12:30:15", "1900-01-01", ""]),
     ]
-    cells = np.array([texts for _, texts in columns]).T
     details = TableDetails(tuple(column for column, _ in columns))
-    expected = details.encode(cells, Arrays)
-    assert expected.shape[1] == sum(len(c.features) for c, _ in columns)
-    got = details.encode(tf.constant(cells), Tensors()).numpy()
-    np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-6)
+    got = details.features(np.array([texts for _, texts in columns]).T)
+    assert got.shape[1] == sum(len(c.features) for c, _ in columns)
+    plain = [[0.75, 0, 0, 1, 0], [0, 1, 1, 0, 0], [(-3e5 - 1e12) / 2, 0, 0, 0, 0]]
+    np.testing.assert_allclose(got[:, :5], plain, rtol=1e-6)
+    for first, cells, hours in ((5, columns[2][1], False), (11, columns[3][1], True)):
+        for row, cell in zip(got, cells, strict=True):
+            periods = (365.2425, 7, 1) if hours else (365.2425, 7)
+            days = np.datetime64(cell or "1970-01-01").astype("datetime64[s]").astype(int) / 86400
+            angles = [2 * np.pi / period * days for period in periods]
+            waves = [f(angle) for angle in angles for f in (np.sin, np.cos)]
+            want = [(days - 1e4) / 9, *waves] if cell else np.zeros(1 + 2 * len(periods))
+            np.testing.assert_allclose(row[first : first + len(want)], want, rtol=1e-6, atol=1e-6)
     info = DataInfo("a", "regression", "row", (3,), (), details=details)
     record = json.loads(json.dumps(info.to_record()))
     assert DataInfo.from_record(record, TableDetails) == info

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kcatalog.recipe.data import dates, numbers
-from kcatalog.recipe.data.columns import Arrays, Column
+from kcatalog.recipe.data.columns import Column
 from kcatalog.recipe.data.findings import Finding, counted, listed
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -96,8 +96,10 @@ def _column(
         first = "day" if column.day_first else "month"
         text = f"{cell!r} in {column.name}: the {first} comes first; no cell shows the order"
         found.append(Finding("dates", text, warning=True))
-    read = Arrays.days(known) if column.kind == "date" else Arrays.numbers(known)
-    read = read[np.isfinite(read)]
+    read = [cell for cell in known if cell]
+    if column.kind == "date":
+        read = np.array(read, "datetime64[s]").astype("int64") / 86400
+    read = np.array(read, "float64")
     mean, scale = (float(read.mean()), float(read.std())) if len(read) else (0.0, 1.0)
     hours = column.kind == "date" and any("T" in cell for cell in cells)
     return dataclasses.replace(

@@ -1,4 +1,4 @@
-"""Columns of a table as numbers for a model, the same in NumPy and in an exported graph."""
+"""Columns of a table as numbers for a model, in the graph that is exported, too."""
 
 from __future__ import annotations
 
@@ -55,105 +55,45 @@ class Column:
             found += [f"{self.name}, {f} of the {c}" for c in cycles for f in ("sine", "cosine")]
         return [*found, *([f"{self.name} is missing"] if self.missing else [])]
 
-    def encode(self, cells, m):
-        """Return the features (samples, features) of cells, in float32.
+    def encode(self, cells):
+        """Return the features (samples, features) of a tensor of cells (samples,), in float32."""
+        import tensorflow as tf
 
-        Args:
-            cells: text (samples,), as an array or a tensor.
-            m: `Arrays` or `Tensors`, the functions for them.
-        """
         if self.values:
-            return m.float32(m.equal(cells, self.values))
-        number = m.days(cells) if self.kind == "date" else m.numbers(cells)
-        gone = m.isnan(number)
+            return tf.cast(cells[:, None] == tf.constant(self.values)[None], tf.float32)
+        number = (_days if self.kind == "date" else _numbers)(cells)
         found = [(number - self.mean) / self.scale]
         if self.kind == "date":
             for period in (YEAR, WEEK, *((DAY,) if self.hours else ())):
                 angle = 2 * np.pi / period * number
-                found += [m.sin(angle), m.cos(angle)]
-        found = [m.where(gone, 0 * m.known(f, gone), f) for f in found]
-        return m.float32(m.stack([*found, *([m.float64(gone)] if self.missing else [])]))
+                found += [tf.sin(angle), tf.cos(angle)]
+        gone = tf.math.is_nan(number)
+        found = [tf.where(gone, tf.zeros_like(f), f) for f in found]
+        found += [tf.cast(gone, tf.float64)] if self.missing else []
+        return tf.cast(tf.stack(found, axis=1), tf.float32)
 
 
-class Arrays:
-    """Functions of NumPy arrays."""
+def _numbers(cells):
+    import tensorflow as tf
 
-    isnan, sin, cos, where = np.isnan, np.sin, np.cos, np.where
-
-    @staticmethod
-    def numbers(cells):
-        return np.array([float(cell) if cell else np.nan for cell in cells], "float64")
-
-    @staticmethod
-    def days(cells):
-        """Return days since 1970."""
-        dates = np.array([cell or "NaT" for cell in cells], "datetime64[s]")
-        seconds = dates.astype("int64").astype("float64")
-        return np.where(np.isnat(dates), np.nan, seconds / 86400)
-
-    @staticmethod
-    def equal(cells, values):
-        return np.asarray(cells)[:, None] == np.array(values)[None]
-
-    @staticmethod
-    def known(values, gone):
-        return np.where(gone, 0.0, values)
-
-    @staticmethod
-    def stack(features):
-        return np.stack(features, axis=1)
-
-    @staticmethod
-    def float32(values):
-        return np.asarray(values, "float32")
-
-    @staticmethod
-    def float64(values):
-        return np.asarray(values, "float64")
+    return tf.strings.to_number(tf.where(cells == "", "nan", cells), tf.float64)
 
 
-class Tensors:
-    """The same functions of TensorFlow's tensors."""
+def _days(cells):
+    """Return days since 1970, by the civil calendar."""
+    import tensorflow as tf
 
-    def __init__(self):
-        import tensorflow as tf
+    gone = cells == ""
+    whole = tf.where(tf.strings.length(cells) < 19, cells + "T00:00:00", cells)
+    whole = tf.where(gone, "1970-01-01T00:00:00", whole)
 
-        self.tf = tf
-        self.isnan, self.sin, self.cos, self.where = tf.math.is_nan, tf.sin, tf.cos, tf.where
+    def part(first, length):
+        return tf.strings.to_number(tf.strings.substr(whole, first, length), tf.float64)
 
-    def numbers(self, cells):
-        tf = self.tf
-        return tf.strings.to_number(tf.where(cells == "", "nan", cells), tf.float64)
-
-    def days(self, cells):
-        """Return days since 1970, by the civil calendar."""
-        tf = self.tf
-        gone = cells == ""
-        whole = tf.where(tf.strings.length(cells) < 19, cells + "T00:00:00", cells)
-        whole = tf.where(gone, "1970-01-01T00:00:00", whole)
-
-        def part(first, length):
-            return tf.strings.to_number(tf.strings.substr(whole, first, length), tf.float64)
-
-        year, month, day = part(0, 4), part(5, 2), part(8, 2)
-        year = tf.where(month <= 2, year - 1, year)  # years begin in March: leap days come last
-        month = tf.where(month <= 2, month + 9, month - 3)
-        days = 365 * year + tf.floor(year / 4) - tf.floor(year / 100) + tf.floor(year / 400)
-        days += tf.floor((153 * month + 2) / 5) + day - 1 - UNIX
-        days += (3600 * part(11, 2) + 60 * part(14, 2) + part(17, 2)) / 86400
-        return tf.where(gone, tf.constant(np.nan, tf.float64), days)
-
-    def equal(self, cells, values):
-        return cells[:, None] == self.tf.constant(values)[None]
-
-    def known(self, values, gone):
-        return self.tf.where(gone, self.tf.zeros_like(values), values)
-
-    def stack(self, features):
-        return self.tf.stack(features, axis=1)
-
-    def float32(self, values):
-        return self.tf.cast(values, self.tf.float32)
-
-    def float64(self, values):
-        return self.tf.cast(values, self.tf.float64)
+    year, month, day = part(0, 4), part(5, 2), part(8, 2)
+    year = tf.where(month <= 2, year - 1, year)  # years begin in March: leap days come last
+    month = tf.where(month <= 2, month + 9, month - 3)
+    days = 365 * year + tf.floor(year / 4) - tf.floor(year / 100) + tf.floor(year / 400)
+    days += tf.floor((153 * month + 2) / 5) + day - 1 - UNIX
+    days += (3600 * part(11, 2) + 60 * part(14, 2) + part(17, 2)) / 86400
+    return tf.where(gone, tf.constant(np.nan, tf.float64), days)

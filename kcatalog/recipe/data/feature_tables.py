@@ -6,8 +6,7 @@ import dataclasses
 import functools
 from dataclasses import dataclass
 
-from kcatalog.recipe.data.base import Data, tensorflow
-from kcatalog.recipe.data.columns import Arrays, Tensors
+from kcatalog.recipe.data.base import Data
 from kcatalog.recipe.data.findings import Finding, listed
 from kcatalog.recipe.data.option import Option
 from kcatalog.recipe.data.tables import TableDetails, Tables
@@ -46,21 +45,18 @@ class FeatureTableDetails(TableDetails):
         space.get_inputs()  # builds its layers, which a graph could not
         return space
 
-    def encode(self, cells, m=Arrays):
-        if m is Arrays:
-            tf, _ = tensorflow(), self.space  # which holds tables: no graph may make them
-            encode = tf.function(lambda cells: self.encode(cells, Tensors()), autograph=False)
-            with tf.device("CPU:0"):
-                return encode(tf.constant(cells)).numpy()
+    def encode(self, cells):
+        import tensorflow as tf
+
         found = {}
         if self.space:
             found = self.space({name: cells[:, int(name)] for name in self.space.features})
         # without the feature of unseen categories: no training sample has one
         parts = [
-            found.pop(str(i))[:, 1:] if column.values else column.encode(cells[:, i], m)
+            found.pop(str(i))[:, 1:] if column.values else column.encode(cells[:, i])
             for i, column in enumerate(self.columns)
         ]
-        return m.tf.concat([*parts, *found.values()], 1)
+        return tf.concat([*parts, *found.values()], 1)
 
     @property
     def tables(self):

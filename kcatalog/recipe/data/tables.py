@@ -13,8 +13,8 @@ import numpy as np
 from kcatalog.recipe.data import cells as table_cells
 from kcatalog.recipe.data import delimited
 from kcatalog.recipe.data import targets as target_columns
-from kcatalog.recipe.data.base import Data, Source, need, split
-from kcatalog.recipe.data.columns import Arrays, Column, Tensors
+from kcatalog.recipe.data.base import Data, Source, need, split, tensorflow
+from kcatalog.recipe.data.columns import Column
 from kcatalog.recipe.data.findings import Finding, listed
 from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.data.option import Option
@@ -38,17 +38,23 @@ class TableDetails(Details):
         read = [c if isinstance(c, Column) else Column(**_tuples(c)) for c in self.columns]
         object.__setattr__(self, "columns", tuple(read))
 
-    def encode(self, cells, m=Arrays):
-        """Return the features of rows of cells."""
-        parts = [column.encode(cells[:, i], m) for i, column in enumerate(self.columns)]
-        return np.concatenate(parts, 1) if m is Arrays else m.tf.concat(parts, 1)
+    def encode(self, cells):
+        """Return the features of rows of cells, a tensor of text."""
+        import tensorflow as tf
+
+        return tf.concat([c.encode(cells[:, i]) for i, c in enumerate(self.columns)], 1)
+
+    def features(self, cells: np.ndarray) -> np.ndarray:
+        """Return the features of rows of cells, computed as an export does."""
+        tf, _ = tensorflow(), self.tables  # no graph may make lookup tables
+        with tf.device("CPU:0"):
+            return tf.function(self.encode, autograph=False)(tf.constant(cells)).numpy()
 
     def entry(self, raw: Any):
         """Return what requests have in place of features: the cells of a row, as text."""
         import tensorflow as tf
 
-        spec = tf.TensorSpec([None, len(self.columns)], tf.string, name=raw.name)
-        return spec, lambda cells: self.encode(cells, Tensors())
+        return tf.TensorSpec([None, len(self.columns)], tf.string, name=raw.name), self.encode
 
     def signatures(self, found: dict[Any, Any]) -> dict[Any, Any]:
         """Return a signature with an input for each column, numbers as numbers."""
@@ -187,7 +193,7 @@ class Tables(Source):
         cells = table_cells.matrix(name, table, columns)
         _repeated(cells, y, found)
         details = self._details(name, columns, details, found)
-        x = details.encode(cells)
+        x = details.features(cells)
         parts = {part: (x[at], y[at]) for part, (at, _) in places.items()}
         more = {"classes": classes, "details": details, "findings": tuple(found)}
         return Data(name, task, "row", **parts, **more, requests=cells[places["test"][0]])
