@@ -8,6 +8,8 @@ import pytest
 from kcatalog.recipe.data.encoding import read_text
 from kcatalog.recipe.terminal.errors import RecipeError
 
+TEXT = "größe, “quoted”\n" * 3
+
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_a_byte_order_mark_is_dropped(tmp_path, mark):
@@ -15,9 +17,18 @@ def test_a_byte_order_mark_is_dropped(tmp_path, mark):
     assert read_text(tmp_path / "a.txt") == "größe\r\n"
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16"])
-def test_the_advice_for_another_encoding_works_as_pasted(tmp_path, encoding):
-    text = "größe\n" if encoding == "latin-1" else "größe, “quoted”\n"
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("latin-1", "größe\n"),
+        ("cp1252", TEXT),
+        ("utf-16", TEXT),
+        ("utf-16-le", TEXT),
+        ("utf-16-be", TEXT),
+        ("utf-32", TEXT),
+    ],
+)
+def test_the_advice_for_another_encoding_works_as_pasted(tmp_path, encoding, text):
     file = tmp_path / "it's a text.txt"
     file.write_bytes(text.encode(encoding))
     with pytest.raises(RecipeError, match=r"must be text in UTF-8\. Received: ") as refused:
@@ -33,8 +44,15 @@ def test_an_encoding_that_cannot_be_told_is_left_to_the_reader(tmp_path):
         read_text(tmp_path / "a.txt")
 
 
-@pytest.mark.parametrize("content", [b"%PDF-1.7\n", b"PK\x03\x04\x14\0rest", b"some\0text"])
-def test_what_is_no_text_is_refused(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"%PDF-1.7\n", "a PDF file"),
+        (b"PK\x03\x04rest", "an Excel or Word file"),
+        (b"some\0text", "a byte 0x00 at position 4"),
+    ],
+)
+def test_what_is_no_text_is_refused(tmp_path, content, what):
     (tmp_path / "a.txt").write_bytes(content)
-    with pytest.raises(RecipeError, match=r"must be plain text\. Received: .*Excel"):
+    with pytest.raises(RecipeError, match=rf"must be plain text\. Received: .*{what}"):
         read_text(tmp_path / "a.txt")

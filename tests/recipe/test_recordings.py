@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kcatalog.recipe.data import Speech
+from kcatalog.recipe.data.recordings import examine, mono, read
 from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe.test_data import tone, write_wav
 
@@ -47,6 +48,7 @@ def test_a_word_at_the_fifth_second_is_heard(folder):
     assert data.input_shape == (RATE,)
     assert said["cut"].warning
     assert said["cut"].text == "1 file (low/late.wav) cut to 1 s; --seconds 5.5 keeps all of them"
+    assert "silent once cut: their sound begins after 1 s" in said["lost"].text
     seconds = float(re.search(r"--seconds (\S+)", said["cut"].text)[1])
     assert "cut" not in found(folder, seconds=seconds)[1]
 
@@ -79,14 +81,38 @@ def test_predict_hears_as_much_as_the_training(folder):
 
 
 def test_what_is_odd_about_recordings_is_said(folder):
+    loud = np.clip(3 * tone(200), -1, 1)
+    write_wav(folder / "low" / "clipped.wav", loud)
     write_wav(folder / "low" / "silent.wav", np.zeros(2000))
-    write_wav(folder / "low" / "stereo.wav", np.stack([tone(200), tone(300)], axis=1))
+    write_wav(folder / "low" / "one.wav", np.ones(1))
+    write_wav(folder / "low" / "phase.wav", np.stack([tone(200), -tone(200)], axis=1))
     write_wav(folder / "low" / "cd.wav", tone(200, rate=44_100), rate=44_100)
     _, said = found(folder)
-    assert said["rate"].text == "10 of 8,000 Hz, 1 of 44,100 Hz; resampled to 8,000 Hz"
-    assert said["channels"].text == "1 of 11 files have several; averaged"
-    assert said["silent"].text == "1 file (low/silent.wav) silent throughout"
-    assert said["silent"].warning
+    assert said["rate"].text == "12 of 8,000 Hz, 1 of 44,100 Hz; resampled to 8,000 Hz"
+    assert said["channels"].text == "1 of 13 files have several; averaged"
+    for about, file in {
+        "clipped": "clipped.wav",
+        "silent": "low/one.wav, low/silent.wav",
+        "brief": "one.wav",
+        "out of phase": "phase.wav",
+    }.items():
+        assert said[about].warning
+        assert file in said[about].text
+        assert said[about].text.startswith(("1 file (", "2 files ("))
+
+
+def test_clean_tones_are_not_clipped(tmp_path):
+    for hertz in (50, 200, 3000):
+        file = write_wav(tmp_path / "a" / "full.wav", 2 * tone(hertz, rate=44_100), rate=44_100)
+        assert not examine(file).flags
+
+
+def test_channels_out_of_phase_are_heard(tmp_path):
+    sound = np.stack([tone(200), -0.99 * tone(200)], axis=1)
+    x, _ = read(write_wav(tmp_path / "a" / "phase.wav", sound))
+    np.testing.assert_allclose(x, tone(200), atol=1e-4)
+    averaged = mono(np.stack([tone(200), tone(300)], axis=1))
+    np.testing.assert_allclose(averaged, (tone(200) + tone(300)) / 2)
 
 
 def test_silence_alone_is_refused(folder):

@@ -152,7 +152,7 @@ def test_files_that_cannot_be_learned_from(tmp_path, text, reason):
 
 def test_other_things_than_csv_files(tmp_path):
     (tmp_path / "latin.csv").write_bytes("größe\n1\n".encode("latin-1"))
-    with pytest.raises(RecipeError, match=r"must be text in UTF-8.*iconv -f WINDOWS-1252"):
+    with pytest.raises(RecipeError, match=r"must be text in UTF-8.*iconv -f latin1"):
         SMALL.load(tmp_path / "latin.csv")
     with pytest.raises(RecipeError, match=r"cannot be read: Is a directory"):
         SMALL.load(tmp_path)

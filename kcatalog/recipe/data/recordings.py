@@ -20,6 +20,9 @@ RATES = (1_000, 384_000)  # samples per second that sound is recorded with
 LOUDEST = 1e30  # that still is a finite number after resampling in single precision
 UNKNOWN = 2**31 - 2**16  # bytes; a length from here on says nothing
 SHORTEST, LONGEST = 0.1, 10.0  # seconds of a window that follows the files
+BRIEF = 0.01  # seconds in which nothing can be heard
+CANCELLED = 0.01  # of the channels' energy that their mean keeps where they are out of phase
+FLAT, CLIPPED = 5, 1e-3  # equal samples in a row at the maximum, and the share that is clipping
 COMPRESSED = (
     b"ID3",
     b"\xff\xfb",
@@ -37,20 +40,36 @@ class Clip:
     """Facts about a recording.
 
     seconds, rate, channels: of the file.
-    silent: whether all samples are equal.
+    onset: the second at which the first sample stands that is not silence; infinity if none does.
+    peak: the largest absolute sample, 1 at most in a file of integers.
+    flags: what is odd about it: "brief", "silent", "clipped", "out of phase", "too loud".
     """
 
     file: Path
     seconds: float
     rate: int
     channels: int
-    silent: bool
+    onset: float
+    peak: float
+    flags: frozenset[str]
 
 
 def examine(file: Path) -> Clip:
     """Read a WAV file to its end."""
     sound, rate = decode(file)
-    return Clip(file, len(sound) / rate, rate, sound.shape[1], np.ptp(sound) == 0)
+    samples, seconds = mono(sound), len(sound) / rate
+    loud = np.flatnonzero(np.abs(samples - samples[0]) > 0.01 * np.ptp(samples))
+    peak = float(np.abs(sound).max())
+    flags = {
+        "brief": seconds < BRIEF,
+        "silent": np.ptp(sound) == 0,
+        "clipped": peak >= 0.99 and _clipped(sound, peak),
+        "out of phase": _cancel(sound),
+        "too loud": peak > 1,
+    }
+    onset = float(loud[0]) / rate if len(loud) else math.inf
+    found = frozenset(name for name, value in flags.items() if value)
+    return Clip(file, seconds, rate, sound.shape[1], onset, peak, found)
 
 
 def window(clips: list[Clip]) -> float:
@@ -61,8 +80,7 @@ def window(clips: list[Clip]) -> float:
 
 def findings(clips: list[Clip], rate: int, seconds: float) -> list[Finding]:
     """Describe the clips, and what is done to make them one length, rate and channel."""
-    silent = [clip for clip in clips if clip.silent]
-    if len(silent) == len(clips):
+    if all("silent" in clip.flags for clip in clips):
         raise RecipeError(
             f"{clips[0].file.parents[1]} must hold sound. Received: {len(clips)} silent files."
         )
@@ -77,6 +95,10 @@ def findings(clips: list[Clip], rate: int, seconds: float) -> list[Finding]:
         whole = math.ceil(high * 100) / 100
         text = f"{_some(cut)} cut to {_seconds(seconds)}; --seconds {whole:g} keeps all of them"
         found.append(Finding("cut", text, warning=True))
+    late = [clip for clip in cut if seconds <= clip.onset < math.inf]
+    if late:
+        text = f"{_some(late)} silent once cut: their sound begins after {_seconds(seconds)}"
+        found.append(Finding("lost", text, warning=True))
     rates = collections.Counter(clip.rate for clip in clips)
     if set(rates) != {rate}:
         each = ", ".join(f"{n} of {r:,} Hz" for r, n in rates.most_common(5))
@@ -84,8 +106,16 @@ def findings(clips: list[Clip], rate: int, seconds: float) -> list[Finding]:
     several = sum(clip.channels > 1 for clip in clips)
     if several:
         found.append(Finding("channels", f"{several} of {len(clips)} files have several; averaged"))
-    if silent:
-        found.append(Finding("silent", f"{_some(silent)} silent throughout", warning=True))
+    for flag, text in (
+        ("brief", f"shorter than {_seconds(BRIEF)}"),
+        ("silent", "silent throughout"),
+        ("clipped", "clipped: many samples lie at the maximum"),
+        ("out of phase", "with channels that cancel each other out: the loudest one is used"),
+        ("too loud", f"with samples beyond 1, up to {max(clip.peak for clip in clips):.4g}"),
+    ):
+        odd = [clip for clip in clips if flag in clip.flags]
+        if odd:
+            found.append(Finding(flag, f"{_some(odd)} {text}", warning=True))
     return found
 
 
@@ -96,7 +126,7 @@ def note(clip: Clip, seconds: float) -> dict[str, str]:
         notes.append(
             f"cut from {_seconds(clip.seconds)} to {_seconds(seconds)}, as long as in training"
         )
-    if clip.silent:
+    if "silent" in clip.flags or clip.onset >= seconds:
         notes.append("silent")
     return {"note": "; ".join(notes)} if notes else {}
 
@@ -110,10 +140,32 @@ def _some(clips: list[Clip]) -> str:
     return f"{len(clips)} file{'s' if len(clips) > 1 else ''} ({names})"
 
 
+def _cancel(sound: np.ndarray) -> bool:
+    """Return whether averaging the channels leaves next to nothing of them."""
+    energy = np.mean(np.square(sound))
+    return bool(np.mean(np.square(sound.mean(axis=1))) < CANCELLED * energy)
+
+
+def _clipped(sound: np.ndarray, peak: float) -> bool:
+    """Return whether many samples lie at the maximum, several in a row."""
+    if len(sound) < FLAT:
+        return False
+    full = np.abs(sound) == peak
+    rows = np.lib.stride_tricks.sliding_window_view(full, FLAT, axis=0).all(axis=-1)
+    return bool(rows.mean() > CLIPPED)
+
+
 def read(file: Path) -> tuple[np.ndarray, int]:
     """Read a WAV file's samples, -1 to 1, as one channel, and its rate."""
     sound, rate = decode(file)
-    return sound.mean(axis=1), rate
+    return mono(sound), rate
+
+
+def mono(sound: np.ndarray) -> np.ndarray:
+    """Return the mean of the channels; where they cancel each other out, the loudest one."""
+    if _cancel(sound):
+        return sound[:, np.square(sound).sum(axis=0).argmax()]
+    return sound.mean(axis=1)
 
 
 def decode(file: Path) -> tuple[np.ndarray, int]:

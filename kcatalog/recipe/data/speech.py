@@ -19,7 +19,7 @@ from kcatalog.recipe.data.recordings import RATES
 from kcatalog.recipe.terminal.errors import RecipeError
 
 JAPANESE_VOWELS = Path(__file__).parent / "sets" / "japanese_vowels.npz"
-DECODING = 3  # of `waveform`, counted up when its samples change
+DECODING = 2  # of `waveform`, counted up when its samples change
 SOUND = scan.Kind(
     "sound",
     (".wav", ".wave"),
