@@ -128,12 +128,12 @@ class Source:
     A subclass lists the sets it knows in `sets` (name -> loader taking the run's seed), reads
     the user's path in `from_path`, and reads further files for prediction in `read`. `Details` is
     the class of its data's details. `options` are arguments of its constructor, stored under their
-    own names, that the command line may set. A folder is read in three steps: find the files and
-    what they are labelled with, check them and declare how each is decoded (`Files`), and split
-    (`split`).
+    own names, that the command line may set; those of a dataclass are found by `with_options`. A
+    folder is read in three steps: find the files and what they are labelled with, check them and
+    declare how each is decoded (`Files`), and split (`split`).
     """
 
-    default: str
+    default: str  # the set used without `--data`
     wanted: str  # what the user's path should be, for messages
     Details: type[Details] = Details
     options: dict[str, Option] = {}

@@ -17,7 +17,7 @@ from kcatalog.recipe.data.base import Data, Source, split
 from kcatalog.recipe.data.encoding import read_text
 from kcatalog.recipe.data.findings import Finding, listed
 from kcatalog.recipe.data.info import DataInfo
-from kcatalog.recipe.data.option import Option
+from kcatalog.recipe.data.option import option, with_options
 from kcatalog.recipe.data.scan import NOTHING, Kind
 from kcatalog.recipe.data.tagged import CHARACTERS, TaggedDetails, write_code_points
 from kcatalog.recipe.terminal.errors import RecipeError
@@ -48,34 +48,22 @@ class DocumentDetails(TaggedDetails):
         return spec, read
 
 
+@with_options
 class Documents(Source):
     """Texts as code points, (texts, tokens, characters), with a class for each text.
 
     A token is a word in lower case, or a single punctuation mark; zeros are padding.
-
-    Args:
-        default: the texts used without `--data`.
-        steps: tokens of a text; further ones are cut off.
-        text, label: columns of a table; by default those of these names, else the column with the
-            longest cells, and the other one.
+    The columns `text` and `label` of a table are by default those of these names, else the column
+    with the longest cells, and the other one.
     """
 
     wanted = "a folder with one subfolder of .txt files per class, or a CSV file"
     Details = DocumentDetails
-    options = {
-        "steps": Option(int, "Most tokens of a text.", min=2),
-        "text": Option(str, "Column of the texts in your table.", metavar="NAME"),
-        "label": Option(str, "Column of the classes in your table.", metavar="NAME"),
-    }
 
-    def __init__(
-        self,
-        default: str = "python",
-        steps: int = 128,
-        text: str | None = None,
-        label: str | None = None,
-    ):
-        self.default, self.steps, self.text, self.label = default, steps, text, label
+    default: str = "python"
+    steps: int = option(128, "Most tokens of a text.", min=2)
+    text: str | None = option(None, "Column of the texts in your table.", metavar="NAME")
+    label: str | None = option(None, "Column of the classes in your table.", metavar="NAME")
 
     def sets(self):
         return {"python": self._python}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kcatalog.recipe.data.base import Data
 from kcatalog.recipe.data.findings import Finding, listed
-from kcatalog.recipe.data.option import Option
+from kcatalog.recipe.data.option import option, with_options
 from kcatalog.recipe.data.tables import TableDetails, Tables
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -63,27 +63,20 @@ class FeatureTableDetails(TableDetails):
         return list(self.space.preprocessors.values()) if self.space else []
 
 
+@with_options
 class FeatureTables(Tables):
     """Rows of a table, each of one class; categories are encoded by Keras's `FeatureSpace`.
 
     Numbers and dates are encoded as in `Tables`. Two classes get an output each.
-
-    Args:
-        default, target, categorical, frames: as for `Tables`.
-        cross: categorical columns, separated by commas, whose combinations get features, too.
     """
 
     Details = FeatureTableDetails
-    options = {
-        **{name: Tables.options[name] for name in ("target", "categorical")},
-        "cross": Option(
-            str, "Columns whose combinations are features, too.", metavar="NAME,...", files="row"
-        ),
-    }
 
-    def __init__(self, default="wine", target=None, categorical=None, cross=None, frames=None):
-        super().__init__(default, target, "classification", categorical, frames)
-        self.cross = cross
+    default: str = "wine"
+    target_kind: str = dataclasses.field(default="classification", init=False)
+    cross: str | None = option(
+        None, "Columns whose combinations are features, too.", metavar="NAME,...", files="row"
+    )
 
     def _details(self, name, columns, facts, found):
         categories = [column.name for column in columns if column.values]

@@ -14,7 +14,7 @@ from kcatalog.recipe.data import folders, pixels
 from kcatalog.recipe.data.base import Arrays, Data, Source, need, split
 from kcatalog.recipe.data.files import Files, Shelf, checked
 from kcatalog.recipe.data.info import DataInfo
-from kcatalog.recipe.data.option import Option
+from kcatalog.recipe.data.option import option, with_options
 from kcatalog.recipe.terminal.errors import RecipeError
 
 _DIGITS = tuple("0123456789")
@@ -31,27 +31,21 @@ _DOWNLOADED = {
 }
 
 
+@with_options
 class Images(Source):
-    """Images as uint8 arrays (samples, height, width, channels), 0 to 255.
-
-    Args:
-        default: the set used without `--data`.
-        size: edge in pixels to which a folder's images are resized.
-        channels: 3 (colour) or 1 (grey) for a folder's images.
-    """
+    """Images as uint8 arrays (samples, height, width, channels), 0 to 255."""
 
     wanted = "a folder with one subfolder of images per class"
     task = "classification"
     Details = pixels.ImageDetails
-    options = {
-        "size": Option(int, "Resize your images to N x N pixels.", min=8, files="image"),
-        "channels": Option(int, "Colour channels: 1 (grey) or 3.", min=1, max=3, files="image"),
-    }
 
-    def __init__(self, default: str = "digits", size: int = 64, channels: int = 3):
-        if channels not in (1, 3):
-            raise checks.error(self, "channels", "1 (grey) or 3 (colour)", channels)
-        self.default, self.size, self.channels = default, size, channels
+    default: str = "digits"
+    size: int = option(64, "Resize your images to N x N pixels.", min=8, files="image")
+    channels: int = option(3, "Colour channels: 1 (grey) or 3.", min=1, max=3, files="image")
+
+    def __post_init__(self) -> None:
+        if self.channels not in (1, 3):
+            raise checks.error(self, "channels", "1 (grey) or 3 (colour)", self.channels)
 
     def sets(self):
         downloaded = {n: functools.partial(self._downloaded, n) for n in _DOWNLOADED}

@@ -22,20 +22,19 @@ class LabelledDetails(SpeechDetails, ImageDetails):
     """Facts about sound or images."""
 
 
+@dataclasses.dataclass(eq=False)
 class Labelled(Source):
     """Images or speech, whatever their own sources know, with an embedding as the task.
 
-    Args:
-        images, speech: the sources. A folder that has more files of sound than images
-            is read as speech.
-        default: the set used without `--data`.
+    A folder that has more files of sound than images is read as speech.
     """
 
     wanted = "a folder with one subfolder of images or WAV files per class"
     Details = LabelledDetails
 
-    def __init__(self, images: Images, speech: Speech, default: str = "digits"):
-        self.images, self.speech, self.default = images, speech, default
+    images: Images
+    speech: Speech
+    default: str = "digits"
 
     @property
     def options(self):
@@ -45,9 +44,8 @@ class Labelled(Source):
         return {**self.images.settings(), **self.speech.settings()}
 
     def configured(self, settings):
-        return Labelled(
-            self.images.configured(settings), self.speech.configured(settings), self.default
-        )
+        images, speech = self.images.configured(settings), self.speech.configured(settings)
+        return Labelled(images, speech, self.default)
 
     def sets(self):
         known = {**self.images.sets(), **self.speech.sets()}

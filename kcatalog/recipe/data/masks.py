@@ -14,6 +14,7 @@ from kcatalog.recipe.data.encoding import read_text
 from kcatalog.recipe.data.files import checked
 from kcatalog.recipe.data.findings import Finding, listed
 from kcatalog.recipe.data.images import Images
+from kcatalog.recipe.data.option import with_options
 from kcatalog.recipe.terminal.errors import RecipeError
 
 BINARY = ("background", "foreground")
@@ -22,24 +23,19 @@ EDGE, ENLARGED = 48, 3  # of a scene of digits: its edge in pixels, and how much
 CUT = 480  # column of the photographs that parts the ground of training from that of the test
 
 
+@with_options
 class Masks(Images):
     """Images as uint8 arrays (samples, height, width, channels), and a class for each pixel.
 
     A folder of your own has two subfolders: `images`, and `masks` with a PNG file of the same name
     for each image, whose pixels hold class numbers from 0 on. A mask of 0 and 255 alone means two
-    classes. Names of classes may stand in `classes.txt`, one a line.
-
-    Args:
-        default: the set used without `--data`.
-        size: edge in pixels to which a folder's images and masks are resized; a multiple of 8.
-        channels: 3 (colour) or 1 (grey) for a folder's images.
+    classes. Names of classes may stand in `classes.txt`, one a line. `size` is a multiple of 8.
     """
 
     wanted = "a folder with the subfolders `images` and `masks`"
     task = "segmentation"
 
-    def __init__(self, default: str = "digit_scenes", size: int = 64, channels: int = 3):
-        super().__init__(default, size, channels)
+    default: str = "digit_scenes"
 
     def sets(self):
         return {"digit_scenes": self._digit_scenes}

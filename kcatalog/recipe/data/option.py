@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import typing
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,3 +31,17 @@ class Option:
         """Return further arguments of `typer.Option`."""
         names = ("min", "max", "metavar")
         return {n: value for n in names if (value := getattr(self, n)) is not None}
+
+
+def option(default: Any, help: str, **further: Any) -> Any:
+    """Return a source's field that is an option, too: `further` are fields of `Option`."""
+    return dataclasses.field(default=default, metadata={"help": help, **further})
+
+
+@typing.dataclass_transform(field_specifiers=(option,))
+def with_options(cls: type) -> type:
+    """Make a class of sources a dataclass, whose `options` are its fields made by `option`."""
+    cls, types = dataclass(eq=False)(cls), typing.get_type_hints(cls)
+    options = [f for f in dataclasses.fields(cls) if f.metadata]
+    cls.options = {f.name: Option(types[f.name], **f.metadata) for f in options}
+    return cls

@@ -13,7 +13,7 @@ from kcatalog.recipe.data.base import Data, Source, need, split
 from kcatalog.recipe.data.encoding import read_text
 from kcatalog.recipe.data.findings import Finding
 from kcatalog.recipe.data.info import DataInfo, Details
-from kcatalog.recipe.data.option import Option
+from kcatalog.recipe.data.option import option, with_options
 from kcatalog.recipe.data.text import code_points, unix
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -45,24 +45,20 @@ class PairDetails(Details):
         return tf.TensorSpec([None], tf.string, name="text"), read
 
 
+@with_options
 class Pairs(Source):
     """Pairs of texts, source and target, as the characters of both.
 
     An input is the source's Unicode code points, filled up with 0, and after them the target's
     characters as class indices, one step late: while training, a decoder reads them. The labels are
     the target's characters. A target is in one split only, so that no answer is known.
-
-    Args:
-        default: the set used without `--data`.
-        longest: the most characters that a source or a target may have.
     """
 
     wanted = "a text file with a pair in each line: source, tab, target"
     Details = PairDetails
-    options = {"longest": Option(int, "The most characters of a source or a target.", min=1)}
 
-    def __init__(self, default: str = "dates", longest: int = 200):
-        self.default, self.longest = default, longest
+    default: str = "dates"
+    longest: int = option(200, "The most characters of a source or a target.", min=1)
 
     def sets(self):
         return {"dates": _dates}

@@ -10,53 +10,39 @@ import numpy as np
 
 from kcatalog.recipe.data.base import Data, Source
 from kcatalog.recipe.data.info import DataInfo
-from kcatalog.recipe.data.option import Option
-
-_OPTIONS = {
-    "backbone": Option(
-        str, "Pretrained network: one of keras.applications, or a file.", metavar="NAME|FILE.keras"
-    ),
-    "backbone_weights": Option(
-        str, "Weights of the backbone NAME. [default: those of ImageNet]", metavar="FILE.h5"
-    ),
-    "head_epochs": Option(int, "First epochs, in which the backbone is not trained.", min=0),
-}
+from kcatalog.recipe.data.option import option, with_options
 
 
+@with_options
 class Pretrained(Source):
     """Another source, with options for a backbone, which `training.backbone.load` reads.
 
-    Args:
-        source: the source of the samples.
-        backbone: the name of a model of `keras.applications`, or a `.keras` file; None for a model
-            that is trained from nothing.
-        backbone_weights: a file with the weights of the model named; by default Keras downloads
-            those of ImageNet.
-        head_epochs: the first epochs, in which the backbone is not trained.
+    A backbone of None is a model that is trained from nothing.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        backbone: str | None = None,
-        backbone_weights: str | None = None,
-        head_epochs: int = 3,
-    ):
-        self.source, self.default = source, source.default
-        self.wanted, self.Details = source.wanted, source.Details
-        self.backbone, self.backbone_weights = backbone, backbone_weights
-        self.head_epochs = head_epochs
+    source: Source
+    backbone: str | None = option(
+        None,
+        "Pretrained network: one of keras.applications, or a file.",
+        metavar="NAME|FILE.keras",
+    )
+    backbone_weights: str | None = option(
+        None,
+        "Weights of the backbone NAME. [default: those of ImageNet]",
+        metavar="FILE.h5",
+    )
+    head_epochs: int = option(3, "First epochs, in which the backbone is not trained.", min=0)
 
-    @property
-    def options(self):
-        return {**self.source.options, **_OPTIONS}
+    def __post_init__(self) -> None:
+        self.default, self.wanted = self.source.default, self.source.wanted
+        self.Details, self.options = self.source.Details, {**self.source.options, **self.options}
 
     def settings(self):
         return {**self.source.settings(), **self._own()}
 
     def configured(self, settings):
-        own = {name: value for name, value in settings.items() if name in _OPTIONS}
-        return Pretrained(self.source.configured(settings), **{**self._own(), **own})
+        own = {name: value for name, value in settings.items() if name in self._own()}
+        return dataclasses.replace(self, source=self.source.configured(settings), **own)
 
     def load(self, name_or_path: str | Path | None = None, seed: int = 0) -> Data:
         data = self.source.load(name_or_path, seed)
@@ -75,4 +61,4 @@ class Pretrained(Source):
         return self.source.notes(paths, info)
 
     def _own(self) -> dict[Any, Any]:
-        return {name: getattr(self, name) for name in _OPTIONS}
+        return {name: getattr(self, name) for name in type(self).options}

@@ -14,7 +14,7 @@ from kcatalog.recipe.data import dates, series_file
 from kcatalog.recipe.data.base import Arrays, Data, Source, need
 from kcatalog.recipe.data.findings import Finding
 from kcatalog.recipe.data.info import DataInfo, Details
-from kcatalog.recipe.data.option import Option
+from kcatalog.recipe.data.option import option, with_options
 from kcatalog.recipe.data.series_file import SeriesFile
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -46,47 +46,34 @@ class SeriesDetails(Details):
     unit: str = ""
 
 
+@with_options
 class Series(Source):
     """A series of numbers: windows of its history, and what came next.
 
     The last sixth is held out as the test part, the twelfth before it validates. A test window's
     history may reach back before the test part: it was known by then.
 
-    Args:
-        default: the series used without `--data`.
-        horizon: steps to forecast at a time; at most a twelfth of a series.
-        window: steps of history that the model sees, on top of one season; halved, down to the
-            horizon, until a short series holds enough windows.
-        season: steps after which a series of your own repeats. None finds it.
-        column: which column of a CSV file; None where just one holds numbers. `--data
-            file.csv:column` says it on the command line.
-        fill: how missing values and steps are filled: "linear" or "previous". None refuses them.
-        decimal: the decimal separator of a CSV file, "." or ",". None finds it.
+    The horizon is at most a twelfth of a series. The window is halved, down to the horizon, until a
+    short series holds enough windows. None finds season, column and decimal separator, and refuses
+    missing values and steps. `--data file.csv:column` names the column, too.
     """
 
     wanted = "a CSV file with a column of numbers"
     Details = SeriesDetails
-    options = {
-        "horizon": Option(int, "Steps to forecast at a time.", min=1),
-        "window": Option(int, "Steps of history, on top of one season.", min=1),
-        "season": Option(int, "Steps after which the series repeats. [default: found]", min=1),
-        "column": Option(str, "Column of your CSV file.", metavar="NAME", files="history"),
-        "fill": Option(Literal["linear", "previous"], "Fill gaps in your file.", files="history"),
-        "decimal": Option(Literal[".", ","], "Decimal separator of your file.", files="history"),
-    }
 
-    def __init__(
-        self,
-        default: str = "taylor",
-        horizon: int = 48,
-        window: int = 336,
-        season: int | None = None,
-        column: str | None = None,
-        fill: Literal["linear", "previous"] | None = None,
-        decimal: Literal[".", ","] | None = None,
-    ):
-        self.default, self.horizon, self.window = default, horizon, window
-        self.season, self.column, self.fill, self.decimal = season, column, fill, decimal
+    default: str = "taylor"
+    horizon: int = option(48, "Steps to forecast at a time.", min=1)
+    window: int = option(336, "Steps of history, on top of one season.", min=1)
+    season: int | None = option(
+        None, "Steps after which the series repeats. [default: found]", min=1
+    )
+    column: str | None = option(None, "Column of your CSV file.", metavar="NAME", files="history")
+    fill: Literal["linear", "previous"] | None = option(
+        None, "Fill gaps in your file.", files="history"
+    )
+    decimal: Literal[".", ","] | None = option(
+        None, "Decimal separator of your file.", files="history"
+    )
 
     def sets(self):
         return {"taylor": self._taylor}

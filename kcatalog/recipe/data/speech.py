@@ -14,7 +14,7 @@ from kcatalog.recipe.data import folders, recordings, scan
 from kcatalog.recipe.data.base import Data, Source, need, split
 from kcatalog.recipe.data.files import Files, Shelf, checked
 from kcatalog.recipe.data.info import DataInfo, Details
-from kcatalog.recipe.data.option import Option
+from kcatalog.recipe.data.option import option, with_options
 from kcatalog.recipe.data.recordings import RATES
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -45,31 +45,29 @@ class SpeechDetails(Details):
     rate: int | None = None
 
 
+@with_options
 class Speech(Source):
     """Utterances: "frames" (steps, coefficients) padded with zeros, or a "waveform" (samples,).
 
-    Args:
-        default: the set used without `--data`.
-        rate: samples per second to which WAV files are resampled.
-        seconds: length to which WAV files are cut or padded with silence. None takes that of the
-            longest file, up to 10 seconds.
+    WAV files are resampled, and cut or padded with silence to the length of the longest, up to 10
+    seconds, where `seconds` is None.
     """
 
     wanted = "a folder with one subfolder of WAV files per class"
     Details = SpeechDetails
-    options = {
-        "rate": Option(
-            int, "Samples per second of your WAV files.", *RATES, metavar="HZ", files="waveform"
-        ),
-        "seconds": Option(
-            float, "Length of WAV files. [default: the longest's]", min=0.01, files="waveform"
-        ),
-    }
 
-    def __init__(
-        self, default: str = "japanese_vowels", rate: int = 16_000, seconds: float | None = None
-    ):
-        self.default, self.rate, self.seconds = default, rate, seconds
+    default: str = "japanese_vowels"
+    rate: int = option(
+        16_000,
+        "Samples per second of your WAV files.",
+        min=RATES[0],
+        max=RATES[1],
+        metavar="HZ",
+        files="waveform",
+    )
+    seconds: float | None = option(
+        None, "Length of WAV files. [default: the longest's]", min=0.01, files="waveform"
+    )
 
     def sets(self):
         return {"japanese_vowels": self._japanese_vowels}

@@ -6,7 +6,7 @@ import keyword
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,11 +17,8 @@ from kcatalog.recipe.data.base import Data, Source, need, split, tensorflow
 from kcatalog.recipe.data.columns import Column
 from kcatalog.recipe.data.findings import Finding, listed
 from kcatalog.recipe.data.info import DataInfo, Details
-from kcatalog.recipe.data.option import Option
+from kcatalog.recipe.data.option import option, with_options
 from kcatalog.recipe.terminal.errors import RecipeError
-
-if TYPE_CHECKING:
-    import pandas
 
 FEWEST_ROWS = 20
 
@@ -79,42 +76,31 @@ class TableDetails(Details):
         return {"columns": (columns, specs)}
 
 
+@with_options
 class Tables(Source):
     """Rows of a table: features from its columns, and what is predicted from the target column.
 
     Texts are read as categories, numbers are standardized, and dates become a trend and the seasons
     of year and week. The features are a matrix, which the model gets; an export takes the cells.
 
-    Args:
-        default: the set used without `--data`.
-        target: the column to predict, or several separated by commas; the last one by default.
-        target_kind: "regression" or "classification", for whole numbers, which may be either.
-        categorical: columns of numbers that name categories, separated by commas.
-        frames: DataFrames by name, which `default` and `--data` can name.
+    The target is the last column by default. Its kind is stated for whole numbers, which may be
+    either. `frames` are DataFrames by name, which `default` and `--data` can name.
     """
 
     wanted = "a CSV file"
     Details = TableDetails
-    options = {
-        "target": Option(str, "Target column of your table.", metavar="NAME,...", files="row"),
-        "target_kind": Option(
-            Literal["regression", "classification"], "What to do with the target.", files="row"
-        ),
-        "categorical": Option(
-            str, "Columns whose numbers are categories.", metavar="NAME,...", files="row"
-        ),
-    }
 
-    def __init__(
-        self,
-        default: str = "diabetes",
-        target: str | None = None,
-        target_kind: Literal["regression", "classification"] | None = None,
-        categorical: str | None = None,
-        frames: dict[str, pandas.DataFrame] | None = None,
-    ):
-        self.default, self.target, self.target_kind = default, target, target_kind
-        self.categorical, self.frames = categorical, frames
+    default: str = "diabetes"
+    target: str | None = option(
+        None, "Target column of your table.", metavar="NAME,...", files="row"
+    )
+    target_kind: Literal["regression", "classification"] | None = option(
+        None, "What to do with the target.", files="row"
+    )
+    categorical: str | None = option(
+        None, "Columns whose numbers are categories.", metavar="NAME,...", files="row"
+    )
+    frames: dict[str, Any] | None = None
 
     def sets(self):
         shipped = {

@@ -18,7 +18,7 @@ from kcatalog.recipe.data.base import TEST_SEED, Data, Source
 from kcatalog.recipe.data.encoding import read_text
 from kcatalog.recipe.data.findings import Finding
 from kcatalog.recipe.data.info import DataInfo, Details
-from kcatalog.recipe.data.option import Option
+from kcatalog.recipe.data.option import option, with_options
 from kcatalog.recipe.data.text import unix
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -53,23 +53,20 @@ class TaggedDetails(Details):
         return tf.TensorSpec([None], tf.string, name="text"), read
 
 
+@with_options
 class Tagged(Source):
     """Sentences of tokens, as code points, with a BIO tag for each token.
 
     A file has a token and its tag in the first and the last column of each line, and an empty line
     after each sentence. IOB1 and BIOES become BIO; a tag without prefix is a span of one token.
-
-    Args:
-        default: the corpus used without `--data`.
-        steps: tokens of a sentence; longer ones are cut into several.
+    Longer sentences are cut into several.
     """
 
     wanted = "a text file with a token and its tag in each line (CoNLL)"
     Details = TaggedDetails
-    options = {"steps": Option(int, "Most tokens of a sentence in training.", min=2)}
 
-    def __init__(self, default: str = "python", steps: int = 48):
-        self.default, self.steps = default, steps
+    default: str = "python"
+    steps: int = option(48, "Most tokens of a sentence in training.", min=2)
 
     def sets(self):
         return {"python": self._python}

@@ -13,28 +13,23 @@ from kcatalog.recipe.data.base import Arrays, Data, Source
 from kcatalog.recipe.data.encoding import read_text
 from kcatalog.recipe.data.findings import Finding, listed
 from kcatalog.recipe.data.info import DataInfo
-from kcatalog.recipe.data.option import Option
+from kcatalog.recipe.data.option import option, with_options
 from kcatalog.recipe.terminal.errors import RecipeError
 
 
+@with_options
 class Text(Source):
     """Characters as Unicode code points, in windows; the target is the next character.
 
-    Args:
-        default: the text used without `--data`.
-        length: characters in a training window.
-        context: characters in a validation or test window: longer, as a window's first
-            characters are predicted with little to go by.
+    Windows for validation and test are longer, as a window's first characters are predicted with
+    little to go by.
     """
 
     wanted = "a text file in UTF-8"
-    options = {
-        "length": Option(int, "Characters in a training window.", min=2),
-        "context": Option(int, "Characters in a validation or test window.", min=2),
-    }
 
-    def __init__(self, default: str = "python", length: int = 128, context: int = 1024):
-        self.default, self.length, self.context = default, length, context
+    default: str = "python"
+    length: int = option(128, "Characters in a training window.", min=2)
+    context: int = option(1024, "Characters in a validation or test window.", min=2)
 
     def sets(self):
         return {"python": self._python}
