@@ -31,25 +31,6 @@ def hold(folder: Path) -> int:
     return 0
 
 
-def work(folder: Path) -> int:
-    """The same with a workspace in the folder "run"."""
-    with disk.workspace(folder / "run"):
-        (folder / "held").touch()
-        wait_for((folder / "release").exists)
-    (folder / "released").touch()
-    return 0
-
-
-def leave_nothing(folder: Path) -> int:
-    """Work in the folder "run", with files and folders there, and be done."""
-    with disk.workspace(folder / "run") as place:
-        for name in ("a", "b"):
-            (place / f"{name}.txt").write_text(name)
-            (place / name).mkdir()
-            (place / name / "more.txt").write_text(name)
-    return 0
-
-
 def wait_for(condition: Callable, seconds: float = 900) -> None:
     """Return when a condition holds, such as that a file exists."""
     deadline = time.monotonic() + seconds

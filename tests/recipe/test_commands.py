@@ -168,21 +168,18 @@ def test_a_path_that_cannot_be_a_run_directory(call, tmp_path, step):
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("run.json", "{"), ("run.json", "[]"), ("run.json", "{}"), ("run.toml", "[options"),
-     ("run.toml", "a = 1"), ("run.toml", 'recipe = "tiny"\noptions = 1')],
+    [("record.json", "{"), ("record.json", "[]"), ("run.toml", "[options"), ("run.toml", "a = 1"),
+     ("run.toml", 'recipe = "tiny"\noptions = 1')],
 )  # fmt: skip
 def test_a_damaged_file_of_a_run(call, name, text):
-    """`run.json` is an earlier version's."""
     folder = call("--help").folder / "broken"
     folder.mkdir()
-    (folder / name).write_text(text)
-    others = {"record.json"} if name == "run.toml" else set()
-    for other in others:
-        (folder / other).write_text("{}")
+    for file, content in {"run.toml": "", "record.json": "{}", name: text}.items():
+        (folder / file).write_text(content)
     done = call("train", "--resume", "--run-dir", "broken")
     assert done.code == 2
     assert f"broken/{name} is damaged" in done.err
-    assert {f.name for f in folder.iterdir()} == {name, *others}
+    assert {f.name for f in folder.iterdir()} == {"run.toml", "record.json"}
 
 
 @pytest.mark.slow

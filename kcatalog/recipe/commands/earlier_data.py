@@ -40,11 +40,7 @@ def _loaded(
             f"Files that {run.path} learns from have changed or are gone since it was started: "
             f"{listed(changes.learned)}. Put them back to go on. {rundir.anew(run.path)}"
         )
-    if "learned" in run.facts:
-        same = data.learned == run.facts["learned"]
-    else:  # a run of an earlier version
-        same = data.fingerprint == facts["fingerprint"]
-    if not same:
+    if data.learned != run.facts["learned"]:
         raise RecipeError(
             f"The data {data.name} have changed since {run.path} was started. Put them back to go "
             f"on. {rundir.anew(run.path)}"

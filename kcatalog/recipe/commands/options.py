@@ -31,8 +31,7 @@ def stored(help: str, initial: Any, change: Change = Change.NEVER, **typer_optio
 
     Args:
         help: one line for `--help`.
-        initial: what a new run stores where the option is not given. Runs of earlier versions
-            that have not stored the option count as if they had stored this.
+        initial: what a new run stores where the option is not given.
         change: until when a resumed run may change it.
         **typer_options: further arguments of `typer.Option`, and `flag`, where that is not the
             field's name. A number's metavar is N unless stated.

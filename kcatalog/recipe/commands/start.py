@@ -76,7 +76,7 @@ def command() -> str:
 
 def find(recipe, path: Path | None) -> Run | None:
     """Return the run in `path`, or the newest one, with the defaults of options that it has not
-    stored: those that are None, and those that are newer than the run."""
+    stored, which are those that are None."""
     run = rundir.find(recipe.name, path)
     if run is not None:
         run.facts["settings"] = {**initial(recipe), **run.facts["settings"]}
@@ -204,7 +204,7 @@ def changed(recipe, run: Run, options: Options, say: earlier_data.Say) -> dict:
                 f"{rundir.anew(run.path)}"
             )
         settings[name] = value
-    for name, value in run.facts.get("declared", {}).items():
+    for name, value in run.facts["declared"].items():
         wanted = getattr(recipe, name, value)
         if name in STORED and wanted != value == settings[name]:
             field = STORED[name]

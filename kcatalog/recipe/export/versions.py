@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import itertools
-import os
 from pathlib import Path
 
 from kcatalog.recipe.files import disk
@@ -27,22 +24,15 @@ def newest(recipe: str) -> Path | None:
 
 
 def put_in_place(folder: Path, versions: Path) -> Path:
-    """Rename a folder to the next free number. Returns its new path.
+    """Rename a folder to the next number. Returns its new path.
 
     Its files are synced to the disk first, so that a power failure cannot leave half of a version.
+    No other export works in `versions` meanwhile (`disk.workspace`).
     """
     for file in folder.rglob("*"):
         if file.is_file():
             disk.sync(file)
-    for number in itertools.count(max(numbers(versions), default=0) + 1):
-        target = versions / str(number)
-        try:
-            os.rename(folder, target)
-            break
-        except OSError as e:
-            if e.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # taken by another export
-                raise
-    return target
+    return folder.rename(versions / str(max(numbers(versions), default=0) + 1))
 
 
 def keep_newest(recipe: str, count: int) -> list[Path]:
@@ -56,6 +46,6 @@ def keep_newest(recipe: str, count: int) -> list[Path]:
         for number in numbers(folder)[:-count]:
             version = folder / str(number)
             if (version / "manifest.json").is_file():  # else not written by us
-                os.rename(version, doomed / version.name)
+                version.rename(doomed / version.name)
                 gone.append(version)
     return gone

@@ -66,42 +66,24 @@ def _holder(lock) -> str:
 def workspace(folder: Path) -> Iterator[Path]:
     """Yield a temporary directory in `folder`, removed at the end.
 
-    Temporary directories of killed processes, which nobody locks any more, are removed first.
+    One process at a time works in `folder`, and others wait for it. So whatever unfinished there is
+    when it begins was left by a killed process, and is removed.
     """
-    for other in folder.glob(UNFINISHED + "*"):
-        with contextlib.suppress(OSError):
-            if (other / LOCK).exists():
-                with contextlib.suppress(RecipeError), file_lock(other):
-                    _remove(other)
-            else:  # killed before it was locked, or after all was removed: it is empty
-                other.rmdir()
-    with contextlib.ExitStack() as holding:
-        place = _make(folder, holding)
+    with file_lock(folder, wait=True):
+        for left in folder.glob(UNFINISHED + "*"):
+            _remove(left)
+        place = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder))
         try:
             yield place
         finally:
             _remove(place)
 
 
-def _make(folder: Path, holding: contextlib.ExitStack) -> Path:
-    """Create and lock a directory; try again if another process removed it before the lock."""
-    while True:
-        place = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder))
-        with contextlib.suppress(FileNotFoundError, RecipeError):
-            holding.enter_context(file_lock(place))
-            if place.is_dir():
-                return place
-
-
 def _remove(place: Path) -> None:
-    """Remove a directory, its lock last, so that `workspace` finds the rest after a kill."""
-    for inside in place.iterdir():
-        if inside.is_dir() and not inside.is_symlink():
-            shutil.rmtree(inside)
-        elif inside.name != LOCK:
-            inside.unlink()
-    (place / LOCK).unlink(missing_ok=True)
-    place.rmdir()
+    if place.is_dir():
+        shutil.rmtree(place)
+    else:
+        place.unlink()
 
 
 def empty(folder: Path, but: tuple[str, ...] = ()) -> bool:

@@ -10,8 +10,7 @@
     training.json         epochs, history and parts of the training
     metrics.json, samples.npz   scores and predictions on the test split
 
-Earlier versions wrote run.json and hyperparameters.json in place of the first two. A new run takes
-the next number and never overwrites an older one. Files are written atomically, and
+A new run takes the next number and never overwrites an older one. Files are written atomically, and
 one process at a time writes (`kcatalog.recipe.files.disk`).
 """
 
@@ -30,7 +29,6 @@ from kcatalog.recipe.files import disk, run_toml
 from kcatalog.recipe.terminal.errors import RecipeError
 
 RECORD = "record.json"
-EARLIER = ("run.json", "hyperparameters.json")  # of earlier versions, instead of run.toml
 
 
 @dataclass(frozen=True)
@@ -85,8 +83,6 @@ class Run:
         shown = run_toml.KEYS.values()
         self.write(RECORD, {k: v for k, v in self.facts.items() if k not in shown})
         run_toml.write(self.path / run_toml.NAME, self.facts)
-        for name in EARLIER:
-            (self.path / name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -126,7 +122,7 @@ def check_new(path: Path | None) -> None:
 
 
 def _begun(path: Path) -> bool:
-    return any((path / name).exists() for name in (run_toml.NAME, EARLIER[0]))
+    return (path / run_toml.NAME).exists()
 
 
 def _empty(path: Path) -> bool:
@@ -148,7 +144,12 @@ def find(recipe: str, path: Path | None) -> Run | None:
         raise RecipeError(
             f"{path} is not a run directory: it has no {run_toml.NAME}. Choose another --run-dir."
         )
-    file, facts = _facts(path)
+    file = path / run_toml.NAME
+    try:
+        shown = run_toml.facts_of(run_toml.read(file))
+    except RecipeError as e:
+        raise RecipeError(f"{e} {anew(file)}") from e
+    facts = {**read_json(path / RECORD), **shown}
     if "recipe" not in facts or not isinstance(facts.get("settings"), dict):
         raise RecipeError(f"{file} is damaged: it names no recipe. {anew(path)}")
     if facts["recipe"] != recipe:
@@ -156,22 +157,6 @@ def find(recipe: str, path: Path | None) -> Run | None:
             f"{path} holds a run of {facts['recipe']}, not of {recipe}. Choose another --run-dir."
         )
     return Run(path, facts)
-
-
-def _facts(path: Path) -> tuple[Path, dict[Any, Any]]:
-    """Return the facts of a run, and the file that they are named for."""
-    file = path / run_toml.NAME
-    if file.exists():
-        try:
-            found = run_toml.read(file)
-        except RecipeError as e:
-            raise RecipeError(f"{e} {anew(file)}") from e
-        return file, {**read_json(path / RECORD), **run_toml.facts_of(found)}
-    file, drawn = (path / name for name in EARLIER)
-    facts = read_json(file)
-    if drawn.exists():
-        facts["hyperparameters"] = read_json(drawn)
-    return file, facts
 
 
 def read_json(file: Path, remedy: str | None = None) -> dict[Any, Any]:

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-DELAY = 0.05  # seconds until a lost signal is sent again
 CODES = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
@@ -37,7 +36,7 @@ def signals() -> Iterator[None]:
     Typer's handling of `KeyboardInterrupt` differs from version to version.
     """
     try:
-        with _interrupts(), _resend_lost_signals():
+        with _interrupts():
             yield
     except KeyboardInterrupt as e:
         number = signal.SIGTERM if isinstance(e, Terminated) else signal.SIGINT
@@ -59,7 +58,8 @@ def resumable(run: Path) -> Iterator[None]:
 def raise_again() -> None:
     """Raise for a signal whose exception was caught on its way.
 
-    Keras builds layers within bare `except:` clauses, which catch `KeyboardInterrupt` too.
+    Keras builds layers within bare `except:` clauses, which catch `KeyboardInterrupt` too, and
+    Python drops exceptions in destructors. Every training step asks.
     """
     if _received:
         raise _received[-1]
@@ -82,29 +82,6 @@ def _interrupts() -> Iterator[None]:
         _received.clear()
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _resend_lost_signals() -> Iterator[None]:
-    """Send a signal again whose exception Python dropped.
-
-    Python prints and drops exceptions in destructors and in callbacks of the garbage collector,
-    such as JAX's.
-    """
-    before = sys.unraisablehook
-
-    def hook(lost) -> None:
-        if not issubclass(lost.exc_type, KeyboardInterrupt):
-            before(lost)
-            return
-        number = signal.SIGTERM if issubclass(lost.exc_type, Terminated) else signal.SIGINT
-        threading.Timer(DELAY, os.kill, (os.getpid(), number)).start()
-
-    sys.unraisablehook = hook
-    try:
-        yield
-    finally:
-        sys.unraisablehook = before
 
 
 def leave(code: int) -> None:
