@@ -9,7 +9,7 @@ import pytest
 
 from kcatalog.recipe.data import Data, Text
 from kcatalog.recipe.data.files import Files, Shelf, draw, take
-from kcatalog.recipe.tasks import Embedding, baselines
+from kcatalog.recipe.tasks import Embedding, baselines, features
 
 
 def blobs(shape=(2,), n=60):
@@ -48,7 +48,7 @@ def test_nearest_neighbour_agrees_with_loops():
 
 
 def test_many_samples_are_sampled_and_the_name_says_so(monkeypatch):
-    monkeypatch.setattr(baselines, "MOST_SAMPLES", 10)
+    monkeypatch.setattr(features, "MOST_SAMPLES", 10)
     name, score = baselines.logistic_regression(blobs())
     assert "on 10 training samples" in name
     assert score == 1.0
@@ -77,11 +77,10 @@ def _parts(data):
 
 
 def test_features_of_as_many_samples_are_taken_as_are_asked_for(on_disk, monkeypatch):
-    monkeypatch.setattr(baselines, "MOST_SAMPLES", 12)
-    monkeypatch.setattr(baselines, "PIECE", 5)
+    monkeypatch.setattr(features, "MOST_SAMPLES", 12)
     data, decoded = on_disk
     places = draw(20, 12)
-    found = baselines.scaled_features(data, places)
+    found = features.scaled_features(data, places)
     known = draw(40, 12)
     assert sorted(decoded) == sorted([*known, *(40 + places)])
     x = np.concatenate([part[0] for part in _parts(blobs())])
@@ -92,7 +91,7 @@ def test_features_of_as_many_samples_are_taken_as_are_asked_for(on_disk, monkeyp
 def test_embeddings_and_features_find_the_same_samples(on_disk, monkeypatch):
     data, _ = on_disk
     outputs = data.test[0][:] - 4  # one class on each side of zero
-    monkeypatch.setattr(baselines, "MOST_SAMPLES", 12)
+    monkeypatch.setattr(features, "MOST_SAMPLES", 12)
     found = Embedding().further(data, outputs)
     assert found == {
         "recall@1 among 12": 1.0,

@@ -6,21 +6,19 @@ import collections
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from kcatalog.recipe import tasks
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.data.base import need
-from kcatalog.recipe.data.files import draw, join, take
+from kcatalog.recipe.data.files import draw
+from kcatalog.recipe.tasks.features import MOST_SAMPLES, PIECE, features, known, pieces, scaled
 from kcatalog.recipe.tasks.forecast import last_season, percentage_error
 from kcatalog.recipe.tasks.segmentation import confusion, mean_iou
 from kcatalog.recipe.tasks.tagging import tokens_of
 
 Baseline = tuple[str, float]  # what it is, and its score on the test part
-
-PIECE = 1000  # samples at a time
-MOST_SAMPLES = 5000  # learned from, or compared with each other: time grows with the square
 
 
 def support_vectors(data: Data) -> Baseline:
@@ -49,11 +47,10 @@ def gradient_boosting(data: Data) -> Baseline:
 
     Numbers get regression trees, and classes or labels get classification trees.
     """
-    from kcatalog.recipe import tasks
 
     task, ensemble = tasks.of(data), need("sklearn.ensemble", "scikit-learn")
-    x, y = _known_features(data)
-    test = np.concatenate([_features(data.test[0][p]) for p in _pieces(data.test[0])])
+    (x, y), test = known(data), features(data.test[0])
+    x = features(x)
     numbers, outputs = np.issubdtype(y.dtype, np.floating) and not task.activation, []
     for column in y.reshape(len(y), -1).T:
         if numbers:
@@ -68,7 +65,6 @@ def best(*baselines: Callable[[Data], Baseline]) -> Callable[[Data], Baseline]:
     """Return the baseline that scores best of several on the test part; it names the others'."""
 
     def baseline(data: Data) -> Baseline:
-        from kcatalog.recipe import tasks
 
         sign = 1 if tasks.of(data).better == "lower" else -1
         scored = sorted((each(data) for each in baselines), key=lambda found: sign * found[1])
@@ -94,22 +90,13 @@ def _class_logits(ensemble, x, y, test, task, data: Data) -> np.ndarray:
 
 def linear_regression(data: Data) -> Baseline:
     """Score the linear model of numbers, with a small penalty (`tasks.Regression`)."""
-    from kcatalog.recipe import tasks
 
     model = need("sklearn.linear_model", "scikit-learn").Ridge(1.0, solver="svd")
     scaler = need("sklearn.preprocessing", "scikit-learn").StandardScaler()
-    x, y = _known_features(data)
-    model.fit(scaler.fit_transform(x), y.reshape(len(y), -1))
-    test = np.concatenate([_features(data.test[0][p]) for p in _pieces(data.test[0])])
+    (x, y), test = known(data), features(data.test[0])
+    model.fit(scaler.fit_transform(features(x)), y.reshape(len(y), -1))
     outputs = model.predict(scaler.transform(test)).reshape(len(test), -1)
     return "linear regression", tasks.of(data).score(data.test[1], outputs)
-
-
-def _known_features(data: Data) -> tuple[np.ndarray, np.ndarray]:
-    """Return the features and labels of training and validation samples."""
-    x = join(data.train[0], data.validation[0])
-    y = np.concatenate([data.train[1], data.validation[1]])
-    return np.concatenate([_features(x[p]) for p in _pieces(x)]), y
 
 
 def n_gram(data: Data, context: int = 4) -> Baseline:
@@ -144,18 +131,17 @@ def character_classifiers(data: Data) -> Baseline:
 
     The nearest source's target would never be right: no target is in two splits.
     """
-    from kcatalog.recipe import tasks
 
-    features = need("sklearn.feature_extraction.text", "scikit-learn").CountVectorizer
+    vectorizer = need("sklearn.feature_extraction.text", "scikit-learn").CountVectorizer
     linear = need("sklearn.naive_bayes", "scikit-learn").ComplementNB
-    x, y = (np.concatenate([a, b]) for a, b in zip(data.train, data.validation, strict=True))
+    x, y = known(data)
     steps, size = data.details.steps, len(data.classes)
     texts = [
         ["".join(map(chr, row[row > 0])) for row in part[:, :steps]] for part in (x, data.test[0])
     ]
-    grams = features(analyzer="char", ngram_range=(1, 4), min_df=2)
-    known, asked = grams.fit_transform(texts[0]), grams.transform(texts[1])
-    places = [linear().fit(known, column).predict(asked) for column in y.T]
+    grams = vectorizer(analyzer="char", ngram_range=(1, 4), min_df=2)
+    learned, asked = grams.fit_transform(texts[0]), grams.transform(texts[1])
+    places = [linear().fit(learned, column).predict(asked) for column in y.T]
     outputs = np.eye(size)[np.stack(places, axis=-1)]
     return "a classifier for each character", tasks.of(data).score(data.test[1], outputs)
 
@@ -199,14 +185,14 @@ def pixel_classifier(data: Data) -> Baseline:
         return windows.reshape(*windows.shape[:3], -1)
 
     x, y = data.train
-    features, labels = [], []
+    learned, labels = [], []
     for image in draw(len(y), MOST_SAMPLES // 10):
         places = rng.integers(y[image].size, size=per_image)
-        features.append(patches(x[image : image + 1]).reshape(y[image].size, -1)[places])
+        learned.append(patches(x[image : image + 1]).reshape(y[image].size, -1)[places])
         labels.append(np.ravel(y[image])[places])
-    model.fit(np.concatenate(features), np.concatenate(labels))
+    model.fit(np.concatenate(learned), np.concatenate(labels))
     counts = np.zeros((len(data.classes),) * 2)
-    for piece in _pieces(data.test[0], PIECE // 20):
+    for piece in pieces(data.test[0], PIECE // 20):
         rows = patches(data.test[0][piece])
         predicted = model.predict(rows.reshape(-1, rows.shape[-1]))
         counts += confusion(data.test[1][piece], predicted, len(counts))
@@ -215,14 +201,13 @@ def pixel_classifier(data: Data) -> Baseline:
 
 def tag_windows(data: Data) -> Baseline:
     """Span F1 of a logistic regression that tags each token by it and the two on either side."""
-    from kcatalog.recipe import tasks
 
     extraction = need("sklearn.feature_extraction", "scikit-learn")
     hasher = extraction.FeatureHasher(n_features=2**18, input_type="string")
     linear_model = need("sklearn.linear_model", "scikit-learn")
     model = linear_model.SGDClassifier(loss="log_loss", alpha=1e-6, random_state=0)
 
-    def features(part):
+    def windows(part):
         for sentence in tokens_of(part[0]):
             around = ["", "", *sentence, "", ""]
             for t in range(len(sentence)):
@@ -231,10 +216,10 @@ def tag_windows(data: Data) -> Baseline:
                 yield [*window, f"< {token[:3]}", f"> {token[-3:]}"]
 
     real = data.train[0][..., 0] > 0
-    model.fit(hasher.transform(features(data.train)), data.train[1][real])
+    model.fit(hasher.transform(windows(data.train)), data.train[1][real])
     real = data.test[0][..., 0] > 0
     outputs = np.zeros((*real.shape, len(data.classes)), "float32")
-    outputs[real] = np.eye(len(data.classes))[model.predict(hasher.transform(features(data.test)))]
+    outputs[real] = np.eye(len(data.classes))[model.predict(hasher.transform(windows(data.test)))]
     name = "logistic regression on windows of 5 tokens"
     return name, tasks.of(data).score(data.test[1], outputs)
 
@@ -245,57 +230,22 @@ def word_frequencies(data: Data) -> Baseline:
     vectorizer = need("sklearn.feature_extraction.text", "scikit-learn").TfidfVectorizer
     how = {"tokenizer": str.split, "token_pattern": None, "ngram_range": (1, 2), "min_df": 2}
     tfidf = vectorizer(**how, sublinear_tf=True)
-    x, y = (np.concatenate(arrays) for arrays in zip(data.train, data.validation, strict=True))
-    known, asked = ([" ".join(t) for t in tokens_of(part)] for part in (x, data.test[0]))
-    model.fit(tfidf.fit_transform(known), y)
+    x, y = known(data)
+    learned, asked = ([" ".join(t) for t in tokens_of(part)] for part in (x, data.test[0]))
+    model.fit(tfidf.fit_transform(learned), y)
     right = model.predict(tfidf.transform(asked)) == data.test[1]
     return "logistic regression on TF-IDF", float(np.mean(right))
 
 
 def _score(name: str, model, data: Data) -> Baseline:
     """Fit on training and validation samples, as these models stop at no validation score."""
-    known = len(data.train[1]) + len(data.validation[1])
-    scaler, x, y = _scaled(data)
+    scaler, x, y = scaled(data)
     model.fit(x, y)
-    if known > len(y):
+    if len(data.train[1]) + len(data.validation[1]) > len(y):
         name = f"{name} on {len(y)} training samples"
     x, y = data.test
-    right = [model.predict(scaler.transform(_features(x[p]))) == y[p] for p in _pieces(x)]
+    right = [model.predict(scaler.transform(features(x[p]))) == y[p] for p in pieces(x)]
     return name, float(np.mean(np.concatenate(right)))
-
-
-def scaled_features(data: Data, places: np.ndarray) -> np.ndarray:
-    """Return test features, standardized with the training set's statistics."""
-    scaler, x = _scaled(data)[0], take(data.test[0], places)
-    return np.concatenate([scaler.transform(_features(x[p])) for p in _pieces(x)])
-
-
-def _scaled(data: Data) -> tuple[Any, ...]:
-    """Return the scaler of features, and the scaled features and labels of known samples."""
-    scaler = need("sklearn.preprocessing", "scikit-learn").StandardScaler(copy=False)
-    y = np.concatenate([data.train[1], data.validation[1]])
-    places = draw(len(y), MOST_SAMPLES)
-    x = take(join(data.train[0], data.validation[0]), places)
-    features = np.concatenate([_features(x[p]) for p in _pieces(x)])
-    return scaler, scaler.fit_transform(features), y[places]
-
-
-def _pieces(x, size: int = PIECE) -> list[slice]:
-    return [slice(i, i + size) for i in range(0, len(x), size)]
-
-
-def _features(x) -> np.ndarray:
-    """Flatten each sample to a row of numbers.
-
-    A waveform becomes its spectrum in decibels: mean and deviation over time in 64 bands.
-    """
-    x = np.asarray(x)
-    if x.ndim == 2 and x.shape[1] > 1024:
-        pieces = x[:, : x.shape[1] // 512 * 512].reshape(len(x), -1, 512) * np.hanning(512)
-        power = np.abs(np.fft.rfft(pieces)[..., :256]) ** 2
-        bands = np.log10(power.reshape(*power.shape[:2], 64, 4).sum(axis=-1) + 1e-8)
-        return np.concatenate([bands.mean(axis=1), bands.std(axis=1)], axis=1)
-    return x.reshape(len(x), -1).astype("float32")
 
 
 def _text(part) -> str:

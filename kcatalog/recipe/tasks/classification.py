@@ -10,7 +10,6 @@ from keras import ops
 
 from kcatalog.recipe.tasks import heads
 from kcatalog.recipe.tasks.task import Task
-from kcatalog.recipe.terminal import output
 
 TOP = 5  # classes listed
 
@@ -19,6 +18,7 @@ class Classes(Task):
     """Tasks whose models end in logits, one a class, along the last axis."""
 
     activation, ends_in = "softmax", "logits, one for each class, no probabilities"
+    output_name = "scores"
 
     def output_shape(self, data: Any):
         return (*data.train[1].shape[1:], len(data.classes))
@@ -32,9 +32,6 @@ class Classes(Task):
     def named(self, outputs: Any):
         scores = ops.cast(outputs, "float32")
         return {"scores": scores, "probabilities": ops.softmax(scores)}
-
-    def outputs(self, answers: Any):
-        return answers["scores"]
 
 
 class Classification(Classes):
@@ -120,11 +117,8 @@ class Classification(Classes):
             "probabilities": {info.classes[i]: float(p[i]) for i in most},
         }
 
-    def show(self, console: Any, files: Any, described: Any) -> None:
-        table = output.table("file", "label", "probability")
-        for file, each in zip(files, described, strict=True):
-            table.add_row(str(file), each["label"], f"{each['probability']:.3f}")
-        console.print(table)
+    def cells(self, described: Any):
+        return {"label": described["label"], "probability": f"{described['probability']:.3f}"}
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -6,12 +6,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from kcatalog.recipe import devices
 from kcatalog.recipe.data.files import draw, join, some
 from kcatalog.recipe.feed import batches
-from kcatalog.recipe.tasks import baselines, neighbours
+from kcatalog.recipe.tasks import features, neighbours
 from kcatalog.recipe.tasks.task import Task
 from kcatalog.recipe.terminal import output
 
@@ -26,7 +25,7 @@ class Embedding(Task):
     objective = ("val_margin", "max")
     reported = {"val_margin": "max", "val_map_at_r": "max", "val_recall_at_1": "max"}
     stratified = True
-    ends_in = "an embedding"
+    ends_in, output_name = "an embedding", "embedding"
     vanishing = 0.0  # an embedding that fits its batch has no gradient left, which is no fault
     pictures = ("confusion matrix", "sample predictions")
 
@@ -87,20 +86,14 @@ class Embedding(Task):
     def further(self, data: Any, outputs: Any):
         """Return retrieval scores of the test embeddings and, for comparison, of the raw features.
         Large sets are subsampled; the measure's name says so."""
-        places = draw(len(outputs), baselines.MOST_SAMPLES)
+        places = draw(len(outputs), features.MOST_SAMPLES)
         among = f" among {len(places)}" if len(places) < len(outputs) else ""
         labels, found = data.test[1][places], {}
-        features = baselines.scaled_features(data, places)
-        for x, by in ((outputs[places], ""), (features, ", raw features")):
+        raw = features.scaled_features(data, places)
+        for x, by in ((outputs[places], ""), (raw, ", raw features")):
             scores = neighbours.retrieval(x, labels)
             found |= {f"{k}{among}{by}": v for k, v in scores.items()}
         return found
-
-    def named(self, outputs: Any):
-        return {"embedding": ops.cast(outputs, "float32")}
-
-    def outputs(self, answers: Any):
-        return answers["embedding"]
 
     def show(self, console: Any, files: Any, described: Any) -> None:
         """Print each file, and which of the others is most like it."""

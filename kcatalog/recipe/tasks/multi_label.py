@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from keras import ops
-from rich.table import Table
 
 from kcatalog import checks
 from kcatalog.recipe.data.base import need
@@ -27,6 +26,7 @@ class MultiLabel(Task):
     name, better = "multi-label", "higher"
     pictures = ("f1 by label",)
     activation, ends_in = "sigmoid", "a logit for each label, no probabilities"
+    output_name = "scores"
 
     def __init__(self, measure: str = "macro F1", threshold: float = 0.5):
         self.threshold = checks.number(self, "threshold", threshold, "(0, 1)")
@@ -69,9 +69,6 @@ class MultiLabel(Task):
         scores = ops.cast(outputs, "float32")
         return {"scores": scores, "probabilities": ops.sigmoid(scores)}
 
-    def outputs(self, answers: Any):
-        return answers["scores"]
-
     def describe(self, answer: Any, info):
         """Return the labels that the sample has, and the probability of each label."""
         p = answer["probabilities"].tolist()
@@ -81,13 +78,9 @@ class MultiLabel(Task):
             "probabilities": named,
         }
 
-    def show(self, console: Any, files: Any, described: Any) -> None:
-        """Print each file's labels with their probabilities."""
-        table = Table("file", "labels")
-        for file, each in zip(files, described, strict=True):
-            p = each["probabilities"]
-            table.add_row(str(file), ", ".join(f"{n} {p[n]:.3f}" for n in each["labels"]) or "none")
-        console.print(table)
+    def cells(self, described: Any):
+        p = described["probabilities"]
+        return {"labels": ", ".join(f"{n} {p[n]:.3f}" for n in described["labels"]) or "none"}
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:

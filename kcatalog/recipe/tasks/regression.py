@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from keras import ops
-from rich.table import Table
 
 from kcatalog import checks
 from kcatalog.recipe.tasks.task import Task
@@ -24,7 +22,7 @@ class Regression(Task):
     """
 
     name, better = "regression", "lower"
-    ends_in = "a number for each target, in its unit"
+    ends_in, output_name = "a number for each target, in its unit", "values"
     pictures = ("predicted and true", "residuals")
 
     def __init__(
@@ -78,12 +76,6 @@ class Regression(Task):
                     scores[f"R² of {name}"] = float(r2[i])
         return scores
 
-    def named(self, outputs: Any):
-        return {"values": ops.cast(outputs, "float32")}
-
-    def outputs(self, answers: Any):
-        return answers["values"]
-
     def signatures(self, served: Any, info):
         """Return the default and `serving_bytes` for images, with each target under its name, and
         `regress` as TensorFlow Serving has it, for one target."""
@@ -107,12 +99,8 @@ class Regression(Task):
         values = np.ravel(answer["values"]).tolist()
         return dict(zip(self.names(info.details, len(values)), values, strict=True))
 
-    def show(self, console: Any, files: Any, described: Any) -> None:
-        """Print each file's values."""
-        table = Table("file", *described[0])
-        for file, values in zip(files, described, strict=True):
-            table.add_row(str(file), *(f"{value:.6g}" for value in values.values()))
-        console.print(table)
+    def cells(self, described: Any):
+        return {name: f"{value:.6g}" for name, value in described.items()}
 
 
 def columns(values: np.ndarray) -> np.ndarray:

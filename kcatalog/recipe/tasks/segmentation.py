@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from kcatalog.recipe.tasks.classification import Classes
-from kcatalog.recipe.terminal import output
 
 
 class Segmentation(Classes):
@@ -44,13 +43,9 @@ class Segmentation(Classes):
         named = dict(zip(info.classes, shares.tolist(), strict=True))
         return {"shares": named, "mask": mask.tolist()}
 
-    def show(self, console: Any, files: Any, described: Any) -> None:
-        """Print the share of pixels that each class has in each file."""
-        table = output.table("file", "shares of the pixels")
-        for file, each in zip(files, described, strict=True):
-            shares = (f"{name} {share:.1%}" for name, share in each["shares"].items())
-            table.add_row(str(file), ", ".join(shares))
-        console.print(table)
+    def cells(self, described: Any):
+        shares = (f"{name} {share:.1%}" for name, share in described["shares"].items())
+        return {"shares of the pixels": ", ".join(shares)}
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

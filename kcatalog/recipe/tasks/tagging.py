@@ -6,11 +6,9 @@ import collections
 from typing import Any
 
 import numpy as np
-from keras import ops
 
 from kcatalog.ops.spans import span_f1
 from kcatalog.recipe.tasks.task import Task
-from kcatalog.recipe.terminal import output
 
 
 class Tagging(Task):
@@ -21,7 +19,7 @@ class Tagging(Task):
     """
 
     name, measure, better = "tagging", "span F1", "higher"
-    ends_in = "the output of kcatalog.layers.CRF"
+    ends_in, output_name = "the output of kcatalog.layers.CRF", "path"
 
     def output_shape(self, data: Any):
         return (None, len(data.classes))
@@ -57,12 +55,6 @@ class Tagging(Task):
             ),
         }
 
-    def named(self, outputs: Any):
-        return {"path": ops.cast(outputs, "float32")}
-
-    def outputs(self, answers: Any):
-        return answers["path"]
-
     def signatures(self, served: Any, info):
         """Return the default: sentences to tags, as numbers and, between spaces, as names."""
         import tensorflow as tf
@@ -85,13 +77,9 @@ class Tagging(Task):
     def describe(self, answer: Any, info):
         return {"tags": answer["labels"].decode().split()}
 
-    def show(self, console: Any, files: Any, described: Any) -> None:
-        """Print the tokens of each sentence that have a tag, and their tags."""
-        table = output.table("file", "tags")
-        for file, each in zip(files, described, strict=True):
-            pairs = zip(each["tokens"], each["tags"], strict=False)
-            table.add_row(str(file), " ".join(t if g == "O" else f"{t}/{g}" for t, g in pairs))
-        console.print(table)
+    def cells(self, described: Any):
+        pairs = zip(described["tokens"], described["tags"], strict=False)
+        return {"tags": " ".join(t if g == "O" else f"{t}/{g}" for t, g in pairs)}
 
 
 def tokens_of(codes: np.ndarray) -> list[list[str]]:

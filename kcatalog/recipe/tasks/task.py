@@ -24,7 +24,7 @@ class Task(abc.ABC):
     """A kind of problem: its score, its batches, its pictures, and the form of its export.
 
     The engine asks the task wherever tasks differ, and never asks for its name. A task of your
-    own is a subclass that says `name`, `measure`, `better` and the four abstract methods; all
+    own is a subclass that says `name`, `measure`, `better` and the two abstract methods; all
     else has a default. Give an instance to `Recipe(task=...)`: the recipe's source then delivers
     the samples, and the task decides what is made of them. `docs/own_task.md` has an example.
 
@@ -38,6 +38,7 @@ class Task(abc.ABC):
     stratified: whether labels are one class a sample. Then `--folds` can cut stratified folds.
     generates: whether outputs continue the input, character by character, as a text model's do.
         The export then has a signature with the state in and out, and `predict` continues texts.
+    output_name: what the export calls the outputs, unless `named` says more.
     ends_in: what the outputs of a model mean, for messages about `build`, such as "logits".
     activation: what makes probabilities of the outputs, "softmax" or "sigmoid", where they are
         logits. A model that ends in it already is taken as well: see `conversion`.
@@ -54,6 +55,7 @@ class Task(abc.ABC):
     reported: ClassVar[dict[str, str]] = {}
     stratified: ClassVar[bool] = False
     generates: ClassVar[bool] = False
+    output_name: ClassVar[str] = "outputs"
     ends_in: ClassVar[str] = ""
     activation: ClassVar[str | None] = None
     vanishing: ClassVar[float] = 1e-7
@@ -139,13 +141,13 @@ class Task(abc.ABC):
 
     # --- export --------------------------------------------------------------------------
 
-    @abc.abstractmethod
     def named(self, outputs: Any) -> dict[str, Any]:
         """Return a model's outputs under the names that the export gives them (`keras.ops`)."""
+        return {self.output_name: keras.ops.cast(outputs, "float32")}
 
-    @abc.abstractmethod
     def outputs(self, answers: dict[str, np.ndarray]) -> np.ndarray:
         """Return the model's outputs, as `score` takes them, from an export's named answers."""
+        return answers[self.output_name]
 
     def expected(self, outputs: np.ndarray) -> dict[str, np.ndarray]:
         """Return what the export has to answer, from the live model's outputs."""
@@ -169,11 +171,16 @@ class Task(abc.ABC):
         return {name: values.tolist() for name, values in answer.items()}
 
     def show(self, console: Console, files: list[Path], described: list[dict[Any, Any]]) -> None:
-        """Print the descriptions of files, as `predict` does."""
-        table = output.table("file", *described[0])
-        for file, values in zip(files, described, strict=True):
-            table.add_row(str(file), *map(_short, values.values()))
+        """Print the descriptions of files, as `predict` does: a table with a row for each."""
+        rows = [self.cells(each) for each in described]
+        table = output.table("file", *rows[0])
+        for file, row in zip(files, rows, strict=True):
+            table.add_row(str(file), *row.values())
         console.print(table)
+
+    def cells(self, described: dict[Any, Any]) -> dict[str, str]:
+        """Return what the table of `show` has of a description, by column."""
+        return {name: _short(value) for name, value in described.items()}
 
 
 def _short(value) -> str:

@@ -8,7 +8,6 @@ import numpy as np
 from keras import ops
 
 from kcatalog.recipe.tasks.task import Task
-from kcatalog.recipe.terminal import output
 
 
 def exact_match(y_true, y_pred):
@@ -75,10 +74,3 @@ class Translation(Task):
 
     def describe(self, answer: Any, info):
         return {"translation": answer["translation"].decode()}
-
-    def show(self, console: Any, files: Any, described: Any) -> None:
-        """Print the translation of each line."""
-        table = output.table("source", "translation")
-        for file, each in zip(files, described, strict=True):
-            table.add_row(str(file), each["translation"])
-        console.print(table)
