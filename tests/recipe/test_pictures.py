@@ -1,6 +1,5 @@
 """Pictures for TensorBoard: what is drawn, and when."""
 
-import copy
 import dataclasses
 import itertools
 
@@ -528,21 +527,6 @@ def test_what_pictures_return_is_written(tmp_path):
     shown.outputs[0] = np.nan
     pictures.write(EventFile(tmp_path / "nothing"), shown, model=model)
     assert not (tmp_path / "nothing").exists()
-
-
-def test_pictures_can_be_copied_as_the_tuner_copies_callbacks(tmp_path):
-    """The copy draws; what is large, the data, is shared."""
-    data = some().data
-    copied = copy.deepcopy(Pictures(tmp_path, data, epochs=5))
-    assert copied.data is data
-    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2)])
-    model(data.train[0])
-    copied.set_model(model)
-    copied.on_train_begin()
-    copied.on_epoch_begin(0)
-    copied.on_epoch_end(0)
-    copied.on_train_end()
-    assert list((tmp_path / "validation").iterdir())
 
 
 def test_embeddings_are_judged_by_what_was_trained_on_alone(tmp_path, monkeypatch):

@@ -5,24 +5,13 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-
-def tensor(tag: str, values, metadata):
-    """Return a value of a summary, `metadata` being the module of a plugin of TensorBoard's."""
-    from tensorboard.compat.proto.summary_pb2 import Summary
-    from tensorboard.util import tensor_util
-
-    described = metadata.create_summary_metadata(display_name=None, description=None)
-    return Summary.Value(tag=tag, tensor=tensor_util.make_tensor_proto(values), metadata=described)
-
-
 # Before the names of an epoch's loss and metrics, and of the test split's scores. TensorBoard sorts
 # capitals first and opens two groups, so that its first page shows these.
 CURVES, SCORES = "Learning curves/", "Test scores/"
 
 
 class EventFile:
-    """An event file, which is opened with the first event, so that a callback that has one can be
-    copied before.
+    """An event file, which is opened with the first event.
 
     A folder's histograms or pictures go into one file: TensorBoard reads several by name, not by
     age, so that their steps would come in any order.

@@ -23,7 +23,8 @@ FOREIGN = re.compile(r"[^\w./ -]")  # characters that it does not allow in names
 
 
 class Service:
-    """A run in a service for experiments.
+    """A run in a service for experiments: `begin` begins or continues it and returns its id, and
+    the other methods send to it.
 
     Args:
         recipe: names the experiment or project, unless the service's own variable does.
@@ -43,25 +44,6 @@ class Service:
     ):
         self._recipe, self._folder = recipe, folder
         self.id = self.begin(recipe, name, known, parent)
-
-    def begin(self, recipe: str, name: str, known: str | None, parent: str | None) -> str:
-        """Begin or continue the run there, and return its id."""
-        raise NotImplementedError
-
-    def parameters(self, values: dict[Any, Any]) -> None:
-        raise NotImplementedError
-
-    def metrics(self, values: dict[str, float], epoch: int) -> None:
-        raise NotImplementedError
-
-    def scores(self, values: dict[str, float]) -> None:
-        raise NotImplementedError
-
-    def file(self, file: Path) -> None:
-        raise NotImplementedError
-
-    def close(self, failed: bool = False) -> None:
-        raise NotImplementedError
 
     def trial(
         self, trial_id: str, values: dict[Any, Any], parts: list[list[dict[str, float]]]
@@ -176,17 +158,11 @@ class Tracking:
 
     def callbacks(self) -> list[keras.callbacks.Callback]:
         """Return the callback that sends what each epoch reports."""
-        return [_Epochs(self)] if self._service else []
 
+        def send(epoch: int, logs: dict[Any, Any]) -> None:
+            self.send("metrics", {name: float(value) for name, value in logs.items()}, epoch)
 
-class _Epochs(keras.callbacks.Callback):
-    def __init__(self, tracking: Tracking):
-        super().__init__()
-        self._tracking = tracking
-
-    def on_epoch_end(self, epoch: int, logs: dict[Any, Any] | None = None) -> None:
-        values = {name: float(value) for name, value in (logs or {}).items()}
-        self._tracking.send("metrics", values, epoch)
+        return [keras.callbacks.LambdaCallback(on_epoch_end=send)] if self._service else []
 
 
 def check(kind: str | None) -> None:

@@ -8,16 +8,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from kcatalog.recipe.monitoring.events import EventFile, tensor
-
-BUCKETS = 30
+from kcatalog.recipe.monitoring.events import EventFile
 
 
 class WeightHistograms(keras.callbacks.Callback):
     """A histogram of every trainable weight, some four times a run.
 
     Keras's own (`histogram_freq`) run an operation of TensorFlow for each weight, which in
-    trainings of seconds is a tenth of the time; these are counted by NumPy.
+    trainings of seconds is a tenth of the time; TensorBoard counts these with NumPy.
     """
 
     def __init__(self, log_dir: Path, epochs: int):
@@ -35,25 +33,12 @@ class WeightHistograms(keras.callbacks.Callback):
 def histograms(model):
     """Return a summary with a histogram of every trainable weight that is finite."""
     from tensorboard.compat.proto.summary_pb2 import Summary
-    from tensorboard.plugins.histogram import metadata
+    from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 
     summary = Summary()
     for weight in model.trainable_variables:
-        values = np.asarray(keras.ops.convert_to_numpy(weight), "float32")
-        if values.size and np.isfinite(values).all():
+        values = keras.ops.convert_to_numpy(keras.ops.cast(weight, "float32"))
+        if np.isfinite(values).all():
             tag = f"weights/{weight.path.removeprefix(f'{model.name}/')}"
-            summary.value.append(tensor(tag, buckets(values), metadata))
+            summary.MergeFromString(histogram_pb(tag, values).SerializeToString())
     return summary
-
-
-def buckets(values: np.ndarray) -> np.ndarray:
-    """Rows of left edge, right edge and how many values lie between, as TensorBoard has them.
-
-    TensorBoard's `histogram_pb` compares each value with each bucket, which takes thirty times
-    the weights' memory.
-    """
-    low, high = values.min(), values.max()
-    if low == high:
-        return np.array([[low, high, 0]] * (BUCKETS - 1) + [[low, high, values.size]], "float64")
-    counts, edges = np.histogram(values.astype("float64"), BUCKETS)  # however close they lie
-    return np.stack([edges[:-1], edges[1:], counts], 1).astype("float64")

@@ -12,16 +12,16 @@ import math
 import threading
 import time
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import keras
-from rich import progress
 from rich.console import Console
+from rich.progress import TextColumn, TimeRemainingColumn
 
 from kcatalog.progress import duration
 from kcatalog.recipe.tasks import higher_is_better
+from kcatalog.recipe.terminal import output
 
 FILE = "progress.json"
 PERIOD = 0.5  # seconds between two looks at the files
@@ -51,10 +51,6 @@ class Note:
     def trial(self) -> float:
         """Seconds that a whole trial takes."""
         return self.start + self.of * self.epoch
-
-    @property
-    def left(self) -> float:
-        return (self.of - self.done) * self.epoch
 
     def write(self, folder: Path) -> None:
         with contextlib.suppress(OSError):  # a full disk is an error of what must be kept
@@ -112,16 +108,10 @@ class Progress:
     def __init__(self, console: Console, oracle):
         self.console, self.oracle = console, oracle
         self.slots, self._running, self._best = 1, {}, []
-        self._said, self._last = False, None
-        self._ended, self._lock = threading.Event(), threading.Lock()
-        self._bar = progress.Progress(
-            progress.SpinnerColumn(),
-            progress.TextColumn("{task.description}"),
-            progress.BarColumn(None),
-            progress.TextColumn("{task.fields[state]}", style="dim"),
-            console=console,
-            transient=True,
-            expand=True,
+        self._said, self._ended, self._lock = False, threading.Event(), threading.Lock()
+        columns = TextColumn("{task.fields[state]}", style="dim"), TimeRemainingColumn()
+        self._bar = output.bar(
+            console, *columns, TextColumn("left"), speed_estimate_period=math.inf, get_time=clock
         )
         self._task = self._bar.add_task("Search", total=None, state="")
 
@@ -161,7 +151,6 @@ class Progress:
         found = {i: Note.read(folder) for i, folder in list(self._running.items())}
         notes = [note for note in found.values() if note]
         if notes:
-            self._last = notes[-1], clock()
             self._estimate(notes[0])
         if self.console.is_terminal and found:
             self._show(list(found), notes)
@@ -173,7 +162,7 @@ class Progress:
     def _estimate(self, note: Note) -> None:
         """Print once how long this trial and the search take."""
         waiting = self._waiting()
-        if self._said or not (waiting or note.left):
+        if self._said or not (waiting or note.done < note.of):
             return
         self._said, sentence = True, f"About {duration(note.trial)} for this trial"
         if waiting:
@@ -194,20 +183,11 @@ class Progress:
         ended, trials = len(self.oracle.end_order), self.oracle.max_trials
         count = f" ({ended + 1} of {trials})"
         about = f"Trial {running[0]}{count}" if len(running) == 1 else f"{len(running)} trials"
-        state, done, total = [], 0.0, None
+        state = []
         if len(notes) == 1:
             state.append(f"epoch {notes[0].done:.0f}/{notes[0].of:.0f}")
         if best := self._best + [note.best for note in notes]:
             better = max if self.oracle.objective.direction == "max" else min
             state.append(f"best {better(best):.4f}")
-        if self._last:
-            note, seen = self._last
-            left = sum(n.left for n in notes) + (len(running) - len(notes)) * note.trial
-            left = (left + self._waiting() * note.trial) / min(self.slots, max(1, len(running)))
-            left = max(0.0, left - (clock() - seen if notes else 0.0))
-            state.append(f"{timedelta(seconds=round(left))} left")
-            done = ended + sum(n.done / n.of for n in notes)
-            total = trials
-        self._bar.update(
-            self._task, description=about, completed=done, total=total, state="  ".join(state)
-        )
+        done, state = ended + sum(note.done / note.of for note in notes), "  ".join(state)
+        self._bar.update(self._task, description=about, completed=done, total=trials, state=state)

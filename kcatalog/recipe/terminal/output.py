@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterator
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -92,14 +99,19 @@ def table(*headers: str, title: str | None = None) -> Table:
     return drawn
 
 
+def bar(console: Console, *columns: ProgressColumn, **options) -> Progress:
+    """Return a bar as wide as the terminal, between a description and further columns."""
+    first = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(None)
+    return Progress(*first, *columns, console=console, transient=True, expand=True, **options)
+
+
 @contextlib.contextmanager
 def steps(about: str, total: int, console: Console) -> Iterator[Callable[[str], None]]:
     """Show a bar over steps of some seconds each in a terminal; a log gets a line for each.
 
     Yields a function that begins the next step, which it is told the name of.
     """
-    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    shown, begun = Progress(*columns, console=console, transient=True), itertools.count(1)
+    shown, begun = bar(console, MofNCompleteColumn()), itertools.count(1)
     task = shown.add_task(about, total=total)
 
     def begin(name: str) -> None:

@@ -45,13 +45,13 @@ class SwitchedLoss(keras.losses.Loss):
         return before is not self._current
 
 
-class _Switch(keras.callbacks.Callback):
-    def on_epoch_begin(self, epoch: int, logs: dict[Any, Any] | None = None) -> None:
-        if self.model.loss.switch(epoch):  # the compiled steps use the loss before
-            self.model.make_train_function(force=True)
-            self.model.make_test_function(force=True)
-
-
 def callbacks(model) -> list[keras.callbacks.Callback]:
     """Return the callback that switches a `SwitchedLoss`; none for other losses."""
-    return [_Switch()] if isinstance(model.loss, SwitchedLoss) else []
+
+    def switch(epoch: int, logs: Any) -> None:
+        if model.loss.switch(epoch):  # the compiled steps use the loss before
+            model.make_train_function(force=True)
+            model.make_test_function(force=True)
+
+    switching = isinstance(model.loss, SwitchedLoss)
+    return [keras.callbacks.LambdaCallback(on_epoch_begin=switch)] if switching else []

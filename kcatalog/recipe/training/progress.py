@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-from rich import progress
 from rich.console import Console
+from rich.progress import TextColumn, TimeRemainingColumn
 
+from kcatalog.recipe.terminal import output
 from kcatalog.recipe.training.checkpoint import Checkpoint
 
 
@@ -27,16 +28,8 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self.console, self.checkpoint = console, checkpoint
         self.epochs, self.steps = epochs, steps
-        self._bar = progress.Progress(
-            progress.SpinnerColumn(),
-            progress.TextColumn("{task.description}"),
-            progress.BarColumn(None),
-            progress.TimeRemainingColumn(),
-            progress.TextColumn("left", style="progress.remaining"),
-            console=console,
-            transient=True,
-            expand=True,
-        )
+        left = TextColumn("left", style="progress.remaining")
+        self._bar = output.bar(console, TimeRemainingColumn(), left)
         self._task = self._bar.add_task("Training", total=epochs * steps)
 
     def __enter__(self) -> Progress:

@@ -13,8 +13,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kcatalog.recipe.monitoring.events import tensor
-
 MODEL, BASELINE, TRUTH = "#14468c", "#be5a14", "#202020"
 RIGHT, WRONG = "#006e32", "#be141e"
 CHARACTER = 0.075  # inches, the width of an average character of 9 points
@@ -47,10 +45,12 @@ def summary(name: str, drawn):
     """Return a figure as a summary for TensorBoard's Images tab."""
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.image import metadata
+    from tensorboard.util.tensor_util import make_tensor_proto
 
-    rendered = png(drawn)
     width, height = (str(pixels).encode() for pixels in drawn.canvas.get_width_height())
-    return Summary(value=[tensor(name, [width, height, rendered], metadata)])
+    about = metadata.create_summary_metadata(display_name=None, description=None)
+    image = make_tensor_proto([width, height, png(drawn)])
+    return Summary(value=[Summary.Value(tag=name, tensor=image, metadata=about)])
 
 
 def grid(
