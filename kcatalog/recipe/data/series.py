@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from kcatalog.recipe.data import dates, series_file
-from kcatalog.recipe.data.base import Arrays, Data, Source, need
+from kcatalog.recipe.data.base import Arrays, Data, Source, column_of, need
 from kcatalog.recipe.data.findings import Finding
 from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.data.option import option, with_options
@@ -79,15 +79,9 @@ class Series(Source):
         return {"taylor": self._taylor}
 
     def load(self, name_or_path: str | Path | None = None, seed: int = 0) -> Data:
-        file, colon, column = str(name_or_path or "").rpartition(":")
-        file = Path(file).expanduser()
-        if not colon or Path(str(name_or_path)).exists() or not file.is_file():
+        if not (named := column_of(name_or_path, "column", self.column)):
             return super().load(name_or_path, seed)
-        if self.column not in (None, column):
-            raise RecipeError(
-                f"The column must be said once. Received: {column!r} with --data and "
-                f"{self.column!r} with --column. Leave one out."
-            )
+        file, column = named
         return self._data(f"{file.name}:{column}", self._file(file, column), column)
 
     def from_path(self, path: Path, seed: int) -> Data:

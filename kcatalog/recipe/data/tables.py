@@ -13,7 +13,7 @@ import numpy as np
 from kcatalog.recipe.data import cells as table_cells
 from kcatalog.recipe.data import delimited
 from kcatalog.recipe.data import targets as target_columns
-from kcatalog.recipe.data.base import Data, Source, need, split, tensorflow
+from kcatalog.recipe.data.base import Data, Source, column_of, need, split, tensorflow
 from kcatalog.recipe.data.columns import Column
 from kcatalog.recipe.data.findings import Finding, listed
 from kcatalog.recipe.data.info import DataInfo, Details
@@ -114,16 +114,10 @@ class Tables(Source):
         return {**shipped, **given}
 
     def load(self, name_or_path: str | Path | None = None, seed: int = 0) -> Data:
-        file, colon, target = str(name_or_path or "").rpartition(":")
-        path = Path(file).expanduser()
-        if not colon or Path(str(name_or_path)).exists() or not path.is_file():
+        if not (named := column_of(name_or_path, "target", self.target)):
             return super().load(name_or_path, seed)
-        if self.target not in (None, target):
-            raise RecipeError(
-                f"The target must be said once. Received: {target!r} with --data and "
-                f"{self.target!r} with --target. Leave one out."
-            )
-        return self._data(path.name, delimited.read(path), seed, target)
+        file, target = named
+        return self._data(file.name, delimited.read(file), seed, target)
 
     def from_path(self, path: Path, seed: int) -> Data:
         if not path.is_file():
