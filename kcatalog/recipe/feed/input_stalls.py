@@ -25,9 +25,11 @@ class Waiting(keras.callbacks.Callback):
 
     def __init__(self, log_dir: Path, say: Callable[[str], None]):
         super().__init__()
-        self.log_dir, self.say, self.said = log_dir, say, False
+        from kcatalog.recipe.monitoring.events import EventFile  # which imports this package
+
+        self.say, self.said = say, False
         self.seconds = None  # waited for in this epoch, a variable that the pipeline adds to
-        self._writer = None
+        self._events = EventFile(log_dir)
 
     def measure(self, dataset):
         """Return the dataset, whose iterators add up how long training waits for them.
@@ -58,8 +60,7 @@ class Waiting(keras.callbacks.Callback):
         self._filled = False  # the cache
 
     def on_train_end(self, logs: dict[Any, Any] | None = None) -> None:
-        if self._writer is not None:
-            self._writer.close()
+        self._events.close()
 
     def on_epoch_begin(self, epoch: int, logs: dict[Any, Any] | None = None) -> None:
         self._steps = -1
@@ -74,9 +75,12 @@ class Waiting(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[Any, Any] | None = None) -> None:
         if self.seconds is None or self._steps < 1:
             return
+        from tensorboard.plugins.scalar.summary_v2 import scalar_pb
+
         step = (self._last - self._first) / self._steps
         waited = min(float(self.seconds.numpy()) / self._steps, step)
-        self._write(epoch, waited, step)
+        self._events.write(scalar_pb("waiting for data (share of a step)", waited / step), epoch)
+        self._events.write(scalar_pb("waiting for data (ms a step)", 1e3 * waited), epoch)
         filled, self._filled = self._filled, True
         if filled and not self.said and waited > SECONDS and waited > SHARE * step:
             self.said = True
@@ -86,14 +90,3 @@ class Waiting(keras.callbacks.Callback):
                 "files at the size that the recipe resizes to, keep them on a faster disk, or "
                 "give more memory to the cache (--cache-memory)."
             )
-
-    def _write(self, epoch: int, waited: float, step: float) -> None:
-        import tensorflow as tf
-
-        with tf.device("CPU:0"):
-            if self._writer is None:
-                self._writer = tf.summary.create_file_writer(str(self.log_dir))
-            with self._writer.as_default():
-                tf.summary.scalar("waiting for data (share of a step)", waited / step, step=epoch)
-                tf.summary.scalar("waiting for data (ms a step)", 1e3 * waited, step=epoch)
-            self._writer.flush()

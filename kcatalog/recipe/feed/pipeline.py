@@ -37,12 +37,9 @@ def fit(model, data, batches, callbacks: list[Any], waiting: Waiting | None = No
     """
     (x, y), size = data.validation, evaluation_size(data.validation[0])
     with _errors() as errors:
-        if _streamed(x):
-            validation = {"validation_data": stream(InOrder(x, y), errors)}
-        else:
-            validation = {"validation_data": (x, y), "validation_batch_size": size}
         return training.attach(model).fit(
             feed(batches, errors, waiting),
+            validation_data=feed(InOrder(x, y), errors),
             shuffle=False,
             callbacks=[
                 *devices.callbacks(len(x), size),
@@ -51,7 +48,6 @@ def fit(model, data, batches, callbacks: list[Any], waiting: Waiting | None = No
                 *callbacks,
                 *([waiting] if waiting else []),
             ],
-            **validation,
             **how,
         )
 
@@ -62,35 +58,24 @@ def _stop_if_asked(batch, logs=None) -> None:
 
 def predict(model, x) -> np.ndarray:
     """Return a model's outputs for samples, in memory or on disk."""
-    if not _streamed(x):
-        return model.predict(x, batch_size=evaluation_size(x), verbose=0)
     with _errors() as errors:
-        return model.predict(stream(InOrder(x), errors), verbose=0)
+        return model.predict(feed(InOrder(x), errors), verbose=0)
 
 
 def evaluate(model, x, y) -> dict[str, float]:
     """Return a model's loss and metrics on samples, in memory or on disk."""
-    if not _streamed(x):
-        size = evaluation_size(x)
-        return model.evaluate(x, y, batch_size=size, verbose=0, return_dict=True)
     with _errors() as errors:
-        return model.evaluate(stream(InOrder(x, y), errors), verbose=0, return_dict=True)
+        return model.evaluate(feed(InOrder(x, y), errors), verbose=0, return_dict=True)
 
 
 def feed(batches, errors: list[Any], waiting: Waiting | None = None):
-    """Return what `fit` takes: `tf.data` for files, and on TensorFlow for arrays too.
-
-    It is the fastest there. On other backends arrays need no detour through it.
-    """
-    if _streamed(batches.x) or keras.backend.backend() == "tensorflow":
+    """Return what Keras takes: `tf.data` for files, for float64, which Keras rounds, and on
+    TensorFlow for all arrays, where it is the fastest. Other backends need no detour through it."""
+    x = batches.x
+    if isinstance(x, Files) or x.dtype == np.float64 or keras.backend.backend() == "tensorflow":
         dataset = stream(batches, errors)
         return waiting.measure(dataset) if waiting else dataset
     return batches
-
-
-def _streamed(x) -> bool:
-    """Return whether `tf.data` has to feed samples: files, and float64, which Keras rounds."""
-    return isinstance(x, Files) or x.dtype == np.float64
 
 
 def stream(batches, errors: list[Any]):
