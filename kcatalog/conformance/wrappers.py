@@ -23,7 +23,7 @@ def swaps_inner_average(s: Subject) -> None:
     for g in descent.gradients(s, 2):
         optimizer.apply([ops.convert_to_tensor(g)], [w])
     callback = keras.callbacks.SwapEMAWeights()
-    callback.set_model(types.SimpleNamespace(optimizer=optimizer))
+    callback.set_model(types.SimpleNamespace(optimizer=optimizer, trainable_variables=[w]))
     before = backend.as_numpy(w.value)
     callback.on_test_begin()
     close(backend.as_numpy(w.value), 0.75 * path[0] + 0.25 * path[1], "the average, swapped in")

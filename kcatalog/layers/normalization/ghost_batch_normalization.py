@@ -64,7 +64,7 @@ class GhostBatchNormalization(keras.layers.BatchNormalization):
             self, "virtual_batch_size", virtual_batch_size, "[1, inf)"
         )
         for name in ("renorm", "synchronized"):
-            if getattr(self, name):
+            if kwargs.get(name):
                 raise checks.error(self, name, "False", True, "Statistics are of ghost batches.")
 
     def build(self, input_shape: Shape) -> None:
