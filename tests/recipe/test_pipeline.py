@@ -24,6 +24,7 @@ from kcatalog.recipe.data.pixels import read_image
 from kcatalog.recipe.feed import batches, pipeline
 from kcatalog.recipe.feed.batches import Batches, InOrder
 from kcatalog.recipe.feed.input_stalls import Waiting
+from kcatalog.recipe.monitoring.events import EventFile
 from kcatalog.recipe.search.process import memory_used
 from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe import tiny
@@ -256,7 +257,7 @@ def drive(waiting, kind, epochs, step=lambda: None):
 
 def test_a_slow_source_is_told_of_once_after_the_cache_is_filled(tmp_path):
     said = []
-    drive(Waiting(tmp_path, said.append), Slow, epochs=4)
+    drive(Waiting(EventFile(tmp_path), said.append), Slow, epochs=4)
     (sentence,) = said
     found = re.match(
         r"Training waited for data (\d+) % of epoch 2 \((.+) ms of (.+) ms a step\)\. ", sentence
@@ -273,7 +274,7 @@ def test_a_slow_source_is_told_of_once_after_the_cache_is_filled(tmp_path):
 
 def test_nothing_is_said_of_a_source_that_keeps_up(tmp_path):
     said = []
-    waiting = Waiting(tmp_path, said.append)
+    waiting = Waiting(EventFile(tmp_path), said.append)
     drive(waiting, Batches, epochs=3, step=lambda: time.sleep(0.2))
     assert said == []
 
@@ -289,7 +290,7 @@ def test_nothing_is_said_of_a_source_that_keeps_up(tmp_path):
 def test_what_is_worth_a_word(tmp_path, monkeypatch, waited, step, told):
     said, clock = [], iter(np.arange(100) * step)
     monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
-    waiting = Waiting(tmp_path, said.append)
+    waiting = Waiting(EventFile(tmp_path), said.append)
     waiting.measure(pipeline.stream(Batches(np.zeros((4, 2)), np.zeros(4), 4, 0), []))
     waiting.on_train_begin()
     for epoch in range(3):

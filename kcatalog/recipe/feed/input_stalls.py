@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -19,17 +18,14 @@ class Waiting(keras.callbacks.Callback):
     epoch nothing is said: it decodes what the later ones find in the cache.
 
     Args:
-        log_dir: where TensorBoard finds the measurements, epoch by epoch.
+        events: the `EventFile` in which TensorBoard finds the measurements, epoch by epoch.
         say: told the sentence.
     """
 
-    def __init__(self, log_dir: Path, say: Callable[[str], None]):
+    def __init__(self, events, say: Callable[[str], None]):
         super().__init__()
-        from kcatalog.recipe.monitoring.events import EventFile  # which imports this package
-
-        self.say, self.said = say, False
+        self.events, self.say, self.said = events, say, False
         self.seconds = None  # waited for in this epoch, a variable that the pipeline adds to
-        self._events = EventFile(log_dir)
 
     def measure(self, dataset):
         """Return the dataset, whose iterators add up how long training waits for them.
@@ -60,7 +56,7 @@ class Waiting(keras.callbacks.Callback):
         self._filled = False  # the cache
 
     def on_train_end(self, logs: dict[Any, Any] | None = None) -> None:
-        self._events.close()
+        self.events.close()
 
     def on_epoch_begin(self, epoch: int, logs: dict[Any, Any] | None = None) -> None:
         self._steps = -1
@@ -79,8 +75,8 @@ class Waiting(keras.callbacks.Callback):
 
         step = (self._last - self._first) / self._steps
         waited = min(float(self.seconds.numpy()) / self._steps, step)
-        self._events.write(scalar_pb("waiting for data (share of a step)", waited / step), epoch)
-        self._events.write(scalar_pb("waiting for data (ms a step)", 1e3 * waited), epoch)
+        self.events.write(scalar_pb("waiting for data (share of a step)", waited / step), epoch)
+        self.events.write(scalar_pb("waiting for data (ms a step)", 1e3 * waited), epoch)
         filled, self._filled = self._filled, True
         if filled and not self.said and waited > SECONDS and waited > SHARE * step:
             self.said = True

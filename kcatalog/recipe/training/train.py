@@ -13,6 +13,7 @@ from kcatalog.recipe.feed import pipeline
 from kcatalog.recipe.feed.input_stalls import Waiting
 from kcatalog.recipe.files import keras_file
 from kcatalog.recipe.monitoring import parts
+from kcatalog.recipe.monitoring.events import EventFile
 from kcatalog.recipe.monitoring.profile import Profile
 from kcatalog.recipe.tasks import batches_of
 from kcatalog.recipe.training import loss_switch
@@ -77,7 +78,7 @@ def train(build, hp, data, plan: Plan, run, console: Console, callbacks=()) -> N
                 *callbacks,
                 *progress,
             ],
-            waiting=Waiting(run.logs / "training" / "pipeline", warn),
+            waiting=Waiting(EventFile(run.logs / "training" / "pipeline"), warn),
             verbose=0 if console.quiet or progress else 2,
         )
     if sentence := monitoring.measured_once(watching):
