@@ -33,9 +33,26 @@ def path(optimizer):
     return other_calls.walk(step)
 
 
+def others():
+    """Return the Dice loss of two images, and a rate's factor in each epoch of some losses."""
+    logits, classes, losses = other_calls.segments()
+    values = {}
+    for text in ("", "alpha=0.3, beta=0.6, smooth=0.5"):
+        options = other_calls.given((), text)
+        values[f"losses.dice_loss({text})"] = optax.losses.dice_loss(logits, classes, **options)
+    plateau = optax.contrib.reduce_on_plateau(
+        factor=0.5, patience=2, rtol=0.0, atol=0.1, cooldown=1
+    )
+    state, factors = plateau.init(np.zeros(1)), []
+    for loss in losses:
+        updates, state = plateau.update(np.ones(1), state, value=loss)
+        factors.append(updates[0])
+    return values | {"contrib.reduce_on_plateau": np.array(factors)}
+
+
 def main():
     rows = tomllib.loads(TABLE.read_text(encoding="utf-8"))
-    values = {}
+    values = others()
     for name, row in rows.items():
         for example in row.get("examples", ()):
             call = f"optax.{name}({example})"

@@ -28,12 +28,21 @@ def walk(step):
     return np.stack([np.concatenate([np.asarray(w).ravel() for w in weights]) for weights in path])
 
 
-def given(names, example):
+def given(names, example, **space):
     """Return the arguments of a call, such as `0.1, b1=0.8`, by their names."""
     call = ast.parse(f"f({example})", mode="eval").body
     positional = zip(names, call.args, strict=False)
     pairs = [*positional, *((k.arg, k.value) for k in call.keywords)]
-    return {name: ast.literal_eval(value) for name, value in pairs}
+    code = {name: compile(ast.Expression(value), name, "eval") for name, value in pairs}
+    return {name: eval(value, space) for name, value in code.items()}  # noqa: S307 - of our tables
+
+
+def segments():
+    """Return logits of images, their classes as one-hot rows, and the losses of some epochs."""
+    draw = np.random.default_rng(6)
+    logits, classes = draw.normal(size=(2, 5, 5, 3)), draw.integers(0, 3, (2, 5, 5))
+    losses = [3.0, 2.0, 2.5, 2.5, 2.5, 2.5, 2.5, 1.0, 1.5, 1.5, 1.5, 1.5]
+    return logits, np.eye(3)[classes], losses
 
 
 # --- losses and layers of KerasCV -------------------------------------------------------
@@ -69,5 +78,20 @@ def inputs(name):
 def outcome(name, made):
     """Return what an object of a row computes."""
     given = inputs(name)
-    training = {} if name.startswith("losses.") else {"training": True}
+    plain = name.startswith("losses.") or name == "layers.Augmenter"
+    training = {} if plain else {"training": True}
     return np.asarray(made(*given, **training), "float32")
+
+
+DRAWS = 512
+
+
+def drawn(name, made):
+    """Return means and deviations, over many draws, of what a random layer makes of two images."""
+    x, labels = (np.repeat(a, DRAWS // 2, axis=0) for a in (images(), np.eye(2, dtype="float32")))
+    mixes = name in ("layers.CutMix", "layers.MixUp")
+    found = made({"images": x, "labels": labels} if mixes else x, training=True)
+    found = dict(found) if mixes else {"images": found}
+    each = {k: np.reshape(v, (2, DRAWS // 2, *np.shape(v)[1:])) for k, v in found.items()}
+    means = {f"{k}/mean": v.mean(1).astype("float32") for k, v in each.items()}
+    return means | {f"{k}/deviation": v.std(1).astype("float32") for k, v in each.items()}

@@ -3,6 +3,7 @@
 `tests/golden/make_keras_cv_rows.py` made the old results. What differs is measured here.
 """
 
+import keras
 import numpy as np
 import pytest
 
@@ -49,10 +50,20 @@ DIFFERENT = {
 BY_CHANCE = ("layers.RandomHue", "layers.Solarization")  # hue goes up or down
 
 
-@pytest.mark.parametrize(("name", "example"), CALLS, ids=lambda text: text or "default")
-def test_value(name, example):
+def calls_of(test):
+    """Parametrize a test with the examples of its rows."""
+    calls = [call for call in CALLS if ROWS[call[0]].test == test]
+    return pytest.mark.parametrize(("name", "example"), calls, ids=lambda text: text or "default")
+
+
+def replacement(name, example):
     row = ROWS[name]
-    made = successor(row, other_calls.given(row.signature.names, example))
+    return successor(row, other_calls.given(row.signature.names, example, keras=keras))
+
+
+@calls_of("cv_value")
+def test_value(name, example):
+    row, made = ROWS[name], replacement(name, example)
     wanted = golden("keras_cv_rows")[f"{name}({example})"]
     if name in BY_CHANCE:
         some_draw(row, made, wanted)
@@ -75,3 +86,88 @@ def some_draw(row, made, wanted):
         assert not found.any()
     else:
         assert found.all()
+
+
+# --- layers that draw -------------------------------------------------------------------
+
+
+def same_law(got, wanted, rtol=0.1):
+    """Compare means and deviations of many draws, within five of their standard errors."""
+    for what in ("images", "labels"):
+        if f"{what}/mean" not in wanted:
+            continue
+        (m, s), (n, t) = ([x[f"{what}/{k}"] for k in ("mean", "deviation")] for x in (got, wanted))
+        error = np.sqrt((s**2 + t**2) / (other_calls.DRAWS // 2))
+        assert (np.abs(m - n) <= 5 * error + 1e-3).all(), what
+        np.testing.assert_allclose(s.mean(), t.mean(), rtol=rtol)
+
+
+def changes(x):
+    """Return how far the mean of many draws is from the images."""
+    return np.abs(x["images/mean"] - other_calls.images()).mean()
+
+
+def stronger(by):
+    """Compare the mean changes: Keras's are this many times KerasCV's."""
+
+    def compare(got, wanted):
+        np.testing.assert_allclose(changes(got) / changes(wanted), by, rtol=0.1)
+
+    return compare
+
+
+def other_rectangles(got, wanted):
+    """Weights of labels have the same law; the first row of pixels never changes."""
+    same = {k: v for k, v in wanted.items() if k.startswith("labels")}
+    same_law({k: got[k] for k in same}, same, rtol=0.15)
+    mine, theirs = (np.abs(x["images/mean"] - other_calls.images())[:, 0] for x in (got, wanted))
+    assert mine.max() == 0 < theirs.min()
+
+
+def one_place(got, wanted):
+    """All images of a batch are cropped at one place."""
+    assert got["images/deviation"].max() == 0 < wanted["images/deviation"].min()
+    assert got["images/mean"].shape == wanted["images/mean"].shape
+
+
+def both_ways(got, wanted):
+    """The mean of an image and of what is flipped twice, not of four."""
+    x = other_calls.images()
+    flips = [x, x[:, ::-1, ::-1], x[:, ::-1], x[:, :, ::-1]]
+    error = 5 * np.std(flips, axis=0).max() / np.sqrt(other_calls.DRAWS // 2)
+    assert np.abs(got["images/mean"] - np.mean(flips[:2], axis=0)).max() < error
+    assert np.abs(wanted["images/mean"] - np.mean(flips, axis=0)).max() < error
+
+
+def one_sign(got, wanted):
+    """Two shears, which vary less than four."""
+    mine, theirs = (x["images/deviation"].mean() for x in (got, wanted))
+    np.testing.assert_allclose(mine / theirs, 0.8, rtol=0.1)
+
+
+def few_levels(got, wanted):
+    assert np.abs(got["images/mean"] - wanted["images/mean"]).mean() < 5
+
+
+OTHER_LAW = {
+    "layers.AugMix": stronger(1.47),
+    "layers.CutMix": other_rectangles,
+    "layers.RandAugment": stronger(1.26),
+    "layers.RandomColorJitter": few_levels,
+    "layers.RandomCrop": one_place,
+    "layers.RandomCutout": stronger(1.29),
+    "layers.RandomFlip(mode='horizontal_and_vertical')": both_ways,
+    "layers.RandomShear(x_factor=(0.2, 0.2), y_factor=(0.1, 0.1))": one_sign,
+}
+
+
+@calls_of("cv_chance")
+def test_law(name, example):
+    """Compare mean and deviation of many draws with those of KerasCV."""
+    keras.utils.set_random_seed(3)
+    got = other_calls.drawn(name, replacement(name, example))
+    stored, key = golden("keras_cv_rows"), f"{name}({example})/"
+    wanted = {k.removeprefix(key): v for k, v in stored.items() if k.startswith(key)}
+    compare = OTHER_LAW.get(key[:-1], OTHER_LAW.get(name))
+    assert not compare or ROWS[name].differs or ROWS[name].hint
+    (compare or same_law)(got, wanted)

@@ -19,7 +19,7 @@ CALLS = [(name, example) for name, row in ROWS.items() for example in row.exampl
 
 def path(optimizer):
     """Return the weights after each step."""
-    weights = [keras.Variable(w) for w in other_calls.start()]
+    weights = [keras.Variable(w, dtype="float32") for w in other_calls.start()]
 
     def step(gradients):
         optimizer.apply([ops.convert_to_tensor(g, "float32") for g in gradients], weights)
@@ -50,7 +50,15 @@ def but_step_5(got, wanted):
     assert np.abs(mine[3] - theirs[3]).max() > 1e-3
 
 
+def near_matrix(got, wanted):
+    """Steps of the matrix are as long to 5 %; those of the vector have no Nesterov momentum."""
+    mine, theirs = (np.abs(np.diff(p, axis=0)) for p in (got, wanted))
+    np.testing.assert_allclose(mine[:, :6].sum(1), theirs[:, :6].sum(1), rtol=0.05)
+    assert np.abs(mine[:, 6:].sum(1) / theirs[:, 6:].sum(1) - 1).max() > 0.2
+
+
 DIFFERENT = {
+    "contrib.muon": near_matrix,
     "adadelta(0.5, weight_decay=0.1)": differ(23.4),
     "amsgrad": differ(0.36),
     "nadam": differ(0.444),
@@ -70,3 +78,32 @@ def test_path(name, example):
         DIFFERENT.get(f"{name}({example})", DIFFERENT.get(name))(got, wanted)
     else:
         same(got, wanted)
+
+
+def test_dice_loss():
+    logits, classes, _ = other_calls.segments()
+    for text in ("", "alpha=0.3, beta=0.6, smooth=0.5"):
+        loss = successor(ROWS["losses.dice_loss"], other_calls.given((), text))
+        wanted = golden("optax_rows")[f"losses.dice_loss({text})"]
+        np.testing.assert_allclose(loss(classes, ops.softmax(logits)), wanted.mean(), rtol=1e-4)
+
+
+def test_reduce_on_plateau():
+    """The same factor after the same epochs."""
+    given = {"factor": 0.5, "patience": 2, "atol": 0.1, "cooldown": 1}
+    callback = successor(ROWS["contrib.reduce_on_plateau"], given)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(1.0))
+    callback.set_model(model)
+    callback.on_train_begin()
+    rates = []
+    for epoch, loss in enumerate(other_calls.segments()[2]):
+        callback.on_epoch_end(epoch, {"loss": loss})
+        rates.append(float(model.optimizer.learning_rate))
+    np.testing.assert_allclose(rates, golden("optax_rows")["contrib.reduce_on_plateau"])
+
+
+def test_others():
+    """Have a test above for each row that has no path."""
+    rows = {name for name, row in ROWS.items() if row.test == "optax_other"}
+    assert rows == {"losses.dice_loss", "contrib.reduce_on_plateau"}

@@ -13,7 +13,12 @@ import kcatalog
 from kcatalog.migrate import table
 from kcatalog.migrate.models import arguments
 from tests.golden.load import golden
-from tests.migrate import test_keras_cv_rows, test_optax_optimizers
+from tests.migrate import (
+    test_keras_contrib_rows,
+    test_keras_cv_rows,
+    test_optax_optimizers,
+    test_similarity_rows,
+)
 from tests.migrate.successors import successor
 
 TESTS = Path(__file__).parents[1]
@@ -177,42 +182,14 @@ def test_hints_of_segmentation_models():
         np.testing.assert_allclose(np.mean(each), stored[f"{name}, three"], rtol=1e-4)
 
 
-def test_new_arguments():
-    """The new call takes what the row makes of the old defaults."""
-    tried = 0
-    for (library, name), row in ROWS.items():
-        if row.test != "arguments" or row.hint:
-            continue
-        given = {}
-        for x, default in row.signature.defaults.items():
-            given[x] = ast.literal_eval(default) if default else None
-            given[x] = REQUIRED.get(x) if given[x] is None else given[x]
-        made(library, name, given)
-        tried += 1
-    assert tried >= 12
-
-
-REQUIRED = {
-    "learning_rate": 0.1,
-    "rate": 0.25,
-    "block_size": 3,
-    "value_range": (0, 255),
-    "factor": 0.25,
-    "brightness_factor": 0.2,
-    "contrast_factor": 0.2,
-    "saturation_factor": 0.2,
-    "hue_factor": 0.2,
-    "height": 4,
-    "width": 4,
-    "height_factor": 0.2,
-    "width_factor": 0.2,
-    "scale": 2.0,
-}
 GENERIC = {
+    "cv_chance": test_keras_cv_rows.test_law,
     "cv_value": test_keras_cv_rows.test_value,
     "path": test_optax_optimizers.test_path,
     "value": test_values_of_torch,
     "optax_value": test_values_of_optax,
     "sm_value": test_values_of_segmentation_models,
-    "arguments": test_new_arguments,
+    "optax_other": test_optax_optimizers.test_others,
+    "similarity_value": test_similarity_rows.test_rows,
+    "contrib_value": test_keras_contrib_rows.test_rows,
 }
