@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from kcatalog.recipe import export
 from kcatalog.recipe.export import loading
 from kcatalog.recipe.files import disk
 from kcatalog.recipe.training import checkpoint
+from tests.recipe import tiny
 
 
 def write_checkpoints(folder: Path) -> int:
@@ -43,6 +43,6 @@ def wait_for(condition: Callable, seconds: float = 900) -> None:
 def answer(folder: Path) -> int:
     """Return the newest export's answers to the run's samples."""
     with np.load(folder / "run" / "samples.npz") as samples:
-        answers = loading.load(export.newest("tiny"))(point=samples["request"])
+        answers = loading.find(tiny.recipe).outputs(samples["request"])
     np.savez(folder / "answers.npz", **{k: np.array(v.tolist()) for k, v in answers.items()})
     return 0

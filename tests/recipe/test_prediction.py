@@ -126,7 +126,6 @@ def test_text_goes_on_from_the_prompt_and_depends_on_the_seed_alone():
     def anything(text):
         return {"probabilities": np.full((1, 3), 1 / 3)}
 
-    alphabet.step = anything.step = None
     assert loading.generate(alphabet, "xa", 4, classes, seed=0) == "bcab"
     written = [loading.generate(anything, "", 20, classes, seed=s) for s in (0, 0, 1)]
     assert written[0] == written[1] != written[2]
@@ -144,11 +143,11 @@ def test_text_by_its_state_reads_each_character_once():
     def answer(text):
         raise AssertionError("reads anew")
 
-    answer.step, step.beginning = step, {"count": np.zeros(1)}
-    assert loading.generate(answer, "xa", 4, list("abc"), seed=0) == "bcab"
+    step.inputs = {"text": None, "count": keras.InputSpec(shape=(None,))}
+    assert loading.generate(answer, "xa", 4, list("abc"), seed=0, step=step) == "bcab"
     assert read == [("xa", 0), ("b", 2), ("c", 3), ("a", 4)]
     read.clear()
-    assert loading.generate(answer, "xa", 1, list("abc"), seed=0) == "b"
+    assert loading.generate(answer, "xa", 1, list("abc"), seed=0, step=step) == "b"
     assert read == [("xa", 0)]
 
 
@@ -162,8 +161,6 @@ def test_an_export_with_state_writes_what_one_without_writes(tmp_path):
     signatures.write(
         model, tasks.NextCharacter(), info, tmp_path / "model", stepwise=Stepwise(model)
     )
-    answer = loading.load(tmp_path / "model")
-    assert next(iter(answer.step.beginning.values())).shape == (1, 8)
-    by_state = loading.generate(answer, "abcab", 30, list("abc"), seed=0)
-    answer.step = None
-    assert by_state == loading.generate(answer, "abcab", 30, list("abc"), seed=0)
+    exported = loading.Exported(None, tmp_path / "model", info)
+    by_state = exported.go_on("abcab", 30, seed=0)
+    assert by_state == loading.generate(exported.signature(), "abcab", 30, list("abc"), seed=0)

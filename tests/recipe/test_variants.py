@@ -20,7 +20,14 @@ from kcatalog.recipe.commands import exporting, steps
 from kcatalog.recipe.commands.options import Options
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.data.files import draw
-from kcatalog.recipe.export import check_export, converted, loading, tf_serving, variants
+from kcatalog.recipe.export import (
+    check_export,
+    converted,
+    loading,
+    tf_serving,
+    variant_report,
+    variants,
+)
 from kcatalog.recipe.export.check_export import CheckFailed, Runtimes
 from kcatalog.recipe.export.original import Original
 from kcatalog.recipe.export.stepwise import Refused
@@ -249,14 +256,16 @@ def test_one_that_fails_is_left_out_unless_it_is_accepted(write, tmp_path):
     assert "file" in rows["float16"]
     assert "file" not in rows["onnx"]
     assert [f.name for f in (tmp_path / "variants").iterdir()] == ["float16"]
-    assert variants.faults(rows) == [
+    assert variant_report.faults(rows) == [
         "onnx was left out, because it fails: its accuracy falls. "
         "Run `export --variants onnx --accept onnx` to export it all the same."
     ]
     shutil.rmtree(tmp_path / "variants")
     rows = write(failing=("float32",), accept=("onnx",), **writers)
     assert (tmp_path / rows["onnx"]["file"]).exists()
-    assert variants.faults(rows) == ["onnx is kept (--accept), but it fails: its accuracy falls."]
+    assert variant_report.faults(rows) == [
+        "onnx is kept (--accept), but it fails: its accuracy falls."
+    ]
 
 
 @pytest.mark.parametrize(
@@ -282,7 +291,9 @@ def test_what_a_variant_may_lose(task, kind, before, score, difference, fails):
 def test_the_advice_for_a_failing_variant_is_a_command(call, monkeypatch):
     asked = []
     monkeypatch.setattr(steps.Steps, "export", lambda step: asked.append(step))
-    (sentence,) = variants.faults({"onnx": {"failing": "its accuracy falls", "accepted": False}})
+    (sentence,) = variant_report.faults(
+        {"onnx": {"failing": "its accuracy falls", "accepted": False}}
+    )
     assert call(*shlex.split(sentence.split("`")[1])).code == 0
     assert (asked[0].variants, asked[0].options.accept) == (("onnx",), "onnx")
 
@@ -496,7 +507,7 @@ def test_failing_and_useless_variants_have_colors():
     metrics = {"measure": "accuracy", "test": 0.9}
     manifest = {"metrics": metrics, "plain": row(0, 1.0), "size_bytes": 4000, "variants": rows}
     console = output.console(file=io.StringIO(), width=100, force_terminal=True)
-    variants.show(console, manifest)
+    variant_report.show(console, manifest)
     lines = console.file.getvalue().splitlines()
     styles = {name: next(line for line in lines if name in line) for name in rows}
     assert "\x1b[33m" in styles["float16"]

@@ -16,7 +16,7 @@ from kcatalog.recipe import export
 from kcatalog.recipe.commands.options import Options
 from kcatalog.recipe.commands.words import arguments
 from kcatalog.recipe.data import Data
-from kcatalog.recipe.export import model_card, variants
+from kcatalog.recipe.export import model_card, variant_report, variants
 from kcatalog.recipe.files import rundir
 from kcatalog.recipe.files.rundir import Run
 from kcatalog.recipe.terminal.errors import RecipeError
@@ -57,7 +57,7 @@ def export_run(
         f"TensorBoard: tensorboard --logdir {shlex.quote(str(run.logs))}"
     )
     if wanted:
-        variants.show(console, written)
+        variant_report.show(console, written)
     for sentence in written["warnings"]:
         console.print(sentence, style="bold red")
     if options.keep_versions:

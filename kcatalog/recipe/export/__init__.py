@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from kcatalog.recipe.data import Data
-from kcatalog.recipe.export import model_card, tf_serving, variants
+from kcatalog.recipe.export import model_card, tf_serving, variant_report, variants
 from kcatalog.recipe.export.check_export import CheckFailed, Runtimes
 from kcatalog.recipe.export.original import Original
 from kcatalog.recipe.export.versions import keep_newest, newest, of, put_in_place
@@ -126,7 +126,7 @@ def _write(
 
 def _warnings(found: dict[Any, Any], tolerance: float) -> list[str]:
     """Return what a user of the export has to know, in sentences."""
-    warned = variants.faults(found.get("variants", {}))
+    warned = variant_report.faults(found.get("variants", {}))
     if (difference := found.get("difference_alone", 0)) > 10 * tolerance:
         warned.append(
             f"A sample's outputs depend on the other samples of its batch: they differ by "

@@ -37,9 +37,14 @@ class Exported:
     info: DataInfo
 
     @functools.cached_property
-    def answer(self):
-        """The model as a function (`load`), loaded on first use."""
-        return load(self.folder)
+    def model(self):
+        """The SavedModel, loaded by plain TensorFlow on first use."""
+        import tensorflow as tf
+
+        try:
+            return tf.saved_model.load(str(self.folder))
+        except (OSError, tf.errors.OpError) as e:
+            raise RecipeError(f"{self.folder} is damaged: {e}. Export again.") from e
 
     @property
     def task(self) -> tasks.Task:
@@ -53,17 +58,17 @@ class Exported:
     @property
     def signatures(self) -> list[str]:
         """The names of the model's signatures."""
-        return sorted(self.answer.model.signatures)
+        return sorted(self.model.signatures)
 
     def signature(self, name: str = "serving_default"):
         """Return a signature as a function from arrays to arrays (`numpy_function`)."""
-        if name not in self._calls:
-            self._calls[name] = numpy_function(self.answer.model, name)
-        return self._calls[name]
+        return numpy_function(self.model, name)
 
-    @functools.cached_property
-    def _calls(self) -> dict[Any, Any]:
-        return {}
+    @property
+    def input(self):
+        """The `tf.TensorSpec` of the model's one input."""
+        (spec,) = self.signature().inputs.values()
+        return spec
 
     def outputs(self, x, name: str = "serving_default") -> dict[str, np.ndarray]:
         """Return a signature's outputs by name, computed in small batches.
@@ -106,7 +111,8 @@ class Exported:
 
     def go_on(self, prompt: str, length: int, seed: int) -> str:
         """Return the continuation of a text."""
-        return generate(self.answer, prompt, length, self.info.classes, seed)
+        step = self.signature("step") if "step" in self.signatures else None
+        return generate(self.signature(), prompt, length, self.info.classes, seed, step)
 
 
 def rows(outputs: dict[Any, Any]) -> list[dict[Any, Any]]:
@@ -141,43 +147,23 @@ def find(recipe, version: int | None = None) -> Exported:
         ) from e
 
 
-def load(folder: Path):
-    """Return the exported model as a function from arrays to arrays.
-
-    Its attributes `input` and `outputs` are the tensors' specifications. `step` is the function
-    of the signature of that name, with its states at the `beginning` of a text, or None.
-    """
-    import tensorflow as tf
-
-    try:
-        model = tf.saved_model.load(str(folder))
-    except (OSError, tf.errors.OpError) as e:
-        raise RecipeError(f"{folder} is damaged: {e}. Export again.") from e
-    answer = numpy_function(model, "serving_default")
-    (answer.input,) = answer.inputs.values()
-    answer.step = numpy_function(model, "step") if "step" in model.signatures else None
-    if answer.step:
-        answer.step.beginning = {
-            name: np.zeros((1, *spec.shape[1:]), spec.dtype.as_numpy_dtype)
-            for name, spec in answer.step.inputs.items()
-            if name != answer.input.name
-        }
-    return answer
-
-
-def generate(answer, prompt: str, length: int, classes: Sequence[str], seed: int) -> str:
+def generate(answer, prompt: str, length: int, classes: Sequence[str], seed: int, step=None) -> str:
     """Return `length` characters, each drawn from the model's probabilities.
 
-    A model with a `step` signature reads each character once. Any other model reads the last
+    With the signature `step`, the model reads each character once. Without it, it reads the last
     `CONTEXT` characters each time.
     """
     rng, written = np.random.default_rng(seed), ""
-    states = answer.step.beginning if answer.step else None
+    states = {
+        name: np.zeros((1, *spec.shape[1:]), "float32")
+        for name, spec in (step.inputs if step else {}).items()
+        if name != "text"
+    }
     for _ in range(length):
-        if states is None:
+        if step is None:
             outputs = answer(text=[(prompt + written)[-CONTEXT:]])
         else:
-            outputs = answer.step(text=[written[-1:] or prompt], **states)
+            outputs = step(text=[written[-1:] or prompt], **states)
             states = {name: outputs[AFTER + name] for name in states}
         p = outputs["probabilities"][0].astype("float64")
         written += classes[rng.choice(len(classes), p=p / p.sum())]

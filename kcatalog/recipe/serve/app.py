@@ -54,7 +54,7 @@ def app(exported: Exported, url: str) -> Starlette:
     """Return the ASGI application of an exported model that is served at a URL."""
     recipe, version = exported.recipe.name, exported.folder.name
     input_name = exported.info.input_name
-    limit = requests.max_body(exported.answer.input, exported.info)
+    limit = requests.max_body(exported.input, exported.info)
     one_at_a_time = asyncio.Lock()
 
     async def answer(function, *args) -> JSONResponse:
@@ -161,7 +161,7 @@ def predict_examples(exported: Exported, body: bytes, verb: str) -> dict[Any, An
     wanted, call = RESULTS[verb], exported.signature(name)
     if call.inputs.keys() != {"inputs"} or call.outputs.keys() != set(wanted):
         raise HTTPException(400, f"The signature {name} is not made for :{verb}.")
-    examples = requests.read_examples(request, exported.answer.input)
+    examples = requests.read_examples(request, exported.input)
     outputs = exported.outputs(examples, name)
     if verb == "regress":
         return {"result": _plain(outputs["outputs"])}
