@@ -7,22 +7,17 @@ text says against what the imported class says.
 
 from __future__ import annotations
 
-import ast
-import builtins
 import functools
-import importlib
 import inspect
-import re
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kcatalog import KINDS, card, checks, docstrings, others, source
+from kcatalog import KINDS, checks, others
 from kcatalog.card import Card
+from kcatalog.entry import Entry, of_keras, read_source
 from kcatalog.keras_parts import KERAS_PARTS
-from kcatalog.source import Argument
 
 T = TypeVar("T")
 
@@ -30,7 +25,6 @@ _PACKAGE = Path(__file__).parent
 # The shelves of the listing: Keras's module names, with schedules on a shelf of their own.
 SHELVES = (*KINDS, "schedules")
 _CARDS: dict[type, Card] = {}
-_PARAGRAPH = re.compile(r"\n\s*\n")
 
 
 # --- putting a part in ------------------------------------------------------------------
@@ -80,46 +74,6 @@ def components() -> list[type]:
 # --- taking facts out -------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Entry:
-    """All that is known of a part without importing it."""
-
-    name: str
-    kind: str
-    path: str
-    origin: str
-    summary: str
-    about: str
-    sections: dict[str, str]
-    arguments: tuple[Argument, ...]
-    card: Card = field(default_factory=Card)
-    file: str = ""
-
-    @property
-    def equation(self) -> str:
-        """The idea in one line: the card's, or the first formula under Maths."""
-        return self.card.equation or docstrings.first_formula(self.sections.get("Maths", ""))
-
-    def load(self) -> type:
-        """Import the class."""
-        module, name = self.path.rsplit(".", 1)
-        found = getattr(importlib.import_module(module), name, None)
-        if found is None:
-            place = module.replace(".", "/")
-            raise LookupError(
-                f"{name} is not exported: import it in {place}/__init__.py and add it to __all__."
-            )
-        return found
-
-    def example_code(self) -> str:
-        """Lines to paste: import and construct the card's example."""
-        root = self.path.split(".")[0]
-        call = f"{self.path}({card.render_args(self.card.example.args)})"
-        names = {node.id for node in ast.walk(ast.parse(call)) if isinstance(node, ast.Name)}
-        imports = sorted({root, *names.difference(dir(builtins))})
-        return "".join(f"import {m}\n" for m in reversed(imports)) + f"\npart = {call}"
-
-
 @functools.cache
 def catalog() -> tuple[Entry, ...]:
     """Every part: ours, those of Keras that recipes and the tuner use, those of other packages."""
@@ -128,7 +82,7 @@ def catalog() -> tuple[Entry, ...]:
         for file in sorted((_PACKAGE / kind).rglob("*.py")):
             of_kind = "schedules" if file.parent.name == "schedules" else kind
             ours.extend(read_source(file.read_text(encoding="utf-8"), of_kind, file))
-    keras = [_keras_entry(path, facts) for path, facts in KERAS_PARTS.items()]
+    keras = [of_keras(path, facts) for path, facts in KERAS_PARTS.items()]
     groups = (ours, keras, _entries_of_others())
     return tuple(e for group in groups for e in sorted(group, key=_order))
 
@@ -251,73 +205,6 @@ def kind_of(cls: type) -> str:
         f"{cls.__name__} must derive from a Keras layer, loss, metric, regularizer, constraint, "
         f"initializer, optimizer, schedule, callback or PyDataset. Received: {cls!r}."
     )
-
-
-# --- entries from source text -----------------------------------------------------------
-
-
-def read_source(
-    text: str,
-    kind: str | None,
-    file: Path,
-    name: str | None = None,
-    docstring: str | None = None,
-    public: str | None = None,
-) -> list[Entry]:
-    """Entries of the `@component` classes in a source text, or of the one class `name`.
-
-    The card of a class asked for by name is left out: whoever asks has the class itself.
-
-    Args:
-        text: the source.
-        kind: of all its parts, or None: each is read from the bases of the class.
-        file: where the text comes from.
-        name: the class.
-        docstring: the class's docstring, if not the one in the text.
-        public: the module that parts are imported from; by default kcatalog's of that kind.
-    """
-    if name is None and "@component(" not in text:
-        return []
-    try:
-        module, entries = ast.parse(text), []
-    except SyntaxError as e:
-        raise source.SourceError(f"{file}, line {e.lineno}: {e.msg}") from e
-    for node in module.body:
-        if isinstance(node, ast.ClassDef) and name in (None, node.name):
-            facts = None if name else source.read_card(node, file)
-            if facts is not None or name is not None:
-                of_kind = kind or source.kind(node, file)
-                path = f"{public or f'kcatalog.{_public_module(of_kind)}'}.{node.name}"
-                facts = facts or Card()
-                entries.append(_entry(node, module, of_kind, path, facts, str(file), docstring))
-    return entries
-
-
-def _keras_entry(path: str, facts: Card) -> Entry:
-    node, module = source.keras_class(path)
-    return _entry(node, module, path.split(".")[-2], path, facts)
-
-
-def _entry(node, module, kind: str, path: str, facts: Card, file="", docstring=None) -> Entry:
-    sections = docstrings.sections(docstring or source.docstring(node, module))
-    meanings = docstrings.argument_meanings(sections.get("Args", ""))
-    summary, *about = _PARAGRAPH.split(sections.pop("", ""))
-    return Entry(
-        name=node.name,
-        kind=kind,
-        path=path,
-        origin=path.split(".")[0],
-        summary=" ".join(summary.split()),
-        about="\n\n".join(" ".join(paragraph.split()) for paragraph in about),
-        sections=sections,
-        arguments=source.arguments(node, module, meanings),
-        card=facts,
-        file=file,
-    )
-
-
-def _public_module(kind: str) -> str:
-    return "optimizers.schedules" if kind == "schedules" else kind
 
 
 def _order(entry: Entry):

@@ -5,7 +5,7 @@ from keras import ops
 from kcatalog import checks
 from kcatalog.card import Example, Paper
 from kcatalog.losses.categorical_loss import CategoricalLoss
-from kcatalog.ops import crf
+from kcatalog.ops import crf, crf_scores
 from kcatalog.ops.attached import infers_shapes
 from kcatalog.ops.masks import mask_of, with_mask
 from kcatalog.registry import component
@@ -41,8 +41,9 @@ class CRFCrossentropy(CategoricalLoss):
 
     Shapes:
         `y_true`: class indices `(batch, steps)` or `(batch, steps, 1)`. `y_pred`: the output of
-        `kcatalog.layers.CRF` itself, which bears its scores, or these as `kcatalog.ops.crf.pack`
-        puts them: `(batch, steps + tags + 2, tags)`. Unreduced: `(batch,)`.
+        `kcatalog.layers.CRF` itself, which bears its scores, or these as
+        `kcatalog.ops.crf_scores.pack` puts them: `(batch, steps + tags + 2, tags)`.
+        Unreduced: `(batch,)`.
 
     Behaviour:
         Each sequence on its own; long ones weigh more. A `sample_weight` is of a sequence, so
@@ -63,7 +64,7 @@ class CRFCrossentropy(CategoricalLoss):
     def __call__(
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> Tensor:
-        scores, mask = crf.scores_of(y_pred), mask_of(y_pred)
+        scores, mask = crf_scores.scores_of(y_pred), mask_of(y_pred)
         if scores is None:
             scores = self._packed(y_true, y_pred)
         elif mask is not None:
@@ -76,7 +77,7 @@ class CRFCrossentropy(CategoricalLoss):
         if len(shape) == 3 and (len(labels) < 2 or shape[1] != labels[1]):
             return y_pred
         if len(shape) == 3 and infers_shapes():
-            return crf.pack(y_pred, ops.zeros(shape[-1:] * 2))
+            return crf_scores.pack(y_pred, ops.zeros(shape[-1:] * 2))
         if len(shape) == 3 and shape[1] is None:
             return y_pred
         rule = "the output of kcatalog.layers.CRF itself"
@@ -90,5 +91,5 @@ class CRFCrossentropy(CategoricalLoss):
     def evaluate(
         self, y_true: Tensor, y_pred: Tensor, mask: Tensor, sample_weight: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        u, A, start, end = crf.unpack(y_pred)
+        u, A, start, end = crf_scores.unpack(y_pred)
         return -crf.crf_log_likelihood(u, y_true, A, mask, start, end), mask, sample_weight

@@ -6,7 +6,7 @@ from kcatalog import checks
 from kcatalog.card import By, Choice, Example, Paper
 from kcatalog.metrics.metric import Metric
 from kcatalog.ops.distances import pairwise_distances
-from kcatalog.ops.retrieval import embeddings_and_labels
+from kcatalog.ops.neighbours import embeddings_and_labels
 from kcatalog.ops.weights import Weights, without_nan
 from kcatalog.ops.words import same_words
 from kcatalog.registry import component

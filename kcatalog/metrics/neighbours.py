@@ -9,12 +9,8 @@ from kcatalog import checks
 from kcatalog.metrics.kept_samples import KeptSamples
 from kcatalog.ops.buffer import appended
 from kcatalog.ops.distances import pairwise_distances
-from kcatalog.ops.retrieval import (
-    embeddings_and_labels,
-    k_nearest,
-    positive_ranks,
-    positives_and_negatives,
-)
+from kcatalog.ops.neighbours import embeddings_and_labels, k_nearest, positives_and_negatives
+from kcatalog.ops.retrieval import positive_ranks
 from kcatalog.ops.weights import Weights, without_nan
 from kcatalog.ops.words import same_words
 from kcatalog.types import Tensor

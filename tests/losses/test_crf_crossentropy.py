@@ -6,7 +6,7 @@ from keras import ops
 
 from kcatalog import losses
 from kcatalog.conformance.backend import as_numpy
-from kcatalog.ops import crf
+from kcatalog.ops import crf_scores
 from kcatalog.ops.masks import with_mask
 
 
@@ -27,7 +27,7 @@ def test_reference(way, rng):
     start, end = rng.normal(size=(2, 3))
     y = rng.integers(0, 3, (3, 4))
     kept = np.ones((3, 4), bool)
-    scores = crf.pack(u, A, start, end)
+    scores = crf_scores.pack(u, A, start, end)
     loss = losses.CRFCrossentropy(reduction=None)
     if way != "none":
         kept = np.array([[1, 1, 1, 0], [0, 1, 0, 1], [0, 0, 0, 0]], bool)

@@ -5,7 +5,8 @@ import pytest
 
 from kcatalog.conformance.backend import as_numpy
 from kcatalog.ops import recall_at_k, retrieval_scores
-from kcatalog.ops.retrieval import k_nearest, positive_ranks
+from kcatalog.ops.neighbours import k_nearest
+from kcatalog.ops.retrieval import positive_ranks
 from tests.golden.load import golden
 from tests.losses.test_triplet_semi_hard import distance
 

@@ -6,7 +6,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
-from kcatalog.ops import crf
+from kcatalog.ops import crf, crf_scores
 from kcatalog.ops.masks import mask_of
 from kcatalog.ops.precision import as_floats, at_least_float32
 from kcatalog.registry import component
@@ -187,7 +187,7 @@ class CRF(keras.layers.Layer):
             allowed = ops.logical_or(known < 0, known == ops.arange(self.units, dtype="int32"))
         starts, ends = _only(self.allowed_starts, start), _only(self.allowed_ends, end)
         chain = (u, _only(self.allowed_transitions, A), mask, starts, ends, allowed)
-        scores = crf.pack(u, A, start, end)
+        scores = crf_scores.pack(u, A, start, end)
         if marginals:
             y = crf.crf_marginals(*chain)
         else:
@@ -195,7 +195,7 @@ class CRF(keras.layers.Layer):
             y = y if mask is None else y * ops.cast(mask, u.dtype)[..., None]
             # a NaN stays one, and the gradient is 0, not missing
             y = y + 0 * (u + ops.sum(scores[:, -self.units - 2 :], axis=(1, 2), keepdims=True))
-        return crf.with_scores(ops.cast(y, self.compute_dtype), scores)
+        return crf_scores.with_scores(ops.cast(y, self.compute_dtype), scores)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
