@@ -32,16 +32,6 @@ def refused(folder, lines, **how):
 # --- time ---------------------------------------------------------------------------------
 
 
-def test_dates_and_their_step_are_found(tmp_path):
-    series, said = read(tmp_path, dated())
-    assert series.values.tolist() == SOLD
-    assert series.step == "1 day"
-    assert said == {
-        "columns": "'sold' is forecast",
-        "dates": "2024-01-27 to 2024-03-06, 40 steps of 1 day",
-    }
-
-
 @pytest.mark.parametrize(
     ("freq", "form", "step"),
     [
@@ -75,17 +65,6 @@ def test_date_and_time_may_stand_in_two_columns(tmp_path):
     series, said = read(tmp_path, ["Date;Time;Power", *rows])
     assert (series.days == hours).all()
     assert said["columns"] == "'Power' is forecast"
-
-
-def test_a_file_without_dates_counts_as_in_order(tmp_path):
-    _, said = read(tmp_path, ["sold", *map(str, SOLD)])
-    assert said["dates"] == "none: lines count as equal steps, forward in time"
-
-
-def test_a_file_in_reverse_is_turned_round(tmp_path):
-    series, said = read(tmp_path, dated(DAYS[::-1], SOLD[::-1]))
-    assert series.values.tolist() == SOLD
-    assert said["order"] == "the file runs backwards in time: it is turned round"
 
 
 def test_lines_out_of_order_are_sorted_where_their_dates_are_whole(tmp_path):
@@ -161,10 +140,35 @@ def test_unequal_steps_and_wrong_dates_are_refused_by_line(tmp_path):
 # --- columns ------------------------------------------------------------------------------
 
 
-def test_columns_that_are_left_out_are_named(tmp_path):
-    rows = [f"{d},{s},shop {n}" for n, (d, s) in enumerate(zip(DAYS, SOLD, strict=True))]
-    _, said = read(tmp_path, ["day,sold,place", *rows])
-    assert said["columns"] == "'sold' is forecast; left out: place"
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            dated(),
+            {
+                "columns": "'sold' is forecast",
+                "dates": "2024-01-27 to 2024-03-06, 40 steps of 1 day",
+            },
+        ),
+        (
+            ["day,sold,place", *(f"{line},shop {n}" for n, line in enumerate(dated()[1:]))],
+            {"columns": "'sold' is forecast; left out: place"},
+        ),
+        (
+            ["sold", *map(str, SOLD)],
+            {"dates": "none: lines count as equal steps, forward in time"},
+        ),
+        (
+            dated(DAYS[::-1], SOLD[::-1]),
+            {"order": "the file runs backwards in time: it is turned round"},
+        ),
+    ],
+    ids=["dates", "other columns", "no dates", "backwards"],
+)
+def test_columns_and_dates_are_said(tmp_path, lines, said):
+    series, found = read(tmp_path, lines)
+    assert series.values.tolist() == SOLD
+    assert {about: found[about] for about in said} == said
 
 
 def test_of_several_number_columns_one_must_be_named(tmp_path):
