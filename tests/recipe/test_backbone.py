@@ -1,8 +1,6 @@
 """`--backbone`: networks from files and from `keras.applications`, and how they are trained."""
 
 import dataclasses
-import importlib.util
-from pathlib import Path
 
 import keras
 import keras_tuner
@@ -13,16 +11,9 @@ from keras import layers
 from kcatalog.recipe.data import Data, Images, Pretrained, Speech
 from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.recipe.training import backbone
+from tests.recipe.scripts import imported
 
-RECIPES = Path(__file__).parents[2] / "recipes"
 OWN = {"backbone", "backbone_weights", "head_epochs"}
-
-
-def recipe(name):
-    spec = importlib.util.spec_from_file_location(name, RECIPES / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def data(shape=(8, 8, 1), task="classification", **settings):
@@ -59,7 +50,7 @@ def same(before, after):
 def test_the_head_learns_first_and_then_the_backbone_more_slowly(file, tmp_path):
     """Two steps are an epoch of so few samples. Batch normalization stays as it was."""
     some, hp = data(backbone=file), keras_tuner.HyperParameters()
-    model = recipe("image_cnn").build(hp, some)
+    model = imported("image_cnn").build(hp, some)
     assert hp.values["backbone_rate"] == 0.01
     assert "filters" not in hp.values
     inside = model.get_layer("backbone")
@@ -103,7 +94,7 @@ def test_a_model_of_keras_applications_with_weights_from_a_file(tmp_path):
     network.save_weights(weights)
     how = {"backbone": "MobileNetV3Small", "backbone_weights": str(weights)}
     some = data((32, 32, 1), "segmentation", **how)
-    model = recipe("segmentation_unet").build(keras_tuner.HyperParameters(), some)
+    model = imported("segmentation_unet").build(keras_tuner.HyperParameters(), some)
     inside = model.get_layer("backbone")
     assert [maps.shape[1] for maps in inside.outputs] == [32, 16, 8, 4, 2, 1]
     assert all(same(network.get_weights(), inside.get_weights()))

@@ -1,6 +1,5 @@
 """Recipes of the user's own: the scripts in the documentation do what the page says."""
 
-import importlib.util
 import json
 import re
 from pathlib import Path
@@ -13,6 +12,7 @@ from kcatalog.recipe import tasks
 from kcatalog.recipe.export import loading
 from kcatalog.recipe.serve import app
 from kcatalog.recipe.tasks import Task
+from tests.recipe.scripts import imported
 
 PAGE = (Path(__file__).parents[2] / "docs" / "own_recipe.md").read_text(encoding="utf-8")
 RENT, BIRDS, SENSORS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -23,12 +23,8 @@ RENT, BIRDS, SENSORS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 def script(text, folder, name):
     """Return a documented script, imported from a file in the folder."""
     assert text.count("\n") <= 50
-    file = folder / f"{name}.py"
-    file.write_text(text, encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(name, file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    return imported(name, folder)
 
 
 def flats(rows=60):

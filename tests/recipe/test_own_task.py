@@ -1,6 +1,5 @@
 """A task of the user's own: the script in the documentation does what the page says."""
 
-import importlib.util
 import json
 import re
 from pathlib import Path
@@ -12,6 +11,7 @@ from PIL import Image
 from kcatalog.recipe import tasks
 from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe import tiny
+from tests.recipe.scripts import imported
 
 PAGE = Path(__file__).parents[2] / "docs" / "own_task.md"
 
@@ -23,10 +23,7 @@ def script(tmp_path):
     assert source.count("\n") < 60
     file = tmp_path / "grades.py"
     file.write_text(source, encoding="utf-8")
-    spec = importlib.util.spec_from_file_location("grades", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return imported("grades", tmp_path)
 
 
 @pytest.mark.tensorflow

@@ -1,24 +1,26 @@
 """Tables: what is read from a CSV file or DataFrame, said of it, and exported of it."""
 
 import dataclasses
-import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kcatalog.recipe.data import DataInfo, Tables
+from kcatalog.recipe.data import DataInfo, FeatureTables, Tables
 from kcatalog.recipe.data.columns import Column
+from kcatalog.recipe.data.feature_tables import CROSSED, FeatureTableDetails
 from kcatalog.recipe.data.tables import TableDetails
 from kcatalog.recipe.export import loading
 from kcatalog.recipe.terminal.errors import RecipeError
+from tests.recipe.scripts import imported
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "tabular_mlp.py"
 ROWS = 60
 
 
-def rows(target=lambda i: f"{20 + i * 1.5:.2f}", **columns):
+def rows(target=lambda i: f"{20 + i * 1.5:.2f}", count=ROWS, **columns):
     """A CSV file's text with columns of each kind, and some gaps."""
     made = {
         "id": lambda i: f"row-{i}",
@@ -30,7 +32,7 @@ def rows(target=lambda i: f"{20 + i * 1.5:.2f}", **columns):
         **columns,
         "price": target,
     }
-    lines = [",".join(made), *(",".join(f(i) for f in made.values()) for i in range(ROWS))]
+    lines = [",".join(made), *(",".join(f(i) for f in made.values()) for i in range(count))]
     return "\n".join(lines) + "\n"
 
 
@@ -205,16 +207,9 @@ def test_cells_are_encoded_as_the_calendar_says():
     assert DataInfo.from_record(record, TableDetails) == info
 
 
-def recipe():
-    spec = importlib.util.spec_from_file_location("tabular_mlp", RECIPE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.recipe
-
-
 @pytest.mark.tensorflow
 def test_from_a_file_to_answers_for_rows(file, call, one_process, tmp_path):
-    r, path = recipe(), file(rows(lambda i: ("no", "yes")[i % 2]))
+    r, path = imported("tabular_mlp").recipe, file(rows(lambda i: ("no", "yes")[i % 2]))
     data = ("--data", path, "--target", "price", "--target-kind", "classification")
     for step in (("train", "--epochs", "1", *data), ("evaluate",)):
         done = call(*step, recipe=r)
@@ -243,3 +238,134 @@ def test_from_a_file_to_answers_for_rows(file, call, one_process, tmp_path):
     done = call("predict", file("age,city\n3,4\n", "bad.csv"), recipe=r)
     assert done.code == 2
     assert "Missing: 'member', 'since'" in " ".join(done.err.split())
+
+
+# --- categories through Keras's FeatureSpace ------------------------------------------------
+
+
+def bought(**columns):
+    """A table with a class for each row, and categories that are numbers."""
+    columns = {"class": lambda i: str(1 + i % 3), **columns}
+    return rows(lambda i: ("no", "yes")[i % 2], **columns)
+
+
+def test_features_are_those_of_plain_tables(file):
+    path = file(bought())
+    data, plain = FeatureTables().load(path), Tables().load(path)
+    assert (data.task, plain.task) == ("classification", "binary")
+    assert data.classes == ("no", "yes")
+    for part in ("train", "validation", "test"):
+        (x, y), (expected, labels) = getattr(data, part), getattr(plain, part)
+        np.testing.assert_allclose(x, expected, rtol=1e-6, atol=1e-6)
+        np.testing.assert_array_equal(y, labels)
+
+
+@pytest.mark.parametrize("source", [Tables, FeatureTables])
+def test_numbers_can_be_categories(file, source):
+    for categorical, kind, values in ((None, "number", ()), ("class", "category", ("1", "2", "3"))):
+        data = source(categorical=categorical).load(file(bought()))
+        (column,) = (c for c in data.details.columns if c.name == "class")
+        assert (column.kind, column.values) == (kind, values)
+    assert data.input_shape == (2 + 4 + 2 + 5 + 3,)
+
+
+def test_unseen_categories_have_no_feature_and_combinations_have_one():
+    columns = (
+        Column("n", "number", 10.0, 2.0, missing=True),
+        Column("a", "category", values=("", "p", "ä")),
+        Column("b", "boolean", values=("no", "yes")),
+    )
+    cells = np.array([["12.0", "ä", "no"], ["", "", "yes"], ["10.0", "new", "no"]])
+    plain = [
+        [1, 0, 0, 0, 1, 1, 0],
+        [0, 1, 1, 0, 0, 0, 1],
+        [0, 0, 0, 0, 0, 1, 0],
+    ]
+    details = FeatureTableDetails(columns)
+    np.testing.assert_array_equal(details.features(cells), plain)
+    crossed = FeatureTableDetails(columns, cross=("a", "b"))
+    x = crossed.features(np.concatenate([cells, cells[:1]]))
+    np.testing.assert_array_equal(x[:3, :7], plain)
+    cross = x[:, 7:]
+    assert cross.shape == (4, CROSSED)
+    assert cross.sum(axis=1).tolist() == [1, 1, 1, 1]
+    assert len(np.unique(cross, axis=0)) == 3
+    np.testing.assert_array_equal(cross[0], cross[3])
+    info = DataInfo("a", "classification", "row", (71,), ("x", "y"), details=crossed)
+    record = json.loads(json.dumps(info.to_record()))
+    assert DataInfo.from_record(record, FeatureTableDetails) == info
+    numbers = Column("n", "number"), Column("m", "number", 1.0, 2.0)  # alone need no space
+    x = FeatureTableDetails(numbers).features(np.array([["1.5", "3.0"]]))
+    np.testing.assert_array_equal(x, [[1.5, 1.0]])
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "words"),
+    [
+        (bought(), {"categorical": "size"}, r"--categorical must name columns.*Received: 'size'"),
+        (bought(), {"categorical": "price"}, r"beside the target. Received: 'price'"),
+        (
+            bought(count=80, code=lambda i: str(i * i)),
+            {"categorical": "code"},
+            r"'code' of table.csv has 80 different values, too many for categories \(at most 50\)",
+        ),
+        (bought(), {"cross": "city"}, r"two or more categorical columns of table.csv.*'city'"),
+        (bought(), {"cross": "city,age"}, r"Received: 'city,age'. Its categorical columns: city"),
+        (bought() + "1,2,3,4,5,6,7,8,9\n", {}, r"9 cells in line 62.*8 in the header"),
+        (bought(count=0), {}, r"at least 20 rows with a target. Received: 0"),
+        (bought(red=lambda i: str(i % 2)), {"target": "red,class"}, r"must be one column"),
+        (
+            bought(cost=lambda i: f"{i * 1.7:.2f}", count=120),
+            {"target": "cost"},
+            r"'cost' of table.csv has 120 different values, too many for classes",
+        ),
+    ],
+)
+def test_what_cannot_be_a_class_or_a_cross_is_refused_in_one_sentence(file, text, source, words):
+    with pytest.raises(RecipeError, match=words) as caught:
+        FeatureTables(**source).load(file(text))
+    assert "\n" not in str(caught.value)
+
+
+CLEAN = """
+import json, sys
+sys.modules.update(keras=None, tf_keras=None, kcatalog=None)  # cannot be imported
+import tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])
+columns = {name: tf.constant(x, tf.float64 if name == "age" else tf.string)
+           for name, x in json.loads(sys.argv[2]).items()}
+print(json.dumps(model.signatures["columns"](**columns)["probabilities"].numpy().tolist()))
+"""
+
+
+@pytest.mark.tensorflow
+def test_from_a_file_to_probabilities_of_raw_columns(file, call, one_process):
+    r = dataclasses.replace(imported("margin_mlp").recipe, trials=1, trial_epochs=1, epochs=1)
+    path = file(bought())
+    options = ("--categorical", "class", "--cross", "city,class", "--run-dir", "run")
+    done = call("tune", "--data", path, *options, recipe=r)
+    assert done.code == 0, done.err
+    for step in ("train", "evaluate", "export"):
+        done = call(step, *(("--resume",) if step == "train" else ()), "--run-dir", "run", recipe=r)
+        assert done.code == 0, done.err
+    metrics = json.loads(Path("run/metrics.json").read_text())
+    assert {"logistic", "gradient"} <= set(metrics["baseline"]["name"].split())
+    shares = metrics["further"]
+    assert 0 <= shares["share of weights that are zero"] <= 1
+    assert "share of weights below 0.001 of the largest" in shares
+    new = "class,city,age,since,member\n3,Gouda,31,2010-05-06,no\n9,Paris,,,yes\n"
+    done = call("predict", file(new, "new.csv"), "--json", recipe=r)
+    assert done.code == 0, done.err
+    answers = [json.loads(line)["probabilities"] for line in done.out.splitlines()]
+    raw = {
+        "age": [31.0, float("nan")],
+        "city": ["Gouda", "Paris"],
+        "class_": ["3", "9"],  # a keyword of Python cannot name an input
+        "since": ["2010-05-06", ""],
+        "member": ["no", "yes"],
+    }
+    (folder,) = Path("saved_models/margin_mlp").glob("[0-9]*")
+    command = [sys.executable, "-c", CLEAN, str(folder), json.dumps(raw)]
+    clean = subprocess.run(command, check=True, capture_output=True, text=True)
+    p = json.loads(clean.stdout.splitlines()[-1])
+    np.testing.assert_allclose(p, [[a["no"], a["yes"]] for a in answers], atol=1e-6)

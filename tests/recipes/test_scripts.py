@@ -1,8 +1,6 @@
 """The recipe scripts: every choice they offer builds and learns, on each kind of data."""
 
 import dataclasses
-import importlib.util
-from pathlib import Path
 
 import keras
 import keras_tuner
@@ -22,15 +20,7 @@ from kcatalog.recipe.monitoring.pictures import Predictions, attention
 from kcatalog.recipe.tasks import contract
 from kcatalog.recipe.tasks.forecast import last_season
 from kcatalog.recipe.terminal.errors import RecipeError
-
-RECIPES = Path(__file__).parents[2] / "recipes"
-
-
-def script(name):
-    spec = importlib.util.spec_from_file_location(name, RECIPES / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests.recipe.scripts import imported as script
 
 
 def waveforms(rng, n):
