@@ -1,7 +1,6 @@
 """Recipe data: defaults without a network, well-known sets, the user's own files, bad ones."""
 
 import hashlib
-import shutil
 import sys
 import tracemalloc
 import wave
@@ -121,16 +120,6 @@ def test_a_folder_of_images(pictures):
     assert loaded.picture(loaded.test[0][0]).shape == (64, 64, 3)
 
 
-def test_sixteen_bit_and_transparent_images_are_read(tmp_path):
-    deep = np.full((4, 4), 0x8000, "uint16")
-    Image.fromarray(deep).save(tmp_path / "deep.png")
-    Image.new("RGBA", (4, 4), (10, 20, 30, 255)).save(tmp_path / "clear.png")
-    x = Images().read([tmp_path / "deep.png"], tiny.info(input_shape=(4, 4, 1)))
-    assert x.max() == x.min() == 128
-    x = Images().read([tmp_path / "clear.png"], tiny.info(input_shape=(2, 2, 3)))
-    assert x[0, 0, 0].tolist() == [10, 20, 30]
-
-
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_large_photograph_is_seen_as_if_all_of_it_were_decoded(tmp_path, turned):
     down, across = np.mgrid[:480, :640] / 640
@@ -148,28 +137,12 @@ def test_a_large_photograph_is_seen_as_if_all_of_it_were_decoded(tmp_path, turne
     assert difference.mean() < 2
 
 
-def test_a_truncated_image_is_named(pictures):
-    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), "uint8")
-    file = pictures / "cats" / "short.png"
-    Image.fromarray(noise).save(file)
-    file.write_bytes(file.read_bytes()[:3000])
-    parts = Images().load(pictures)  # its header is sound
-    with pytest.raises(RecipeError, match=r"short\.png must be an image"):
-        [x[:] for x, _ in (parts.train, parts.validation, parts.test)]
-
-
-def test_folders_that_cannot_be_learned_from(pictures, tmp_path_factory):
-    with pytest.raises(RecipeError, match=r"two classes at least.*with 0 subfolder"):
-        Images().load(tmp_path_factory.mktemp("empty"))
+def test_folders_that_cannot_be_learned_from(pictures):
     with pytest.raises(RecipeError, match=r"Received: the file .*notes\.txt"):
         Images().load(pictures / "cats" / "notes.txt")
     (pictures / "birds").mkdir()
     (pictures / "birds" / "1.svg").write_text("<svg/>")
     with pytest.raises(RecipeError, match=r"'birds'.*at least 3 files.*Received: 0, and 1 \.svg"):
-        Images().load(pictures)
-    shutil.rmtree(pictures / "birds")
-    shutil.rmtree(pictures / "cats")
-    with pytest.raises(RecipeError, match=r"1 subfolder.*dogs"):
         Images().load(pictures)
 
 
@@ -188,19 +161,15 @@ def test_mnist_is_read_from_the_archive_keras_downloads(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["fashion_mnist", "cifar10"])
 def test_downloaded_sets(name, monkeypatch):
     x, y = np.zeros((30, 32, 32, 3), "uint8"), (np.arange(30) % 10)[:, None]
-    monkeypatch.setattr(getattr(keras.datasets, name), "load_data", lambda: ((x, y), (x, y)))
+    module = getattr(keras.datasets, name)
+    monkeypatch.setattr(module, "load_data", lambda: ((x, y), (x, y)))
     loaded = Images().load(name)
     assert loaded.test[1].shape == (30,)
     assert loaded.input_shape == (32, 32, 3)
     assert len(loaded.classes) == 10
-
-
-def test_a_wrong_label_in_a_downloaded_set(monkeypatch):
-    x, y = np.zeros((30, 28, 28), "uint8"), np.arange(30) % 10
-    wrong = ((x, y), (x, y + 1))
-    monkeypatch.setattr(keras.datasets.mnist, "load_data", lambda: wrong)
-    with pytest.raises(RecipeError, match=r"mnist, test part: labels must be 0 to 9.*\[10\]"):
-        Images().load("mnist")
+    monkeypatch.setattr(module, "load_data", lambda: ((x, y), (x, y + 1)))
+    with pytest.raises(RecipeError, match=rf"{name}, test part: labels must be 0 to 9.*\[10\]"):
+        Images().load(name)
 
 
 def test_no_network_is_one_sentence(monkeypatch):

@@ -78,14 +78,6 @@ def test_a_split_of_folders_is_kept(tmp_path, names):
     assert said(data) == ["as the folders are: train, validation, test"]
 
 
-def test_a_split_inside_the_classes_is_kept(tmp_path):
-    tree(tmp_path, "cat/train", "cat/test", "dog/train", "dog/test")
-    data = SOURCE.load(tmp_path)
-    assert data.classes == ("cat", "dog")
-    assert {n.split("/")[1] for n in names_of(data.test[0])} == {"test"}
-    assert len(data.test[0]) == 8
-
-
 @pytest.mark.parametrize("missing", ["validation", "test"])
 def test_a_missing_part_is_drawn_from_training(tmp_path, missing):
     other = {"validation": "test", "test": "val"}[missing]
@@ -97,15 +89,6 @@ def test_a_missing_part_is_drawn_from_training(tmp_path, missing):
     assert f"{missing} drawn from train" in said(data, "split")[0]
 
 
-def test_classes_of_the_parts_must_agree(tmp_path):
-    tree(tmp_path, "train/cat", "train/dog", "test/Cat", "test/dog")
-    sentence = refused(tmp_path)
-    assert "test part must be in the training part. Received: Cat, and cat, dog" in sentence
-    shutil.rmtree(tmp_path / "test" / "Cat")
-    data = SOURCE.load(tmp_path)
-    assert "the test part has no file of cat" in said(data, "split")
-
-
 @pytest.mark.parametrize("name", ["test", "test/test", "test/unknown"])
 def test_a_test_part_without_classes_is_left_out(tmp_path, name):
     tree(tmp_path, "train/cat", "train/dog", name)
@@ -114,45 +97,71 @@ def test_a_test_part_without_classes_is_left_out(tmp_path, name):
     assert {n.split("/")[0] for n in names_of(data.test[0])} == {"train"}
 
 
-def test_two_folders_for_one_part_are_refused(tmp_path):
-    tree(tmp_path, "train/cat", "train/dog", "test1/cat", "test1/dog", "test2/cat", "test2/dog")
-    assert "one folder for the test part. Received: test1, test2" in refused(tmp_path)
-
-
-def test_parts_without_classes_are_not_classes(tmp_path):
-    tree(tmp_path, "train", "test")
-    assert "0 subfolders of files" in refused(tmp_path)
-
-
-def test_classes_may_have_names_of_parts(tmp_path):
-    tree(tmp_path, "train", "bus", "val d'isere")
-    assert SOURCE.load(tmp_path).classes == ("bus", "train", "val d'isere")
-
-
-def test_one_picture_in_two_parts_is_named(tmp_path):
-    tree(tmp_path, "train/cat", "train/dog", "test/cat", "test/dog")
-    shutil.copy(tmp_path / "train" / "cat" / "0.png", tmp_path / "test" / "cat" / "copy.png")
-    data = SOURCE.load(tmp_path)
-    data.decode()
-    (found,) = duplicates(data)
-    assert found.warning
-    assert found.text == (
-        "1 file has the same content as another; 1 content in different parts, such as "
-        "train/cat/0.png and test/cat/copy.png"
-    )
-
-
 # --- layouts ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("prefix", ["dataset", "pets-v1/v1", "pets/pets/train"])
-def test_a_single_folder_around_the_classes_is_entered(tmp_path, prefix):
-    tree(tmp_path, f"{prefix}/cat", f"{prefix}/dog")
-    (tmp_path / "README.txt").write_text("about")
-    (tmp_path / "__MACOSX" / prefix / "cat").mkdir(parents=True)
+PARTS = "train/cat", "train/dog", "test/cat", "test/dog"
+CASES = "Cat", "cat", "black dog", "Black Dog "
+
+
+@pytest.mark.parametrize(
+    ("names", "classes", "texts"),
+    [
+        (("cat/train", "cat/test", "dog/train", "dog/test"), ("cat", "dog"), ["as the folders"]),
+        (("train", "bus", "val d'isere"), ("bus", "train", "val d'isere"), []),
+        (("dataset/cat", "dataset/dog"), ("cat", "dog"), ["the classes are read from dataset"]),
+        (("pets-v1/v1/cat", "pets-v1/v1/dog"), ("cat", "dog"), ["are read from pets-v1/v1"]),
+        (("pets/pets/train/a", "pets/pets/train/b"), ("a", "b"), ["read from pets/pets/train"]),
+        (
+            ("pets/cat", "pets/dog", "birds/owl"),
+            ("birds", "pets"),
+            ["belong to the class above: birds/owl, pets/cat, pets/dog"],
+        ),
+        (CASES, tuple(sorted(CASES)), ["'Black Dog ' and 'black dog' differ", "'Cat' and 'cat' d"]),
+        ((*PARTS[:3], "val/cat", "val/dog"), ("cat", "dog"), ["the test part has no file of dog"]),
+    ],
+)
+def test_layouts_are_understood_and_said(tmp_path, names, classes, texts):
+    tree(tmp_path, *names)
     data = SOURCE.load(tmp_path)
-    assert data.classes == ("cat", "dog")
-    assert f"the classes are read from {prefix}" in said(data, "folder")
+    assert data.classes == classes
+    assert all(any(text in each for each in said(data)) for text in texts)
+    assert sum(len(x) for x, _ in (data.train, data.validation, data.test)) == 4 * len(names)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ((*PARTS[:2], "test1/cat", "test2/cat"), "one folder for the test part. Received: test1, "),
+        (("train", "test"), "with 0 subfolders of files"),
+        (("dogs",), "with 1 subfolder of files: dogs"),
+        ((), "with 0 subfolders of files"),
+        (
+            (*PARTS[:2], "test/Cat", "test/dog"),
+            "test part must be in the training part. Received: Cat, and cat, dog",
+        ),
+    ],
+)
+def test_layouts_that_cannot_be_meant_are_refused(tmp_path, names, words):
+    assert words in refused(tree(tmp_path, *names))
+
+
+@pytest.mark.parametrize(("kind", "copy"), [("parts", "test/cat"), ("classes", "train/dog")])
+def test_one_picture_in_two_parts_or_classes_is_named(tmp_path, kind, copy):
+    tree(tmp_path, *PARTS)
+    assert duplicates(decoded(tmp_path)) == []
+    names = ["train/cat/0.png", f"{copy}/copy.png"]
+    shutil.copy(*(tmp_path / name for name in names))
+    (found,) = duplicates(decoded(tmp_path))
+    assert found.warning
+    text = f"1 file has the same content as another; 1 content in different {kind}, such as "
+    assert found.text in {text + " and ".join(each) for each in (names, names[::-1])}
+
+
+def decoded(path):
+    data = SOURCE.load(path)
+    data.decode()
+    return data
 
 
 def test_a_folder_without_images_beside_one_with_the_classes_is_left_out(tmp_path):
@@ -171,14 +180,6 @@ def test_versions_beside_each_other_are_refused_with_one_to_use(tmp_path):
     assert SOURCE.load(sentence.split("--data ")[1]).classes == ("cat", "dog")
 
 
-def test_subfolders_of_classes_are_said(tmp_path):
-    tree(tmp_path, "pets/cat", "pets/dog", "birds/owl")
-    data = SOURCE.load(tmp_path)
-    assert data.classes == ("birds", "pets")
-    assert said(data) == ["belong to the class above: birds/owl, pets/cat, pets/dog"]
-    assert data.findings[0].warning
-
-
 def test_all_classes_with_too_few_files_are_named_at_once(tmp_path):
     tree(tmp_path, "cat", "dog")
     tree(tmp_path, "owl", "fox", count=2)
@@ -195,13 +196,6 @@ def test_names_that_nothing_else_can_write_are_refused_or_replaced(tmp_path):
     assert said(SOURCE.load(tmp_path)) == ["1 empty file: cat/caf?.txt"]
     tree(tmp_path, os.fsdecode(b"caf\xe9"), "two\nlines", "übung")
     assert r"Received: 'caf\udce9', 'two\nlines'. Rename them." in refused(tmp_path)
-
-
-def test_names_that_differ_by_case_or_spaces_only_are_said(tmp_path):
-    tree(tmp_path, "Cat", "cat", "black dog", "Black Dog ")
-    texts = said(SOURCE.load(tmp_path))
-    assert [t for t in texts if "'Cat' and 'cat'" in t]
-    assert [t for t in texts if "'Black Dog ' and 'black dog'" in t]
 
 
 def test_a_flat_folder_is_refused_with_a_command_that_sorts_it(tmp_path):
@@ -378,9 +372,13 @@ def test_files_that_are_no_images_say_what_they_are(tmp_path):
 
 def test_broken_headers_and_broken_pixels_are_named_at_once(tmp_path):
     tree(tmp_path, "cat", "dog")
+    short = [tmp_path / "dog" / "5.png", tmp_path / "cat" / "1.png"]
+    for file in short:
+        file.write_bytes(file.read_bytes()[:70])
+    with pytest.raises(RecipeError) as raised:
+        SOURCE.load(tmp_path).decode()
+    assert all(f"{file} must be an image" in str(raised.value) for file in short)
     (tmp_path / "cat" / "0.png").write_bytes(b"no image")
-    short = tmp_path / "dog" / "5.png"
-    short.write_bytes(short.read_bytes()[:70])
     sentences = refused(tmp_path)
     assert "cat/0.png must be an image" in sentences
     assert "dog/5.png must be an image" in sentences

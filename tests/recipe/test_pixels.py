@@ -162,6 +162,9 @@ def test_the_aspect_ratio_is_said_where_it_changes(tmp_path):
 
 
 def test_huge_files_are_shrunk_while_they_are_decoded_or_refused(tmp_path, monkeypatch):
+    Image.new("1", (15_000, 12_000)).save(tmp_path / "large.png")
+    with pytest.raises(RecipeError, match=r"at most 178 megapixels.*15000x12000"):
+        read_header(tmp_path / "large.png")
     monkeypatch.setattr(pixels, "MOST_PIXELS", 5000)
     Image.new("L", (100, 80), 77).save(tmp_path / "huge.jpg")
     Image.new("L", (100, 80), 77).save(tmp_path / "huge.png")
@@ -172,12 +175,6 @@ def test_huge_files_are_shrunk_while_they_are_decoded_or_refused(tmp_path, monke
             read(tmp_path / "huge.png")
     Image.open(tmp_path / "huge.png").resize((50, 40)).save(tmp_path / "huge.png")
     assert read_image(tmp_path / "huge.png", (8, 8, 1)).max() == 77
-
-
-def test_a_file_of_180_megapixels_is_no_bomb(tmp_path):
-    Image.new("1", (15_000, 12_000)).save(tmp_path / "large.png")
-    with pytest.raises(RecipeError, match=r"at most 178 megapixels.*15000x12000"):
-        read_header(tmp_path / "large.png")
 
 
 def test_damaged_exif_data_turn_nothing_and_print_nothing(tmp_path):
