@@ -208,7 +208,10 @@ def _literal(node: ast.expr):
 
 
 def _rules(init: ast.FunctionDef) -> dict[str, str]:
-    """Argument -> rule, from calls such as `checks.number(self, "rate", rate, "[0, 1)")`."""
+    """Argument -> rule, from calls such as `checks.number(self, "rate", rate, "[0, 1)")`.
+
+    Choices that stand in a constant have no rule here; the docstring names them.
+    """
     rules = {}
     for call in ast.walk(init):
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
@@ -223,7 +226,7 @@ def _rules(init: ast.FunctionDef) -> dict[str, str]:
             "integer": f"integer in {extra}",
             "pair": f"integer or two integers in {extra}",
             "numbers_list": f"list of numbers in {extra}",
-            "choice": " | ".join(map(repr, extra)) if isinstance(extra, tuple) else str(extra),
+            "choice": " | ".join(map(repr, extra)) if isinstance(extra, tuple) else "",
             "boolean": "True | False",
         }.get(verb, "")
         rules[name] = text + (" or None" if optional and text else "")

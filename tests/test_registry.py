@@ -53,6 +53,13 @@ def test_source_is_read_without_running_it():
     }
 
 
+def test_a_rule_is_text_for_readers_and_no_code():
+    for entry in registry.find(origin="kcatalog"):
+        for argument in entry.arguments:
+            assert "(*" not in argument.rule, f"{entry.path}: {argument.name}"
+            assert not argument.rule.isidentifier(), f"{entry.path}: {argument.name}"
+
+
 def test_card_must_be_plain_data():
     source = SOURCE.replace('"y = 2x"', "compute()")
     with pytest.raises(ValueError, match=r"must be written with literals .*'compute'"):

@@ -142,9 +142,8 @@ def _maths(e: registry.Entry, typeset: bool) -> str:
 def _argument(a, ours: bool) -> str:
     """Return an argument as an entry of a definition list."""
     default = "required" if a.required else f"default `{a.default!r}`"
-    rule = a.rule if a.rule and not a.rule.isidentifier() else ""
-    known = not rule or rule.split(" in ")[-1] in a.meaning or not ours
-    words = " ".join([a.meaning if ours else "", "" if known else f"({rule})"]).strip()
+    known = not a.rule or a.rule.split(" in ")[-1] in a.meaning or not ours
+    words = " ".join([a.meaning if ours else "", "" if known else f"({a.rule})"]).strip()
     return f"`{a.name}` ({default})\n: {words or 'See Keras.'}"
 
 

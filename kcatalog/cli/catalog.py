@@ -90,7 +90,7 @@ def show(
         default = "required" if a.required else f"= {a.default!r}"
         console.print(f"  [bold]{a.name}[/] {escape(default)}", highlight=False)
         stated = not a.rule or a.rule.split(" in ")[-1] in a.meaning
-        rule = "" if stated or a.rule.isidentifier() else f" ({a.rule})"  # no name of a constant
+        rule = "" if stated else f" ({a.rule})"
         console.print(Padding(escape(a.meaning + rule), (0, 0, 0, 6)), highlight=False)
     for title in ("Maths", "Shapes", "Behaviour"):
         if title in e.sections:
