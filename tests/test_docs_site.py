@@ -84,6 +84,18 @@ def test_a_part_says_what_it_is_called_elsewhere_and_what_cannot_export_it():
     assert checked.exports(registry.describe("callbacks.TimeBudget")) == {}
 
 
+def test_each_library_to_come_from_has_a_page_of_its_tables():
+    place = "guides/coming_from.md"
+    text = (pages.ROOT / "docs/coming_from.md").read_text(encoding="utf-8")
+    found = pages.libraries(text)
+    lines = "\n".join(found.values()).splitlines()
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert set(rows) <= set(lines)
+    assert not set(rows) & set(found[place].splitlines())
+    assert "](coming_from/optax.md)" in found[place]
+    assert found["guides/coming_from/optax.md"].startswith("# optax\n")
+
+
 @pytest.mark.slow
 def test_programs_get_markdown_and_a_catalog(written):
     found = twins.twins(written)
@@ -214,12 +226,24 @@ SEEN = (
     "parts/losses/TripletHard.md",
     "guides/tuning.md",
     "guides/which_loss.md",
+    "guides/coming_from/tensorflow_addons.md",
     "recipes/index.md",
     "recipes/image_cnn.md",
     "notebooks/index.md",
     "notebooks/own_pictures.md",
     "theory/index.md",
 )
+# Words of tables that are broken into several lines, and the characters that a line of code holds.
+BROKEN_WORDS = """() => [...document.querySelectorAll(".bd-article td.short :is(p, code)")].filter(
+    (e) => !e.textContent.trim().includes(" ") && e.firstChild
+        && new Set([...e.getClientRects()].map((r) => r.top)).size > 1).map((e) => e.textContent)"""
+CODE_COLUMNS = """() => {
+    const pre = document.querySelector(".bd-article .highlight pre");
+    if (!pre) return Infinity;
+    const style = getComputedStyle(pre), ink = document.createElement("canvas").getContext("2d");
+    ink.font = style.font;
+    return (pre.clientWidth - 2 * parseFloat(style.paddingLeft)) / ink.measureText("0").width;
+}"""
 
 
 @pytest.mark.slow
@@ -245,6 +269,8 @@ def test_pages_fit_phones_and_both_themes(written, tmp_path):
                 assert page.locator("html").get_attribute("data-theme") == theme
                 wide = page.evaluate("document.documentElement.scrollWidth")
                 assert wide <= width, f"{place} is {wide} pixels wide"
+                assert page.evaluate(BROKEN_WORDS) == [], place
+                assert width < 1280 or page.evaluate(CODE_COLUMNS) >= 100, place
             page.goto((tmp_path / "html" / "parts" / "index.html").as_uri() + "?kind=losses")
             page.fill("input[name=text]", "semi-hard")
             sync_api.expect(page.locator("table.find tbody tr:visible")).to_have_count(1)

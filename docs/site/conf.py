@@ -1,6 +1,7 @@
 """Sphinx's settings. Nothing on a page is loaded from another host, so it works offline."""
 
 import kcatalog
+from docs.site import tables
 
 project = "kcatalog"
 author = "The kcatalog developers"
@@ -38,3 +39,7 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
+
+
+def setup(app):
+    app.connect("doctree-resolved", tables.mark_cells)

@@ -6,21 +6,20 @@ from docs.site.names import place
 from kcatalog import registry
 from kcatalog.migrate import table
 
-GUIDE = "guides/coming_from.md"
+GUIDES = "guides/coming_from"
 
 
 def section(entry: registry.Entry) -> str:
     """Return the names of a part in other libraries, or an empty text."""
-    lines = []
+    lines, up = [], "../" * place(entry).count("/")
     for key in table.names():
         library = table.load(key)
         found = [r.name for r in library.rows.values() if entry.path in _destinations(r)]
         if found:
             calls = ", ".join(f"`{library.package}.{name}`" for name in found)
-            lines.append(f"- {library.title}: {calls}")
-    up = "../" * place(entry).count("/")
-    more = f"[What differs]({up}{GUIDE})"
-    return "\n".join([*lines, "", more]) if lines else ""
+            differs = f"[What differs]({up}{GUIDES}/{key}.md)"
+            lines.append(f"- {library.title}: {calls}. {differs}")
+    return "\n".join(lines)
 
 
 def _destinations(row: table.Row) -> set[str]:

@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from kcatalog.migrate import table
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # Pages in the order of the sidebar, each with what a reader finds on it.
@@ -81,6 +83,7 @@ def hand_written() -> dict[str, str | bytes]:
     for file, place in PLACES.items():
         if file != "docs/parts.md" and not place.startswith("notebooks/"):
             found |= placed((ROOT / file).read_text(encoding="utf-8"), file, place)
+    found |= libraries(found["guides/coming_from.md"])
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     first, more = readme.split(_RECIPES)
     about, first = first.split(_START)
@@ -118,6 +121,22 @@ def placed(text: str, file: str, place: str) -> dict[str, str | bytes]:
         return f"{match[1]}{os.path.relpath(there, Path(place).parent)}{fragment}{match[3]}"
 
     return {place: _LINK.sub(link, text), **files}
+
+
+def libraries(text: str) -> dict[str, str]:
+    """Return the page on other libraries, with a page of its own for each one's tables."""
+    found, front = {}, text
+    for key in table.names():
+        library = table.load(key)
+        begin, end = f"<!-- {key} -->\n", f"<!-- /{key} -->"
+        block = text.partition(begin)[2].partition(end)[0]
+        about, _, tables = block.partition("\n\n")
+        link = f"[What replaces each name of {library.title}](coming_from/{key}.md)"
+        front = front.replace(begin + block, f"{about}\n\n{link}\n")
+        tables = tables.replace("### ", "## ")
+        found[f"guides/coming_from/{key}.md"] = f"# {library.title}\n\n{about}\n\n{tables}"
+    found["guides/coming_from.md"] = front + contents(f"coming_from/{k}" for k in table.names())
+    return found
 
 
 def title(text: str) -> str:
