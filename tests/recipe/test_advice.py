@@ -551,6 +551,9 @@ FOLLOWED = {
     "Save that one alone": "test_the_head_learns_first_and_then_the_backbone_more_slowly",
     "add --backbone NAME": "test_a_model_of_keras_applications_with_weights_from_a_file",
     "and add --backbone-weights": "test_a_model_of_keras_applications_with_weights_from_a_file",
+    "Add what prepares its images": "test_what_is_no_preset_of_images_is_refused",
+    "Give a folder that": "test_what_is_no_preset_of_images_is_refused",
+    "give a folder:": "test_a_preset_is_carried_to_where_there_is_no_network",
     "use --size and --channels": "test_the_options_reach_the_data",
     "Try a smaller learning rate": "test_nan_from_the_start_is_one_sentence_and_train_begins_anew",
 }

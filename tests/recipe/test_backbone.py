@@ -129,7 +129,10 @@ def test_preprocessing_is_part_of_the_model(monkeypatch):
     ("settings", "message"),
     [
         ({"backbone_weights": "w.h5"}, "--backbone-weights needs the network: add --backbone NAME"),
-        ({"backbone": "ResNet5"}, "must be a .keras file, or the name of a model.*Did you mean"),
+        (
+            {"backbone": "ResNet5"},
+            "must be a .keras file, or .*Received: 'ResNet5'. Did you mean 'ResNet50'",
+        ),
         ({"backbone": "no.keras"}, "--backbone no.keras: there is no such file"),
         ({"backbone": "VGG16", "backbone_weights": "w.h5"}, "weights w.h5: there is no such file"),
     ],

@@ -23,8 +23,8 @@ class Pretrained(Source):
     source: Source
     backbone: str | None = option(
         None,
-        "Pretrained network: one of keras.applications, or a file.",
-        metavar="NAME|FILE.keras",
+        "Pretrained network: of keras.applications, a file, or a preset of keras-hub.",
+        metavar="NAME|FILE.keras|PRESET",
     )
     backbone_weights: str | None = option(
         None,

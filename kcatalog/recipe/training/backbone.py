@@ -17,7 +17,9 @@ from kcatalog.optimizers import LayerwiseDecay
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.recipe import tasks
 from kcatalog.recipe.data import Data, inputs
+from kcatalog.recipe.monitoring.all_layers import all_layers
 from kcatalog.recipe.terminal.errors import RecipeError
+from kcatalog.recipe.training import presets
 
 _URL = re.compile(r"https?://\S+[^\s:]")
 
@@ -40,9 +42,13 @@ class Backbone:
 
     def __call__(self, images):
         """Return the feature maps of images, 0 to 255."""
+        return self.model(self.prepare(images))
+
+    def prepare(self, images):
+        """Return what `model` takes, for images, 0 to 255."""
         if images.shape[-1] == 1 and self.model.inputs[0].shape[-1] == 3:
             images = layers.Concatenate()([images] * 3)
-        return self.model(self.preprocess(images))
+        return self.preprocess(images)
 
     def optimizer(self, hp, inner, model, data: Data, batch_size: int):
         """Return an optimizer that trains the head first, then all, the first layers slowest.
@@ -112,46 +118,58 @@ def load(data: Data, pyramid: bool = False) -> Backbone | None:
     if not inputs.kind(data.input_name).image:
         raise RecipeError(f"--backbone is for images. {data.name} holds {data.input_name}.")
     with keras.name_scope("backbone"):  # its weights' paths differ from those of the head
-        if name.endswith(".keras"):
-            if weights:
-                raise RecipeError(f"{name} has weights. Leave out --backbone-weights.")
-            network, preprocess = _of_file(name, data), lambda images: images
-        else:
-            network, preprocess = _application(name, weights, data)
-        model = _features(name, network, pyramid)
+        network, preprocess = _network(name, weights, data, resize=not pyramid)
+        images = keras.KerasTensor((None, *data.input_shape), "uint8")
+        shape = Backbone(network, 0, preprocess).prepare(images).shape
+        _check_shape(name, network, shape, data)
+        model = _features(name, network, shape, pyramid)
     return Backbone(model, data.settings["head_epochs"], preprocess)
 
 
-def _of_file(name: str, data: Data) -> keras.Model:
+def _network(name: str, weights: str | None, data: Data, resize: bool) -> tuple[Any, ...]:
+    """Return the network of this name, and its preprocessing."""
+    known = {n for n, f in vars(keras.applications).items() if n[0].isupper() and callable(f)}
+    if name in known:
+        return _application(name, weights, data)
+    if weights:
+        raise RecipeError(f"{name} has weights. Leave out --backbone-weights.")
+    if name.endswith(".keras"):
+        return _of_file(name), lambda images: images
+    alike = presets.alike(name)
+    if not presets.is_place(name) and name not in (alike or ()):
+        raise RecipeError(
+            "--backbone must be a .keras file, or the name of a model of keras.applications or of "
+            f"a preset of keras-hub. Received: {name!r}. "
+            f"{checks.closest(name, known.union(alike or ()))}"
+            f"{f' {presets.NEEDED}' if alike is None else ''}"
+        )
+    return presets.load(name, resize)
+
+
+def _of_file(name: str) -> keras.Model:
     """Load a saved model, which preprocesses images itself."""
     if not Path(name).expanduser().is_file():
         raise RecipeError(f"--backbone {name}: there is no such file.")
     try:
-        model = keras.models.load_model(Path(name).expanduser(), compile=False)
+        return keras.models.load_model(Path(name).expanduser(), compile=False)
     except Exception as e:  # whatever is wrong with the file or its classes
         reason = str(e).strip().partition("\n")[0][:200]
         raise RecipeError(f"--backbone {name} cannot be loaded: {reason}") from e
-    entry, given = model.inputs[0].shape[1:], data.input_shape
-    fits = len(entry) == 3 and all(
-        a in (None, b) or (b == 1 and a == 3 and i == 2)
-        for i, (a, b) in enumerate(zip(entry, given, strict=True))
-    )
-    if not fits:
+
+
+def _check_shape(name: str, network: keras.Model, shape: tuple[Any, ...], data: Data) -> None:
+    """Raise an error for a network that takes other images than these."""
+    entry = network.inputs[0].shape
+    fits = len(entry) == 4 and all(a in (None, b) for a, b in zip(entry, shape, strict=True))
+    if not fits or len(network.inputs) > 1:
         raise RecipeError(
-            f"--backbone {name} takes images of the shape {entry}. Received: {given}. For images "
-            f"in a folder, use --size and --channels."
+            f"--backbone {name} takes images of the shape {entry[1:]}. Received: "
+            f"{data.input_shape}. For images in a folder, use --size and --channels."
         )
-    return model
 
 
 def _application(name: str, weights: str | None, data: Data) -> tuple[Any, ...]:
     """Build a model of `keras.applications`, and return the preprocessing of its module, too."""
-    known = {n for n, f in vars(keras.applications).items() if n[0].isupper() and callable(f)}
-    if name not in known:
-        raise RecipeError(
-            "--backbone must be a .keras file, or the name of a model of keras.applications. "
-            f"Received: {name!r}. {checks.closest(name, known)}"
-        )
     if weights and not Path(weights).expanduser().is_file():
         raise RecipeError(f"--backbone-weights {weights}: there is no such file.")
     make, size = getattr(keras.applications, name), data.input_shape[:2]
@@ -173,23 +191,28 @@ def _application(name: str, weights: str | None, data: Data) -> tuple[Any, ...]:
     return model, lambda images: preprocess(ops.cast(images, keras.config.floatx()))
 
 
-def _features(name: str, network: keras.Model, pyramid: bool) -> keras.Model:
+def _features(
+    name: str, network: keras.Model, shape: tuple[Any, ...], pyramid: bool
+) -> keras.Model:
     """Return the model that ends in the last feature maps, or in those of each size."""
-    found, last = {}, None
-    for layer in network.layers:
-        if isinstance(layer, keras.Model):
-            raise RecipeError(
-                f"--backbone {name} must be one model of layers. Received: a model inside, "
-                f"{layer.name}. Save that one alone."
-            )
+    if inside := next((x for x in network.layers if isinstance(x, keras.Model)), None):
+        raise RecipeError(
+            f"--backbone {name} must be one model of layers. Received: a model inside, "
+            f"{inside.name}. Save that one alone."
+        )
+    for layer in all_layers(network):
         if isinstance(layer, layers.BatchNormalization):
             layer.trainable = False
-        maps = layer.output
-        if isinstance(maps, keras.KerasTensor) and len(maps.shape) == 4:
-            found[maps.shape[1]] = last = maps
-    edge = network.inputs[0].shape[1]
-    halves = [edge // 2**i for i in range(16) if edge % 2**i == 0] if found and edge else []
-    every = [found[size] for size in halves if size in found]
-    if last is None or (pyramid and len(every) < 2):
+    images = network.inputs[0]
+    # A layer that is called twice has no `output`.
+    outputs = [*(getattr(x, "output", None) for x in network.layers), *network.outputs]
+    maps = [x for x in outputs if isinstance(x, keras.KerasTensor) and len(x.shape) == 4]
+    found = {}
+    if maps:
+        sizes = keras.Model(images, maps).compute_output_shape(shape)
+        found = {size[1]: x for size, x in zip(sizes, maps, strict=True)}
+    every = [found[n] for i in range(16) if (n := shape[1] / 2**i) in found]
+    last = maps[-1] if maps else images
+    if last is images or (pyramid and len(every) < 2):
         raise RecipeError(f"--backbone {name} must have layers that make images smaller by half.")
-    return keras.Model(network.inputs[0], every if pyramid else last, name="backbone")
+    return keras.Model(images, every if pyramid else last, name="backbone")

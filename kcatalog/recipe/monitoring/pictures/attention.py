@@ -12,6 +12,7 @@ import numpy as np
 
 from kcatalog.recipe import tasks
 from kcatalog.recipe.data import inputs
+from kcatalog.recipe.monitoring.all_layers import all_layers
 from kcatalog.recipe.monitoring.pictures import figures
 from kcatalog.recipe.monitoring.pictures.predictions import Predictions
 
@@ -66,16 +67,6 @@ def scores(model: keras.Model, x: np.ndarray) -> dict[str, list[np.ndarray]]:
             for layer in attending:
                 stack.enter_context(_recorded(layer, found))
             model(keras.ops.convert_to_tensor(x), training=False)
-    return found
-
-
-def all_layers(model: keras.Model) -> list[keras.Layer]:
-    """Return a model and the layers within it, at any depth, each once."""
-    found = [model]
-    for layer in found:
-        for held in keras.tree.flatten(list(vars(layer).values())):
-            if isinstance(held, keras.Layer) and held not in found:
-                found.append(held)
     return found
 
 
