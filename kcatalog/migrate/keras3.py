@@ -11,6 +11,16 @@ from kcatalog.migrate import table
 from kcatalog.migrate.row import Library, Row, Signature
 
 _OLD_PLACES = ("experimental", "legacy")
+_OPERATIONS = {  # functions of TensorFlow that keras.ops calls otherwise, or lacks
+    "concat": "concatenate",
+    "gather": "take",
+    "identity": "",
+    "l2_normalize": "normalize",
+    "pow": "power",
+    "rank": "ndim",
+    "reduce_std": "std",
+    "reduce_variance": "var",
+}
 
 
 @functools.cache
@@ -60,6 +70,16 @@ def public(path: str) -> int:
         else:
             return 0
     return len(names)
+
+
+def operation(path: str) -> str | None:
+    """Return the operation of Keras that is like a function of TensorFlow: `keras.ops.mean`."""
+    _, *modules, name = path.split(".")
+    if modules not in ([], ["image"], ["linalg"], ["math"], ["nn"]):
+        return None
+    name = _OPERATIONS.get(name, name.removeprefix("reduce_"))
+    found = ".".join(["ops", *[m for m in modules if m == "image"], name])
+    return f"keras.{found}" if name and public(found) == found.count(".") + 1 else None
 
 
 @functools.cache

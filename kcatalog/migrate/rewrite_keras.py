@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import functools
 
 from kcatalog.migrate import keras3 as keras3_names
 from kcatalog.migrate import scope
 from kcatalog.migrate.destination import Destination
 from kcatalog.migrate.finding import Left
+from kcatalog.migrate.functional import GONE, Functional
 from kcatalog.migrate.rewrite import Rewriting
+
+_LAYER = "the `call` of a keras.layers.Layer of your own"
 
 
 class KerasRewriting:
@@ -57,26 +61,83 @@ class KerasRewriting:
             text.replace(*text.span(node), Destination(self.program, use).root("keras"))
         self.program.find(use.node, "rewritten", "tf.keras", "-> keras")
 
-    def note_tensorflow(self):
-        """Note the operations of TensorFlow in layers, losses and so on."""
-        found: dict[ast.FunctionDef, dict[str, None]] = {}
-        for use in self.program.names.uses():
-            if use.path.startswith("tensorflow."):
-                function = self._method(use.node)
-                if function:
-                    found.setdefault(function, {})[f"tf.{use.path.partition('.')[2]}"] = None
-        for function, names in found.items():
-            name = f"{self.program.names.parents[function].name}.{function.name}"
-            message = f"{', '.join(sorted(names))}: only on TensorFlow; keras.ops has the like"
-            self.program.find(function, "note", name, message)
+    @functools.cached_property
+    def _functional(self) -> Functional:
+        return Functional(self.program.names, self.program.libraries)
 
-    def _method(self, node) -> ast.FunctionDef | None:
-        """Return the method `call` of a class of Keras around a node."""
+    def note_tensorflow(self):
+        """Mark functions of TensorFlow that models of Keras 3 refuse, and note those they run."""
+        uses = [u for u in self.program.names.uses() if u.path.startswith("tensorflow.")]
+        self._mark_functional()
+        self._mark_lambdas(uses)
+        self._note_activations(uses)
+        self._note_functions(uses)
+
+    def _mark_functional(self):
+        """Mark what raises an error on a functional tensor."""
+        for call, path in self._functional.calls.items():
+            found = keras3_names.operation(path)
+            write = f"use {found} and compare the arguments" if found else f"move it to {_LAYER}"
+            message = f"on a functional tensor it raises an error in Keras 3; {write}"
+            self.program.mark(call, _short(path), message)
+        for node in self._functional.attributes:
+            self.program.mark(node, node.attr, GONE[node.attr])
+
+    def _mark_lambdas(self, uses):
+        """Mark the functions of TensorFlow in what Lambda layers call."""
+        inside = self._functional.lambdas()
+        for use in uses:
+            around = inside.intersection([use.node, *self.program.names.around(use.node)])
+            if around and (use.node in around or self._called(use.node)):
+                found = keras3_names.operation(use.path)
+                write = f"{found} is the like, or move it" if found else "move it"
+                message = f"in a Lambda it works only with TensorFlow; {write} to {_LAYER}"
+                self.program.mark(use.node, _short(use.path), message)
+
+    def _note_activations(self, uses):
+        """Note the functions of TensorFlow that are given as an activation."""
+        for use in uses:
+            parent = self.program.names.parents[use.node]
+            path = self.program.names.path_of(parent.func) if isinstance(parent, ast.Call) else ""
+            given = isinstance(parent, ast.keyword) and (parent.arg or "").endswith("activation")
+            if given or (path == "keras.layers.Activation" and not self._called(use.node)):
+                name = use.path.rpartition(".")[2]
+                own = keras3_names.public(f"activations.{name}")
+                message = "only on TensorFlow" + (f'; Keras\'s own is "{name}"' if own else "")
+                self.program.find(use.node, "note", _short(use.path), message)
+
+    def _note_functions(self, uses):
+        """Note the functions of TensorFlow in layers, losses and metrics."""
+        found: dict[ast.FunctionDef, dict[str, None]] = {}
+        for use in uses:
+            function = self._function(use.node)
+            if function:
+                found.setdefault(function, {})[_short(use.path)] = None
+        for function, names in found.items():
+            holder = self.program.names.parents[function]
+            inside = f"{holder.name}." if isinstance(holder, ast.ClassDef) else ""
+            message = f"{', '.join(sorted(names))}: only on TensorFlow; keras.ops has the like"
+            self.program.find(function, "note", f"{inside}{function.name}", message)
+
+    def _called(self, node) -> bool:
+        parent = self.program.names.parents[node]
+        return isinstance(parent, ast.Call) and parent.func is node
+
+    def _function(self, node) -> ast.FunctionDef | None:
+        """Return the method `call` of a class of Keras, or the loss or metric, around a node."""
         for n in self.program.names.around(node):
-            holder = self.program.names.parents.get(n)
-            if isinstance(n, ast.FunctionDef) and isinstance(holder, ast.ClassDef):
+            if not isinstance(n, ast.FunctionDef):
+                continue
+            if {"y_true", "y_pred"} <= {a.arg for a in n.args.args}:
+                return n
+            holder = self.program.names.parents[n]
+            if isinstance(holder, ast.ClassDef):
                 paths = [self.program.names.path_of(base) or "" for base in holder.bases]
                 return (
                     n if n.name == "call" and any(p.startswith("keras.") for p in paths) else None
                 )
         return None
+
+
+def _short(path: str) -> str:
+    return f"tf.{path.partition('.')[2]}"
