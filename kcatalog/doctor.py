@@ -21,7 +21,12 @@ _PACKAGES = (
     ("tensorboard", "monitoring"),
     ("jax", 'the JAX backend: pip install "kcatalog[jax]"'),
     ("torch", 'the PyTorch backend: pip install "kcatalog[torch]"'),
-    ("scikit-learn", 'offline data: pip install "kcatalog[recipes]"'),
+    ("scikit-learn", 'data and baselines of recipes: pip install "kcatalog[recipes]"'),
+    ("ai-edge-litert", 'LiteRT exports: pip install "kcatalog[export]"'),
+    ("onnxruntime", 'ONNX exports: pip install "kcatalog[export]"'),
+    ("uvicorn", 'the command serve: pip install "kcatalog[serve]"'),
+    ("libcst", 'the command migrate: pip install "kcatalog[migrate]"'),
+    ("ray", 'searches on a cluster: pip install "kcatalog[cluster]"'),
 )
 
 

@@ -69,9 +69,9 @@ class Shipped:
         if self.score is None:
             return ""
         s = self.score
-        baseline = f"baseline {s['baseline']:.3g}, {s['baseline_name']}"
+        baseline = f"baseline {s['baseline']:.4g}, {s['baseline_name']}"
         mean = statistics.mean(s["scores"])  # as in the README
-        return f"{s['measure']} {mean:.3g} ({baseline}); {s['minutes']:.1f} processor minutes"
+        return f"{s['measure']} {mean:.4g} ({baseline}); {s['minutes']:.1f} processor minutes"
 
 
 def recipes() -> list[Shipped]:

@@ -59,7 +59,11 @@ def test_direction_of_a_metric_is_told(run):
     ("args", "message"),
     [
         (("show", "TripletSemiHrad"), "Did you mean 'TripletSemiHard'?"),
-        (("list", "--kind", "layer"), "Did you mean 'layers'?"),
+        (
+            ("show", "TripletSemiHardLoss"),
+            "Addons use kcatalog.losses.TripletSemiHard.",
+        ),
+        (("list", "--kind", "layrs"), "Did you mean 'layers'?"),
         (("list", "--tag", "maskng"), "Did you mean 'masking'?"),
         (("check", "no_such_module:X"), "There is no module 'no_such_module'"),
         (("check", "json:JSONDecodr"), "Did you mean 'JSONDecoder'?"),
@@ -78,6 +82,10 @@ def test_misspelt_name_ends_with_code_2_and_no_traceback():
     assert done.returncode == 2
     assert done.stderr.startswith("Error: There is no part called 'Squeeze'.")
     assert "Traceback" not in done.stderr
+
+
+def test_list_takes_a_kind_in_the_singular(run):
+    assert run("list", "--kind", "loss") == run("list", "--kind", "losses")
 
 
 def test_list_and_show_import_no_backend():

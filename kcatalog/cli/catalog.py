@@ -15,6 +15,7 @@ from rich.table import Table
 
 from kcatalog import card, registry
 from kcatalog.cli.terminal import app, console, known
+from kcatalog.migrate import table
 
 
 @app.command("list")
@@ -36,6 +37,8 @@ def list_parts(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ):
     """List the parts of the catalog, and Keras's own that the tuner can choose among."""
+    singular = {k.removesuffix("es" if k == "losses" else "s"): k for k in registry.SHELVES}
+    kind = singular.get(kind, kind)
     known("kind", kind, registry.SHELVES)
     known("tag", tag, card.TAGS)
     entries = registry.find(kind, tag, text)
@@ -55,7 +58,8 @@ def list_parts(
     origins.update(e.origin for e in entries)
     counts = [f"{n} in {'Keras' if o == 'keras' else o}" for o, n in origins.items()]
     hint = "" if entries else " Leave out a filter to see more."
-    console.print(f"\n{', '.join(counts)}.{hint}", style="dim")
+    meaning = f" {tag}: {card.TAGS[tag]}." if tag else ""
+    console.print(f"\n{', '.join(counts)}.{hint}{meaning}", style="dim")
 
 
 @app.command()
@@ -67,7 +71,10 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ):
     """Show a part: use, arguments, formula, paper, search space, example."""
-    e = registry.describe(name)
+    try:
+        e = registry.describe(name)
+    except LookupError as error:
+        raise (_of_another_library(name) or error) from None
     if as_json:
         print(json.dumps(facts(e), indent=2, ensure_ascii=False))
         return
@@ -102,6 +109,18 @@ def show(
             say(f"  {argument}: {space}")
     say("\nExample", style="bold")
     say(e.example_code())
+
+
+def _of_another_library(name: str) -> LookupError | None:
+    """Return an error that says what replaces another library's name, or None."""
+    for library in map(table.load, sorted(table.names(), key="tensorflow_addons".__ne__)):
+        for row in library.rows.values():
+            if row.to and name.lower() in (row.name.lower(), row.name.rpartition(".")[2].lower()):
+                return LookupError(
+                    f"There is no part called {name!r}. "
+                    f"For {row.name} of {library.title} use {row.to}."
+                )
+    return None
 
 
 def _unwrapped(text: str) -> str:
