@@ -59,16 +59,22 @@ def read_upload(body: bytes, content_type: str, input_name: str) -> tuple[bytes,
 
 def _form_file(body: bytes, content_type: str) -> tuple[bytes, str, str]:
     """Return content, name and type of the only file in a form (RFC 7578), or of its only field."""
-    head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
-    form = email.message_from_bytes(head + body)
-    parts = [part for part in form.walk() if not part.is_multipart()] if form.is_multipart() else []
-    files = [part for part in parts if part.get_filename() is not None] or parts
+    boundary = email.message_from_string(f"Content-Type: {content_type}\n").get_boundary()
+    parts = []
+    if boundary:
+        # between the first delimiter and the last, which "--" follows
+        delimiter = f"\r\n--{boundary}".encode("latin-1", "replace")
+        *found, end = (b"\r\n" + body).split(delimiter)[1:] or [b""]
+        for part in found if end.startswith(b"--") else []:
+            head, _, content = part.partition(b"\r\n\r\n")
+            parts.append((email.message_from_bytes(head.lstrip(b"\r\n")), content))
+    files = [part for part in parts if part[0].get_filename() is not None] or parts
     if len(files) != 1:
         raise HTTPException(
             400, f"The form must have one file, as in: -F file=@name. Received: {len(files)}."
         )
-    (part,) = files
-    return part.get_payload(decode=True), part.get_filename() or "", part.get_content_type()
+    ((head, content),) = files
+    return content, head.get_filename() or "", head.get_content_type()
 
 
 def read_file(body: bytes, name: str, exported):
