@@ -42,13 +42,6 @@ def space(recipe, data, values=None):
     return hyperparameters.space(lambda hp: recipe.build(hp, data), {}, values)
 
 
-def test_the_space_is_described_in_the_words_of_build(begun):
-    run, _ = begun
-    words = run.facts["declared"]["space"]
-    assert words["units"] == "[4, 8]"
-    assert words["optimizer"] == "['Adam', 'SGD']"
-
-
 def test_a_search_goes_on_in_the_space_it_began_with_alone(begun):
     run, data = begun
     declared.check_search(edited, run, data, space(edited, data))  # no trial was made yet

@@ -15,8 +15,6 @@ import keras
 import numpy as np
 import pytest
 
-from kcatalog.recipe.commands import start
-from kcatalog.recipe.commands.options import Options
 from kcatalog.recipe.data import Data
 from kcatalog.recipe.feed import pipeline
 from kcatalog.recipe.files import disk, rundir
@@ -24,7 +22,6 @@ from kcatalog.recipe.tasks import batches_of
 from kcatalog.recipe.terminal import stopping
 from kcatalog.recipe.terminal.errors import RecipeError
 from kcatalog.recipe.training import checkpoint
-from tests.recipe import tiny
 from tests.recipe.breaking import ENOSPC, breaking
 from tests.recipe.chores import wait_for
 from tests.recipe.conftest import ROOT
@@ -230,24 +227,6 @@ def test_every_flipped_bit_of_a_checkpoint(tmp_path):
             assert set(arrays) == {"a"}
             assert np.array_equal(arrays["a"], array)
     assert found > 0.6 * len(content)
-
-
-@pytest.mark.parametrize(
-    ("name", "command"),
-    [("run.toml", ("train", "--resume")), ("model.keras", ("evaluate",))],
-)
-def test_a_damaged_file_of_a_run(call, tmp_path, name, command):
-    """It is named in one sentence, and nothing else is touched."""
-    with start.begin(tiny.recipe, Options(run_dir=tmp_path / "run")):
-        (tmp_path / "run" / name).write_bytes(b"[1, 2")
-    before = {f: f.read_bytes() for f in (tmp_path / "run").rglob("*") if f.is_file()}
-    done = call(*command, "--run-dir", "run")
-    assert done.code == 2
-    assert len(done.err.strip().splitlines()) == 1
-    assert f"run/{name}" in done.err
-    assert "damaged" in done.err
-    after = {f: f.read_bytes() for f in (tmp_path / "run").rglob("*") if f.is_file()}
-    assert {f.name for f in after if after[f] != before.get(f)} <= {".lock"}
 
 
 # --- the clock -------------------------------------------------------------------------------

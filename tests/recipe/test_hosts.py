@@ -69,7 +69,7 @@ def test_other_hosts_keep_decoded_samples_for_themselves(tmp_path, monkeypatch):
     kept = []
     monkeypatch.setattr(Data, "keep", lambda data, folder, memory: kept.append(folder))
     data = tiny.recipe.source.load(None, 0)
-    facts = {"settings": {"data": None, "seed": 0}, "data": {"fingerprint": data.fingerprint}}
+    facts = {"settings": {"data": None, "seed": 0}, "data": {}, "learned": data.learned}
     with rundir.begin("tiny", tmp_path / "run", facts):
         run, _ = Steps(tiny.recipe, Options())._join(tmp_path / "run")
     assert run.path == tmp_path / "run"

@@ -79,13 +79,6 @@ def test_trials_take_gpus_in_turn(monkeypatch, asked, visible, expected):
     assert [share["CUDA_VISIBLE_DEVICES"] for share in runners.shares(3, asked)] == expected
 
 
-def test_memory_is_only_limited_in_a_process(call):
-    refused = call("tune", "--trial-memory", 2)
-    assert refused.code == 2
-    assert "--trial-memory needs trials in processes of their own" in refused.err
-    assert not (refused.folder / "runs").exists()
-
-
 def test_why_a_trial_failed():
     said = "noise\nkcatalog.recipe.terminal.errors.RecipeError: The disk is full.\n\n"
     assert runners._reason(2, said) == "The disk is full."

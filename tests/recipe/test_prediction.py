@@ -85,12 +85,6 @@ def test_a_folder_without_files_for_the_model(exported, tmp_path):
     assert "Received: 1 .heic." in done.err
 
 
-def test_a_missing_file(exported):
-    done = exported("predict", "nowhere.txt")
-    assert done.code == 2
-    assert done.err == "nowhere.txt does not exist.\n"
-
-
 def test_a_damaged_export(call, whole_way, tmp_path):
     folder = tmp_path / "saved_models" / "tiny" / "1"
     folder.mkdir(parents=True)

@@ -120,17 +120,6 @@ def test_added_files_and_classes_are_named_and_left_out(folder, run):
     assert data.classes == ("cat", "dog")
 
 
-def test_a_run_of_an_earlier_version_compares_the_whole(folder, run):
-    del run.facts["learned"]
-    run.update()
-    (run.path / "split.json").unlink()
-    assert reopen(run)[2] == []
-    file = next(folder.rglob("*.png"))
-    draw(file, seed=99)
-    with pytest.raises(RecipeError, match="The data pictures have changed since"):
-        reopen(run)
-
-
 def test_arrays_are_compared_by_part(tmp_path, monkeypatch):
     with start.begin(tiny.recipe, Options(run_dir=tmp_path / "run")) as (run, data):
         assert recorded.split_of(data, tmp_path) is None

@@ -9,8 +9,7 @@ import pytest
 import kcatalog
 from kcatalog.recipe.feed import batches
 from kcatalog.recipe.files import run_toml
-from kcatalog.recipe.terminal.errors import RecipeError
-from kcatalog.recipe.training.checkpoint import Checkpoint, assign
+from kcatalog.recipe.training.checkpoint import Checkpoint
 from tests.recipe import tiny
 
 
@@ -62,15 +61,6 @@ def test_fewer_epochs_than_are_done_are_refused(call):
     assert refused.err.strip() == sentence
     assert run_toml.read(done.run / "run.toml")["options"]["epochs"] == 2
     assert call("train", "--resume", "--epochs", "2").code == 0
-
-
-def test_a_checkpoint_of_another_model_is_refused(tmp_path):
-    with pytest.raises(RecipeError, match="do not fit this model"):
-        assign(
-            tmp_path / "last.npz",
-            {"weights/0": keras.Variable(np.ones(4))},
-            {"weights/0": np.ones(3)},
-        )
 
 
 @pytest.mark.parametrize(("accuracy", "kept"), [(0.9, "average"), (0.5, "average"), (0.4, "best")])

@@ -7,7 +7,6 @@ options. `import kcatalog.recipe` therefore answers it, where the program only r
 from __future__ import annotations
 
 import ast
-import importlib
 import sys
 from pathlib import Path
 
@@ -55,32 +54,15 @@ def read(script: Path) -> tuple | None:
         return None
     if ast.unparse(given["build"]) not in functions:
         return None
-    named = ast.unparse(given["source"])
-    try:
-        return about, _made(assigned.get(named, given["source"]), _imported(module))
-    except (ValueError, TypeError, KeyError):
+    imports = [n for n in module.body if isinstance(n, ast.ImportFrom) and n.module == DATA]
+    source = assigned.get(ast.unparse(given["source"]), given["source"])
+    names: dict = {}
+    try:  # the script is about to run anyway
+        exec(compile(ast.Module(imports, []), script, "exec"), names)  # noqa: S102
+        return about, eval(compile(ast.Expression(source), script, "eval"), names)  # noqa: S307
+    except Exception:  # a name from elsewhere, or an argument that is refused
         return None
 
 
 def _called(call: ast.Call) -> str:
     return ast.unparse(call.func).split(".")[-1]
-
-
-def _imported(module: ast.Module) -> dict:
-    """Return what the script imports from `kcatalog.recipe.data`, by name."""
-    return {
-        alias.asname or alias.name: getattr(importlib.import_module(DATA), alias.name, None)
-        for node in module.body
-        if isinstance(node, ast.ImportFrom) and node.module == DATA
-        for alias in node.names
-    }
-
-
-def _made(node: ast.expr, known: dict):
-    """Return the object that a call of a known class makes of literals and such calls."""
-    if not isinstance(node, ast.Call):
-        return ast.literal_eval(node)
-    arguments = [_made(each, known) for each in node.args]
-    return known[ast.unparse(node.func)](
-        *arguments, **{each.arg: _made(each.value, known) for each in node.keywords}
-    )

@@ -23,18 +23,12 @@ BEST, FAILED = "green", "red"
 
 def line(trial, oracle) -> Text:
     """Describe a trial that has just ended, in green if it is the best so far."""
-    if trial.score is None:
-        return Text(_line(trial, oracle), FAILED)
-    best = trial in oracle.get_best_trials(1)
-    return Text(_line(trial, oracle), BEST if best else "")
-
-
-def _line(trial, oracle) -> str:
     objective, number = oracle.objective.name, len(oracle.end_order)
     count = f" ({number} of {oracle.max_trials})" if oracle.max_trials else ""
     if trial.score is None:
-        return f"Trial {trial.trial_id}{count}: failed: {reason(trial)}"
-    return f"Trial {trial.trial_id}{count}: {objective} {score(trial, objective)}"
+        return Text(f"Trial {trial.trial_id}{count}: failed: {reason(trial)}", FAILED)
+    style = BEST if trial in oracle.get_best_trials(1) else ""
+    return Text(f"Trial {trial.trial_id}{count}: {objective} {score(trial, objective)}", style)
 
 
 def ranked(trials: list[Any], objective: str) -> list[Any]:

@@ -110,8 +110,13 @@ def app(exported: Exported, url: str) -> Starlette:
 
 def describe(exported: Exported) -> dict[Any, Any]:
     """Return the model's signatures in TensorFlow Serving's form, and what is known of the data."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    saved = SavedModel.FromString((exported.folder / "saved_model.pb").read_bytes())
+    how = {"preserving_proto_field_name": True, "always_print_fields_with_no_presence": True}
+    stored = saved.meta_graphs[0].signature_def
+    signatures = {n: json_format.MessageToDict(stored[n], **how) for n in exported.signatures}
     name, version = exported.recipe.name, exported.folder.name
-    signatures = {each: _signature(exported.signature(each)) for each in exported.signatures}
     return {
         "model_spec": {"name": name, "signature_name": "", "version": version},
         "metadata": {
@@ -119,23 +124,6 @@ def describe(exported: Exported) -> dict[Any, Any]:
             "data": exported.info.to_record(),
         },
     }
-
-
-def _signature(call) -> dict[Any, Any]:
-    return {
-        "inputs": {name: _tensor(spec) for name, spec in call.inputs.items()},
-        "outputs": {name: _tensor(spec) for name, spec in call.outputs.items()},
-        "method_name": "tensorflow/serving/predict",
-    }
-
-
-def _tensor(spec) -> dict[Any, Any]:
-    """Return a tensor's type and shape; the size of an open axis is -1."""
-    dtype = json_format.MessageToDict(spec.experimental_as_proto())["dtype"]
-    sizes = [-1 if size is None else size for size in spec.shape.as_list()]
-    dim = [{"size": str(size), "name": ""} for size in sizes]
-    shape = {"dim": dim, "unknown_rank": False}
-    return {"dtype": dtype, "tensor_shape": shape, "name": spec.name}
 
 
 def predict_samples(exported: Exported, body: bytes) -> dict[Any, Any]:

@@ -11,29 +11,18 @@ MOST_DRAWN = 4  # targets in a picture
 
 
 def predicted_and_true(p: Predictions):
-    """Draw predicted over true values, one target beside the other."""
-
-    def draw(axes, y, found, label):
-        axes.plot(y, found, ".", color=figures.MODEL, alpha=0.5, markersize=4)
-        ends = min(y.min(), found.min()), max(y.max(), found.max())
-        axes.plot(ends, ends, "--", color=figures.TRUTH, linewidth=0.8)
-        axes.set(xlabel=f"true {label}", ylabel=f"predicted {label}")
-
-    return _by_target(p, draw)
+    """Draw true over predicted values, one target beside the other."""
+    return _by_target(p, "actual_vs_predicted", "true {}")
 
 
 def residuals(p: Predictions):
-    """Draw the residuals, predicted minus true, over the predicted values."""
-
-    def draw(axes, y, found, label):
-        axes.plot(found, found - y, ".", color=figures.MODEL, alpha=0.5, markersize=4)
-        axes.axhline(0, color=figures.TRUTH, linestyle="--", linewidth=0.8)
-        axes.set(xlabel=f"predicted {label}", ylabel="residual (predicted - true)")
-
-    return _by_target(p, draw)
+    """Draw the residuals, true minus predicted, over the predicted values."""
+    return _by_target(p, "residual_vs_predicted", "residual (true - predicted)")
 
 
-def _by_target(p: Predictions, draw):
+def _by_target(p: Predictions, kind: str, ylabel: str):
+    from sklearn.metrics import PredictionErrorDisplay
+
     y, found, task = columns(p.samples[1]), columns(p.outputs), tasks.of(p.data)
     count, details = y.shape[1], p.data.details
     shown = min(count, MOST_DRAWN)
@@ -42,5 +31,13 @@ def _by_target(p: Predictions, draw):
     for i, (axes, (name, unit)) in enumerate(
         zip(drawn.subplots(1, shown, squeeze=False)[0], names, strict=False)
     ):
-        draw(axes, y[:, i], found[:, i], figures.plain(labelled(name, unit)))
+        PredictionErrorDisplay.from_predictions(
+            y[:, i],
+            found[:, i],
+            kind=kind,
+            ax=axes,
+            scatter_kwargs={"color": figures.MODEL, "alpha": 0.5, "s": 8},
+        )
+        label = figures.plain(labelled(name, unit))
+        axes.set(xlabel=f"predicted {label}", ylabel=ylabel.format(label))
     return drawn
