@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kcatalog import KINDS, checks, others
+from kcatalog import KINDS, checks, others, search
 from kcatalog.card import Card
 from kcatalog.entry import Entry, of_keras, read_source
 from kcatalog.keras_parts import KERAS_PARTS
@@ -105,15 +105,14 @@ def find(
     text: str | None = None,
     origin: str | None = None,
 ) -> list[Entry]:
-    """Entries that match every filter given; `text` is looked for in name and docstring."""
+    """Entries that match every filter given; `kcatalog.search` says where `text` is looked for."""
 
     def matches(e: Entry) -> bool:
-        words = f"{e.name} {e.summary} {e.equation} {e.card.paper or ''}".lower()
         return (
             (kind is None or e.kind == kind)
             and (tag is None or tag in e.card.tags)
-            and (text is None or text.lower() in words)
             and (origin is None or e.origin == origin)
+            and (text is None or search.matches(e, text))
         )
 
     return [e for e in catalog() if matches(e)]

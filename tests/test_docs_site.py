@@ -272,8 +272,11 @@ def test_pages_fit_phones_and_both_themes(written, tmp_path):
                 assert page.evaluate(BROKEN_WORDS) == [], place
                 assert width < 1280 or page.evaluate(CODE_COLUMNS) >= 100, place
             page.goto((tmp_path / "html" / "parts" / "index.html").as_uri() + "?kind=losses")
-            page.fill("input[name=text]", "semi-hard")
-            sync_api.expect(page.locator("table.find tbody tr:visible")).to_have_count(1)
+            for text in ("semi-hard mining", "NT-Xent", "cosine annealing", "TripletHardLoss", "f"):
+                parts = registry.find(kind="losses", text=text)
+                page.fill("input[name=text]", text)
+                rows = page.locator("table.find tbody tr:visible")
+                sync_api.expect(rows).to_have_count(len(parts))
             assert page.locator("select.versions:visible").count() == 0
         for version in ("0.9", "0.10"):
             versions = publish.publish(tmp_path / "html", tmp_path / "host", version)

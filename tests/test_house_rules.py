@@ -205,6 +205,7 @@ LAYERS = [  # each may import from those below it, and from its own row
     ("ops",),
     ("registry",),
     ("derive",),
+    ("search",),
     ("keras_parts", "checks", "source", "entry"),
     ("card", "quiet", "docstrings", "on_disk", "atomic"),
 ]

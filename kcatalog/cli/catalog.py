@@ -17,6 +17,8 @@ from kcatalog import card, registry
 from kcatalog.cli.terminal import app, console, known
 from kcatalog.migrate import table
 
+OF_KERAS = "parts of Keras that the tuner knows"
+
 
 @app.command("list")
 def list_parts(
@@ -31,7 +33,8 @@ def list_parts(
     text: Annotated[
         str | None,
         typer.Option(
-            metavar="TEXT", help="Only parts with this in name, summary, formula or paper."
+            metavar="TEXT",
+            help="Only parts with these words in name, summary, formula, paper or old names.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
@@ -54,9 +57,11 @@ def list_parts(
                 mark = {"kcatalog": "", "keras": "Keras: "}.get(e.origin, f"{e.origin}: ")
                 table.add_row(f"  {e.name}", f"[dim]{mark}[/]{escape(e.summary)}")
             console.print(table, highlight=False)
-    origins = Counter({"kcatalog": 0, "keras": 0})
-    origins.update(e.origin for e in entries)
-    counts = [f"{n} in {'Keras' if o == 'keras' else o}" for o, n in origins.items()]
+    found = Counter(e.origin for e in entries)
+    counts = [
+        f"{found[origin]} of the {n} {OF_KERAS if origin == 'keras' else f'parts in {origin}'}"
+        for origin, n in Counter(e.origin for e in registry.catalog()).items()
+    ]
     hint = "" if entries else " Leave out a filter to see more."
     meaning = f" {tag}: {card.TAGS[tag]}." if tag else ""
     console.print(f"\n{', '.join(counts)}.{hint}{meaning}", style="dim")

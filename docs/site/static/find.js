@@ -6,10 +6,23 @@ document.addEventListener("DOMContentLoaded", () => {
   const asked = new URLSearchParams(location.search);
   for (const field of form.elements) if (asked.has(field.name)) field.value = asked.get(field.name);
 
+  // As kcatalog/search.py has it.
+  const SHORT = 3;
+  const synonyms = JSON.parse(form.dataset.synonyms);
+  const plain = (text) =>
+    text.toLowerCase().split(/[\s.,;:/()]+/).map((piece) => piece.replace(/[^\p{L}\p{N}]/gu, "")).filter(Boolean);
+  const has = (known, word) => (word.length <= SHORT ? ` ${known}`.includes(` ${word}`) : known.includes(word));
+
+  function matchesText(known, text) {
+    const wanted = plain(text);
+    const whole = wanted.join("");
+    if (whole.length > SHORT && known.replaceAll(" ", "").includes(whole)) return true;
+    const alike = (word) => synonyms[word]?.split(" ").every((other) => has(known, other));
+    return wanted.every((word) => has(known, word) || alike(word));
+  }
+
   function matches(row, name, value) {
-    const words = row.dataset[name];
-    if (name === "text") return value.toLowerCase().split(/\s+/).every((word) => words.includes(word));
-    return words.split(" ").includes(value);
+    return name === "text" ? matchesText(row.dataset.text, value) : row.dataset[name].split(" ").includes(value);
   }
 
   function filter() {
