@@ -103,7 +103,8 @@ class Rewriting:
             return self._call(row, parent, use, node)
         is_base = isinstance(parent, ast.ClassDef) and node in parent.bases
         if is_base and not row.subclass:
-            raise Left(f"a subclass depends on how its base works; derive from {row.to}")
+            to = (row.otherwise or row).to
+            raise Left(f"a subclass depends on how its base works; derive from {to}")
         if self._in_custom_objects(node):
             raise Left("saved models name it; convert them with `kcatalog migrate-model`")
         kind = self._kind_of_type(parent, node)

@@ -182,6 +182,19 @@ def test_value(row, example):
         np.testing.assert_allclose(np.array(old), np.array(new), rtol=1e-5)
 
 
+@pytest.mark.parametrize(("row", "example"), EXAMPLES)
+def test_functional(row, example):
+    """What replaces a function takes functional tensors, as the old function did."""
+    if row.name == "backend.get_value":
+        pytest.skip("functional tensors have no values")
+    example = example.replace("x[None]", "one")  # Keras indexes functional tensors with tuples only
+    tensors = {"one": keras.KerasTensor((1, 2, 3))}
+    for name, value in VALUES.items():
+        dtype = keras.backend.standardize_dtype(value.dtype)
+        tensors[name] = keras.KerasTensor(value.shape, dtype)
+    evaluated(f"tf.keras.{row.name}({example})", **tensors)
+
+
 def test_square_roots_of_negative_numbers_differ():
     assert not np.isnan(OLD.backend.sqrt(X)).any()
     assert np.isnan(ops.sqrt(X)).any()

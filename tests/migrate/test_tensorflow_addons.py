@@ -181,6 +181,64 @@ def test_same(row, example):
     compare(new(row, example), old(row, example))
 
 
+@pytest.mark.parametrize(
+    ("row", "example"),
+    [call for call in CALLS if call[0].startswith("activations.")],
+    ids=lambda text: text,
+)
+def test_activation_of_a_functional_tensor(row, example):
+    """An activation that is called while a functional model is built gives the old values."""
+    x = old_calls.DATA["x"]
+    inputs = keras.Input(x.shape[1:])
+    code, scope = migrated(row, example)
+    model = keras.Model(inputs, old_calls.value_of(code, scope | {"x": inputs}))
+    assert_near(model.predict(x, verbose=0), old(row, example)["value0"])
+
+
+def test_activations_have_examples():
+    activations = {row for row in ROWS if row.startswith("activations.")}
+    assert activations == {row for row, _ in CALLS if row.startswith("activations.")}
+
+
+@pytest.mark.parametrize("kind", ["Average", "Max"])
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_adaptive_pooling_to_one(kind, rank):
+    """An output size of 1 trains, and is the mean or the maximum with axes of length 1."""
+    row, n = f"layers.Adaptive{kind}Pooling{rank}D", rank * (1,)
+    x = np.random.default_rng(rank).normal(size=(2, *rank * (6,), 3)).astype("float32")
+    for size in ("1", str(n), str(list(n))):
+        code, scope = migrated(row, f"output_size={size}, name='pool'")
+        assert code == f"keras.layers.Global{kind}Pooling{rank}D(name='pool', keepdims=True)"
+    pool = old_calls.value_of(code, scope)
+    dense = keras.layers.Dense(1)
+    model = keras.Sequential([keras.Input(x.shape[1:]), dense, pool, keras.layers.Flatten()])
+    model.compile("sgd", "mse")
+    before = keras.ops.convert_to_numpy(dense.kernel)
+    model.fit(x, np.ones((2, 1)), verbose=0)
+    assert np.abs(before - keras.ops.convert_to_numpy(dense.kernel)).max() > 0
+    reduce = {"Average": np.mean, "Max": np.max}[kind]
+    assert_near(pool(x), reduce(x, axis=tuple(range(1, rank + 1)), keepdims=True))
+
+
+def test_adaptive_pooling_to_other_sizes():
+    """The layer of Keras stays where the size is not 1, or not certain; a note says what fails."""
+    for size in ("3", "(1, 3)", "n"):
+        source = (
+            f"import tensorflow_addons as tfa\npool = tfa.layers.AdaptiveMaxPooling2D({size})\n"
+        )
+        result = codemod.migrate(source, [TABLE])
+        assert f"keras.layers.AdaptiveMaxPooling2D({size})" in result.code
+        assert any("Keras 3.15 raises an error in `fit`" in f.message for f in result.of("note"))
+    x = keras.Input((8, 8, 3))
+    model = keras.Model(x, keras.layers.AdaptiveMaxPooling2D((1, 3))(x))
+    if keras.__version__.startswith("3.15."):
+        with pytest.raises(ValueError, match="AdaptiveMaxPooling2D"):
+            model.predict(np.zeros((1, 8, 8, 3)), verbose=0)
+    subclass = "import tensorflow_addons as tfa\nclass A(tfa.layers.AdaptiveMaxPooling2D): pass\n"
+    (left,) = codemod.migrate(subclass, [TABLE]).of("left")
+    assert left.message.endswith("derive from keras.layers.AdaptiveMaxPooling2D")
+
+
 PASSED_ON = [
     name
     for name, row in ROWS.items()

@@ -4,7 +4,7 @@ import kcatalog
 import keras
 
 x = np.array([-2.0, -0.3, 0.0, 0.4, 3.0], "float32")
-print(keras.activations.mish(x).numpy().round(4))
+print(keras.layers.Activation("mish")(x).numpy().round(4))
 print(keras.activations.gelu(x, approximate=True).numpy().round(4))
 print(keras.activations.gelu(x, approximate=False).numpy().round(4))
 print(kcatalog.ops.sparsemax(x[None]).numpy().round(4))

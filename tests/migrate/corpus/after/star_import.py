@@ -1,5 +1,6 @@
 import numpy as np
-from keras.activations import mish, tanh_shrink
+import keras
+from keras.activations import tanh_shrink
 
 x = np.array([-1.0, 0.5], "float32")
-print(mish(x).numpy().round(4), tanh_shrink(x).numpy().round(4))
+print(keras.layers.Activation("mish")(x).numpy().round(4), tanh_shrink(x).numpy().round(4))
