@@ -1,7 +1,8 @@
 """Write the tables of docs/coming_from.md: `python docs/build_coming_from.py [--check]`.
 
 The table of a library stands between `<!-- key -->` and `<!-- /key -->`, with the key of its file
-in kcatalog/migrate/tables. `make readme` runs this, too.
+in kcatalog/migrate/tables. A program stands between `<!-- program NAME -->` and
+`<!-- /program -->`, with the name of its file in docs/examples. `make readme` runs this, too.
 """
 
 import re
@@ -11,10 +12,11 @@ from pathlib import Path
 from kcatalog.migrate import page, table
 
 PAGE = Path(__file__).parent / "coming_from.md"
+PROGRAM = re.compile("(<!-- program (.*?) -->\n).*?(<!-- /program -->)", re.DOTALL)
 
 
 def render(text: str) -> str:
-    """Return the page with all of its tables as they are now."""
+    """Return the page with all of its tables and programs as they are now."""
     for key in table.names():
         begin, end = f"<!-- {key} -->", f"<!-- /{key} -->"
         library = table.load(key)
@@ -23,7 +25,13 @@ def render(text: str) -> str:
             text = re.sub(f"{begin}.*{end}", lambda _, new=block: new, text, flags=re.DOTALL)
         else:
             text = f"{text.rstrip()}\n\n## {library.title}\n\n{block}\n"
-    return text
+    return PROGRAM.sub(_program, text)
+
+
+def _program(found: re.Match) -> str:
+    """Return a program of docs/examples between its marks."""
+    code = (PAGE.parent / "examples" / f"{found[2]}.py").read_text(encoding="utf-8")
+    return f"{found[1]}\n```python\n{code}```\n\n{found[3]}"
 
 
 def main() -> int:

@@ -659,7 +659,7 @@ def test_basic_decoder():
     cell, embedding = keras.layers.GRUCell(4), keras.layers.Embedding(5, 3)
     output, start = keras.layers.Dense(5), np.ones((2, 1), "int32")
     layers = kcatalog.layers
-    greedy = layers.SamplingDecoder(cell, embedding, output, max_steps=4, top_k=1)
+    greedy = layers.SamplingDecoder(cell, embedding, output, max_steps=4, temperature=0)
     found = greedy(start)
     tokens = keras.ops.convert_to_numpy(found[0] if isinstance(found, tuple | list) else found)
     right = np.concatenate([start, tokens[:, :-1]], axis=1)
