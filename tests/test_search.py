@@ -1,4 +1,4 @@
-"""What a part is found by."""
+"""Parts are found by their names, by those of other libraries and by synonyms."""
 
 import pytest
 
