@@ -5,12 +5,13 @@ from __future__ import annotations
 import collections
 import dataclasses
 import re
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 
 from kcatalog.recipe.data import dates, numbers
 from kcatalog.recipe.data.columns import Column
+from kcatalog.recipe.data.delimited import Table
 from kcatalog.recipe.data.findings import Finding, counted, listed
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -20,23 +21,18 @@ NUMBERED = re.compile(r"(^|[\W_])(id|key|uuid|index|nr|no|number|unnamed.*)$|^(u
 
 
 def columns(
-    name: str,
-    table,
-    targets: list[str],
-    train: np.ndarray,
-    found: list[Any],
-    categorical: str | None = None,
+    table: Table, targets: list[str], train: np.ndarray, categorical: str | None = None
 ) -> list[Column]:
     """Return the columns that are used, and note those that are left out.
 
     Columns named in `categorical` are categories even if they hold numbers.
     """
-    columns, out, gaps, kinds = [], collections.defaultdict(list), [], []
-    named = _named(name, table, targets, categorical)
-    for place, column in enumerate(table.names):
+    columns, out, gaps = [], collections.defaultdict(list), []
+    named = _named(table, targets, categorical)
+    for column in table.names:
         if column in targets:
             continue
-        cells = table.column(place)
+        cells = table.column(column)
         filled = [cell for cell in cells if not missing(cell)]
         if not filled:
             out["empty"].append(column)
@@ -45,15 +41,14 @@ def columns(
         elif _identifies(column, cells, filled):
             out["different in every row"].append(column)
         else:
-            made = _column(name, table, place, train, found, column in named)
-            columns.append(made)
-            kinds.append(made.kind)
+            columns.append(_column(table, column, train, column in named))
             if (empty := len(cells) - len(filled)) > 0:
                 gaps.append(f"{column} {empty}")
     if not columns:
         reasons = "; ".join(f"{why}: {listed(names)}" for why, names in out.items())
-        raise RecipeError(f"{name} has no column to predict from ({reasons}).")
-    found.append(Finding("columns", _plurals(counted(kinds))))
+        raise RecipeError(f"{table.name} has no column to predict from ({reasons}).")
+    found = table.findings
+    found.append(Finding("columns", _plurals(counted(c.kind for c in columns))))
     for why, names in out.items():
         found.append(Finding("left out", f"{why}: {listed(names)}", warning=True))
     if gaps:
@@ -65,37 +60,34 @@ def columns(
     return columns
 
 
-def _named(name: str, table, targets: list[str], categorical: str | None) -> list[str]:
+def _named(table: Table, targets: list[str], categorical: str | None) -> list[str]:
     """Return the columns that are named as categorical."""
     named = [part.strip() for part in (categorical or "").split(",") if part.strip()]
     for column in named:
         if column not in table.names or column in targets:
             raise RecipeError(
-                f"--categorical must name columns of {name} beside the target. Received: "
+                f"--categorical must name columns of {table.name} beside the target. Received: "
                 f"{column!r}. Its columns: {listed(map(repr, table.names), 20)}."
             )
-        if (count := len(set(table.column(table.names.index(column))))) > MOST_VALUES:
+        if (count := len(set(table.column(column)))) > MOST_VALUES:
             raise RecipeError(
-                f"The column {column!r} of {name} has {count} different values, too many for "
+                f"The column {column!r} of {table.name} has {count} different values, too many for "
                 f"categories (at most {MOST_VALUES}). Leave it out of --categorical."
             )
     return named
 
 
-def _column(
-    name: str, table, place: int, train: np.ndarray, found: list[Any], categorical: bool
-) -> Column:
-    like = Column(table.names[place], "category") if categorical else None
-    cells, column = canonical(name, table, table.names[place], like)
+def _column(table: Table, name: str, train: np.ndarray, categorical: bool) -> Column:
+    cells, column = canonical(table, name, Column(name, "category") if categorical else None)
     known = [cells[i] for i in train]
     if column.kind in ("category", "boolean"):
         values = [value for value, _ in collections.Counter(known).most_common(MOST_VALUES)]
         return dataclasses.replace(column, values=tuple(sorted(values)))
-    if column.kind == "date" and not dates.order(table.column(place))[1]:
-        cell = next(cell for cell in table.column(place) if dates.NUMERIC.match(cell))
+    if column.kind == "date" and not dates.order(table.column(name))[1]:
+        cell = next(cell for cell in table.column(name) if dates.NUMERIC.match(cell))
         first = "day" if column.day_first else "month"
-        text = f"{cell!r} in {column.name}: the {first} comes first; no cell shows the order"
-        found.append(Finding("dates", text, warning=True))
+        text = f"{cell!r} in {name}: the {first} comes first; no cell shows the order"
+        table.findings.append(Finding("dates", text, warning=True))
     read = [cell for cell in known if cell]
     if column.kind == "date":
         read = np.array(read, "datetime64[s]").astype("int64") / 86400
@@ -107,21 +99,15 @@ def _column(
     )
 
 
-def canonical(
-    name: str, table, column: str, like: Column | None = None
-) -> tuple[list[str], Column]:
+def canonical(table: Table, column: str, like: Column | None = None) -> tuple[list[str], Column]:
     """Return a column's cells in the form that `Column` takes, and how they are written.
 
-    Args:
-        name: of the table, for messages.
-        table: its cells.
-        column: the column's name.
-        like: the column that the model was trained on, whose cells these are read like.
+    They are read like those of the column that the model was trained on, if there is one.
     """
-    cells, kind = table.column(table.names.index(column)), like and like.kind
+    cells, kind = table.column(column), like and like.kind
     gone = [missing(cell) for cell in cells]
     if kind in (None, "number"):
-        number = numeric(name, table, column, like)
+        number = numeric(table, column, like)
         if number is not None:
             texts = [repr(float(value)) for value in number.values]
             made = Column(column, "number", decimal=number.decimal, unit=number.unit)
@@ -138,8 +124,8 @@ def canonical(
         if kind == "date":
             at = int(np.flatnonzero(np.logical_not(gone))[np.argmin(good)])
             raise RecipeError(
-                f"{name} must have dates in column {column!r}. Received: {cells[at]!r} in line "
-                f"{table.lines[at]}."
+                f"{table.name} must have dates in column {column!r}. Received: {cells[at]!r} in "
+                f"line {table.lines[at]}."
             )
     lower = ["" if g else cell.lower() for g, cell in zip(gone, cells, strict=True)]
     if kind == "boolean" or (kind is None and any(set(lower) - {""} <= p for p in BOOLEAN)):
@@ -147,25 +133,25 @@ def canonical(
     return ["" if g else c for g, c in zip(gone, cells, strict=True)], Column(column, "category")
 
 
-def numeric(name: str, table, column: str, like: Column | None = None):
+def numeric(table: Table, column: str, like: Column | None = None):
     """Return a column of numbers, NaN where a cell is missing; None for one of something else.
 
     Where it is to be read like another column, something else is refused.
     """
     required, decimal = like is not None, like.decimal if like else ""
-    cells = table.column(table.names.index(column))
+    cells = table.column(column)
     filled = np.array([not missing(cell) for cell in cells])
     if not filled.any():
         return numbers.Numbers(np.full(len(cells), np.nan), ~filled, ~filled) if required else None
     read = numbers.read_like([c for c, f in zip(cells, filled, strict=True) if f], decimal)
     if like and like.unit and read.unit not in ("", like.unit):
         raise RecipeError(
-            f"{name} must have numbers in {like.unit} in column {column!r}, as the model was "
+            f"{table.name} must have numbers in {like.unit} in column {column!r}, as the model was "
             f"trained on. Received: {read.unit}. Convert them."
         )
     if read.doubt is not None:
         raise RecipeError(
-            f"{name} has numbers that can be read in two ways in column {column!r}, such as "
+            f"{table.name} has numbers that can be read in two ways in column {column!r}, such as "
             f"{read.doubt!r}. Write them without separators between thousands."
         )
     good = np.isfinite(read.values)
@@ -174,7 +160,7 @@ def numeric(name: str, table, column: str, like: Column | None = None):
             return None
         at = np.flatnonzero(filled)[int(np.argmin(good))]
         raise RecipeError(
-            f"{name} must have a number in column {column!r} of every line. Received: "
+            f"{table.name} must have a number in column {column!r} of every line. Received: "
             f"{cells[at]!r} in line {table.lines[at]}, and {int((~good).sum()) - 1} more. "
             "Correct the cells, or leave them empty."
         )
@@ -183,9 +169,9 @@ def numeric(name: str, table, column: str, like: Column | None = None):
     return dataclasses.replace(read, values=values, missing=~filled, bad=np.zeros(len(cells), bool))
 
 
-def matrix(name: str, table, columns) -> np.ndarray:
+def matrix(table: Table, columns: Iterable[Column]) -> np.ndarray:
     """Return the cells of the columns as text (rows, columns)."""
-    found = [canonical(name, table, column.name, column)[0] for column in columns]
+    found = [canonical(table, column.name, column)[0] for column in columns]
     return np.array(found).T
 
 

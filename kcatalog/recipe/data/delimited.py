@@ -26,21 +26,24 @@ NUMBER = re.compile(r"[-+−]?[^\w\s]?\s*[-+−]?\d")  # what a cell with a numb
 class Table:
     """The cells of a file, as text without spaces around it.
 
+    name: of the file, for messages.
     names: of the columns: those of the header, or 1, 2 and so on.
     rows: cells, as many in each as there are names.
     lines: the line of the file in which each row stands.
     separator: between cells; "" where there is one column.
-    findings: what was left out.
+    findings: what was left out, and what its readers found.
     """
 
+    name: str
     names: list[str]
     rows: list[list[str]]
     lines: list[int]
     separator: str
     findings: list[Finding]
 
-    def column(self, place: int) -> list[str]:
-        """Return the cells of a column."""
+    def column(self, column: str) -> list[str]:
+        """Return the cells of the column with this name, which no other column has."""
+        place = self.names.index(column)
         return [row[place] for row in self.rows]
 
 
@@ -93,6 +96,7 @@ def read(file: Path, decimal: str | None = None) -> Table:
             )
         )
     return Table(
+        str(file),
         names,
         [_padded(row, width) for _, row in numbered],
         [line for line, _ in numbered],

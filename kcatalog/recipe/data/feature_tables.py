@@ -78,23 +78,23 @@ class FeatureTables(Tables):
         None, "Columns whose combinations are features, too.", metavar="NAME,...", files="row"
     )
 
-    def _details(self, name, columns, facts, found):
+    def _details(self, table, columns, facts):
         categories = [column.name for column in columns if column.values]
         cross = tuple(part.strip() for part in (self.cross or "").split(",") if part.strip())
         if cross and (len(cross) < 2 or not set(cross) <= set(categories)):
             raise RecipeError(
-                f"--cross must name two or more categorical columns of {name}. Received: "
+                f"--cross must name two or more categorical columns of {table.name}. Received: "
                 f"{self.cross!r}. Its categorical columns: {listed(categories, 20) or 'none'}."
             )
         if cross:
-            found.append(Finding("cross", f"{listed(cross)}: {CROSSED} features"))
+            table.findings.append(Finding("cross", f"{listed(cross)}: {CROSSED} features"))
         return self.Details(tuple(columns), *facts, cross=cross)
 
-    def _data(self, name, *args, **how) -> Data:
-        data = super()._data(name, *args, **how)
+    def _data(self, table, *args, **how) -> Data:
+        data = super()._data(table, *args, **how)
         if data.train[1].ndim > 1:
             raise RecipeError(
-                f"The target of {name} must be one column. Received: {listed(data.classes)}. "
+                f"The target of {table.name} must be one column. Received: {listed(data.classes)}. "
                 "Choose one of them: --target NAME."
             )
         return dataclasses.replace(data, task="classification")

@@ -78,7 +78,7 @@ def read(
         like: the decimal separator of the training's numbers, "" where none was seen.
     """
     table = delimited.read(file, decimal)
-    columns = [table.column(place) for place in range(len(table.names))]
+    columns = [[row[place] for row in table.rows] for place in range(len(table.names))]
     dated = _find_dates(table.names, columns)
     others = [place for place in range(len(columns)) if place not in (dated[0] if dated else ())]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import keyword
 import re
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from kcatalog.recipe.data import delimited
 from kcatalog.recipe.data import targets as target_columns
 from kcatalog.recipe.data.base import Data, Source, column_of, need, split, tensorflow
 from kcatalog.recipe.data.columns import Column
+from kcatalog.recipe.data.delimited import Table
 from kcatalog.recipe.data.findings import Finding, listed
 from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.data.option import option, with_options
@@ -108,7 +110,7 @@ class Tables(Source):
             for name in ("diabetes", "wine", "breast_cancer", "iris", "digits")
         }
         given = {
-            name: lambda seed, name=name, frame=frame: self._data(name, _cells(frame), seed)
+            name: lambda seed, name=name, frame=frame: self._data(_cells(name, frame), seed)
             for name, frame in (self.frames or {}).items()
         }
         return {**shipped, **given}
@@ -117,12 +119,12 @@ class Tables(Source):
         if not (named := column_of(name_or_path, "target", self.target)):
             return super().load(name_or_path, seed)
         file, target = named
-        return self._data(file.name, delimited.read(file), seed, target)
+        return self._data(_named(file), seed, target)
 
     def from_path(self, path: Path, seed: int) -> Data:
         if not path.is_file():
             raise RecipeError(f"--data must be a CSV file. Received: the folder {path}.")
-        return self._data(path.name, delimited.read(path), seed)
+        return self._data(_named(path), seed)
 
     def read(self, paths: list[Path], info: DataInfo) -> np.ndarray:
         """Read the rows of files as cells, the columns by their names."""
@@ -137,7 +139,7 @@ class Tables(Source):
                 )
             if not table.rows:
                 raise RecipeError(f"{path} must have at least one row under its header.")
-            found.append(table_cells.matrix(str(path), table, info.details.columns))
+            found.append(table_cells.matrix(table, info.details.columns))
         return np.concatenate(found)
 
     def notes(self, paths: list[Path], info: DataInfo) -> list[dict[Any, Any]]:
@@ -156,54 +158,59 @@ class Tables(Source):
         else:
             names = dict(enumerate(map(str, loaded.target_names)))
             frame = frame.assign(target=frame["target"].map(names))
-        return self._data(name, _cells(frame), seed, frame.columns[-1], shipped=True)
+        return self._data(_cells(name, frame), seed, frame.columns[-1], shipped=True)
 
-    def _data(self, name: str, table, seed: int, target=None, shipped: bool = False) -> Data:
-        targets = target_columns.chosen(name, table, target or (None if shipped else self.target))
-        found = list(table.findings)
-        table = _with_target(name, table, targets, found)
-        task, y, classes, details = target_columns.labels(
-            name, table, targets, self.target_kind, found
-        )
+    def _data(self, table: Table, seed: int, target=None, shipped: bool = False) -> Data:
+        name, found = table.name, table.findings
+        targets = target_columns.chosen(table, target or (None if shipped else self.target))
+        table = _with_target(table, targets)
+        task, y, classes, facts = target_columns.labels(table, targets, self.target_kind)
         target_columns.check_rows(name, y, classes)
         places = split(np.arange(len(y)), y, seed)
-        train = places["train"][0]
         categorical = None if shipped else self.categorical
-        columns = table_cells.columns(name, table, targets, train, found, categorical)
-        cells = table_cells.matrix(name, table, columns)
+        columns = table_cells.columns(table, targets, places["train"][0], categorical)
+        cells = table_cells.matrix(table, columns)
         _repeated(cells, y, found)
-        details = self._details(name, columns, details, found)
+        details = self._details(table, columns, facts)
         x = details.features(cells)
         parts = {part: (x[at], y[at]) for part, (at, _) in places.items()}
         more = {"classes": classes, "details": details, "findings": tuple(found)}
         return Data(name, task, "row", **parts, **more, requests=cells[places["test"][0]])
 
-    def _details(
-        self, name: str, columns: list[Column], facts: tuple[Any, ...], found: list[Any]
-    ) -> TableDetails:
+    def _details(self, table: Table, columns: list[Column], facts: tuple[Any, ...]) -> TableDetails:
         return self.Details(tuple(columns), *facts)
 
 
-def _cells(frame) -> delimited.Table:
+def _named(file: Path) -> Table:
+    """Read a file's cells, which messages call by the name of the file."""
+    return dataclasses.replace(delimited.read(file), name=file.name)
+
+
+def _cells(name: str, frame) -> Table:
     """Return a DataFrame's cells as text."""
     text = frame.astype(object).where(frame.notna(), "").map(str)
     rows = text.to_numpy().tolist()
-    return delimited.Table([str(c) for c in frame.columns], rows, list(range(len(rows))), "", [])
+    return Table(name, [str(c) for c in frame.columns], rows, list(range(len(rows))), "", [])
 
 
-def _with_target(name: str, table, targets: list[str], found: list[Any]) -> delimited.Table:
+def _with_target(table: Table, targets: list[str]) -> Table:
     """Return the table without the rows that have no target."""
     places = [table.names.index(target) for target in targets]
-    keep = [not any(table_cells.missing(row[p]) for p in places) for row in table.rows]
-    if dropped := len(keep) - sum(keep):
-        found.append(Finding("left out", f"{dropped} rows without a target", warning=True))
-    rows = [row for row, k in zip(table.rows, keep, strict=True) if k]
-    lines = [line for line, k in zip(table.lines, keep, strict=True) if k]
-    if len(rows) < FEWEST_ROWS:
+    kept = [
+        (row, line)
+        for row, line in zip(table.rows, table.lines, strict=True)
+        if not any(table_cells.missing(row[p]) for p in places)
+    ]
+    if dropped := len(table.rows) - len(kept):
+        text = f"{dropped} rows without a target"
+        table.findings.append(Finding("left out", text, warning=True))
+    if len(kept) < FEWEST_ROWS:
         raise RecipeError(
-            f"{name} must have at least {FEWEST_ROWS} rows with a target. Received: {len(rows)}."
+            f"{table.name} must have at least {FEWEST_ROWS} rows with a target. "
+            f"Received: {len(kept)}."
         )
-    return delimited.Table(table.names, rows, lines, table.separator, table.findings)
+    rows, lines = map(list, zip(*kept, strict=True))
+    return dataclasses.replace(table, rows=rows, lines=lines)
 
 
 def _repeated(cells: np.ndarray, y: np.ndarray, found: list[Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcatalog.recipe.data import cells
+from kcatalog.recipe.data.delimited import Table
 from kcatalog.recipe.data.findings import Finding, listed
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -16,17 +17,17 @@ MOST_CLASSES = 100  # of texts
 MOST_COUNTED = 20  # different whole numbers that are read as classes
 
 
-def chosen(name: str, table, wanted: str | None) -> list[str]:
+def chosen(table: Table, wanted: str | None) -> list[str]:
     """Return the names of the target columns."""
     if len(table.names) < 2:
         raise RecipeError(
-            f"{name} must have a target and at least one other column. "
+            f"{table.name} must have a target and at least one other column. "
             f"Received: {listed(map(repr, table.names))}."
         )
     twice = [n for n, count in collections.Counter(table.names).items() if count > 1]
     if twice:
         raise RecipeError(
-            f"{name} must have a different name for each column. Received: {twice[0]!r} more "
+            f"{table.name} must have a different name for each column. Received: {twice[0]!r} more "
             "than once. Rename one of them."
         )
     if wanted is None:
@@ -35,23 +36,21 @@ def chosen(name: str, table, wanted: str | None) -> list[str]:
     absent = [t for t in targets if t not in table.names]
     if absent:
         raise RecipeError(
-            f"The target must be a column of {name}. Received: {absent[0]!r}. "
+            f"The target must be a column of {table.name}. Received: {absent[0]!r}. "
             f"Its columns: {listed(map(repr, table.names), 20)}."
         )
     if len(targets) >= len(table.names):
-        raise RecipeError(f"{name} must have columns beside the targets to predict from.")
+        raise RecipeError(f"{table.name} must have columns beside the targets to predict from.")
     return targets
 
 
-def labels(
-    name: str, table, targets: list[str], asked: str | None, found: list[Any]
-) -> tuple[Any, ...]:
+def labels(table: Table, targets: list[str], asked: str | None) -> tuple[Any, ...]:
     """Return task, labels, classes, and names and units of numeric targets."""
-    read = [cells.numeric(name, table, target) for target in targets]
-    texts = [table.column(table.names.index(target)) for target in targets]
+    name, found = table.name, table.findings
     if len(targets) > 1:
-        return _several(name, targets, read, asked, found)
-    (number,), (texts,), (target,) = read, texts, targets
+        return _several(table, targets, asked)
+    (target,) = targets
+    number, texts = cells.numeric(table, target), table.column(target)
     different = len(set(texts))
     if different < 2:
         raise RecipeError(
@@ -93,19 +92,18 @@ def labels(
     return task, y.astype("int32"), classes, ()
 
 
-def _several(
-    name: str, targets: list[str], read: list[Any], asked: str | None, found: list[Any]
-) -> tuple[Any, ...]:
+def _several(table: Table, targets: list[str], asked: str | None) -> tuple[Any, ...]:
+    read = [cells.numeric(table, target) for target in targets]
     bad = next((t for t, n in zip(targets, read, strict=True) if n is None), None)
     if bad is not None:
         raise RecipeError(
             f"Several targets must be numbers, or 0 and 1 for labels. Received: {bad!r} of "
-            f"{name}, which has texts."
+            f"{table.name}, which has texts."
         )
     y = np.stack([number.values for number in read], axis=1)
     labels = bool(np.isin(y, (0, 1)).all()) and asked != "regression"
     what = "labels, any number for a row" if labels else "numbers: a regression"
-    found.append(Finding("target", f"{listed(targets)}, {len(targets)} {what}"))
+    table.findings.append(Finding("target", f"{listed(targets)}, {len(targets)} {what}"))
     if labels:
         return "multi-label", y.astype("int32"), tuple(targets), ()
     units = tuple(number.unit for number in read)
