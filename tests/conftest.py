@@ -97,7 +97,7 @@ RECIPE_ON_EACH_BACKEND = re.compile(
 )
 # Tests of whole runs, which train, export or start processes: `make test-fast` leaves them out.
 WHOLE_RUNS = re.compile(
-    "test_(advice|cluster|devices|embedding|export|feature_tables|isolation|migrate|monitoring"
+    "test_(advice|cluster|devices|embedding|export|isolation|migrate|monitoring"
     "|networks|new_tasks|own_recipe|own_task|pipeline|portable|prediction|protocol|recorded|scripts"
     "|search|segmentation|serve|step|strangers|tables|tensorboard|tensorflow_addons|trials|variants"
     "|whole_way)[.]py"

@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 
 from kcatalog.recipe.data import DataInfo, FeatureTables, Tables
-from kcatalog.recipe.data.columns import Column
-from kcatalog.recipe.data.feature_tables import CROSSED, FeatureTableDetails
-from kcatalog.recipe.data.tables import TableDetails
+from kcatalog.recipe.data.columns import CROSSED, Column, TableDetails
 from kcatalog.recipe.export import loading
 from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe.scripts import imported
@@ -281,9 +279,9 @@ def test_unseen_categories_have_no_feature_and_combinations_have_one():
         [0, 1, 1, 0, 0, 0, 1],
         [0, 0, 0, 0, 0, 1, 0],
     ]
-    details = FeatureTableDetails(columns)
+    details = TableDetails(columns)
     np.testing.assert_array_equal(details.features(cells), plain)
-    crossed = FeatureTableDetails(columns, cross=("a", "b"))
+    crossed = TableDetails(columns, cross=("a", "b"))
     x = crossed.features(np.concatenate([cells, cells[:1]]))
     np.testing.assert_array_equal(x[:3, :7], plain)
     cross = x[:, 7:]
@@ -293,9 +291,9 @@ def test_unseen_categories_have_no_feature_and_combinations_have_one():
     np.testing.assert_array_equal(cross[0], cross[3])
     info = DataInfo("a", "classification", "row", (71,), ("x", "y"), details=crossed)
     record = json.loads(json.dumps(info.to_record()))
-    assert DataInfo.from_record(record, FeatureTableDetails) == info
+    assert DataInfo.from_record(record, TableDetails) == info
     numbers = Column("n", "number"), Column("m", "number", 1.0, 2.0)  # alone need no space
-    x = FeatureTableDetails(numbers).features(np.array([["1.5", "3.0"]]))
+    x = TableDetails(numbers).features(np.array([["1.5", "3.0"]]))
     np.testing.assert_array_equal(x, [[1.5, 1.0]])
 
 

@@ -2,7 +2,6 @@
 
 from kcatalog.recipe.data.base import Data, Source
 from kcatalog.recipe.data.documents import Documents
-from kcatalog.recipe.data.feature_tables import FeatureTables
 from kcatalog.recipe.data.images import Images
 from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.data.labelled import Labelled
@@ -12,7 +11,7 @@ from kcatalog.recipe.data.pairs import Pairs
 from kcatalog.recipe.data.pretrained import Pretrained
 from kcatalog.recipe.data.series import Series
 from kcatalog.recipe.data.speech import Speech
-from kcatalog.recipe.data.tables import Tables
+from kcatalog.recipe.data.tables import FeatureTables, Tables
 from kcatalog.recipe.data.tagged import Tagged
 from kcatalog.recipe.data.text import Text
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import keyword
-import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,76 +11,24 @@ import numpy as np
 from kcatalog.recipe.data import cells as table_cells
 from kcatalog.recipe.data import delimited
 from kcatalog.recipe.data import targets as target_columns
-from kcatalog.recipe.data.base import Data, Source, column_of, need, split, tensorflow
-from kcatalog.recipe.data.columns import Column
+from kcatalog.recipe.data.base import Data, Source, column_of, need, split
+from kcatalog.recipe.data.columns import CROSSED, Column, TableDetails
 from kcatalog.recipe.data.delimited import Table
 from kcatalog.recipe.data.findings import Finding, listed
-from kcatalog.recipe.data.info import DataInfo, Details
+from kcatalog.recipe.data.info import DataInfo
 from kcatalog.recipe.data.option import option, with_options
 from kcatalog.recipe.terminal.errors import RecipeError
 
 FEWEST_ROWS = 20
 
 
-@dataclass(frozen=True)
-class TableDetails(Details):
-    """Facts about a table: its columns, and the names and units of the numbers to predict."""
-
-    columns: tuple[Column, ...] = ()
-    targets: tuple[str, ...] = ()
-    units: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        read = [c if isinstance(c, Column) else Column(**_tuples(c)) for c in self.columns]
-        object.__setattr__(self, "columns", tuple(read))
-
-    def encode(self, cells):
-        """Return the features of rows of cells, a tensor of text."""
-        import tensorflow as tf
-
-        return tf.concat([c.encode(cells[:, i]) for i, c in enumerate(self.columns)], 1)
-
-    def features(self, cells: np.ndarray) -> np.ndarray:
-        """Return the features of rows of cells, computed as an export does."""
-        tf, _ = tensorflow(), self.tables  # no graph may make lookup tables
-        with tf.device("CPU:0"):
-            return tf.function(self.encode, autograph=False)(tf.constant(cells)).numpy()
-
-    def entry(self, raw: Any):
-        """Return what requests have in place of features: the cells of a row, as text."""
-        import tensorflow as tf
-
-        return tf.TensorSpec([None, len(self.columns)], tf.string, name=raw.name), self.encode
-
-    def signatures(self, found: dict[Any, Any]) -> dict[Any, Any]:
-        """Return a signature with an input for each column, numbers as numbers."""
-        import tensorflow as tf
-
-        answer, _ = found["serving_default"]
-        names = _identifiers(column.name for column in self.columns)
-        specs = {
-            name: tf.TensorSpec([None], tf.float64 if column.numeric else tf.string, name=name)
-            for name, column in zip(names, self.columns, strict=True)
-        }
-
-        def cell(x):
-            if x.dtype == tf.string:
-                return x
-            text = tf.strings.as_string(x, precision=17, scientific=True)
-            return tf.where(tf.math.is_nan(x), "", text)
-
-        def columns(inputs):
-            return answer(tf.stack([cell(inputs[name]) for name in names], axis=1))
-
-        return {"columns": (columns, specs)}
-
-
 @with_options
 class Tables(Source):
     """Rows of a table: features from its columns, and what is predicted from the target column.
 
-    Texts are read as categories, numbers are standardized, and dates become a trend and the seasons
-    of year and week. The features are a matrix, which the model gets; an export takes the cells.
+    Texts are read as categories, which Keras's `FeatureSpace` encodes, numbers are standardized,
+    and dates become a trend and the seasons of year and week. The features are a matrix, which the
+    model gets; an export takes the cells.
 
     The target is the last column by default. Its kind is stated for whole numbers, which may be
     either. `frames` are DataFrames by name, which `default` and `--data` can name.
@@ -171,14 +116,48 @@ class Tables(Source):
         columns = table_cells.columns(table, targets, places["train"][0], categorical)
         cells = table_cells.matrix(table, columns)
         _repeated(cells, y, found)
-        details = self._details(table, columns, facts)
+        cross = self._crossed(table, columns)
+        details = TableDetails(tuple(columns), *facts, cross=cross)
         x = details.features(cells)
         parts = {part: (x[at], y[at]) for part, (at, _) in places.items()}
         more = {"classes": classes, "details": details, "findings": tuple(found)}
         return Data(name, task, "row", **parts, **more, requests=cells[places["test"][0]])
 
-    def _details(self, table: Table, columns: list[Column], facts: tuple[Any, ...]) -> TableDetails:
-        return self.Details(tuple(columns), *facts)
+    def _crossed(self, table: Table, columns: list[Column]) -> tuple[str, ...]:
+        """Return the columns whose combinations get features."""
+        return ()
+
+
+@with_options
+class FeatureTables(Tables):
+    """Rows of a table, each of one class: two classes get an output each."""
+
+    default: str = "wine"
+    target_kind: str = dataclasses.field(default="classification", init=False)
+    cross: str | None = option(
+        None, "Columns whose combinations are features, too.", metavar="NAME,...", files="row"
+    )
+
+    def _crossed(self, table: Table, columns: list[Column]) -> tuple[str, ...]:
+        categories = [column.name for column in columns if column.values]
+        cross = tuple(part.strip() for part in (self.cross or "").split(",") if part.strip())
+        if cross and (len(cross) < 2 or not set(cross) <= set(categories)):
+            raise RecipeError(
+                f"--cross must name two or more categorical columns of {table.name}. Received: "
+                f"{self.cross!r}. Its categorical columns: {listed(categories, 20) or 'none'}."
+            )
+        if cross:
+            table.findings.append(Finding("cross", f"{listed(cross)}: {CROSSED} features"))
+        return cross
+
+    def _data(self, table, *args, **how) -> Data:
+        data = super()._data(table, *args, **how)
+        if data.train[1].ndim > 1:
+            raise RecipeError(
+                f"The target of {table.name} must be one column. Received: {listed(data.classes)}. "
+                "Choose one of them: --target NAME."
+            )
+        return dataclasses.replace(data, task="classification")
 
 
 def _named(file: Path) -> Table:
@@ -217,23 +196,3 @@ def _repeated(cells: np.ndarray, y: np.ndarray, found: list[Any]) -> None:
     rows = [(*row, *np.ravel(label)) for row, label in zip(cells.tolist(), y, strict=True)]
     if more := len(rows) - len(set(rows)):
         found.append(Finding("duplicates", f"{more} rows repeat an earlier row", warning=True))
-
-
-def _identifiers(names) -> list[str]:
-    """Return names that can be those of inputs in a SavedModel.
-
-    >>> _identifiers(["age", "Größe (cm)", "a b", "a-b", "class"])
-    ['age', 'Gr__e__cm_', 'a_b', 'a_b_2', 'class_']
-    """
-    found = []
-    for name in names:
-        base = re.sub(r"[^A-Za-z0-9_]", "_", name)
-        base = base if base[:1].isalpha() else f"c_{base}"
-        base = f"{base}_" if keyword.iskeyword(base) else base
-        count = sum(each == base or each.startswith(f"{base}_") for each in found)
-        found.append(f"{base}_{count + 1}" if base in found else base)
-    return found
-
-
-def _tuples(record: dict[Any, Any]) -> dict[Any, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
