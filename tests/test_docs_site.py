@@ -1,7 +1,9 @@
 """The site's pages, read as text, and a few of them in a browser."""
 
+import doctest
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +12,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
+import keras
+import numpy as np
 import pytest
 
 from docs.site import (
@@ -77,6 +81,28 @@ def test_every_part_has_a_page_with_its_sections(written):
             assert f"`{argument.name}` (" in page
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["losses.TripletHard", "layers.SqueezeExcite", "optimizers.SAM", "losses.CORN", "metrics.BLEU"],
+)
+def test_examples_run_when_pasted(name):
+    page = part_pages.page(registry.describe(name), True, {})
+    session = "\n".join(re.findall(r"```pycon\n(.*?)```", page, re.DOTALL))
+    example = doctest.DocTestParser().get_doctest(session, {}, name, None, 0)
+    assert example.examples
+    assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example).failed == 0
+
+
+@pytest.mark.parametrize("name", ["losses.TripletHard", "optimizers.SAM", "keras.optimizers.Adam"])
+def test_a_loss_or_an_optimizer_trains_a_model_when_pasted(name):
+    page = part_pages.page(registry.describe(name), True, {})
+    code = re.search(r"## Use it\n\n```python\n(.*?)```", page, re.DOTALL)[1]
+    assert "model.fit(x, y)" in code
+    model = keras.Sequential([keras.layers.Dense(1)])
+    exec(code, {"model": model, "x": np.ones((4, 2)), "y": np.array([0, 0, 1, 1])})  # noqa: S102
+    assert model.optimizer.iterations == 1
+
+
 def test_a_part_says_what_it_is_called_elsewhere_and_what_cannot_export_it():
     triplet = registry.describe("losses.TripletSemiHard")
     assert "`tensorflow_addons.losses.TripletSemiHardLoss`" in elsewhere.section(triplet)
@@ -88,9 +114,8 @@ def test_each_library_to_come_from_has_a_page_of_its_tables():
     place = "guides/coming_from.md"
     text = (pages.ROOT / "docs/coming_from.md").read_text(encoding="utf-8")
     found = pages.libraries(text)
-    lines = "\n".join(found.values()).splitlines()
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert set(rows) <= set(lines)
+    rows = [line for line in text.splitlines() if line.count(" | ") == 3]
+    assert set(rows) <= set("\n".join(found.values()).splitlines())
     assert not set(rows) & set(found[place].splitlines())
     assert "](coming_from/optax.md)" in found[place]
     assert found["guides/coming_from/optax.md"].startswith("# optax\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import functools
 import os
 import re
@@ -72,8 +73,8 @@ def page(e: registry.Entry, typeset: bool, plots: dict[str, bytes]) -> str:
         if title in e.sections:
             blocks += [f"## {title}", names.linked(_lines(e.sections[title]), here)]
     if "Example" in e.sections and ours:
-        blocks += ["## Example", _example(e.sections["Example"], here)]
-    blocks += ["### Construct it" if ours else "## Construct it", _fenced(e.example_code())]
+        blocks += ["## Example", _example(e, here)]
+    blocks += ["### Use it" if ours else "## Use it", _in_use(e)]
     if e.card.space:
         rows = [f"| `{name}` | {_cell(str(s))} |" for name, s in e.card.space.items()]
         head = ["| argument | values |", "|---|---|"]
@@ -147,13 +148,51 @@ def _argument(a, ours: bool) -> str:
     return f"`{a.name}` ({default})\n: {words or 'See Keras.'}"
 
 
-def _example(text: str, here: str) -> str:
-    """Return an example: its prose as prose, its session as code."""
-    blocks = []
-    for block in re.split(r"\n\s*\n", text):
-        is_code = _DOCTEST.search(block)
-        blocks.append(_fenced(block, "pycon") if is_code else names.linked(_lines(block), here))
+# Names that a docstring's example takes from the part's own file.
+_IMPORTS = {
+    "keras": "import keras",
+    "math": "import math",
+    "np": "import numpy as np",
+    "ops": "from keras import ops",
+}
+# Lines that put a part of a kind to use.
+_IN_USE = {
+    "losses": ['model.compile(optimizer="adam", loss=part)  # your model', "model.fit(x, y)"],
+    "optimizers": ['model.compile(part, loss="mse")  # your model and its loss', "model.fit(x, y)"],
+}
+_ATTACH = "kcatalog.training.attach(model)  # adds the second gradient"
+
+
+def _example(e: registry.Entry, here: str) -> str:
+    """Return an example: its prose as prose, its session as code that begins with its imports."""
+    blocks, imports = [], _imports(e)
+    for block in re.split(r"\n\s*\n", e.sections["Example"]):
+        if _DOCTEST.search(block):
+            session = "".join(f">>> {line}\n" for line in imports) + block
+            blocks.append(_fenced(session, "pycon"))
+            imports = []
+        else:
+            blocks.append(names.linked(_lines(block), here))
     return "\n\n".join(blocks)
+
+
+def _imports(e: registry.Entry) -> list[str]:
+    """Return the imports that the example of a part needs and does not write."""
+    code = "".join(x.source for x in doctest.DocTestParser().get_examples(e.sections["Example"]))
+    nodes = list(ast.walk(ast.parse(code)))
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
+    written = {a.asname or a.name for node in nodes for a in getattr(node, "names", ())}
+    module = e.path.rpartition(".")[0]
+    imports = _IMPORTS | {e.name: f"from {module} import {e.name}"}
+    return [line for name, line in imports.items() if name in used - written]
+
+
+def _in_use(e: registry.Entry) -> str:
+    """Return code that constructs a part; of losses and optimizers, that trains with it."""
+    lines = list(_IN_USE.get(e.kind, ()))
+    if "second-gradient" in e.card.tags:
+        lines.insert(1, _ATTACH)
+    return _fenced("\n".join([e.example_code(), *lines]))
 
 
 def _beside(e: registry.Entry, here: str) -> str:
