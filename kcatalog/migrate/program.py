@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import bisect
 import dataclasses
 import re
 from collections.abc import Mapping
 
-from kcatalog.migrate import scope
+from kcatalog.migrate import long_lines, scope
 from kcatalog.migrate.finding import Finding, Result
 from kcatalog.migrate.names import Names
 from kcatalog.migrate.row import Library
@@ -159,10 +160,15 @@ class Program:
         """Return the migrated source, which is parsed once more."""
         self._write_marks()
         code = self.text.get()
+        numbers = None
         if code != self.source:
+            code, numbers = long_lines.broken(code, self.text.changed(), self.newline)
             scope.parse(code)  # a file that no longer parses would be a fault of ours
         order = sorted(dict.fromkeys(self.findings), key=lambda f: (f.line, f.kind, f.name))
-        after = (dataclasses.replace(f, after=self.text.line_after(f.line)) for f in order)
+        lines = {f.line: self.text.line_after(f.line) for f in order}
+        if numbers:
+            lines = {old: bisect.bisect_left(numbers, new) + 1 for old, new in lines.items()}
+        after = (dataclasses.replace(f, after=lines[f.line]) for f in order)
         needs = frozenset(b.origin for b in self.open if b.origin)
         return Result(code, tuple(after), needs)
 

@@ -54,6 +54,20 @@ class Text:
         before = (e for e in self._edits if e[1] <= start)
         return line + sum(_lines(text) - _lines(self.source[a:b]) for a, b, text in before)
 
+    def changed(self) -> dict[int, int]:
+        """Return the lines of the new source that differ -> the length of the longest old line."""
+        lines, old = {}, NEWLINE.split(self.source)
+        for start, stop, text in self._edits:
+            first, last = self.line(start), self.line(stop)
+            length = max(map(len, old[first - 1 : last]))
+            after = self.line_after(first)
+            for n in range(after, after + _lines(text) + 1):
+                lines[n] = max(length, lines.get(n, 0))
+        same, new = set(old), NEWLINE.split(self.get())
+        return {
+            n: length for n, length in lines.items() if n <= len(new) and new[n - 1] not in same
+        }
+
     def insert(self, start: int, stop: int, text: str):
         """Replace whole lines between statements, whatever begins behind them."""
         self._edits.append((start, stop, text))

@@ -63,7 +63,7 @@ def migrated(use):
         ("def f(): return Decay", f"def f(): return {LAMBDA}"),
         ("make = old.optimizers.Decay", f"make = {LAMBDA}"),
         ("made = {'d': Decay, 's': [Decay]}", f"made = {{'d': {LAMBDA}, 's': [{LAMBDA}]}}"),
-        ("make = Decay if x else f", f"make = ({LAMBDA}) if x else f"),
+        ("m = Decay if x else f", f"m = ({LAMBDA}) if x else f"),
         ("made = Decay,", f"made = ({LAMBDA}),"),
         ("x.assertIsInstance(y, Decay)", "x.assertIsInstance(y, (keras.optimizers.SGD, "
          "kcatalog.optimizers.Wrapper))"),

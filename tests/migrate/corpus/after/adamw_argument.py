@@ -10,7 +10,9 @@ parser.add_argument("--lr", type=float, default=0.01)
 parser.add_argument("--wd", type=float, default=0.001)
 args = parser.parse_args([])
 
-opt = kcatalog.optimizers.DecoupledWeightDecay(keras.optimizers.Adam(learning_rate=args.lr), decay=args.wd)
+opt = kcatalog.optimizers.DecoupledWeightDecay(
+    keras.optimizers.Adam(learning_rate=args.lr), decay=args.wd
+)
 layer = tf.keras.layers.Dense(2, kernel_initializer="ones", use_bias=False)
 layer.build((None, 2))
 for _ in range(3):

@@ -4,7 +4,9 @@ import kcatalog
 import keras
 
 schedule = tf.keras.optimizers.schedules.ExponentialDecay(0.02, 2, 0.5)
-optimizer = kcatalog.optimizers.DecoupledWeightDecay(keras.optimizers.Adam(learning_rate=schedule), decay=0.001)
+optimizer = kcatalog.optimizers.DecoupledWeightDecay(
+    keras.optimizers.Adam(learning_rate=schedule), decay=0.001
+)
 layer = tf.keras.layers.Dense(1, kernel_initializer="ones")
 layer.build((None, 2))
 x = np.array([[1.0, 2.0], [3.0, -1.0]], "float32")

@@ -5,7 +5,9 @@ import keras
 model = tf.keras.Sequential([tf.keras.layers.Dense(1, activation="sigmoid", kernel_initializer="ones")])
 model.compile(
     optimizer="sgd",
-    loss=keras.losses.BinaryFocalCrossentropy(alpha=0.25, gamma=2.0, reduction="sum_over_batch_size", apply_class_balancing=True),
+    loss=keras.losses.BinaryFocalCrossentropy(
+        alpha=0.25, gamma=2.0, reduction="sum_over_batch_size", apply_class_balancing=True
+    ),
     metrics=["accuracy"],
     run_eagerly=True,
 )

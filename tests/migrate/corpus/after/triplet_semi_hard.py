@@ -7,4 +7,10 @@ embeddings = tf.cast(embeddings, tf.float32)
 labels = np.array([0, 0, 1, 1, 2, 2, 0, 1])
 loss = kcatalog.losses.TripletSemiHard()
 print(float(loss(labels, embeddings)))
-print(float(kcatalog.losses.TripletSemiHard(margin=0.3, distance="squared_euclidean")(labels, embeddings)))
+print(
+    float(
+        kcatalog.losses.TripletSemiHard(
+            margin=0.3, distance="squared_euclidean"
+        )(labels, embeddings)
+    )
+)
