@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kcatalog.recipe.data.pixels import ImageDetails, read_image
+from kcatalog.recipe.data.image_headers import ImageDetails
+from kcatalog.recipe.data.pixels import read_image
 from tests.recipe import tiny
 
 pytestmark = pytest.mark.tensorflow

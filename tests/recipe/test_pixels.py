@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from kcatalog.recipe.data import Images, Labelled, Speech, pixels
+from kcatalog.recipe.data.image_headers import ImageDetails, read_header
 from kcatalog.recipe.data.info import DataInfo
-from kcatalog.recipe.data.pixels import ImageDetails, read_header, read_image
+from kcatalog.recipe.data.pixels import read_image
 from kcatalog.recipe.terminal.errors import RecipeError
 from tests.recipe import tiny
 from tests.recipe.test_folders import said, tree

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kcatalog import checks
-from kcatalog.recipe.data import folders, pixels
+from kcatalog.recipe.data import folders, image_headers, pixels
 from kcatalog.recipe.data.base import Arrays, Data, Source, need, split
 from kcatalog.recipe.data.files import Files, Shelf, checked
 from kcatalog.recipe.data.info import DataInfo
@@ -37,7 +37,7 @@ class Images(Source):
 
     wanted = "a folder with one subfolder of images per class"
     task = "classification"
-    Details = pixels.ImageDetails
+    Details = image_headers.ImageDetails
 
     default: str = "digits"
     size: int = option(64, "Resize your images to N x N pixels.", min=8, files="image")
@@ -54,11 +54,11 @@ class Images(Source):
     def from_path(self, path: Path, seed: int) -> Data:
         folder, shape = self.find(path), (self.size, self.size, self.channels)
         try:
-            headers = checked(pixels.read_header, folder.files)
+            headers = checked(image_headers.read_header, folder.files)
         except RecipeError:  # name the files with sound headers and broken pixels, too
             checked(functools.partial(pixels.read_image, shape=shape), folder.files)
             raise
-        details = pixels.details(headers)
+        details = image_headers.details(headers)
         how = {"shape": shape, **dataclasses.asdict(details)}
         x = Files(Shelf(folder.files, pixels.read_image, shape, "uint8", how, pixels.DECODING))
         return Data(
@@ -69,7 +69,7 @@ class Images(Source):
             classes=folder.classes,
             picture=picture,
             details=details,
-            findings=(*folder.findings, *pixels.findings(headers, shape, details)),
+            findings=(*folder.findings, *image_headers.findings(headers, shape, details)),
         )
 
     def find(self, folder: Path) -> folders.Folder:
@@ -85,7 +85,10 @@ class Images(Source):
 
     def notes(self, paths: list[Path], info: DataInfo) -> list[dict[Any, Any]]:
         """Note of which files less is read than they hold."""
-        return [pixels.note(pixels.read_header(Path(path)), _details(info)) for path in paths]
+        return [
+            image_headers.note(image_headers.read_header(Path(path)), _details(info))
+            for path in paths
+        ]
 
     def _digits(self, seed: int) -> Data:
         """1797 digits of 8 x 8 pixels that ship with scikit-learn."""
@@ -113,10 +116,10 @@ class Images(Source):
         return Data(name, self.task, "image", **parts, classes=classes, picture=picture)
 
 
-def _details(info: DataInfo) -> pixels.ImageDetails:
+def _details(info: DataInfo) -> image_headers.ImageDetails:
     """Return the details of images, all of which a subclass or an older record may lack."""
-    names = (field.name for field in dataclasses.fields(pixels.ImageDetails))
-    return pixels.ImageDetails(**{name: getattr(info.details, name, None) for name in names})
+    names = (field.name for field in dataclasses.fields(image_headers.ImageDetails))
+    return image_headers.ImageDetails(**{name: getattr(info.details, name, None) for name in names})
 
 
 def _validation(samples: int) -> float:

@@ -10,9 +10,9 @@ import numpy as np
 
 from kcatalog.recipe.data import pixels, scan
 from kcatalog.recipe.data.base import Data, Source
+from kcatalog.recipe.data.image_headers import ImageDetails
 from kcatalog.recipe.data.images import Images
 from kcatalog.recipe.data.info import DataInfo
-from kcatalog.recipe.data.pixels import ImageDetails
 from kcatalog.recipe.data.speech import SOUND, Speech, SpeechDetails
 from kcatalog.recipe.terminal.errors import RecipeError
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kcatalog.recipe.data import folders, pixels, scan
+from kcatalog.recipe.data import folders, image_headers, pixels, scan
 from kcatalog.recipe.data.base import TEST_SEED, Arrays, Data, need
 from kcatalog.recipe.data.encoding import read_text
 from kcatalog.recipe.data.files import checked
@@ -178,7 +178,7 @@ def paired(path: Path) -> tuple[list[Pair], list[Finding]]:
 
 def same_shape(pair: Pair) -> bool:
     """Refuse a mask of another aspect ratio than its image. Return whether the sizes are equal."""
-    (width, height), mask = (pixels.read_header(file).size for file in pair[:2])
+    (width, height), mask = (image_headers.read_header(file).size for file in pair[:2])
     if abs(mask[0] * height / width - mask[1]) > 1 + 0.01 * mask[1]:
         raise RecipeError(
             f"{pair.mask} must have the shape of its image, {width}x{height}. Received: "

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
-import dataclasses
 import functools
 import importlib.util
 import re
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from kcatalog.recipe.data.base import need
-from kcatalog.recipe.data.findings import Finding
-from kcatalog.recipe.data.info import Details
 from kcatalog.recipe.data.scan import Kind
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -50,43 +43,6 @@ _NO_IMAGE = {  # what files with an image's name often are: how they begin, and 
 Range = tuple[float, float]
 
 
-@dataclass(frozen=True)
-class ImageDetails(Details):
-    """Facts about images.
-
-    integers, floats: the values that become black and white, of grey images whose pixels are
-        integers of more than 8 bits, or floats. None where there were no such images to learn
-        from; each is then scaled by what itself holds.
-    """
-
-    integers: Range | None = None
-    floats: Range | None = None
-
-
-@dataclass(frozen=True)
-class Header:
-    """Facts about an image file.
-
-    size: width and height, turned.
-    mode: Pillow's mode.
-    colour: whether it has colours, or a palette with some.
-    clear: whether it has transparency.
-    turned: whether its EXIF data turn it.
-    frames: whether it has several frames or pages.
-    halved: whether channels of 16 bits are read as their upper 8.
-    values: its lowest and highest value, where pixels have more than 8 bits.
-    """
-
-    size: tuple[int, int]
-    mode: str
-    colour: bool
-    clear: bool
-    turned: bool
-    frames: bool
-    halved: bool
-    values: Range | None
-
-
 @functools.cache
 def pillow():
     """Return Pillow's module of images, with HEIC where pillow-heif is installed."""
@@ -116,7 +72,7 @@ def read_image(
 
     It is turned as its EXIF data say, laid on white where it is transparent, and stretched to
     `shape`. Of several frames it is the first. Pixels of more than 8 bits are scaled by
-    `ImageDetails`.
+    `image_headers.ImageDetails`.
 
     A JPEG that is much larger is decoded at a half, a quarter or an eighth of its size, whichever
     is the smallest with at least twice the pixels wanted along each edge: the sample differs by
@@ -125,45 +81,15 @@ def read_image(
     height, width, channels = shape
     with opened(file, 2 * max(height, width)) as image:  # a square: it may have to be turned
         image = _turned(image)
-        if _deep(image):
+        if is_deep(image):
             scale = floats if image.mode == "F" else integers
-            image = _shallow(_numbers(image, file), scale)
-        elif _clear(image):
+            image = _shallow(numbers_of(image, file), scale)
+        elif is_clear(image):
             image = image.convert("RGBA")
             white = pillow().new("RGBA", image.size, "white")
             image = pillow().alpha_composite(white, image)
         image = image.convert("L" if channels == 1 else "RGB").resize((width, height))
         return np.asarray(image, "uint8").reshape(shape)
-
-
-def read_header(file: Path) -> Header:
-    """Read what an image's header says; decode those with more than 8 bits a pixel."""
-    with opened(file) as image:
-        whole = image.format == "PNG" and "exif" not in image.info  # Pillow would look to its end
-        orientation, values = 1 if whole else _orientation(image), None
-        if _deep(image):
-            pixels = _numbers(image, file)
-            values = float(pixels.min()), float(pixels.max())
-        return Header(
-            image.size[::-1] if orientation >= 5 else image.size,
-            image.mode,
-            _colourful(image),
-            _clear(image),
-            orientation > 1,
-            # the further frames of an MPO file are other views of a phone's photograph
-            getattr(image, "is_animated", False) and image.format != "MPO",
-            not _deep(image) and ";16" in str(image.tile),
-            values,
-        )
-
-
-def details(headers: list[Header]) -> ImageDetails:
-    """Return the ranges that all files are scaled by."""
-    deep = {"integers": [], "floats": []}
-    for header in headers:
-        if header.values:
-            deep["floats" if header.mode == "F" else "integers"] += header.values
-    return ImageDetails(**{name: full_range(v) for name, v in deep.items() if v})
 
 
 def full_range(values) -> Range:
@@ -181,53 +107,6 @@ def full_range(values) -> Range:
     if 0 < high <= 1:
         return 0.0, float(2.0 ** np.ceil(np.log2(high)))
     return 0.0, float(2 ** max(8, int(np.ceil(high)).bit_length()) - 1)
-
-
-def findings(
-    headers: list[Header], shape: tuple[Any, ...], details: ImageDetails
-) -> Iterator[Finding]:
-    """Report how the pixels of the samples differ from those of the files."""
-    height, width, channels = shape
-    sizes = collections.Counter(header.size for header in headers)
-    (most, _), others = sizes.most_common(1)[0], len(sizes) - 1
-    if set(sizes) != {(width, height)}:
-        changes = [w / h * height / width for w, h in sizes]
-        change = max(max(c, 1 / c) for c in changes)
-        text = f"from {most[0]}x{most[1]}"
-        text += f" and {others} other size{'s' if others > 1 else ''}" if others else ""
-        text += f" to {width}x{height}"
-        text += f", stretched by up to {change:.2g} to 1" if change > 1.01 else ""
-        yield Finding("resized", text, warning=change > 2)
-    for kind, scale in dataclasses.asdict(details).items():
-        files = [h for h in headers if h.values and (h.mode == "F") == (kind == "floats")]
-        if files:
-            low, high = scale
-            text = f"{_files(len(files))} of {kind}, scaled from {low:g}..{high:g} to 0..255"
-            yield Finding("pixels", text)
-    counts = {
-        "with transparency, laid on white": sum(h.clear for h in headers),
-        "turned as the EXIF data say": sum(h.turned for h in headers),
-        "with several frames or pages, read the first": sum(h.frames for h in headers),
-        "in CMYK, converted to RGB": sum(h.mode == "CMYK" for h in headers),
-        "of 16 bits a channel, read as the upper 8": sum(h.halved for h in headers),
-    }
-    if channels == 1:
-        counts["in colour, made grey"] = sum(h.colour for h in headers)
-    for words, count in counts.items():
-        if count:
-            yield Finding("pixels", f"{_files(count)} {words}", warning="upper 8" in words)
-
-
-def note(header: Header, details: ImageDetails) -> dict[str, str]:
-    """Return what a prediction for an image should mention, under "note"."""
-    notes = ["the first of several frames or pages"] if header.frames else []
-    scale = details.floats if header.mode == "F" else details.integers
-    if header.values and not scale:
-        notes.append("more than 8 bits, unlike the images that the model has learned from")
-    elif header.values and (header.values[0] < scale[0] or header.values[1] > scale[1]):
-        low, high = (f"{value:g}" for value in scale)
-        notes.append(f"values beyond {low}..{high}, the range that the model has learned from")
-    return {"note": "; ".join(notes)} if notes else {}
 
 
 @contextlib.contextmanager
@@ -269,7 +148,7 @@ def _content(file: Path) -> str:
     return next((text for begins, text in _NO_IMAGE.items() if begins.match(begin)), "")
 
 
-def _orientation(image) -> int:
+def orientation_of(image) -> int:
     """Return the orientation that the EXIF data say, 1 to 8; 1 where they are damaged."""
     try:
         found = image.getexif().get(TURNED, 1)
@@ -280,7 +159,7 @@ def _orientation(image) -> int:
 
 def _turned(image):
     """Return an image turned and mirrored as its EXIF data say."""
-    orientation, how = _orientation(image), pillow().Transpose
+    orientation, how = orientation_of(image), pillow().Transpose
     steps = {
         2: how.FLIP_LEFT_RIGHT,
         3: how.ROTATE_180,
@@ -293,23 +172,18 @@ def _turned(image):
     return image.transpose(steps[orientation]) if orientation > 1 else image
 
 
-def _deep(image) -> bool:
+def is_deep(image) -> bool:
+    """Return whether an image has more than 8 bits a pixel."""
     return image.mode == "F" or image.mode.startswith("I")
 
 
-def _colourful(image) -> bool:
-    if image.mode in ("P", "PA"):
-        palette = np.reshape(image.getpalette(), (-1, 3))
-        return bool((palette != palette[:, :1]).any())
-    return len(image.getbands()) > 2
-
-
-def _clear(image) -> bool:
+def is_clear(image) -> bool:
+    """Return whether an image has transparency."""
     has_alpha = image.mode in ("RGBA", "LA", "PA", "RGBa", "La")
-    return has_alpha or (not _deep(image) and "transparency" in image.info)
+    return has_alpha or (not is_deep(image) and "transparency" in image.info)
 
 
-def _numbers(image, file: Path) -> np.ndarray:
+def numbers_of(image, file: Path) -> np.ndarray:
     """Return the pixels of an image of more than 8 bits."""
     values = np.asarray(image).astype("float64")
     if not np.isfinite(values).all():
@@ -324,7 +198,3 @@ def _shallow(values: np.ndarray, scale: Range | None):
     low, high = scale or full_range([values.min(), values.max()])
     values = np.clip((values - low) * (255 / max(high - low, 1e-12)), 0, 255)
     return pillow().fromarray(np.rint(values).astype("uint8"))
-
-
-def _files(count: int) -> str:
-    return f"{count} file{'s' if count > 1 else ''}"
