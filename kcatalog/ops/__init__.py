@@ -12,7 +12,7 @@ from kcatalog.ops.crf import (
 )
 from kcatalog.ops.distances import pairwise_distances
 from kcatalog.ops.image_filters import gaussian_filter, mean_filter, median_filter
-from kcatalog.ops.images import rotate, translate
+from kcatalog.ops.images import resample, rotate, translate
 from kcatalog.ops.linear_recurrence import linear_recurrence
 from kcatalog.ops.mining import all_triplets, semi_hard_triplets, triplet_sums
 from kcatalog.ops.ordinal import corn_probabilities, corn_ranks
@@ -40,6 +40,7 @@ __all__ = [
     "median_filter",
     "pairwise_distances",
     "recall_at_k",
+    "resample",
     "retrieval_scores",
     "rotate",
     "semi_hard_triplets",

@@ -21,7 +21,8 @@ def mean_filter(
             `(height, width)`.
         size: Height and width of the window, or one number for both. An even one reaches one pixel
             further down and to the right.
-        padding: What lies beyond the border: `"reflect"`, `"symmetric"` or `"constant"`.
+        padding: What lies beyond the border: `"reflect"`, `"symmetric"` or `"constant"`. An image
+            that is narrower than the window is reflected again and again, as in `numpy.pad`.
         value: The constant.
 
     >>> print(ops.convert_to_numpy(mean_filter([[0.0, 3.0, 0.0]], (1, 3))))
@@ -113,9 +114,9 @@ def _padded(owner, x, axes, sizes, padding, value):
         else:  # by indices: on PyTorch Keras's "symmetric" repeats the last pixel
             length = ops.shape(x)[axis]
             once = 1 if padding == "reflect" else 0  # the border is not repeated
-            i = ops.arange(-before, length + after, dtype="int32")
-            i = ops.where(i < 0, once - 1 - i, i)
-            i = ops.where(i < length, i, 2 * length - 1 - once - i)
+            period = 2 * (length - once)
+            i = ops.mod(ops.arange(-before, length + after, dtype="int32"), ops.maximum(period, 1))
+            i = ops.where(i < length, i, period - 1 + once - i)
             x = ops.take(x, i, axis=axis)
     return x
 

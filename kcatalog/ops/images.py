@@ -1,4 +1,4 @@
-"""Images that are turned or shifted as a whole, each by its own angle or distance."""
+"""Images that are turned, shifted or read between their pixels, each in its own way."""
 
 from keras import ops
 
@@ -76,6 +76,47 @@ def translate(
     zero, one = ops.zeros_like(dx), ops.ones_like(dx)
     transforms = ops.stack([one, zero, -dx, zero, one, -dy, zero, zero], axis=-1)
     return _transform("translate", images, transforms, interpolation, fill_mode, fill_value)
+
+
+def resample(
+    images: Tensor, points: Tensor, fill_mode: str = "nearest", relative: bool = False
+) -> Tensor:
+    """Return the values of images at points between their pixels, by bilinear interpolation.
+
+    Args:
+        images: `(batch, height, width, channels)`.
+        points: Row and column of each point, in pixels, `(batch, ..., 2)`.
+        fill_mode: What lies beyond the border: `"nearest"`, or `"constant"`, which is 0.
+        relative: Whether points are distances from each pixel, `(batch, height, width, 2)`.
+
+    >>> image = ops.reshape(ops.arange(4.0), (1, 2, 2, 1))
+    >>> print(ops.convert_to_numpy(resample(image, [[[0.5, 0.25], [5.0, 0.0]]]))[..., 0])
+    [[1.25 2.  ]]
+    """
+    x, points = ops.convert_to_tensor(images), ops.cast(points, "float32")
+    if len(x.shape) != 4:
+        raise checks.error("resample", "images", "of 4 axes, with a batch", tuple(x.shape))
+    checks.choice("resample", "fill_mode", fill_mode, FILL_MODES[:2])
+    batch, h, w, channels = ops.shape(x)
+    if relative:
+        rows, columns = ops.meshgrid(ops.arange(h), ops.arange(w), indexing="ij")
+        points = points + ops.cast(ops.stack([rows, columns], axis=-1), points.dtype)
+    p = ops.reshape(points, (batch, -1, 2))
+    start = ops.floor(p)
+    pixels, share = ops.reshape(x, (batch * h * w, channels)), p - start
+    dtype = x.dtype if "float" in str(x.dtype) else "float32"
+    first = h * w * ops.arange(batch, dtype="int32")[:, None]
+    total = 0.0
+    for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        y, z = (ops.cast(start[..., i], "int32") + n for i, n in enumerate((down, right)))
+        weight = ops.abs(1 - down - share[..., 0]) * ops.abs(1 - right - share[..., 1])
+        if fill_mode == "constant":
+            inside = (y >= 0) & (y < h) & (z >= 0) & (z < w)
+            weight = weight * ops.cast(inside, weight.dtype)
+        place = first + ops.clip(y, 0, h - 1) * w + ops.clip(z, 0, w - 1)
+        value = ops.cast(ops.take(pixels, place, axis=0), dtype)
+        total = total + ops.cast(weight, dtype)[..., None] * value
+    return ops.reshape(total, (*ops.shape(points)[:-1], channels))
 
 
 def rank_error(owner: str, images: Tensor) -> ValueError:

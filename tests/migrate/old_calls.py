@@ -153,6 +153,8 @@ DATA["one_alone"] = np.array([0, 0, 1, 1, 1, 0, 1, 7], "int32")
 DATA["soft"] = rng.dirichlet(np.ones(3), size=6).astype("float32")
 DATA["ratings_true"], DATA["ratings"] = share(40), share(40)
 DATA["paired"] = np.concatenate([np.eye(3, dtype="float32")[labels], DATA["same"][:, None]], axis=1)
+DATA["outside"] = rng.uniform(-2, 10, size=(2, 5, 2)).astype("float32")
+DATA["stream"] = rng.uniform(-4, 4, size=(2, 7, 9, 2)).astype("float32")
 TARGETS = ("one_hot", "rows", "multilabels", "boxes_true")  # no gradient is asked for
 OTHERS = (  # calls that differ, as their rows say, and what they are called with
     ("layers.TLU", "", ("images",)),

@@ -184,7 +184,7 @@ def test_value(row, example):
 
 @pytest.mark.parametrize(("row", "example"), EXAMPLES)
 def test_functional(row, example):
-    """What replaces a function takes functional tensors, as the old function did."""
+    """Functional tensors go through each replacement, as through the old function."""
     if row.name == "backend.get_value":
         pytest.skip("functional tensors have no values")
     example = example.replace("x[None]", "one")  # Keras indexes functional tensors with tuples only

@@ -408,6 +408,18 @@ def test_equalize():
     assert np.abs(got["value0"] - wanted["value0"].astype("float32")).max() <= 10
 
 
+def test_random_cutout():
+    """Each image loses one square of the given size, at a place of its own."""
+    images = np.ones((64, 8, 8, 2), "float32")
+    space = {"images": images, "mask_size": 4, "constant_values": 0, "keras": keras}
+    code, size = re.findall("`([^`]+)`", ROWS["image.random_cutout"].hint)
+    exec(size, space)  # noqa: S102 - of our table
+    lost = 1 - keras.ops.convert_to_numpy(eval(code, space))  # noqa: S307
+    assert (lost.sum((1, 2)) == 16).all()
+    assert (lost.any(2).sum(1) == 4).all()
+    assert len({image.tobytes() for image in lost}) > 10
+
+
 def test_noisy_dense():
     """The same without noise; in training each call has another."""
     for example in ROWS["layers.NoisyDense"].examples:

@@ -31,6 +31,18 @@ def test_reference(size, padding, rng):
         np.testing.assert_allclose(ops.convert_to_numpy(got), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("padding", ["reflect", "symmetric", "constant"])
+@pytest.mark.parametrize("shape", [(2, 3), (1, 4)])
+def test_windows_wider_than_the_image(shape, padding, rng):
+    image = rng.normal(size=shape).astype("float32")
+    parts = windows(image, (7, 9), padding)
+    for got, expected in (
+        (mean_filter(image, (7, 9), padding), parts.mean((2, 3))),
+        (median_filter(image, (7, 9), padding), np.median(parts, (2, 3))),
+    ):
+        np.testing.assert_allclose(ops.convert_to_numpy(got), expected, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("filtered", [mean_filter, median_filter, gaussian_filter])
 def test_shapes_and_types(filtered, rng):
     """Channels and images are filtered by themselves, and whole numbers stay whole."""
@@ -56,9 +68,9 @@ def test_refusals():
 def test_in_tf_data(rng):
     """Filters in a `tf.data` pipeline, in which shapes are unknown."""
     tf = pytest.importorskip("tensorflow")
-    images = rng.normal(size=(3, 5, 6, 1)).astype("float32")
+    images = rng.normal(size=(3, 5, 2, 1)).astype("float32")
     spec = tf.TensorSpec((None, None, None, 1), tf.float32)
     data = tf.data.Dataset.from_generator(lambda: iter([images]), output_signature=spec)
-    (got,) = data.map(lambda x: mean_filter(median_filter(gaussian_filter(x))))
-    expected = ops.convert_to_numpy(mean_filter(median_filter(gaussian_filter(images))))
+    (got,) = data.map(lambda x: mean_filter(median_filter(gaussian_filter(x)), 5))
+    expected = ops.convert_to_numpy(mean_filter(median_filter(gaussian_filter(images)), 5))
     np.testing.assert_allclose(got.numpy(), expected, rtol=1e-5, atol=1e-6)
