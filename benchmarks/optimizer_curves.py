@@ -24,7 +24,19 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks/results/optimizer_curves.json"
 PAGE = ROOT / "docs/which_optimizer.md"
-PLOT = ROOT / "docs/images/optimizer_curves.png"
+PLOTS = ROOT / "docs/images"  # optimizer_curves_PROBLEM.svg
+# Of methods in the figures, the same in each; they can be read on light and dark pages.
+COLORS = (
+    "#3b82c4",
+    "#d9702b",
+    "#5a9e4b",
+    "#b8479b",
+    "#8a6fd1",
+    "#b59a1e",
+    "#2aa5a0",
+    "#d0504f",
+    "#8c6d4f",
+)
 MARKS = "<!-- results: begin -->", "<!-- results: end -->"
 
 SEEDS, RATES = (0, 1, 2), 6
@@ -288,12 +300,17 @@ def summary(runs, problem):
 
 def report(runs):
     """Return the text of the page's results."""
-    lines = ["![Validation loss by epoch](images/optimizer_curves.png)", ""]
+    lines = []
     for problem, about in ABOUT.items():
         rows, failed = summary(runs, problem)
         if not rows:
             continue
         lines += [f"### `{problem}`: {about}", "", *conclusion(rows), ""]
+        plot = f"images/{file(problem)}"
+        lines += [
+            f"![Validation loss by epoch: Adam, SGD, the three best, others grey]({plot})",
+            "",
+        ]
         lines += ["| | rate | test loss | accuracy | epochs to Adam's | good rates | seconds |"]
         lines += ["|---|---|---|---|---|---|---|"]
         adam = next((row["curve"][-1] for row in rows if row["name"] == "Adam"), None)
@@ -338,27 +355,33 @@ def line(row, adam):
     return f"| {' | '.join(cells)} |"
 
 
+def file(problem):
+    return f"optimizer_curves_{problem}.svg"
+
+
 def draw(runs):
     """Draw the validation loss by epoch, with Adam, SGD and the three best in colour."""
-    from matplotlib.figure import Figure
+    sys.path.insert(0, str(ROOT))
+    from docs.site.plots.figure import PALE, figure
 
     shown = {p: summary(runs, p)[0] for p in ABOUT}
-    shown = {p: rows for p, rows in shown.items() if rows}
-    figure = Figure(figsize=(4.2 * len(shown), 3.8), layout="constrained")
-    for axes, (problem, rows) in zip(
-        figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True
-    ):
-        best = [row["name"] for row in rows[:3]]
-        for row in sorted(rows, key=lambda row: row["name"] in (*best, "Adam", "SGD")):
-            chosen = row["name"] in (*best, "Adam", "SGD")
-            style = (
-                {"label": row["name"], "lw": 1.6} if chosen else {"color": "lightgrey", "lw": 0.7}
-            )
-            axes.plot(range(1, len(row["curve"]) + 1), row["curve"], **style)
-        axes.set(title=problem, xlabel="epoch", yscale="log")
-        axes.legend(fontsize="x-small")
-    figure.axes[0].set_ylabel("validation loss")
-    figure.savefig(PLOT, dpi=90)
+    chosen = {
+        p: {"Adam": 0, "SGD": 0, **{r["name"]: 0 for r in rows[:3]}} for p, rows in shown.items()
+    }
+    methods = dict.fromkeys(name for names in chosen.values() for name in names)
+    color = dict(zip(methods, COLORS, strict=False))
+    for problem in filter(shown.get, shown):
+        about = f"Validation loss by epoch on {problem}; each grey line is another method."
+        with figure(caption=about) as ((axes,), out):
+            for row in sorted(shown[problem], key=lambda row: row["name"] in chosen[problem]):
+                name, epochs = row["name"], range(1, len(row["curve"]) + 1)
+                if name in chosen[problem]:
+                    axes.plot(epochs, row["curve"], color=color[name], lw=1.8, label=name)
+                else:
+                    axes.plot(epochs, row["curve"], color=PALE, lw=0.6, alpha=0.4)
+            axes.set(xlabel="epoch", ylabel="validation loss", yscale="log")
+            axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        (PLOTS / file(problem)).write_bytes(out.getvalue())
 
 
 def render(runs):

@@ -143,11 +143,13 @@ def test_learning_curves_go_on_where_they_were_stopped(monkeypatch, tmp_path, ca
     assert "`SGD` is at place 2" in text
     assert "`Nadam` did not train: ValueError: cannot" in text
     monkeypatch.setattr(bench, "PAGE", tmp_path / "page.md")
-    monkeypatch.setattr(bench, "PLOT", tmp_path / "plot.png")
+    monkeypatch.setattr(bench, "PLOTS", tmp_path)
     bench.PAGE.write_text(f"before\n{bench.MARKS[0]}\nold\n{bench.MARKS[1]}\nafter\n")
     bench.render(runs)
     assert bench.PAGE.read_text(encoding="utf-8").endswith(f"{bench.MARKS[1]}\nafter\n")
-    assert 1000 < bench.PLOT.stat().st_size < 200_000
+    drawn = (tmp_path / bench.file("table_mlp")).read_text(encoding="utf-8")
+    assert "SGD" in drawn
+    assert all(color in drawn for color in bench.COLORS[:2])
 
 
 def test_transfer_learns_from_few_images_and_is_scored_on_others(tmp_path):

@@ -20,7 +20,7 @@ templates_path = ["templates"]
 html_static_path = ["static"]
 html_use_index = False
 html_css_files = ["site.css"]
-html_js_files = ["find.js", "versions.js", "switch.js"]
+html_js_files = ["find.js", "versions.js", "switch.js", "enlarge.js"]
 html_copy_source = html_show_sourcelink = False
 html_show_copyright = False
 html_last_updated_fmt = None

@@ -10,6 +10,20 @@ ABOUT = {
     "": "what TensorBoard shows of its test split",
     "_served": "the served model, with an answer",
 }
+_MISTAKES_FIRST = "of the test split. The mistakes among all of them come first, with red titles."
+_CONFUSION = "How many samples of the test split have each true and each predicted class."
+# What a picture of the test split shows.
+CAPTIONS = {
+    "embedding_triplet": f"Images {_MISTAKES_FIRST}",
+    "forecast_gru": "Forecasts and prediction intervals of the test split, with the truth.",
+    "image_cnn": f"Images {_MISTAKES_FIRST}",
+    "margin_mlp": _CONFUSION,
+    "segmentation_unet": "Images of the test split with their true and their predicted masks.",
+    "speech_lstm": f"Utterances {_MISTAKES_FIRST}",
+    "tabular_mlp": "Predicted and true values of the test split; exact ones lie on the line.",
+    "text_classifier": _CONFUSION,
+}
+_SERVED = "The page that `serve` shows in a browser, with an answer of the model."
 INTRODUCTION = """# Recipes
 
 A recipe goes from data to a checked SavedModel by one command: `kcatalog run NAME`. `kcatalog copy
@@ -49,7 +63,8 @@ def _score(recipe: shelf.Shipped) -> list[str]:
 def _pictures(recipe: shelf.Shipped) -> list[str]:
     """Return its pictures side by side, on a phone one below the other; nothing if it has none."""
     items = [
-        f":::{{grid-item}}\n![{recipe.name}: {words}](images/{recipe.name}{suffix}.png)\n:::"
+        f":::{{grid-item}}\n![{recipe.name}: {words}](images/{recipe.name}{suffix}.png)\n\n"
+        f"{_SERVED if suffix else CAPTIONS.get(recipe.name, "")}\n:::"
         for suffix, words in ABOUT.items()
         if (PICTURES / f"{recipe.name}{suffix}.png").is_file()
     ]
