@@ -81,6 +81,23 @@ class Delegate(keras.optimizers.Optimizer):
         super().build(variables)
         self.standing_alone = False
 
+    def _checked(self, grads, variables):
+        """Return lists of gradients and of their variables, and build on the first ones."""
+        grads = list(grads)
+        if not grads:
+            return [], []
+        if not self.built:
+            if variables is None:
+                rule = "a list of variables until the optimizer is built"
+                raise checks.error(self, "trainable_variables", rule, None, "Or call `build`.")
+            self.build(variables := list(variables))
+        variables = list(self._trainable_variables if variables is None else variables)
+        if len(grads) != len(variables):
+            rule = f"a list of {len(variables)} gradients, one for each variable"
+            raise checks.error(self, "grads", rule, f"{len(grads)} gradients")
+        self._check_variables_are_known(variables)
+        return grads, variables
+
     @property
     def iterations(self) -> keras.Variable:
         return self.inner.iterations

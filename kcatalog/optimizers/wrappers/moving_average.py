@@ -88,13 +88,17 @@ class MovingAverage(Wrapper):
         """The average of each weight, in the order of the weights that `build` was given."""
         return [average for (average,) in zip(*self._slots, strict=True)]
 
-    def after_update(self, weight, average, step):
-        k = ops.cast(step - 1 - self.start_step, weight.dtype)  # here the first update is 1
-        new = ops.zeros_like(k) + (1 - self.average_decay)  # 1 - d
+    def numbers(self, step: Tensor, updated: Tensor, learning_rate: Tensor) -> dict[str, Tensor]:
+        k = ops.cast(
+            step - 1 - self.start_step, self._numbers_dtype()
+        )  # here the first update is 1
+        new = ops.full_like(k, 1 - self.average_decay)  # 1 - d
         if self.dynamic_decay:
-            new = ops.maximum(new, 9 / (10 + ops.maximum(k, ops.zeros_like(k))))
-        new = ops.where(k < 0, ops.ones_like(k), new)
-        return weight, average + new * (weight - average)
+            new = ops.maximum(new, 9 / (10 + ops.maximum(k, 0)))
+        return {"new": ops.where(k < 0, 1.0, new)}
+
+    def after_update(self, weight, average, step, new):
+        return weight, average + ops.cast(new, weight.dtype) * (weight - average)
 
     def final_weight(self, weight, average, step):
         return average

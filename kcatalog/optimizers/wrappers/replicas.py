@@ -76,14 +76,14 @@ def _native(variable):
     return variable.value if isinstance(variable, keras.Variable) else variable
 
 
-def assign_where(due: Tensor, groups: Any, equation: Callable[..., Any], *args: Any) -> None:
+def assign_where(due: Tensor | None, groups: Any, equation: Callable[..., Any], *args: Any) -> None:
     """Replace each group of variables by `equation(*group, *args)` where that is due.
 
     New values obey the constraints of their variables. While no group is due, nothing is computed
-    and no variable is touched.
+    and no variable is touched. Where all are, new values are not merged with old ones.
 
     Args:
-        due: a boolean vector with an entry for each group.
+        due: a boolean vector with an entry for each group, or None: all are due.
         groups: lists of variables that have one shape and live together, such as a weight and
             its moving average.
         equation: from tensors, one for each variable of the group, to their new values. A tensor
@@ -92,36 +92,81 @@ def assign_where(due: Tensor, groups: Any, equation: Callable[..., Any], *args: 
     """
     if not groups:
         return
-    condition = ops.any(due)
 
     def new_values(i, old, due, *args):
+        """Return the new values of a group, and None for those that stay."""
         of_group = equation[i] if isinstance(equation, list) else equation
-        new = of_group(*old, *(a[i] for a in args))
-        triples = zip(groups[i], old, new, strict=True)
-        return [o if n is o else ops.where(due[i], _allowed(v, n), o) for v, o, n in triples]
+        triples = zip(groups[i], old, of_group(*old, *args), strict=True)
+        new = [None if n is o else _allowed(v, _apart(n, old)) for v, o, n in triples]
+        if due is None:
+            return new
+        return [n if n is None else ops.where(due, n, o) for o, n in zip(old, new, strict=True)]
 
-    def values():
-        return [
-            new_values(i, list(map(ops.stop_gradient, group)), due, *args)
-            for i, group in enumerate(groups)
-        ]
+    def changes(due):
+        """Return pairs of a variable and its new value."""
+        rows = zip(groups, *(_entries(a, len(groups)) for a in (due, *args)), strict=True)
+        pairs = []
+        for i, (group, *of_group) in enumerate(rows):
+            new = new_values(i, [ops.stop_gradient(v) for v in group], *of_group)
+            pairs += [(v, n) for v, n in zip(group, new, strict=True) if n is not None]
+        return pairs
 
-    def assign(new_values):
-        for group, new in zip(groups, new_values, strict=True):
-            for variable, value in zip(group, new, strict=True):
-                variable.assign(value)
-
-    if keras.backend.backend() == "jax":
-        value = known(condition)
-        if value is None:  # traced: no side effects inside a condition
-            unchanged = [list(map(ops.stop_gradient, group)) for group in groups]
-            assign(ops.cond(condition, values, lambda: unchanged))
-        elif value:  # copies: two variables that share a buffer could not both be donated
-            assign([[ops.copy(v) for v in new] for new in values()])
-    elif replica_context() is not None:
-        _assign_on_every_replica(condition, groups, new_values, due, args)
+    if replica_context() is not None:
+        _assign_on_every_replica(groups, new_values, due, args)
+    elif due is None:
+        _assign(changes(None))
     else:
-        ops.cond(condition, lambda: assign(values()), lambda: None)
+        _assign_if_due(due, changes)
+
+
+def _entries(vector, count):
+    """Return the entries of a vector, all at once."""
+    if vector is None:
+        return [None] * count
+    return vector if isinstance(vector, list) else ops.unstack(vector, count)
+
+
+def _apart(value, old):
+    """Return a copy of a value that another variable holds: PyTorch assigns in place."""
+    return ops.copy(value) if any(value is o for o in old) else value
+
+
+def _assign(pairs):
+    seen = set()
+    for variable, value in pairs:  # JAX could not donate two variables that share a buffer
+        variable.assign(ops.copy(value) if id(value) in seen else value)
+        seen.add(id(value))
+    return True
+
+
+def _assign_if_due(due, changes):
+    """Make the changes of all groups, of those that are due, or none."""
+    every, some = ops.all(due), ops.any(due)
+    which = sum(1 - ops.cast(c, "int32") for c in (every, some))
+    if keras.backend.backend() != "jax":
+        all_of_them, some_of_them = (lambda d=d: _assign(changes(d)) for d in (None, due))
+        ops.switch(which, [all_of_them, some_of_them, lambda: True])
+    elif known(some) is None:
+        _assign_traced(due, changes, which)
+    elif some:  # a Python branch: `lax.cond` compiles at every call
+        _assign(changes(None if every else due))
+
+
+def _assign_traced(due, changes, which):
+    """Assign with no side effects inside of a condition, as JAX wants it."""
+    changed = []
+
+    def new(due):
+        pairs = changes(due)
+        changed[:] = [v for v, _ in pairs]
+        return [n for _, n in pairs]
+
+    def old():
+        return [ops.stop_gradient(v) for v in changed]
+
+    values = ops.switch(which, [lambda: new(None), lambda: new(due), old])
+    for variable, value in zip(changed, values, strict=True):
+        variable.assign(value)
 
 
 def either(
@@ -226,8 +271,10 @@ def _assign_each_on_every_replica(variables, new_value, args):
     tf.distribute.get_replica_context().merge_call(update, args=args)
 
 
-def _assign_on_every_replica(condition, groups, new_values, due, args):
+def _assign_on_every_replica(groups, new_values, due, args):
     import tensorflow as tf
+
+    due = ops.ones(len(groups), "bool") if due is None else due
 
     def update(strategy, condition, due, *args):
         for i, group in enumerate(groups):
@@ -241,10 +288,13 @@ def _assign_on_every_replica(condition, groups, new_values, due, args):
 
         def assign():
             old = [tf.convert_to_tensor(v) for v in group]
-            for variable, value in zip(group, new_values(i, old, due, *args), strict=True):
-                variable.assign(value)
+            new = new_values(i, old, due[i], *(a[i] for a in args))
+            for variable, value in zip(group, new, strict=True):
+                if value is not None:
+                    variable.assign(value)
             return True
 
         return tf.cond(condition, assign, lambda: False)
 
+    condition = ops.any(due)
     tf.distribute.get_replica_context().merge_call(update, args=(condition, due, *args))

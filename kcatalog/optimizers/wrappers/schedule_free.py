@@ -1,13 +1,15 @@
 from typing import Any
 
+import keras
+import numpy as np
 from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper, Part
-from kcatalog.ops.precision import at_least_float32
 from kcatalog.optimizers.wrappers.delegate import Inner
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component
+from kcatalog.types import Tensor
 
 
 @component(
@@ -53,7 +55,7 @@ class ScheduleFree(Wrapper):
             forgets its beginning faster.
 
     Shapes:
-        Two slots per weight, `z` and `x`, of its shape, and one number, `Σ a`.
+        One slot per weight, `z - x`, of its shape, and one number, `Σ a`.
 
     Behaviour:
         In training the model holds `y`. Evaluate, save and export `x`: `fit` puts it into the
@@ -85,7 +87,8 @@ class ScheduleFree(Wrapper):
         0.80
     """
 
-    slots = {"z": "weight", "x": "weight", "total": "scalar"}
+    slots = {"ahead": "zeros"}
+    needs_before = True
 
     def __init__(
         self,
@@ -100,20 +103,46 @@ class ScheduleFree(Wrapper):
         self.weight_lr_power = checks.number(self, "weight_lr_power", weight_lr_power, "[0, inf)")
         self.r = checks.number(self, "r", r, "[0, inf)")
 
-    def before_update(self, weight):
-        return [weight, at_least_float32(self.learning_rate)]
-
-    def after_update(self, weight, z, x, total, step, before):
-        y, rate = before
-        z = z + (weight - y)
-        a = (
-            ops.cast(step, total.dtype) ** self.r
-            * ops.cast(rate, total.dtype) ** self.weight_lr_power
+    def build(self, variables: list[keras.Variable]) -> None:
+        if self.built:
+            return
+        super().build(variables)
+        shape, one = (len(variables),), "only_first_replica"
+        self._total = self.add_variable(
+            shape, dtype=self._numbers_dtype(), aggregation=one, name="total"
         )
-        total = total + a
-        c = ops.cast(a / ops.where(total > 0, total, ops.ones_like(total)), x.dtype)
-        x = x + c * (z - x)
-        return z + self.beta * (x - z), z, x, total
+        self._holds_x = self.add_variable(shape, dtype="int", aggregation=one, name="holds_x")
 
-    def final_weight(self, weight, z, x, total, step):
-        return x
+    def numbers(self, step: Tensor, updated: Tensor, learning_rate: Tensor) -> dict[str, Tensor]:
+        t, rate = (ops.cast(a, self._total.dtype) for a in (step, learning_rate))
+        a = t**self.r * rate**self.weight_lr_power * ops.cast(updated, t.dtype)
+        begins = ops.logical_and(updated, ops.equal(step, 1))
+        before, holds_x = (ops.convert_to_tensor(v) for v in (self._total, self._holds_x))
+        total = ops.where(begins, 0.0, before) + a
+        was_at_x = ops.logical_and(ops.equal(holds_x, 1), ops.logical_not(begins))
+        self._total.assign(total)
+        self._holds_x.assign(ops.where(updated, 0, holds_x))
+        c = a / ops.where(total > 0, total, 1.0)
+        return {"keep": 1 - c, "back": ops.where(was_at_x, 1.0, self.beta + ops.zeros_like(c))}
+
+    def after_update(self, weight, ahead, step, keep, back, before):
+        keep, back = (ops.cast(a, weight.dtype) for a in (keep, back))
+        new = keep * (ahead + (weight - before))  # z - x
+        return weight + (back * ahead - self.beta * new), new
+
+    def final_weight(self, weight, ahead, step):
+        return weight - (1 - self.beta) * ahead
+
+    def finalize_variable_values(self, var_list: list[keras.Variable]) -> None:
+        super().finalize_variable_values(var_list)
+        if self.built:
+            put = np.isin(range(len(self._trainable_variables)), self._places(var_list))
+            steps, holds_x = (ops.convert_to_tensor(v) for v in (self._steps, self._holds_x))
+            put = ops.logical_and(put, steps > 0)
+            self._holds_x.assign(ops.where(put, 1, holds_x))
+
+    def _can_be_put(self, places):
+        return ops.logical_and(
+            super()._can_be_put(places),
+            ops.equal(self._at(places, ops.convert_to_tensor(self._holds_x)), 0),
+        )

@@ -88,9 +88,12 @@ class StochasticWeightAveraging(Wrapper):
         on_beat = ops.equal(ops.mod(step - self.start_step, self.average_period), 0)
         return ops.logical_and(step >= self.start_step, on_beat)
 
-    def after_update(self, weight, average, step):
+    def numbers(self, step: Tensor, updated: Tensor, learning_rate: Tensor) -> dict[str, Tensor]:
         n = ops.floor_divide(step - self.start_step, self.average_period)
-        return weight, average + (weight - average) / ops.cast(n + 1, weight.dtype)
+        return {"share": 1 / ops.cast(n + 1, self._numbers_dtype())}
+
+    def after_update(self, weight, average, step, share):
+        return weight, average + ops.cast(share, weight.dtype) * (weight - average)
 
     def final_weight(self, weight, average, step):
         return ops.where(step >= self.start_step, average, weight)

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from kcatalog import checks
+from kcatalog.optimizers.optimizer import Optimizer
 from kcatalog.optimizers.wrappers.delegate import Delegate, Inner
 from kcatalog.optimizers.wrappers.gradient_hook import GradientHook, Run
-from kcatalog.optimizers.wrappers.replicas import assign_where
+from kcatalog.optimizers.wrappers.replicas import assign_where, copies
 from kcatalog.types import Tensor
 
 
@@ -34,13 +34,15 @@ class Wrapper(Delegate):
       before the step is made.
     - `apply_inner(grads, variables)`: calls `self.inner.apply` with what `apply` was given, or not.
     - `slots`: the variables kept beside each weight, as name -> what each holds before the
-      weight's first update: "weight" (a copy of the weight), "zeros", or "scalar" for one zero
-      for the whole weight.
+      weight's first update: "weight" (a copy of the weight) or "zeros".
     - `after_update(weight, *slots, step)`: new values of one weight and of its slots, whenever
       `due(step)`. `due` is asked for several weights at once: a tensor of steps in, as many
       answers out.
-    - `before_update(weight)`: a list of tensors to remember from before the inner optimizer's
-      step, which `after_update` gets as `before`.
+    - `numbers(step, updated, learning_rate)`: what `after_update` takes by name besides: vectors
+      with an entry for each weight, computed for all of them at once after each step. `updated`
+      tells which weights the step updates. It may assign variables of its own.
+    - `needs_before = True`: `after_update` also takes `before`, the weight before the inner
+      optimizer's step, and `final_weight` takes the weight that training left.
     - `proximal_step(weight, variable, learning_rate)`: the new value of one weight after each
       update, which was made with this learning rate. It returns `weight` itself to leave it alone.
     - `final_weight(weight, *slots, step)`: what a weight becomes when training ends.
@@ -60,6 +62,7 @@ class Wrapper(Delegate):
     slots = {}
     counts_updates = False  # also without slots
     transforms_decay = False
+    needs_before = False
     batches_per_step = 1  # a wrapper that steps at every second call of `apply` says 2
 
     def __init__(self, inner: Inner, name: str | None = None, **kwargs: Any):
@@ -86,8 +89,8 @@ class Wrapper(Delegate):
     def due(self, step: Tensor) -> Any:
         return True
 
-    def before_update(self, weight):
-        return []
+    def numbers(self, step: Tensor, updated: Tensor, learning_rate: Tensor) -> dict[str, Tensor]:
+        return {}
 
     def after_update(self, weight, *slots, step):
         return weight, *slots
@@ -128,10 +131,8 @@ class Wrapper(Delegate):
         `kcatalog.callbacks.SwapAveragedWeights` does, and puts them back.
         """
         inside = self.inner
-        if isinstance(inside, Wrapper):
-            inside.put_averages(var_list)
-        else:
-            inside.finalize_variable_values(var_list)
+        nested = isinstance(inside, Wrapper)
+        self._inside(inside.put_averages if nested else inside.finalize_variable_values, var_list)
         stated = self._states("averaged_weight") or self._states("final_weight")
         self._put(self.averaged_weight if stated else None, var_list)
 
@@ -161,23 +162,11 @@ class Wrapper(Delegate):
         if self.built:
             return
         super().build(variables)
-        self._slots = [self._slot(variables, *slot) for slot in self.slots.items()]
+        self._slots = [self.add_optimizer_variables(variables, name) for name in self.slots]
         counting = self._states("after_update") or self._states("final_weight")
         if self.counts_updates or self.slots or counting:
             shape, one = (len(variables),), "only_first_replica"
             self._steps = self.add_variable(shape, dtype="int", aggregation=one, name="steps")
-
-    def _slot(self, variables, name, start):
-        if start != "scalar":
-            return self.add_optimizer_variables(variables, name)
-        return [
-            self.add_variable(
-                (),
-                dtype="float64" if v.dtype == "float64" else "float32",
-                name=f"{getattr(v, 'path', v.name).replace('/', '_')}_{name}",
-            )
-            for v in variables
-        ]
 
     def apply(
         self, grads: list[Tensor], trainable_variables: list[keras.Variable] | None = None
@@ -188,42 +177,29 @@ class Wrapper(Delegate):
         pairs = zip(grads, variables, strict=True)
         places = self._places([v for g, v in pairs if g is not None])
         before = ops.add(self.inner.iterations, 0)  # a copy: PyTorch counts in place
-        # a schedule moves on with the iterations
-        rate = ops.add(self.learning_rate, 0.0) if self._states("proximal_step") else None
+        rate = ops.add(self.learning_rate, 0.0)  # a schedule moves on with the iterations
         self._start_slots(places)
-        remembered = self._remember(places)
+        remembered = [copies([self._trainable_variables[i] for i in places])] * self.needs_before
         hooks = ("transform_gradients", "transform_update")
         transforms = [getattr(self, hook) if self._states(hook) else None for hook in hooks]
         with self._hook.running(Run(*transforms, self.transforms_decay, grads, variables)):
             self.apply_inner(grads, variables)
-        is_update = ops.not_equal(self.inner.iterations, before)
-        self._finish_update(places, is_update, *remembered)
-        if rate is not None and places:
+        is_update = self._always_updates() or ops.not_equal(self.inner.iterations, before)
+        self._finish_update(places, is_update, rate, *remembered)
+        if self._states("proximal_step") and places:
             self._step_proximally(places, is_update, rate)
 
-    def _remember(self, places):
-        """Return a list with what to remember of each of these weights, or an empty list."""
-        if not self._states("before_update"):
-            return []
-        weights = [ops.stop_gradient(self._trainable_variables[i]) for i in places]
-        return [[self.before_update(ops.copy(w)) for w in weights]]  # PyTorch steps in place
-
-    def _checked(self, grads, variables):
-        """Return lists of gradients and of their variables, and build on the first ones."""
-        grads = list(grads)
-        if not grads:
-            return [], []
-        if not self.built:
-            if variables is None:
-                rule = "a list of variables until the optimizer is built"
-                raise checks.error(self, "trainable_variables", rule, None, "Or call `build`.")
-            self.build(variables := list(variables))
-        variables = list(self._trainable_variables if variables is None else variables)
-        if len(grads) != len(variables):
-            rule = f"a list of {len(variables)} gradients, one for each variable"
-            raise checks.error(self, "grads", rule, f"{len(grads)} gradients")
-        self._check_variables_are_known(variables)
-        return grads, variables
+    def _always_updates(self):
+        """Return whether it is certain that every call of `apply` is an update."""
+        within = self
+        while isinstance(within, Wrapper):
+            cls = type(within)
+            may_wait = within is not self and cls.apply is not Wrapper.apply
+            if may_wait or cls.apply_inner is not Wrapper.apply_inner:
+                return False
+            within = within.inner
+        counts = type(within).apply in (keras.optimizers.Optimizer.apply, Optimizer.apply)
+        return counts and not within.gradient_accumulation_steps
 
     def _start_slots(self, places):
         """Copy weights before their first update into the slots that begin as they are.
@@ -238,61 +214,86 @@ class Wrapper(Delegate):
         if "weight" in self.slots.values() and places:
             assign_where(ops.equal(self._step_of(places), 0), self._groups(places), first)
 
-    def _finish_update(self, places, is_update, *remembered):
+    def _finish_update(self, places, is_update, rate, *remembered):
         """Count an update of the weights at these places, and do what is due after it."""
         if self._steps is None or not places:
             return
-        counted = ops.logical_and(is_update, np.isin(range(len(self._trainable_variables)), places))
-        self._steps.assign_add(ops.cast(counted, self._steps.dtype))
+        here = np.isin(range(len(self._trainable_variables)), places)
+        updated = ops.logical_and(is_update, here)
+        self._steps.assign_add(ops.cast(updated, self._steps.dtype))
         if self._states("after_update"):
             step = self._step_of(places)
-            due = ops.broadcast_to(ops.logical_and(is_update, self.due(step)), (len(places),))
-            assign_where(due, self._groups(places), self._after_update, step, *remembered)
+            numbers = self.numbers(ops.add(self._steps, 0), updated, rate)
+            due = self._due(places, is_update, self.due(step) if self._states("due") else True)
+            equation = functools.partial(self._after_update, tuple(numbers))
+            vectors = [self._at(places, v) for v in numbers.values()]
+            assign_where(due, self._groups(places), equation, step, *vectors, *remembered)
+
+    def _due(self, places, is_update, due=True):
+        """Return a vector that tells which of these weights are due, or None if all are."""
+        if is_update is True and due is True:
+            return None
+        return ops.broadcast_to(ops.logical_and(is_update, due), (len(places),))
 
     def _step_proximally(self, places, is_update, rate):
         variables = [self._trainable_variables[i] for i in places]
-        equations = [functools.partial(self._proximal_step, v) for v in variables]
-        due, rate = (ops.broadcast_to(a, (len(places),)) for a in (is_update, rate))
+        equations = [lambda w, rate, v=v: [self.proximal_step(w, v, rate)] for v in variables]
+        due, rate = self._due(places, is_update), ops.broadcast_to(rate, (len(places),))
         assign_where(due, [[v] for v in variables], equations, rate)
 
-    def _proximal_step(self, variable, weight, rate):
-        return [self.proximal_step(weight, variable, rate)]
-
-    def _after_update(self, weight, *others):
-        slots, (step, *before) = others[: len(self.slots)], others[len(self.slots) :]
-        before = {"before": before[0]} if before else {}
-        return self.after_update(weight, *slots, step=step, **before)
+    def _after_update(self, names, weight, *others):
+        slots, (step, *others) = others[: len(self.slots)], others[len(self.slots) :]
+        names = (*names, "before")[: len(others)]
+        return self.after_update(weight, *slots, step=step, **dict(zip(names, others, strict=True)))
 
     def finalize_variable_values(self, var_list: list[keras.Variable]) -> None:
-        super().finalize_variable_values(var_list)
+        self._inside(super().finalize_variable_values, var_list)
         self._put(self.final_weight if self._states("final_weight") else None, var_list)
+
+    def _inside(self, put, var_list):
+        """Let the optimizer inside put its averages; `needs_before` takes back what was there."""
+        before = copies(var_list) if self.needs_before else None
+        put(var_list)
+        for v, w in zip(var_list, before or (), strict=before is not None):
+            v.assign(w)
 
     def _put(self, equation, var_list):
         """Assign `equation(weight, *slots, step)` to each of these weights that has stepped."""
         places = self._places(var_list) if equation and self.built else []
         if places:
-            step = self._step_of(places)
 
             def weight_alone(weight, *slots_and_step):
                 *slots, step = slots_and_step
                 return equation(weight, *slots, step=step), *slots
 
-            assign_where(step > 0, self._groups(places), weight_alone, step)
+            step = self._step_of(places)
+            assign_where(self._can_be_put(places), self._groups(places), weight_alone, step)
+
+    def _can_be_put(self, places):
+        return self._step_of(places) > 0
 
     def _states(self, hook):
         return getattr(type(self), hook) is not getattr(Wrapper, hook)
 
     def _places(self, variables):
         """Return the places of those of these weights that gradients update."""
-        known, overwritten = (
-            self._trainable_variables_indices,
-            self._overwrite_variable_with_gradient,
-        )
-        ours = [v for v in variables if self._var_key(v) in known and not overwritten(v)]
-        return [known[self._var_key(v)] for v in ours]
+        known, skip = self._trainable_variables_indices, self._overwrite_variable_with_gradient
+        keys = [self._var_key(v) for v in variables if not skip(v)]
+        return [known[key] for key in keys if key in known]
 
     def _step_of(self, places):
-        return ops.take(self._steps, np.array(places, "int32"))
+        return self._at(places, ops.add(self._steps, 0))
+
+    def _numbers_dtype(self):
+        """Return the dtype for numbers of weights: the finest of the weights', at least float32."""
+        dtypes = {keras.backend.standardize_dtype(v.dtype) for v in self._trainable_variables}
+        return "float64" if "float64" in dtypes else "float32"
+
+    def _at(self, places, vector):
+        """Return the entries of a vector, which has one for each weight, at these places."""
+        if places == list(range(len(self._trainable_variables))):
+            return vector
+        return ops.take(vector, np.array(places, "int32"))
 
     def _groups(self, places):
         """Return the weight and its slots at each of these places."""
