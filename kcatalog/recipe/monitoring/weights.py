@@ -43,7 +43,7 @@ def histograms(model):
         values = keras.ops.convert_to_numpy(keras.ops.cast(weight, "float32"))
         if np.isfinite(values).all():
             tag = f"weights/{weight.path.removeprefix(f'{model.name}/')}"
-            # TensorBoard's `histogram_pb` compares each weight with each bucket: slow, and much memory
+            # TensorBoard's `histogram_pb` compares each weight with each bucket: that is slow
             counts, edges = np.histogram(values.astype("float64"), BUCKETS)
             rows = make_tensor_proto(np.stack([edges[:-1], edges[1:], counts], axis=1))
             about = metadata.create_summary_metadata(display_name=None, description=None)
