@@ -283,19 +283,20 @@ def test_a_damaged_file_is_named_and_the_one_before_it_used(
     assert content is None or file.with_suffix(".damaged.json").read_text() == content
 
 
-def test_what_cannot_be_mended_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("oracle", "{", "oracle.json is damaged, and oracle.before.json is no better"),
+        ("trial_1/trial", None, "trial_1.trial.json is missing"),
+    ],
+)
+def test_what_cannot_be_mended_is_refused(tmp_path, name, content, sentence):
     run(tmp_path, trials=2)
-    for name in ("oracle.json", "oracle.before.json"):
-        (tmp_path / "tuning" / name).write_text("{")
-    with pytest.raises(RecipeError, match=r"oracle.json is damaged, and oracle.before.json is no"):
-        run(tmp_path, trials=3)
-
-
-def test_a_trial_without_its_files_is_refused(tmp_path):
-    run(tmp_path, trials=2)
-    for name in ("trial.json", "trial.before.json"):
-        (tmp_path / "tuning" / "trial_1" / name).unlink()
-    with pytest.raises(RecipeError, match=r"trial_1.trial.json is missing"):
+    for file in (tmp_path / "tuning" / f"{name}{end}" for end in (".json", ".before.json")):
+        file.unlink()
+        if content:
+            file.write_text(content)
+    with pytest.raises(RecipeError, match=sentence):
         run(tmp_path, trials=3)
 
 
@@ -322,21 +323,20 @@ def test_all_trials_may_fail_but_one(tmp_path):
     assert done.said.count("unlucky") == 2 * 13  # a line for each, and the table
 
 
-def test_a_full_disk_ends_the_search_not_a_trial(tmp_path):
-    def full(work):
-        raise RecipeError("Cannot write") from OSError(28, "No space left on device")
-
-    with pytest.raises(RecipeError, match=r"No space left on device.*--resume"):
-        run(tmp_path, trials=3, run_trial=full)
-    assert [t.status for t in run(tmp_path, trials=3).trials] == ["COMPLETED"] * 3
+FULL = "Cannot write", OSError(28, "No space left on device"), r"No space left.*--resume"
+CHANGED = "The file has changed.", None, r"changed.*cat\.png. Put them back.*with --resume"
 
 
-def test_a_file_that_changes_ends_the_search_not_a_trial(tmp_path):
+@pytest.mark.parametrize(
+    ("error", "cause", "sentence"), [FULL, CHANGED], ids=["full disk", "changed file"]
+)
+def test_what_every_trial_would_meet_ends_the_search_not_a_trial(tmp_path, error, cause, sentence):
     def fails(work):
-        raise RecipeError("The file has changed.")
+        raise RecipeError(error) from cause
 
-    with pytest.raises(RecipeError, match=r"changed.*cat\.png. Put them back.*with --resume"):
-        run(tmp_path, trials=3, run_trial=fails, altered=["cat.png"])
+    altered = [] if cause else ["cat.png"]
+    with pytest.raises(RecipeError, match=sentence):
+        run(tmp_path, trials=3, run_trial=fails, altered=altered)
     assert [t.status for t in run(tmp_path, trials=3).trials] == ["COMPLETED"] * 3
 
 

@@ -133,18 +133,19 @@ def test_a_single_output_has_no_name(text):
 
 def test_pictures_in_base64_and_any_signature(picture):
     files = [b64(png(bright_row(row))) for row in (2, 5)]
-    for form, got in (
-        ({"instances": files}, lambda answer: [row["label"] for row in answer["predictions"]]),
-        (
-            {"instances": [{"image_bytes": file} for file in files]},
-            lambda answer: [row["label"] for row in answer["predictions"]],
-        ),
-        ({"inputs": files}, lambda answer: answer["outputs"]["label"]),
-        ({"inputs": {"image_bytes": files}}, lambda answer: answer["outputs"]["label"]),
+    named = [{"image_bytes": file} for file in files]
+    for form in (
+        {"instances": files},
+        {"instances": named},
+        {"inputs": files},
+        {"inputs": {"image_bytes": files}},
     ):
         status, answer = ask(picture, PREDICT, {**form, "signature_name": "serving_bytes"})
         assert status == 200, answer
-        assert got(answer) == ["c", "f"]
+        if "inputs" in form:
+            assert answer["outputs"]["label"] == ["c", "f"]
+        else:
+            assert [row["label"] for row in answer["predictions"]] == ["c", "f"]
 
 
 def test_classify_and_regress_have_tensorflow_servings_form(picture):
@@ -524,77 +525,80 @@ def test_the_page_loads_nothing_from_elsewhere(picture, text):
     assert b"<label>Text" in ask(text, "/")[1]
 
 
-def test_the_page_in_a_browser(picture, tmp_path):
-    """A file and a click show the picture and bars, with the JSON folded; a broken file shows the
-    error."""
+@pytest.fixture
+def page():
+    """A page of a browser, in which no script may fail."""
     from playwright import sync_api
 
     browser = shutil.which("chromium") or pytest.skip("there is no chromium on the PATH")
-    Image.fromarray(bright_row(4)).save(tmp_path / "e.png")
     with sync_api.sync_playwright() as playwright:
         window = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         page, errors = window.new_page(), []
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"http://127.0.0.1:{picture}/")
-        page.set_input_files("#file", tmp_path / "e.png")
-        page.get_by_role("button", name="Predict").click()
-        sync_api.expect(page.locator("#answer .label")).to_have_text("e")
-        assert page.locator("#sent img").evaluate("image => image.naturalWidth") == 8
-        names = page.locator("#answer dt").all_inner_texts()
-        assert (names[0], len(names)) == ("e", 5)
-        bars = page.locator("#answer .bar i")
-        widths = [bar.bounding_box()["width"] for bar in bars.all()]
-        assert widths[0] > 20
-        assert widths == sorted(widths, reverse=True)
-        assert not page.locator("#json").is_visible()
-        page.get_by_text("JSON", exact=True).click()
-        sync_api.expect(page.locator("#json")).to_contain_text('"label": "e"')
-        assert not page.locator("textarea").is_visible()
-        torn = {"name": "e.png", "mimeType": "image/png", "buffer": b"no image"}
-        page.set_input_files("#file", files=torn)
-        page.get_by_role("button", name="Predict").click()
-        sync_api.expect(page.locator("#answer.error")).to_contain_text("e.png")
-        sync_api.expect(page.locator("#sent")).to_contain_text("cannot show e.png")
+        yield page
         assert errors == []
         window.close()
 
 
-def test_the_page_shows_a_wave_and_a_text(text, tmp_path):
-    """Sound is answered by a server of the test's own, as there is no model of it here."""
+def predicted(page):
+    """Click, and return an expectation of a part of the page."""
     from playwright import sync_api
+
+    page.get_by_role("button", name="Predict").click()
+    return lambda place: sync_api.expect(page.locator(place))
+
+
+def test_the_page_in_a_browser(page, picture, tmp_path):
+    """A file and a click show the picture and bars, with the JSON folded; a broken file shows the
+    error."""
+    Image.fromarray(bright_row(4)).save(tmp_path / "e.png")
+    page.goto(f"http://127.0.0.1:{picture}/")
+    page.set_input_files("#file", tmp_path / "e.png")
+    shown = predicted(page)
+    shown("#answer .label").to_have_text("e")
+    assert page.locator("#sent img").evaluate("image => image.naturalWidth") == 8
+    names = page.locator("#answer dt").all_inner_texts()
+    assert (names[0], len(names)) == ("e", 5)
+    bars = page.locator("#answer .bar i")
+    widths = [bar.bounding_box()["width"] for bar in bars.all()]
+    assert widths[0] > 20
+    assert widths == sorted(widths, reverse=True)
+    assert not page.locator("#json").is_visible()
+    page.get_by_text("JSON", exact=True).click()
+    shown("#json").to_contain_text('"label": "e"')
+    assert not page.locator("textarea").is_visible()
+    torn = {"name": "e.png", "mimeType": "image/png", "buffer": b"no image"}
+    page.set_input_files("#file", files=torn)
+    shown = predicted(page)
+    shown("#answer.error").to_contain_text("e.png")
+    shown("#sent").to_contain_text("cannot show e.png")
+
+
+def test_the_page_shows_a_wave_and_a_text(page, text, tmp_path):
+    """Sound is answered by a server of the test's own, as there is no model of it here."""
     from scipy.io import wavfile
 
     from kcatalog.recipe.serve import page as pages
 
-    browser = shutil.which("chromium") or pytest.skip("there is no chromium on the PATH")
     wavfile.write(tmp_path / "a.wav", 16_000, np.sin(np.arange(4000) / 9).astype("float32"))
     answer = {"label": "low", "probability": 0.7, "probabilities": {"low": 0.7, "high": 0.3}}
-    with sync_api.sync_playwright() as playwright:
-        window = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        page, errors = window.new_page(), []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"http://127.0.0.1:{text}/")
-        page.fill("#text", "xa")
-        page.get_by_role("button", name="Predict").click()
-        sync_api.expect(page.locator("#answer mark")).to_contain_text("bcabca")
-        sync_api.expect(page.locator("#sent pre")).to_have_text("xa")
-        page.route("**/predict", lambda route: route.fulfill(json=answer))
-        html = pages.page("sounds", "1", "waveform", "")
-        page.route("**/sounds", lambda route: route.fulfill(body=html, content_type="text/html"))
-        page.goto(f"http://127.0.0.1:{text}/sounds")
-        page.set_input_files("#file", tmp_path / "a.wav")
-        page.get_by_role("button", name="Predict").click()
-        sync_api.expect(page.locator("#answer .label")).to_have_text("low")
-        assert page.locator("#sent path").get_attribute("d").count("M") > 100
-        assert page.locator("#sent audio").is_visible()
-        answer.clear()
-        answer["predictions"] = [{"label": "low", "probability": 0.75, "probabilities": {"low": 1}}]
-        page.get_by_role("button", name="Predict").click()
-        sync_api.expect(page.locator("#answer table")).to_have_text(
-            "rowlabelprobability1low0.75", use_inner_text=False
-        )
-        assert errors == []
-        window.close()
+    page.goto(f"http://127.0.0.1:{text}/")
+    page.fill("#text", "xa")
+    shown = predicted(page)
+    shown("#answer mark").to_contain_text("bcabca")
+    shown("#sent pre").to_have_text("xa")
+    page.route("**/predict", lambda route: route.fulfill(json=answer))
+    html = pages.page("sounds", "1", "waveform", "")
+    page.route("**/sounds", lambda route: route.fulfill(body=html, content_type="text/html"))
+    page.goto(f"http://127.0.0.1:{text}/sounds")
+    page.set_input_files("#file", tmp_path / "a.wav")
+    predicted(page)("#answer .label").to_have_text("low")
+    assert page.locator("#sent path").get_attribute("d").count("M") > 100
+    assert page.locator("#sent audio").is_visible()
+    answer.clear()
+    answer["predictions"] = [{"label": "low", "probability": 0.75, "probabilities": {"low": 1}}]
+    rows = "rowlabelprobability1low0.75"
+    predicted(page)("#answer table").to_have_text(rows, use_inner_text=False)
 
 
 # --- the command ------------------------------------------------------------------------

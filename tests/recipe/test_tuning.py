@@ -33,11 +33,6 @@ def test_draw_builds_the_part_with_its_own_defaults():
     assert (layer.rate, layer.seed) == (0.2, 3)  # the card's example; the argument given
 
 
-def test_a_hyperparameter_reaches_the_part():
-    hp = with_values(**{"drop.rate": 0.45})
-    assert tuning.draw(hp, "keras.layers.Dropout", "drop").rate == 0.45
-
-
 def test_fixed_arguments_are_not_drawn():
     hp = keras_tuner.HyperParameters()
     layer = tuning.draw(hp, "keras.layers.Conv2D", "conv", filters=7)
@@ -45,11 +40,11 @@ def test_fixed_arguments_are_not_drawn():
     assert names(hp) == ["conv.kernel_size"]
 
 
-def test_parts_drawn_under_one_name_share_their_values():
-    hp = with_values(**{"drop.rate": 0.1})
+def test_hyperparameters_reach_the_parts_that_are_drawn_under_their_name():
+    hp = with_values(**{"drop.rate": 0.45})
     first, second = (tuning.draw(hp, "keras.layers.Dropout", "drop") for _ in range(2))
     assert first is not second
-    assert first.rate == second.rate == 0.1
+    assert first.rate == second.rate == 0.45
     assert names(hp) == ["drop.rate"]
 
 
