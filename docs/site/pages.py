@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GUIDES = {
     "coming_from": "The command that rewrites programs, and what replaces each name.",
     "migrate_model": "A model that Keras 2 saved becomes a `.keras` file of Keras 3.",
-    "first_model": "Train a Keras model with parts of the catalog, save it, then run a recipe.",
+    "first_model": "Exchange the loss of a Keras model, see what that gains, then run a recipe.",
     "own_recipe": "From a folder or a CSV file to a served model in 50 lines.",
     "your_data": "Images, sound, series, texts and tables: how each is read and what is refused.",
     "transfer_learning": "Begin with a pretrained network where there are few images.",
