@@ -616,7 +616,7 @@ PROBLEMS = {
     "quantile": Problem(
         "A number that the target exceeds once in ten times (a quantile)",
         "the same data without outliers",
-        "pinball loss at 0.9",
+        "pinball loss at quantile 0.9",
         targets,
         dense((10,), 32),
         {

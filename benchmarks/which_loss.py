@@ -11,11 +11,13 @@ split, the noise, the weights and the order. Settings of a loss are its defaults
 
 import argparse
 import functools
+import inspect
 import json
 import os
 import re
 import statistics
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -25,7 +27,8 @@ RESULT = ROOT / "benchmarks/results/which_loss.json"
 PAGE = ROOT / "docs/which_loss.md"
 MARKS = "<!-- {}: begin -->", "<!-- {}: end -->"
 SEEDS, RATE = (0, 1, 2), 0.003
-T = 4.303  # 97.5 % quantile of Student's t with two degrees of freedom
+# How much better than the plain loss another has to be: 0.01, or what its problem has here.
+TOLERANCE, TOLERANCES = 0.01, {"ordered": 0.05}
 
 
 @functools.cache
@@ -139,73 +142,211 @@ TREE = {
 }
 
 
+# For each problem's recommended loss: the targets, the last layer, what this returns, and a remark.
+CLASSES = "integer classes, shape (batch,)"
+NUMBER = "numbers, shape (batch,)", "keras.layers.Dense(1)", "the number"
+USES = {
+    "classes": (CLASSES, "keras.layers.Dense(10)", "one logit for each class"),
+    "rare": (CLASSES, "keras.layers.Dense(10)", "one logit for each class"),
+    "wrong": (CLASSES, "keras.layers.Dense(10)", "one logit for each class"),
+    "ordered": (
+        "grades 0, 1, 2, ..., shape (batch,)",
+        "keras.layers.Dense(1)",
+        "the grade as a number; round it to predict",
+    ),
+    "two": ("0 or 1, shape (batch, 1)", "keras.layers.Dense(1)", "the logit of class 1"),
+    "labels": (
+        "0 or 1 for each label, shape (batch, 20)",
+        "keras.layers.Dense(20)",
+        "one logit for each label",
+    ),
+    "unseen": (
+        CLASSES,
+        "keras.layers.Dense(7)",
+        "one logit for each training class; search with the inputs of this layer",
+    ),
+    "pairs": (
+        "not used; any numbers, shape (batch,)",
+        "keras.layers.Dense(32)",
+        "embeddings of both sides, stacked to shape (batch, 2, 32)",
+    ),
+    "views": (
+        "not used; any numbers, shape (batch,)",
+        "keras.layers.Dense(32)",
+        "projections of both views, stacked to shape (batch, 2, 32)",
+    ),
+    "masks": (
+        "0 or 1 for each pixel, shape (batch, height, width, 1)",
+        'keras.layers.Conv2D(1, 3, padding="same")',
+        "one logit for each pixel",
+    ),
+    "boxes": (
+        "center x, center y, width, height as shares of the image, shape (batch, 4)",
+        'keras.layers.Dense(4, "sigmoid")',
+        "the same four numbers",
+    ),
+    "tags": (
+        "integer tags, shape (batch, steps)",
+        "kcatalog.layers.CRF(10)",
+        "the scores of ten tags at each step",
+    ),
+    "lists": (
+        "grades, shape (batch, 10)",
+        "keras.Sequential([keras.layers.Dense(1), keras.layers.Reshape((10,))])",
+        "one score for each of ten entries",
+    ),
+    "number": NUMBER,
+    "outliers": NUMBER,
+    "quantile": ("numbers, shape (batch,)", "keras.layers.Dense(1)", "the quantile"),
+}
+NOTES = {
+    "classes": "`kcatalog.losses.PolyCrossentropy(epsilon=0.0, label_smoothing=0.1)` is "
+    "cross-entropy with label smoothing, of integer classes. It equals "
+    "`keras.losses.CategoricalCrossentropy(label_smoothing=0.1)` of one-hot targets.",
+    "unseen": "Cross-entropy needs an output for each training class. Triplet losses and the other "
+    "losses of pairs do not, so they also apply where there are too many classes for a last layer, "
+    "or where it is only known which samples belong together. With the seven training classes of "
+    "this problem they do not find new classes better, and nothing here measures many classes.",
+    "views": "These images have 64 pixels, and all digits stand upright in the middle at one size. "
+    "Neighbours by pixels therefore already are of the same class, which leaves training little to "
+    "gain. This problem compares the losses with each other; it cannot show what training without "
+    "labels gains on photographs.",
+}
+
+
 def summary(runs, name):
     """Return a row for each loss, the best first; none if a run is missing."""
     problem, rows = problems()[name], []
-    for loss in problem.losses:
+    for loss, contestant in problem.losses.items():
         done = [runs.get(key(name, loss, seed)) for seed in SEEDS]
         if None in done:
             return []
         tests = [d["test"] for d in done]
         rows.append(
             {
-                "loss": loss,
-                "trained": problem.losses[loss].loss is not None,
+                "loss": shown(loss, contestant),
+                "contestant": contestant,
+                "trained": contestant.loss is not None,
                 "plain": loss == next(iter(problem.losses)),
-                "tests": tests,
                 "mean": statistics.mean(tests),
                 "deviation": statistics.stdev(tests),
+                "failed": failed(tests, problem.higher),
                 "seconds": statistics.mean(d["seconds"] for d in done),
             }
         )
     rows.sort(key=lambda row: row["mean"], reverse=problem.higher)
     best = next(row for row in rows if row["trained"])
     for row in rows:
-        row["level"] = level(best["tests"], row["tests"])
+        row["level"] = level(best, row, TOLERANCES.get(name, TOLERANCE))
     return rows
 
 
-def level(first, other):
-    """Return whether chance may explain the seeds' differences: 0 is in their 95 % interval.
+def level(best, other, tolerance):
+    """Return whether a loss is about as good as the best one.
 
-    >>> level([0.9, 0.8, 0.7], [0.9, 0.9, 0.6]), level([0.9, 0.8, 0.7], [0.8, 0.7, 0.61])
-    (True, False)
+    The difference of the means is within the tolerance or two standard errors of the best mean.
+    The spread of the other loss does not count: it would reward a loss whose runs differ much.
+
+    >>> best = {"mean": 0.8, "deviation": 0.02}
+    >>> [level(best, {"mean": mean, "deviation": 0.3}, 0.01) for mean in (0.78, 0.77)]
+    [True, False]
     """
-    apart = [a - b for a, b in zip(first, other, strict=True)]
-    return abs(statistics.mean(apart)) <= T * statistics.stdev(apart) / len(apart) ** 0.5
+    error = best["deviation"] / len(SEEDS) ** 0.5
+    return abs(best["mean"] - other["mean"]) <= max(tolerance, 2 * error)
 
 
-def shown(loss):
-    """Return a loss as readers import it, or a remark as it is."""
-    from kcatalog import losses
+def failed(tests, higher):
+    """Return the worst score if it is far worse than the median, else None.
 
-    call, _, remark = loss.partition(" ")
-    if not call[0].isupper():
-        return loss
-    module = "losses" if call.split("(")[0] in losses.__all__ else "keras.losses"
-    return f"`{module}.{call}` {remark}".rstrip()
+    >>> failed([0.57, 0.54, 0.21], higher=True), failed([1.0, 1.2, 1.3], higher=False)
+    (0.21, None)
+    """
+    worst, middle = (min if higher else max)(tests), statistics.median(tests)
+    low, high = sorted((worst, middle))
+    return worst if 2 * low < high and high - low > 0.1 else None
+
+
+def arguments(part):
+    """Return the arguments of a loss that are not its defaults."""
+    config, found = part.get_config(), {}
+    for name, parameter in inspect.signature(type(part).__init__).parameters.items():
+        if name in config and name not in ("name", "reduction", "dtype"):
+            found |= {name: config[name]} if config[name] != parameter.default else {}
+    return found
+
+
+def call(loss, **arguments):
+    """Return the expression that makes a loss."""
+    library = type(loss).__module__.split(".")[0]
+    given = ", ".join(f"{name}={value}" for name, value in arguments.items())
+    return f"{library}.losses.{type(loss).__name__}({given})"
+
+
+def literal(value):
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def shown(name, contestant):
+    """Return a loss as readers make it, without the form of its inputs; a remark as it is."""
+    loss = contestant.loss and contestant.loss()
+    if not hasattr(loss, "get_config"):
+        return "the pixels, without training" if loss is None else FUNCTIONS[name]
+    given = {
+        argument: literal(value)
+        for argument, value in arguments(loss).items()
+        if argument != "from_logits" and not isinstance(value, list)
+    }
+    text = f"`{call(loss, **given)}`".replace("()`", "`")
+    remark = " of the grade" if name.endswith(" of the grade") else ""
+    return text + remark + " with `class_weight` in `fit`" * bool(contestant.class_weight)
+
+
+FUNCTIONS = {"MeanSquaredError": "the mean squared difference of both outputs"}
+
+
+def code(name, row):
+    """Return the targets, the last layer and the recommended loss of a problem as a program."""
+    targets, last, outputs = USES[name]
+    loss, lines, given = row["contestant"].loss(), [], {}
+    for argument, value in arguments(loss).items():
+        if isinstance(value, list):
+            lines.append(f"{argument} = {value}  # of each class in the training data")
+        given[argument] = argument if isinstance(value, list) else literal(value)
+    lines += [f"# Targets: {targets}.", f"# Outputs: {outputs}."]
+    lines += [f"last = {last}", f"loss = {call(loss, **given)}"]
+    return "\n".join(["```python", *lines, "```"])
+
+
+def recommended(rows):
+    """Return the row of the plain loss if it is level with the best, else that of the best."""
+    trained = [row for row in rows if row["trained"]]
+    plain = next(row for row in trained if row["plain"])
+    return plain if plain["level"] else trained[0]
 
 
 def conclusion(rows, measure):
-    """Return what to take: the plain loss, unless another is better by more than chance."""
-    trained = [row for row in rows if row["trained"]]
+    """Return what to take, with its score, and how the others compare."""
+    taken, trained = recommended(rows), [row for row in rows if row["trained"]]
     best, plain = trained[0], next(row for row in trained if row["plain"])
-    level = [shown(row["loss"]) for row in trained[1:] if row["level"]]
-    if plain is best:
-        words = f"**{shown(best['loss'])}**, {measure} {best['mean']:.3f}. No other is better."
-    elif plain["level"]:
-        words = (
-            f"**{shown(plain['loss'])}**, {measure} {plain['mean']:.3f}. The best mean is that of "
-            f"{shown(best['loss'])}, {best['mean']:.3f}; three seeds cannot tell them apart."
-        )
+    words = f"**{taken['loss']}**, {taken['mean']:.3f} ({measure})"
+    if taken is best and not taken["plain"]:
+        words += f"; {plain['loss']} has {plain['mean']:.3f}."
+        if plain["failed"]:
+            words += f" One run of the latter nearly failed, with {plain['failed']:.3f}."
+        others = [row["loss"] for row in trained[1:] if row["level"]]
+        words += f" About as good: {'; '.join(others)}." * bool(others)
+    elif taken is best:
+        words += ". No other is better."
     else:
-        words = (
-            f"**{shown(best['loss'])}**, {measure} {best['mean']:.3f} where "
-            f"{shown(plain['loss'])} has {plain['mean']:.3f}."
+        words += (
+            f". The best mean is {best['mean']:.3f}, of {best['loss']}, which is no clear gain."
         )
-        words += f" Not clearly behind it: {', '.join(level)}." * bool(level)
-    untrained = [f" With {r['loss']}, it is {r['mean']:.3f}." for r in rows if not r["trained"]]
-    return words + "".join(untrained)
+    for row in rows:
+        if not row["trained"] and rows.index(row) < rows.index(taken):
+            words += f" Training did not help on this problem: the pixels have {row['mean']:.3f}."
+        elif not row["trained"]:
+            words += f" Without training, the pixels have {row['mean']:.3f}."
+    return words
 
 
 def tree(runs):
@@ -217,8 +358,8 @@ def tree(runs):
             problem, rows = problems()[name], summary(runs, name)
             if rows:
                 anchor = re.sub(r"[^\w\s-]", "", problem.when.lower()).replace(" ", "-")
-                words = conclusion(rows, problem.measure)
-                lines.append(f"  - [{problem.when}](#{anchor}): {words}")
+                words = conclusion(rows, measure(problem))
+                lines.append(wrap(f"  - [{problem.when}](#{anchor}): {words}", "    "))
     return "\n".join(lines)
 
 
@@ -229,18 +370,32 @@ def tables(runs):
         for name in names:
             problem, rows = problems()[name], summary(runs, name)
             if rows:
-                lines += [f"### {problem.when}\n", f"Data: {problem.about}.\n"]
-                lines += [f"| loss | {problem.measure} | seconds |", "|---|---|---|"]
+                lines += [f"### {problem.when}\n", wrap(f"Data: {problem.about}."), ""]
+                lines += [code(name, recommended(rows)), ""]
+                lines += [f"| loss | {measure(problem)} | seconds |", "|---|---|---|"]
                 lines += [line(row) for row in rows]
+                lines += ["", wrap(NOTES[name])] if name in NOTES else []
                 lines.append("")
     return "\n".join(lines).rstrip("\n")
 
 
+def wrap(text, indent=""):
+    """Return text in lines of Markdown."""
+    return textwrap.fill(
+        text, 128, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def measure(problem):
+    return f"{problem.measure} {'↑' if problem.higher else '↓'}"
+
+
 def line(row):
     score = f"{row['mean']:.3f} ± {row['deviation']:.3f}"
+    score = f"**{score}**" if row["level"] and row["trained"] else score
     cells = [
-        shown(row["loss"]) + " (plain)" * row["plain"],
-        f"**{score}**" if row["level"] else score,
+        row["loss"] + " (plain)" * row["plain"],
+        f"{score} (one run nearly failed: {row['failed']:.3f})" if row["failed"] else score,
         f"{row['seconds']:.1f}" if row["trained"] else "-",
     ]
     return f"| {' | '.join(cells)} |"
