@@ -86,7 +86,7 @@ class Imports:
             return False
         if binding not in self.program.used and "load_model" in self.program.source:
             message = "convert the models that this file loads with `kcatalog migrate-model`"
-            self.program.find(binding.statement, "note", binding.path, message)
+            self.program.mark(binding.statement, binding.path, message)
         return True
 
     def _obsolete_keras(self, name, binding) -> bool:

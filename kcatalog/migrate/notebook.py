@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 
-from kcatalog.migrate import scope
+from kcatalog.migrate import requirements, scope
 from kcatalog.migrate.finding import Finding, Result
 from kcatalog.migrate.row import Library
 
@@ -149,9 +149,7 @@ def _installs(source: str, libraries: Iterable[Library]) -> tuple[str, list[Find
                 lines[n] = line = pattern.sub("kcatalog", line)
                 message = "-> kcatalog"
                 findings.append(Finding(n + 1, "rewritten", library.distribution, message, n + 1))
-                if re.search(r"\btensorflow(-gpu|-cpu)?\s*[=<~]=", line):
-                    message = "this line pins a TensorFlow that kcatalog may not run on"
-                    findings.append(Finding(n + 1, "note", "tensorflow", message, n + 1))
+        findings += requirements.pins(line, n + 1)
     return "\n".join(lines), findings
 
 

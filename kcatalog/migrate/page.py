@@ -85,8 +85,9 @@ def arguments(row: Row) -> str:
 
 def difference(row: Row) -> str:
     """Return what a user has to know: the reason, the hint, what differs, and where to look."""
-    texts = [row.reason, row.hint, row.differs, row.also]
-    texts += [row.otherwise.differs, row.otherwise.also] if row.otherwise else []
+    texts = [row.reason, row.hint, row.differs, row.also, row.todo]
+    form = row.otherwise
+    texts += [form.differs, form.also, form.todo] if form else []
     texts = dict.fromkeys(filter(None, texts))
     return " ".join(text if text.endswith(".") else f"{text}." for text in texts)
 

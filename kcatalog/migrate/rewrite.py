@@ -65,6 +65,8 @@ class Rewriting:
         for note in (form.differs, form.also, form.reason):
             if note:
                 self.program.find(use.node, "note", name, note)
+        if form.todo:
+            self.program.mark(use.node, name, form.todo)
 
     def _row(self, library, use):
         """Return the row of a use, the node that names it, and the attributes behind it."""

@@ -68,6 +68,7 @@ class Row:
     delete: bool = False
     differs: str = ""
     also: str = ""
+    todo: str = ""
     test: str | None = None
     examples: tuple[str, ...] = ()
 

@@ -8,20 +8,14 @@ import dataclasses
 import functools
 import multiprocessing
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from kcatalog.atomic import atomic_write
-from kcatalog.migrate import codemod, exports, files, notebook
-from kcatalog.migrate.finding import Finding
+from kcatalog.migrate import codemod, exports, files, notebook, requirements
 from kcatalog.migrate.job import Job, Options, Outcome, decoded, read
 
-REQUIREMENTS = re.compile(
-    r"(.*requirements.*|constraints.*)\.(txt|in)|pyproject\.toml|setup\.(py|cfg)|Pipfile"
-    r"|environment.*\.ya?ml|conda.*\.ya?ml|Dockerfile.*|tox\.ini"
-)
 MANY = 64  # files from which on further processes pay for their start
 
 
@@ -76,10 +70,10 @@ def run(
         options: what to migrate.
         progress: called with the numbers of files done and of all files.
     """
-    jobs, others, requirements = [], [], []
+    jobs, others, installs = [], [], []
     for file, root in files.walk(paths):
-        if REQUIREMENTS.fullmatch(file.name):
-            requirements += _required(file, options)
+        if requirements.FILES.fullmatch(file.name):
+            installs.append(file)
         if file.suffix in (".py", ".ipynb"):
             job = Job(file, files.module(file, root))
             (jobs if options.concern(read(file)) else others).append(job)
@@ -96,7 +90,8 @@ def run(
         kept = frozenset(exports.imported_from(job.module, needs))
         if kept:
             outcomes[job.file] = migrate(dataclasses.replace(job, kept=kept), options)
-    return [o for o in outcomes.values() if o.changed or o.open or o.findings] + requirements
+    found = [o for o in outcomes.values() if o.changed or o.open or o.findings]
+    return found + requirements.check(installs, options, migrated=bool(jobs))
 
 
 def _all(jobs: list[Job], options: Options, progress) -> Iterator[Outcome]:
@@ -113,15 +108,3 @@ def _all(jobs: list[Job], options: Options, progress) -> Iterator[Outcome]:
         for count, outcome in enumerate(done, start=1):
             progress(count, len(jobs))
             yield outcome
-
-
-def _required(file: Path, options: Options) -> list[Outcome]:
-    """Return the mentions of libraries in a file that says what to install."""
-    names = {t.distribution: re.sub("[-_.]", "[-_.]", t.distribution) for t in options.tables()}
-    findings = [
-        Finding(n, "note", name, "install kcatalog instead", n)
-        for n, line in enumerate(read(file).decode(errors="replace").splitlines(), start=1)
-        for name, pattern in names.items()
-        if re.search(rf"(?<![\w-]){pattern}(?![\w-])", line, re.IGNORECASE)
-    ]
-    return [Outcome(file, findings=tuple(findings))] if findings else []

@@ -66,11 +66,13 @@ each text in quotes that stands for a value is Python source.
     gone        attribute of an old object -> what to do by hand. It is marked in each file in which
                 the row is rewritten: `"swap_weights()"` where it is called, `"decay_var_list"`
                 where it is read, set, or an argument of a call.
-    otherwise   a table of these same fields, tried where the row leaves a call. `differs` and
-                `also` are those of the row, unless it has its own.
+    otherwise   a table of these same fields, tried where the row leaves a call. `differs`, `also`
+                and `todo` are those of the row, unless it has its own.
     differs     what differs in meaning although it is rewritten; shown on the page and by the
                 command, and measured by the row's test.
     also        a hint for whoever migrates, on the page and shown by the command.
+    todo        what the user must do besides, although it is rewritten: on the page, and marked in
+                the file as open.
     test        the test that shows the row to be true: the name of a generic one, or of a function.
     examples    arguments of old calls that the test makes.
 
@@ -146,7 +148,7 @@ def _row(key: str, name: str, data: dict, common: dict, outer: Row | None = None
         signature = data.get("signature")
         data["signature"] = outer.signature if outer else None
         if outer:
-            data = {"differs": outer.differs, "also": outer.also} | data
+            data = {x: getattr(outer, x) for x in ("differs", "also", "todo")} | data
         if signature is not None:
             data["signature"] = Signature.parse(signature)
     except (SyntaxError, ValueError) as e:

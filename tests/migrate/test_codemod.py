@@ -480,6 +480,14 @@ def test_a_registered_name_in_text_is_noted():
     assert note.kind == "note"
 
 
+def test_an_import_for_saved_models_leaves_something_to_do():
+    """The import goes, and a comment says that the models are to be converted."""
+    result = run("import old\nmodel = load_model('a.h5')\n")
+    message = "convert the models that this file loads with `kcatalog migrate-model`"
+    assert result.code == f"{program.MARK}old: {message}\nmodel = load_model('a.h5')\n"
+    assert [f.kind for f in result.findings] == ["left"]
+
+
 def test_a_library_that_is_only_reported():
     torch = table.parse(TABLE.replace('package = "old"', 'package = "old"\nrewrite = false'), "old")
     result = codemod.migrate("import old\nold.losses.Plain()\n", [torch])

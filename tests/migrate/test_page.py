@@ -30,6 +30,24 @@ def test_example():
     exec(after, {})  # noqa: S102 - what the page shows
 
 
+def test_words_are_explained():
+    """Each word of the column of arguments stands in the list above the first table."""
+    above = PAGE.read_text(encoding="utf-8").partition("| old |")[0]
+    explained = {
+        _words(line) for line in above.splitlines() if line.startswith("- `") or "`: " in line
+    }
+    rows = [row for key in table.names() for row in table.load(key).rows.values()]
+    used = {_words(part) for row in rows for part in re.split("; |, (?=`)", page.arguments(row))}
+    assert {"is stated", "otherwise", "by hand", "written as", "without"} <= used
+    assert used - {""} <= explained
+
+
+def _words(text):
+    """Return the words before a colon that ends a phrase, without code."""
+    text = re.sub(r"`[^`]*`", "", text.removeprefix("- "))
+    return " ".join(re.findall(r"[\w→]+", text.partition(": ")[0]))
+
+
 def test_rows():
     library = table.parse(
         """
