@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from kcatalog import quiet
+from kcatalog import progress, quiet
 
 _PACKAGES = (
     ("tensorflow", "training, export"),
@@ -44,7 +44,8 @@ def report(console: Console):
         console.print(f"[yellow]Warning:[/] {escape(problem)}", highlight=False)
     quiet.tensorflow(level=3)
     try:
-        import keras
+        with progress.wait("Starting Keras and its backend", console):
+            import keras
     except ImportError as e:
         fix = "Install its backend, or set KERAS_BACKEND to one that is: tensorflow, jax or torch."
         console.print(f"Keras cannot start: {escape(str(e))}. {fix}", highlight=False)

@@ -1,4 +1,4 @@
-"""Progress of many steps: a bar in a terminal, a line elsewhere. Without Keras."""
+"""Progress: a bar or a spinner in a terminal, a line elsewhere. Without Keras."""
 
 from __future__ import annotations
 
@@ -39,6 +39,15 @@ def bar(about: str, console: Console) -> Iterator[Callable[[int], None]]:
     finally:
         if shown.live.is_started:
             shown.stop()
+
+
+@contextlib.contextmanager
+def wait(about: str, console: Console) -> Iterator[None]:
+    """Show that one step of unknown length is under way: a spinner in a terminal, else a line."""
+    if not console.is_terminal:
+        console.print(f"{about} ...")
+    with console.status(about):
+        yield
 
 
 def duration(seconds: float) -> str:

@@ -123,7 +123,11 @@ def test_each_library_to_come_from_has_a_page_of_its_tables():
 
 @pytest.mark.slow
 def test_programs_get_markdown_and_a_catalog(written):
-    found = twins.twins(written)
+    svg = b"<svg><title>The loss of `TripletHard()`.</title></svg>"
+    found = twins.twins({**written, "plots/losses/TripletHard.svg": svg})
+    plot = "\n![The loss of `TripletHard()`.](../../plots/losses/TripletHard.svg)\n"
+    assert plot in found["parts/losses/TripletHard.md"]
+    assert "\n![image_cnn: " in found["recipes/image_cnn.md"]
     assert "<span" not in found["parts/losses/TripletHard.md"]
     assert "{toctree}" not in found["guides/index.md"]
     catalog = json.loads(found["catalog.json"])
@@ -208,6 +212,14 @@ def test_a_page_shows_the_plot_of_its_part_with_the_caption():
     figure = "```{figure} ../../plots/losses/TripletHard.svg\n:alt: Plot of TripletHard\n\n"
     assert figure + "The loss of `TripletHard()` < 1.\n```" in page
     assert "{figure}" not in part_pages.page(e, True, {})
+
+
+def test_a_plot_is_drawn_anew_for_a_change_of_what_it_uses():
+    used = draw.used(draw.recurrence.__name__) | draw.used("kcatalog.layers.recurrent.ind_rnn")
+    plots = {name for name in used if name.startswith("docs.site.plots.")}
+    assert plots == {f"docs.site.plots.{name}" for name in ("recurrence", "arguments", "figure")}
+    assert "kcatalog.layers.recurrent.recurrent_cell" in used
+    assert "kcatalog.layers.recurrent.sru" not in used
 
 
 # --- what was checked -------------------------------------------------------------------

@@ -10,6 +10,10 @@ from kcatalog import registry
 from kcatalog.cli.catalog import facts
 
 _DIRECTIVES = re.compile(r"^(:{3,}|`{3})\{[^}]+\}.*?^\1\n?", re.MULTILINE | re.DOTALL)
+_FIGURES = re.compile(
+    r"^`{3}\{figure\} (\S+)\n(?::[^\n]*\n)*\n(.*?)\n`{3}$", re.MULTILINE | re.DOTALL
+)
+_PICTURES = re.compile(r"^!\[.*\]\(.*\)$", re.MULTILINE)
 ABOUT = (
     "Layers, losses, metrics, regularizers, constraints, optimizers, callbacks and recipes for "
     "Keras 3 on TensorFlow, JAX and PyTorch."
@@ -22,13 +26,20 @@ def twins(written: dict[str, str | bytes]) -> dict[str, str | bytes]:
     Args:
         written: the files that Sphinx reads.
     """
-    pages_of_parts = part_pages.part_pages(typeset=False)
+    plots = {place: text for place, text in written.items() if isinstance(text, bytes)}
+    pages_of_parts = part_pages.part_pages(typeset=False, plots=plots)
     texts = {p: t for p, t in {**written, **pages_of_parts}.items() if isinstance(t, str)}
-    found = {place: _DIRECTIVES.sub("", text) for place, text in texts.items()}
+    found = {place: _plain(text) for place, text in texts.items()}
     found["parts/index.md"] = _list_of_parts()
     found["llms.txt"] = _llms(found)
     found["catalog.json"] = json.dumps(_catalog(), indent=1, ensure_ascii=False) + "\n"
     return {**written, **found}
+
+
+def _plain(text: str) -> str:
+    """Return Markdown without directives; of those that hold pictures, the pictures stay."""
+    text = _FIGURES.sub(r"![\2](\1)", text)
+    return _DIRECTIVES.sub(lambda found: "\n\n".join([*_PICTURES.findall(found[0]), ""]), text)
 
 
 def _list_of_parts() -> str:

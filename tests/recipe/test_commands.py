@@ -21,7 +21,7 @@ OTHER = dataclasses.replace(tiny.recipe, name="other")
     ("arguments", "sentence"),
     [
         (["train", "--epoch", "3"], "No such option: --epoch"),
-        (["trian"], "No such command 'trian'"),
+        (["trian"], "No such command 'trian'. Did you mean 'train'?"),
         (["train", "--epochs", "0"], "Invalid value for '--epochs'"),
         (["train", "--precision", "float61"], "Invalid value for '--precision'"),
         (["train", "--set", "units"], "--set must be name=value. Received: 'units'."),

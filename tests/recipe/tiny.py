@@ -64,12 +64,12 @@ class Misbehaving(Batches):
         x, y = super().__getitem__(index)
         if index == 3 and os.environ.get("TINY_KILL") == str(self.epoch):
             os.kill(os.getpid(), signal.SIGKILL)
-        if index == 3 and "TINY_HOLD" in os.environ and "trial" in sys.argv:
+        if index == 3 and "TINY_HOLD" in os.environ and "search-worker" in sys.argv:
             self._hold(Path(os.environ["TINY_HOLD"]))
         return (x * np.nan if os.environ.get("TINY_NAN") == str(self.epoch) else x), y
 
     def _hold(self, folder):
-        trial = Path(sys.argv[sys.argv.index("trial") + 1]).name
+        trial = Path(sys.argv[sys.argv.index("search-worker") + 1]).name
         with (folder / f"{trial}.epochs").open("a") as file:
             file.write(f"{self.epoch} {os.getpid()}\n")
         while (folder / f"hold-{self.epoch}").exists():

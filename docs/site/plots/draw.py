@@ -1,12 +1,16 @@
 """Draws the plots: one function for each kind of part.
 
-A plot is drawn anew if the part, this folder or a version of what draws it changed.
+A plot is drawn anew if a module that it uses or a version of what draws it changed.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import inspect
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import keras
 import matplotlib as mpl
@@ -24,7 +28,7 @@ from docs.site.plots import (
     shift,
     toy_sets,
 )
-from kcatalog import registry
+from kcatalog import KINDS, registry
 from kcatalog.atomic import atomic_write
 
 OF_KIND = {
@@ -44,6 +48,8 @@ OF_FAMILY = {  # of layers
 }
 # The page of decisions on the catalog says why.
 UNDRAWN = ("kcatalog.layers.RDrop",)
+# Packages of which a plot may show a change.
+SHOWN = (f"{__package__}.", *(f"kcatalog.{folder}." for folder in ("ops", *KINDS)))
 
 
 def function_for(entry: registry.Entry):
@@ -63,10 +69,26 @@ def draw(entry: registry.Entry) -> bytes:
 
 def _state(entry: registry.Entry) -> bytes:
     """Return a comment that is another one if what a plot depends on changed."""
-    files = [Path(entry.file), *sorted(Path(__file__).parent.glob("*.py"))]
-    text = f"{keras.__version__} {mpl.__version__}".encode()
-    digest = hashlib.sha256(text + b"".join(f.read_bytes() for f in files)).hexdigest()
-    return f"<!-- {digest} -->\n".encode()
+    modules = used(function_for(entry).__module__) | used(entry.load().__module__)
+    sources = [keras.__version__, mpl.__version__, *map(_source, sorted(modules))]
+    return f"<!-- {hashlib.sha256(''.join(sources).encode()).hexdigest()} -->\n".encode()
+
+
+def used(name: str) -> set[str]:
+    """Return a module and those of `SHOWN` whose functions and classes it uses, at any depth."""
+    found = [name]
+    for module in found:
+        for value in vars(sys.modules[module]).values():
+            is_module = isinstance(value, ModuleType)
+            other = value.__name__ if is_module else getattr(value, "__module__", None)
+            if str(other).startswith(SHOWN) and other not in found:
+                found.append(other)
+    return set(found)
+
+
+@functools.cache
+def _source(module: str) -> str:
+    return inspect.getsource(sys.modules[module])
 
 
 def main() -> int:

@@ -144,7 +144,7 @@ def app(about: str, source, recipe=None) -> typer.Typer:
         add(name, step, about_step)
     folder = Annotated[Path, typer.Argument()]
     files = Annotated[list[Path], typer.Argument(metavar="PATH", help="Your files and folders.")]
-    add("trial", trial, "Run one trial of a search.", hidden=True, folder=folder)
+    add("search-worker", trial, "Run one trial of a search.", hidden=True, folder=folder)
     add("predict", predict, "Print the exported model's predictions for your files.", files=files)
     add("serve", serve_export, "Serve the exported model over HTTP on this machine.")
     return app

@@ -245,7 +245,7 @@ COMMANDS: dict[str, tuple[type, ...]] = {
     "train": (SettingOptions, DeviceOptions, HostOptions, MonitorOptions, TrackOptions, RunOptions),
     "evaluate": (DeviceOptions, TrackOptions, ExistingRunOptions),
     "export": (ExportOptions, DeviceOptions, ExistingRunOptions),
-    "trial": (SearchOptions, DeviceOptions, ExistingRunOptions),
+    "search-worker": (SearchOptions, DeviceOptions, ExistingRunOptions),
     "predict": (PredictOptions,),
     "serve": (ServeOptions,),
 }

@@ -193,7 +193,7 @@ class Steps:
             trial_memory=memory,
             debug=True,
         )
-        words = arguments(options, "trial")
+        words = arguments(options, "search-worker")
         script = runners.Script(self.recipe.script, words, self.trial_devices, memory)
         if self.options.cluster is not None:
             runner = cluster.RayCluster(script, settings["parallel"])

@@ -102,7 +102,7 @@ class Scripted(Runner):
         """Return the arguments of `process.run`. `assigned` reads the work in the new process."""
         file, folder = str(Path(self.script.file).resolve()), str(work.folder.resolve())
         return {
-            "arguments": [file, "trial", folder, *self.script.options],
+            "arguments": [file, "search-worker", folder, *self.script.options],
             "folder": folder,
             "work": {
                 "trial_id": work.trial_id,
