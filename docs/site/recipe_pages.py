@@ -64,7 +64,7 @@ def _pictures(recipe: shelf.Shipped) -> list[str]:
     """Return its pictures side by side, on a phone one below the other; nothing if it has none."""
     items = [
         f":::{{grid-item}}\n![{recipe.name}: {words}](images/{recipe.name}{suffix}.png)\n\n"
-        f"{_SERVED if suffix else CAPTIONS.get(recipe.name, "")}\n:::"
+        f"{_SERVED if suffix else CAPTIONS.get(recipe.name, '')}\n:::"
         for suffix, words in ABOUT.items()
         if (PICTURES / f"{recipe.name}{suffix}.png").is_file()
     ]
