@@ -83,14 +83,19 @@ def weight_is_of_a_sample(s: Subject) -> None:
     y_true, y_pred = _steps(s)
     w = np.linspace(0, 2, BATCH).astype("float32")
     each = np.repeat(w[:, None], BATCH, axis=1)
-    expected = result_of(s.make(), y_true, y_pred, sample_weight=_spread(each, y_true))
+    expected = _weighted(s, y_true, y_pred, each)
     for shape in ((BATCH,), (BATCH, 1)):
         found = result_of(s.make(), y_true, y_pred, sample_weight=w.reshape(shape))
         close(found, expected, f"with sample_weight of shape {shape}")
 
 
-def _spread(w, y_true):
-    return w.reshape(*w.shape, *[1] * (y_true.ndim - 2)) * np.ones(y_true.shape, "float32")
+def _weighted(s: Subject, y_true, y_pred, w):
+    """Return the result with a weight for each step, or for each value, as the metric counts."""
+    spread = w.reshape(*w.shape, *[1] * (y_true.ndim - 2)) * np.ones(y_true.shape, "float32")
+    try:
+        return result_of(s.make(), y_true, y_pred, sample_weight=spread)
+    except ValueError:  # a step of several values, such as a vector, counts once
+        return result_of(s.make(), y_true, y_pred, sample_weight=w)
 
 
 @check("metrics", when=_has_card)
@@ -113,8 +118,8 @@ def padding_shows_nowhere(s: Subject) -> None:
         found.append(backend.as_numpy(metric.result()))
     close(found[1], found[0], "others in the padding")
     if not tokens:
-        w = _spread(mask.astype("float32"), y_true)
-        close(found[0], result_of(s.make(), y_true, y_pred, sample_weight=w), "with a mask")
+        expected = _weighted(s, y_true, y_pred, mask.astype("float32"))
+        close(found[0], expected, "with a mask")
 
 
 @check("metrics", when=_has_card)

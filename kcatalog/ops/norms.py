@@ -6,12 +6,13 @@ from kcatalog.ops.precision import at_least_float32
 from kcatalog.types import Tensor
 
 
-def scaled_norm(x: Tensor, axis: int | None = None) -> tuple[Tensor, Tensor]:
+def scaled_norm(x: Tensor, axis: int | tuple[int, ...] | None = None) -> tuple[Tensor, Tensor]:
     """Return `m` and `r` with `‖x‖ = m r` over `axis`, whose size is 1 in both.
 
     `m` is the largest magnitude, or 1 where all are 0, and has no gradient. `r` lies between 1 and
     the square root of the number of entries, or is 0, with the gradient 0. The product overflows
-    only where the norm does. Half precision is computed in float32.
+    only where the norm does. Half precision is computed in float32. For `x / ‖x‖` use `unit`:
+    XLA computes `x / m` as `x (1 / m)`, which may vanish.
 
     >>> m, r = scaled_norm(ops.convert_to_tensor([3e30, 4e30]))
     >>> print(f"{float(m[0]):.1e} {float(r[0]):.2f}")
@@ -25,6 +26,17 @@ def scaled_norm(x: Tensor, axis: int | None = None) -> tuple[Tensor, Tensor]:
     square = ops.sum(ops.square(x * half * half), axis=axis, keepdims=True)
     zero = square == 0
     return m, ops.where(zero, 0.0, ops.sqrt(ops.where(zero, 1.0, square)))
+
+
+def unit(x: Tensor, axis: int | tuple[int, ...] | None = None) -> Tensor:
+    """Return `x / ‖x‖` with the norm over `axis`, or 0 where that is 0, in at least float32.
+
+    >>> [round(float(v), 4) for v in unit(ops.convert_to_tensor([3e38, -3e38]))]
+    [0.7071, -0.7071]
+    """
+    m, r = scaled_norm(x, axis)
+    half = ops.rsqrt(m)  # by halves, as above
+    return at_least_float32(x) * half * half / ops.where(r == 0, 1.0, r)
 
 
 def norm(x: Tensor) -> Tensor:

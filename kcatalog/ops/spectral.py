@@ -11,7 +11,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.ops.distances import unit_rows
-from kcatalog.ops.norms import scaled_norm
+from kcatalog.ops.norms import scaled_norm, unit
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.types import Tensor
 
@@ -95,9 +95,7 @@ def polar_factor(W: Tensor) -> Tensor:
     [[1.0, 0.0], [0.0, 1.0]]
     """
     X, wide = tall(W), W.shape[0] < W.shape[1]
-    m, r = scaled_norm(X)
-    half = ops.rsqrt(m)
-    X = X * half * half / ops.where(r == 0, 1.0, r)  # singular values from 0 to 1
+    X = unit(X)  # singular values from 0 to 1
     for scale in [1.53] * 16 + [1.0] * 7:
         X = scale * X
         X = 1.5 * X - 0.5 * ops.matmul(X, ops.matmul(ops.transpose(X), X))

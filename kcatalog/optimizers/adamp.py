@@ -6,7 +6,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
-from kcatalog.ops.norms import scaled_norm
+from kcatalog.ops.norms import unit
 from kcatalog.optimizers.moment_optimizer import MomentOptimizer
 from kcatalog.optimizers.wrappers.units import incoming_axes
 from kcatalog.registry import component
@@ -87,16 +87,10 @@ class AdamP(MomentOptimizer):
     def _invariant(self, w, g, axes):
         """Return whether the gradient is nearly at right angles to every group of weights."""
         n = math.prod(w.shape[a] for a in axes)
-        cosine = ops.abs(ops.sum(_unit(w, axes) * _unit(g, axes), axis=axes))
+        cosine = ops.abs(ops.sum(unit(w, axes) * unit(g, axes), axis=axes))
         return ops.all(cosine < self.delta / math.sqrt(n))
 
 
 def _tangent(w, p, axes):
-    u = _unit(w, axes)
+    u = unit(w, axes)
     return p - ops.sum(u * p, axis=axes, keepdims=True) * u
-
-
-def _unit(x, axes):
-    """Return `x / ‖x‖`, or 0 where `x` is 0."""
-    m, r = scaled_norm(x, axes)
-    return x / m / ops.where(r == 0, 1.0, r)

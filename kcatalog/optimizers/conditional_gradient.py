@@ -5,7 +5,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
-from kcatalog.ops.norms import scaled_norm
+from kcatalog.ops.norms import unit
 from kcatalog.optimizers.optimizer import Optimizer
 from kcatalog.registry import component
 from kcatalog.types import LearningRate
@@ -80,11 +80,10 @@ class ConditionalGradient(Optimizer):
         self.norm = checks.choice(self, "norm", norm, ("frobenius", "nuclear"))
 
     def update(self, w, g, lr, t):
-        m, r = scaled_norm(g)
-        unit = g / m / ops.where(r == 0, 1.0, r)
+        u = unit(g)
         if self.norm == "nuclear":
-            unit = _leading(unit)
-        s = ops.where(r == 0, w, -self.radius * unit)
+            u = _leading(u)
+        s = ops.where(ops.all(g == 0), w, -self.radius * u)
         return (w + lr * (s - w),)
 
 

@@ -67,8 +67,13 @@ class Recipe:
             data, seed: as for the source.
             settings: values of the source's options; those of a run may stand beside them.
         """
-        loaded = self.source.configured(settings or {}).load(data, seed)
-        return replace(loaded, task=self.task) if self.task else loaded
+        source = self.source.configured(settings or {})
+        loaded = source.load(data, seed)
+        if not self.task:
+            return loaded
+        if self.task.name != loaded.task:
+            source.check_task(loaded, self.task.name)
+        return replace(loaded, task=self.task)
 
     @property
     def script(self) -> str:

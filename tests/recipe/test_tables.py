@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kcatalog.recipe import Recipe, tasks
 from kcatalog.recipe.data import DataInfo, FeatureTables, Tables
 from kcatalog.recipe.data.columns import CROSSED, Column, TableDetails
 from kcatalog.recipe.export import loading
@@ -91,6 +92,32 @@ def test_the_target_decides_the_task(file, target, kind, task, classes, words):
     data = Tables(target_kind=kind).load(file(rows(target)))
     assert (data.task, data.classes) == (task, classes)
     assert found(data)["target"].startswith(words)
+
+
+class Counts(tasks.Task):
+    name, measure, better = "counts", "Poisson deviance", "lower"
+
+    def score(self, labels, outputs):
+        raise NotImplementedError
+
+    predicted = score
+
+
+@pytest.mark.parametrize("task", [tasks.Regression(), Counts()])
+def test_another_task_needs_to_know_what_whole_numbers_are(file, task):
+    """They were read as the indices of classes, 0 to 4, whatever the task."""
+    path = str(file(rows(lambda i: str(3 * (i % 5)))))
+    recipe = Recipe("visits", Tables(), lambda hp, data: None, None, task=task)
+    with pytest.raises(RecipeError, match=r"Received: 5 different .*--target-kind regression"):
+        recipe.load(path)
+    numbers = recipe.load(path, settings={"target_kind": "regression"})
+    assert set(np.ravel(numbers.train[1])) == {0, 3, 6, 9, 12}
+    classes = recipe.load(path, settings={"target_kind": "classification"})
+    assert classes.classes == ("0", "3", "6", "9", "12")
+    assert (
+        dataclasses.replace(recipe, task=tasks.Classification()).load(path).classes
+        == classes.classes
+    )
 
 
 def test_several_targets_are_labels_or_numbers(file):

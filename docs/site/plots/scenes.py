@@ -51,6 +51,8 @@ def scene(entry: Entry) -> Scene:
         return pair_on_circle(entry)
     if len(example.shape) == 3:
         return masks(entry)
+    if example.targets == "real":
+        return output(entry)
     return two_classes(entry) if example.targets == "binary" else class_score(entry)
 
 
@@ -121,6 +123,14 @@ def two_scores(entry: Entry) -> Scene:
     lines = {"first is better": (np.array([1]), move), "second is better": (np.array([-1]), move)}
     moved = "the first of two scores moves; the second is 0"
     return Scene(moved, "first score minus second", SCORES / 2, lines)
+
+
+def output(entry: Entry) -> Scene:
+    """Change the error of one output."""
+    zeros = np.zeros((1, *entry.card.example.shape))
+    lines = {"": (zeros, _moving(zeros, (0,) * zeros.ndim))}
+    moved = "one of its outputs moves; the others are right"
+    return Scene(moved, "prediction minus target", SCORES / 2, lines)
 
 
 def error(entry: Entry) -> Scene:

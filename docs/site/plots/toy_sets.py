@@ -73,7 +73,9 @@ def _toy(entry: Entry) -> Toy:
         return sentences(entry)
     if "embeddings" in entry.card.tags:
         return neighbours(entry)
-    return ranks(entry) if example.targets == "real" else classes(entry)
+    if "capacity" in {a.name for a in entry.arguments}:
+        return ranks(entry)
+    return errors(entry) if example.targets == "real" else classes(entry)
 
 
 def classes(entry: Entry) -> Toy:
@@ -175,6 +177,14 @@ def distances(entry: Entry) -> Toy:
     }
     toy = neighbours(entry)
     return Toy(toy.words, toy.axis, NOISE, lines)
+
+
+def errors(entry: Entry) -> Toy:
+    """Add noise to predictions that are their targets."""
+    rng = np.random.default_rng(0)
+    y, noise = rng.normal(size=(2, 200, *entry.card.example.shape))
+    lines = {entry.name: lambda level: ({}, y, y + level * noise)}
+    return Toy("while noise is added to right predictions", DEVIATION, NOISE, lines)
 
 
 def ranks(entry: Entry) -> Toy:

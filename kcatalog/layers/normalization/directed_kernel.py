@@ -5,8 +5,7 @@ import functools
 import keras
 from keras import ops
 
-from kcatalog.ops.norms import scaled_norm
-from kcatalog.ops.precision import at_least_float32
+from kcatalog.ops.norms import scaled_norm, unit
 from kcatalog.optimizers.wrappers.units import incoming_axes
 from kcatalog.types import Tensor
 
@@ -34,8 +33,7 @@ class DirectedKernel:
 
     def direction(self, v: Tensor) -> Tensor:
         """Return `v / ‖v‖`, or 0 where that is 0."""
-        m, r = scaled_norm(v, self._axes)
-        return at_least_float32(v) / (m * ops.where(r == 0, 1.0, r))
+        return unit(v, self._axes)
 
     def weight(self, v: Tensor, more: Tensor = 0.0) -> Tensor:
         """Return `w = g v / ‖v‖`, with `more` added to `g`."""

@@ -6,7 +6,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper
-from kcatalog.ops.norms import scaled_norm
+from kcatalog.ops.norms import scaled_norm, unit
 from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
 from kcatalog.types import Shape, Tensor
@@ -62,9 +62,8 @@ class PoincareNormalize(keras.layers.Layer):
         x = as_floats(x, self.compute_dtype)
         m, r = scaled_norm(x, self.axis)
         outside = m * r > 1 - self.epsilon
-        # an infinite norm still has a direction
-        factor = (1 - self.epsilon) / ops.where(outside, r, 1.0) / ops.where(outside, m, 1.0)
-        return ops.cast(ops.where(outside, ops.cast(x, m.dtype) * factor, x), x.dtype)
+        on_the_ball = (1 - self.epsilon) * unit(x, self.axis)  # of an infinite norm, too
+        return ops.cast(ops.where(outside, on_the_ball, ops.cast(x, m.dtype)), x.dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

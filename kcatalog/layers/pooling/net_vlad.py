@@ -5,7 +5,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Paper
-from kcatalog.ops.norms import scaled_norm
+from kcatalog.ops.norms import unit
 from kcatalog.ops.precision import as_floats
 from kcatalog.registry import component
 from kcatalog.types import KerasObject, Shape, Tensor
@@ -100,7 +100,7 @@ class NetVLAD(keras.layers.Layer):
             a, x = ops.where(real, a, 0), ops.where(real, x, 0)
         total = ops.einsum("btk,btf->bfk", a, ops.cast(x, wide))
         V = total - ops.sum(a, axis=1)[:, None] * ops.cast(self._c, wide)
-        V = _unit(_unit(V, 1), (1, 2))
+        V = unit(unit(V, 1), (1, 2))
         y = ops.reshape(V, (-1, self._W.shape[0] * self.num_clusters))
         return ops.cast(y, self.compute_dtype)
 
@@ -110,9 +110,3 @@ class NetVLAD(keras.layers.Layer):
 
     def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         return None
-
-
-def _unit(V, axis):
-    """Return `V` divided by its length, 0 where that is 0."""
-    m, r = scaled_norm(V, axis)
-    return ops.divide_no_nan(V / m, r)

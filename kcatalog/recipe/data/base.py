@@ -167,6 +167,13 @@ class Source:
         """
         return [{} for _ in paths]
 
+    def check_task(self, data: Data, task: str) -> None:
+        """Refuse labels that may have been misread, as the recipe's task is not the data's own.
+
+        Raises:
+            RecipeError: the source has to be told how to read them.
+        """
+
     def settings(self) -> dict[str, Any]:
         """Return the values of the options."""
         return {name: getattr(self, name) for name in self.options}

@@ -91,6 +91,16 @@ class Tables(Source):
         """Return an empty note for each row, as a file has several."""
         return [{} for path in paths for _ in delimited.read(Path(path)).rows]
 
+    def check_task(self, data: Data, task: str) -> None:
+        labels = data.classes if data.train[1].ndim == 1 else ()
+        if labels and self.target_kind is None and all(map(table_cells.is_number, labels)):
+            raise RecipeError(
+                f"The target of {data.name} must be known to be numbers or classes for the task "
+                f"{task!r}. Received: {len(labels)} different whole numbers, which are read "
+                "as classes. Add --target-kind regression to read them as numbers, or "
+                "--target-kind classification."
+            )
+
     def _shipped(self, name: str, seed: int) -> Data:
         """Load a set that ships with scikit-learn, in its own units."""
         sets = need("sklearn.datasets", "scikit-learn")
