@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from scipy.io import wavfile
 
-from kcatalog.recipe.data import Images, Labelled, Masks, Speech, folders, pixels
+from kcatalog.recipe.data import Images, Labelled, Speech, folders, pixels
 from kcatalog.recipe.data.findings import duplicates
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -274,43 +274,47 @@ def test_heic_is_read_where_pillow_heif_is_installed(tmp_path, monkeypatch):
         cached.cache_clear()
 
 
-def test_drawings_are_read_once_the_command_has_converted_them(tmp_path, monkeypatch):
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Put a program of this name in the way of a command; it copies a file to an argument."""
+
+    def put(name: str, file: Path, target: str) -> None:
+        (file.parent / name).write_text(f"#!/bin/sh\ncp {file} {target}\n")
+        (file.parent / name).chmod(0o755)
+        monkeypatch.setenv("PATH", str(file.parent), prepend=os.pathsep)
+
+    return put
+
+
+def test_drawings_are_read_once_the_command_has_converted_them(tmp_path, program):
     root = tree(tmp_path / "my pictures", "cat", "dog")
     (root / "cat" / "new one.SVG").write_text("<svg/>")
     (text,) = said(SOURCE.load(root))
-    programs = tmp_path / "programs"
-    draw(programs, 1)
-    (programs / "magick").write_text(f'#!/bin/sh\ncp {programs}/0.png "$2"\n')
-    (programs / "magick").chmod(0o755)
-    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    draw(tmp_path / "programs", 1)
+    program("magick", tmp_path / "programs" / "0.png", '"$2"')
     paste(text[text.index("find ") :])
-    data = SOURCE.load(root)
-    assert said(data) == ["1 .svg: not read as images"]
+    assert said(SOURCE.load(root)) == ["1 .svg: not read as images"]
     assert (root / "cat" / "new one.SVG.png").exists()
 
 
-def test_a_class_of_other_files_is_refused_with_a_command_that_converts_them(tmp_path, monkeypatch):
-    root, programs = tmp_path / "my sounds", tmp_path / "programs"
+def test_a_class_of_other_files_is_refused_with_a_command_that_converts_them(tmp_path, program):
+    root, source = tmp_path / "my sounds", Labelled(SOURCE, Speech())
     for name in ("yes", "no"):
         (root / name).mkdir(parents=True)
         for i in range(5):
             (root / name / f"{i}.MP3").write_bytes(b"ID3")
-    sentence = refused(root, Labelled(SOURCE, Speech()))
+    sentence = refused(root, source)
     assert "Class 'no'" in sentence
     assert "Received: 0, and 5 .mp3, not read as sound" in sentence
-    programs.mkdir()
+    (tmp_path / "programs").mkdir()
     tone = 9999 * np.sin(np.arange(4000))
-    wavfile.write(programs / "one.wav", 16_000, tone.astype("int16"))
-    (programs / "ffmpeg").write_text(f'#!/bin/sh\ncp {programs}/one.wav "$4"\n')
-    (programs / "ffmpeg").chmod(0o755)
-    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
-    command = sentence[sentence.index("find ") :].splitlines()[0]
-    subprocess.run(command, shell=True, check=True)  # noqa: S602 - as a user pastes it
-    data = Labelled(SOURCE, Speech()).load(root)
+    wavfile.write(tmp_path / "programs" / "one.wav", 16_000, tone.astype("int16"))
+    program("ffmpeg", tmp_path / "programs" / "one.wav", '"$4"')
+    paste(sentence[sentence.index("find ") :].splitlines()[0])
+    data = source.load(root)
     assert data.input_name == "waveform"
-    assert said(data, "left out") == [
-        "10 .mp3: not read as sound"
-    ]  # and no advice, as there are copies
+    # and no advice, as there are copies
+    assert said(data, "left out") == ["10 .mp3: not read as sound"]
 
 
 def test_recordings_are_found_by_the_same_rules(tmp_path):
@@ -383,42 +387,6 @@ def test_broken_headers_and_broken_pixels_are_named_at_once(tmp_path):
     sentences = refused(tmp_path)
     assert "cat/0.png must be an image" in sentences
     assert "dog/5.png must be an image" in sentences
-
-
-# --- masks -----------------------------------------------------------------------------------
-
-
-def paint(folder: Path, name: str, values=(0, 255), size=(16, 16)) -> None:
-    for kind in ("images", "masks"):
-        (folder / kind).mkdir(parents=True, exist_ok=True)
-    mask = np.full((16, 16), values[0], "uint8")
-    mask[:, 8:] = values[1]
-    Image.fromarray(mask).save(folder / "masks" / f"{name}.png")
-    Image.new("RGB", size, (int(name), 0, 0)).save(folder / "images" / f"{name}.png")
-
-
-def test_a_split_of_masks_is_kept(tmp_path):
-    for i, part in enumerate(["train"] * 5 + ["val"] * 2 + ["test"] * 3):
-        paint(tmp_path / part, str(i))
-    data = Masks(size=16).load(tmp_path)
-    assert [len(x) for x, _ in (data.train, data.validation, data.test)] == [5, 2, 3]
-    assert said(data, "split") == ["as the folders are: train, validation, test"]
-    assert said(data, "masks")[0] == "shares of the pixels: background 50.0%, foreground 50.0%"
-
-
-def test_masks_of_another_size_are_said_or_refused(tmp_path):
-    for i in range(6):
-        paint(tmp_path, str(i), (0, 2), size=(32, 32) if i == 3 else (16, 16))
-    (tmp_path / "images" / "readme.txt").write_text("about")
-    data = Masks(size=16).load(tmp_path)
-    texts = said(data)
-    assert "1 masks of other sizes than their images, of the same shape" in texts
-    assert "no pixel is of class 1" in texts
-    assert "1 .txt: not read as images" in texts
-    Image.new("L", (32, 16)).save(tmp_path / "masks" / "3.png")
-    assert "must have the shape of its image, 32x32. Received: 32x16" in refused(
-        tmp_path, Masks(size=16)
-    )
 
 
 def test_the_parts_that_names_say():

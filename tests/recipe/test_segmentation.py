@@ -58,13 +58,39 @@ def test_a_folder_of_masks(tmp_path, values, classes):
         assert not y[:, :, 0].any()
 
 
+def said(data, about=""):
+    return [f.text for f in data.findings if about in ("", f.about)]
+
+
+def test_a_split_of_masks_is_kept(tmp_path):
+    for part, count in {"train": 5, "val": 2, "test": 3}.items():
+        folder(tmp_path / part, (0, 255), count)
+    data = Masks(size=16).load(tmp_path)
+    assert [len(x) for x, _ in (data.train, data.validation, data.test)] == [5, 2, 3]
+    assert said(data, "split") == ["as the folders are: train, validation, test"]
+    assert said(data, "masks")[0] == "shares of the pixels: background 50.0%, foreground 50.0%"
+
+
+def test_masks_of_another_size_are_said_or_refused(tmp_path):
+    path = folder(tmp_path / "own", (0, 2))
+    Image.new("RGB", (32, 32)).save(path / "images" / "3.png")
+    (path / "images" / "readme.txt").write_text("about")
+    texts = said(Masks(size=16).load(path))
+    assert "1 masks of other sizes than their images, of the same shape" in texts
+    assert "no pixel is of class 1" in texts
+    assert "1 .txt: not read as images" in texts
+    Image.new("L", (32, 16)).save(path / "masks" / "3.png")
+    with pytest.raises(RecipeError, match="shape of its image, 32x32. Received: 32x16"):
+        Masks(size=16).load(path)
+
+
 def test_names_of_classes(tmp_path):
     path = folder(tmp_path / "two", (0, 255))
     (path / "classes.txt").write_text("\ufeffroad\ncar\n", encoding="utf-8")
     data = Masks(size=16).load(path)
     assert data.classes == ("road", "car")
     assert data.train[1].max() == 1
-    assert not [each for each in data.findings if each.about == "left out"]
+    assert said(data, "left out") == []
     path = folder(tmp_path / "own", (0, 1))
     (path / "classes.txt").write_text("road\ncar\nsky\n", encoding="utf-8")
     assert Masks(size=16).load(path).classes == ("road", "car", "sky")

@@ -6,11 +6,12 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from kcatalog.recipe.data.base import Data
-from kcatalog.recipe.data.files import Files, Shelf
+from kcatalog.recipe.data.files import Files
 from kcatalog.recipe.data.findings import PARTS
 
 Split = dict[str, dict[str, str]]  # part -> name of a file -> digest of its content and its label
@@ -25,16 +26,10 @@ class Changes:
     added: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Sample:
-    shelf: Shelf
+class _Sample(NamedTuple):
     place: int
     label: np.ndarray
-
-    @property
-    def digest(self) -> str:
-        content = self.shelf.digest(self.place)
-        return hashlib.sha256(content + self.label.tobytes()).hexdigest()
+    digest: str  # of the file's content and the label
 
 
 def split_of(data: Data, root: Path) -> Split | None:
@@ -61,7 +56,7 @@ def apply(data: Data, split: Split, root: Path, classes: tuple[str, ...]) -> tup
     parts, changed = {}, {}
     for part in PARTS:
         x, y = getattr(data, part)
-        kept = {n: s for n in split[part] if (s := found.get(n)) and s.shelf is x.shelf}
+        kept = {n: found[n] for n in split[part] if n in found}
         changed[part] = [n for n, d in split[part].items() if n not in kept or kept[n].digest != d]
         places = np.array([s.place for s in kept.values()], int)
         labels = np.array([s.label for s in kept.values()], y.dtype)
@@ -82,11 +77,10 @@ def _samples(data: Data, part: str, root: Path, classes: tuple[str, ...]) -> dic
     if y.ndim == 1 and data.classes != classes:
         positions = [classes.index(c) if c in classes else -1 for c in data.classes]
         y = np.array(positions, y.dtype)[y]
-    return {
-        _name(x.shelf.paths[place], root): _Sample(x.shelf, int(place), label)
-        for place, label in zip(x.places, y, strict=True)
-    }
-
-
-def _name(path: Path, root: Path) -> str:
-    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+    found = {}
+    for place, label in zip(x.places, y, strict=True):
+        path = x.shelf.paths[place]
+        name = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+        digest = hashlib.sha256(x.shelf.digest(place) + label.tobytes()).hexdigest()
+        found[name] = _Sample(int(place), label, digest)
+    return found
