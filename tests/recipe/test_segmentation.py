@@ -80,7 +80,7 @@ def test_masks_of_another_size_are_said_or_refused(tmp_path):
     assert "no pixel is of class 1" in texts
     assert "1 .txt: not read as images" in texts
     Image.new("L", (32, 16)).save(path / "masks" / "3.png")
-    with pytest.raises(RecipeError, match="shape of its image, 32x32. Received: 32x16"):
+    with pytest.raises(RecipeError, match=r"shape of its image, 32x32\. Received: 32x16"):
         Masks(size=16).load(path)
 
 

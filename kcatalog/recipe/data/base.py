@@ -16,7 +16,7 @@ import numpy as np
 
 from kcatalog import checks
 from kcatalog.recipe.data.files import Files, Shelf, take
-from kcatalog.recipe.data.findings import Finding
+from kcatalog.recipe.data.findings import PARTS, Finding
 from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.data.option import Option
 from kcatalog.recipe.data.scan import NOTHING, Kind
@@ -229,7 +229,12 @@ def column_of(name_or_path, option: str, stated: str | None) -> tuple[Path, str]
 
 
 def split(
-    x, y: np.ndarray, seed: int, test: Arrays | None = None, validation: float = 0.1
+    x,
+    y: np.ndarray,
+    seed: int,
+    test: Arrays | None = None,
+    validation: float = 0.1,
+    given: np.ndarray | None = None,
 ) -> dict[str, Arrays]:
     """Split samples into training, validation and test part.
 
@@ -238,11 +243,16 @@ def split(
         seed: draws the validation part.
         test: the official test part; None holds out a fifth, the same one whatever the seed is.
         validation: the share of what is left that validates.
+        given: the part that the user put each sample into; those that are missing are drawn.
     """
-    if test is None:
-        (x, y), test = hold_out(x, y, 0.2, TEST_SEED)
-    train, validated = hold_out(x, y, validation, seed)
-    return {"train": train, "validation": validated, "test": test}
+    found = {"train": (x, y)} if test is None else {"train": (x, y), "test": test}
+    if given is not None:
+        places = {part: np.flatnonzero(given == part) for part in PARTS}
+        found = {part: (take(x, at), y[at]) for part, at in places.items() if len(at)}
+    for part, share, draws in (("test", 0.2, TEST_SEED), ("validation", validation, seed)):
+        if part not in found:
+            found["train"], found[part] = hold_out(*found["train"], share, draws)
+    return found
 
 
 def hold_out(x, y: np.ndarray, fraction: float, seed: int) -> tuple[Arrays, Arrays]:

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from kcatalog.recipe.data import scan
-from kcatalog.recipe.data.base import TEST_SEED, Arrays, hold_out
-from kcatalog.recipe.data.files import MOST_NAMED, take
+from kcatalog.recipe.data.base import Arrays, split
+from kcatalog.recipe.data.files import MOST_NAMED
 from kcatalog.recipe.data.findings import PARTS, Finding, listed
 from kcatalog.recipe.terminal.errors import RecipeError
 
@@ -50,23 +50,8 @@ class Folder:
     findings: tuple[Finding, ...] = ()
 
     def split(self, x, seed: int, validation: float = 0.1) -> dict[str, Arrays]:
-        """Return the parts that the user made; draw those that are missing from training.
-
-        Args:
-            x: the samples, one a file.
-            seed: draws the validation part.
-            validation: the share of training that validates.
-        """
-        given = np.full(len(self.files), "train") if self.parts is None else self.parts
-        found = {
-            part: (take(x, where), self.labels[where])
-            for part in PARTS
-            if len(where := np.flatnonzero(given == part))
-        }
-        for part, share, draws in (("test", 0.2, TEST_SEED), ("validation", validation, seed)):
-            if part not in found:
-                found["train"], found[part] = hold_out(*found["train"], share, draws)
-        return found
+        """Return the parts of samples, one a file: those that the user made, others drawn."""
+        return split(x, self.labels, seed, validation=validation, given=self.parts)
 
 
 class Place(NamedTuple):
