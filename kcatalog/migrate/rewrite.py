@@ -197,6 +197,12 @@ class Rewriting:
                 errors.append(e)
                 self.program.needed = needed
                 form = form.otherwise
+        if _takes_all(row) and _hides_arguments(call):
+            written = Destination(self.program, use).reference(row.reference, row, node)
+            loose = binds_loosely(cst.parse_expression(written))
+            inserted = f"({written})" if loose else written
+            self.program.text.replace(*self.program.text.span(node), inserted)
+            return written, row
         raise errors[-1]
 
     def _form(self, row: Row, call: ast.Call, use, node) -> str:
@@ -232,3 +238,15 @@ def _calls_or_asks(node) -> bool:
     """Return whether a node is a call, or asks if something is None."""
     asks = isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Is | ast.IsNot)
     return isinstance(node, ast.Call) or (asks and ast.unparse(node.comparators) == "None")
+
+
+def _takes_all(row: Row) -> bool:
+    """Return whether what stands for a name takes all of its arguments by their old names."""
+    rules = (row.rename, row.values, row.drop, row.compute)
+    return bool(row.reference) and (row.reference.startswith("lambda ") or not any(rules))
+
+
+def _hides_arguments(call: ast.Call) -> bool:
+    """Return whether a call has `*values` or `**options`."""
+    starred = any(isinstance(a, ast.Starred) for a in call.args)
+    return starred or any(k.arg is None for k in call.keywords)

@@ -1,5 +1,7 @@
 """Names that are passed on, not called, and attributes that their objects lose."""
 
+import dataclasses
+
 import pytest
 
 from kcatalog.migrate import codemod, program, table
@@ -129,3 +131,20 @@ def test_a_mark_is_listed_until_it_is_removed():
         "Delete the call. Then remove the comment",
     )
     assert not codemod.migrate(code.replace(program.MARK, "# "), [OLD]).of("left")
+
+
+@pytest.mark.parametrize("arguments", ["*values", "**options", "0.1, **options"])
+def test_hidden_arguments(arguments):
+    """Call what stands for the name: it takes all arguments by their old names."""
+    code, result = migrated(f"x = Decay({arguments})")
+    assert "".join(code.split()) == "".join(f"x = ({LAMBDA})({arguments})".split())
+    assert not result.of("left")
+
+
+def test_hidden_arguments_of_other_names():
+    """An argument that is renamed may be among those that are hidden."""
+    row = OLD.rows["optimizers.Decay"]
+    plain = dataclasses.replace(row, reference="keras.optimizers.SGD", rename={"rate": "lr"})
+    library = dataclasses.replace(OLD, rows={"optimizers.Decay": plain})
+    result = codemod.migrate(f"{HEAD}x = Decay(**options)\n", [library])
+    assert "hides arguments" in result.of("left")[0].message
