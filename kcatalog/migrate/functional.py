@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
+from kcatalog.migrate import keras3
 from kcatalog.migrate.names import Names
 from kcatalog.migrate.scope import COMPREHENSIONS
 
@@ -68,7 +69,7 @@ class Functional:
         """Return the names that hold functional tensors at first, and "?x" for each parameter x."""
         parameters = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
         inside = self._class(function)
-        paths = [self.names.path_of(base) or "" for base in inside.bases] if inside else []
+        paths = [self.path(base) for base in inside.bases] if inside else []
         if function.name in ("call", "__call__") or any(p.startswith("keras.") for p in paths):
             parameters = set()  # Keras calls these with other tensors
         return {*self._received[function], *(f"?{x}" for x in parameters)}
@@ -76,14 +77,21 @@ class Functional:
     def _class(self, node) -> ast.ClassDef | None:
         return next((n for n in self.names.around(node) if isinstance(n, ast.ClassDef)), None)
 
+    def path(self, node) -> str:
+        """Return the full path of a name, also of one that `import *` brings from Keras; or ""."""
+        path = self.names.path_of(node)
+        if path or not isinstance(node, ast.Name) or node not in self.names.scopes:
+            return path or ""
+        stars = [s.path for s in self.names.top.stars if s.path.startswith("keras")]
+        paths = [f"{star}.{node.id}" for star in stars if not self.names.scopes[node].find(node.id)]
+        known = [p for p in paths if keras3.public(p.partition(".")[2]) == p.count(".")]
+        return known[-1] if known else ""
+
     def lambdas(self) -> set[ast.AST]:
         """Return the functions that Lambda layers are made of."""
         found = set()
         for node in ast.walk(self.names.tree):
-            if (
-                isinstance(node, ast.Call)
-                and self.names.path_of(node.func) == "keras.layers.Lambda"
-            ):
+            if isinstance(node, ast.Call) and self.path(node.func) == "keras.layers.Lambda":
                 named = [k.value for k in node.keywords if k.arg == "function"]
                 for function in (node.args[:1] or named)[:1]:
                     found.add(self._defined(function) or function)
@@ -210,7 +218,7 @@ class Functional:
         if not isinstance(node, ast.Name) or node not in self.names.scopes:
             return False
         values = [b.value for b in self.names.scopes[node].find(node.id)]
-        paths = [self.names.path_of(v.func) if isinstance(v, ast.Call) else None for v in values]
+        paths = [self.path(v.func) if isinstance(v, ast.Call) else None for v in values]
         models = ("keras.Model", "keras.Sequential", "keras.models.", "keras.applications.")
         return bool(paths) and all(p and p.startswith(models) for p in paths)
 
@@ -219,7 +227,7 @@ class Functional:
         each = [self._holds(a, held) for a in arguments]
         given, func = any(each), node.func
         self._holds(func, held)
-        path = self.names.path_of(func) or ""
+        path = self.path(func)
         first, *rest = path.split(".")
         if path in INPUTS:
             return True
@@ -244,7 +252,7 @@ class Functional:
 
     def _is_layer(self, func: ast.Call) -> bool:
         """Return whether a call makes a layer that only a model calls."""
-        path = self.names.path_of(func.func) or ""
+        path = self.path(func.func)
         first, *_, last = path.split(".") if path else ("", "")
         ours = first in ("keras", *self._packages) and ".layers." in path
         return ours and last[:1].isupper() and not last.startswith(("Random", *_OF_DATA))

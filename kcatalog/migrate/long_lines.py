@@ -10,6 +10,7 @@ from kcatalog.migrate import scope
 from kcatalog.migrate.text import NEWLINE, Text
 
 LIMIT = 100  # characters
+_ENOUGH = 20  # characters between brackets that are worth lines of their own
 Breakable = ast.Call | ast.List | ast.ImportFrom
 
 
@@ -41,14 +42,15 @@ def broken(code: str, changed: Mapping[int, int], newline: str) -> tuple[str, Se
 
 
 def _longest(tree: ast.Module, text: Text, over: Mapping[int, int]) -> Breakable | None:
-    """Return the node with the most in it, of those that hold what a line has over its limit."""
+    """Return the node with the most in it in lines that are over their limit, if it is enough."""
 
     def length(node):
         start, stop = _inside(text, node)
         return stop - start
 
     found = [n for n in _outside_strings(tree) if n.lineno == n.end_lineno and n.lineno in over]
-    return max((n for n in found if length(n) > over[n.lineno]), key=length, default=None)
+    found = [n for n in found if length(n) > min(over[n.lineno], _ENOUGH)]
+    return max(found, key=length, default=None)
 
 
 def _outside_strings(node: ast.AST) -> Iterator[Breakable]:

@@ -98,7 +98,7 @@ class KerasRewriting:
         """Note the functions of TensorFlow that are given as an activation."""
         for use in uses:
             parent = self.program.names.parents[use.node]
-            path = self.program.names.path_of(parent.func) if isinstance(parent, ast.Call) else ""
+            path = self._functional.path(parent.func) if isinstance(parent, ast.Call) else ""
             given = isinstance(parent, ast.keyword) and (parent.arg or "").endswith("activation")
             if given or (path == "keras.layers.Activation" and not self._called(use.node)):
                 name = use.path.rpartition(".")[2]
@@ -132,7 +132,7 @@ class KerasRewriting:
                 return n
             holder = self.program.names.parents[n]
             if isinstance(holder, ast.ClassDef):
-                paths = [self.program.names.path_of(base) or "" for base in holder.bases]
+                paths = [self._functional.path(base) for base in holder.bases]
                 return (
                     n if n.name == "call" and any(p.startswith("keras.") for p in paths) else None
                 )

@@ -59,6 +59,11 @@ def marked(body):
             "        self.x = Input((3,))\n        return self.block(self.x)\n",
             ["tf.abs"],
         ),
+        (
+            "from tensorflow.keras.layers import *\ndef block(x):\n"
+            "    x = GlobalMaxPooling2D()(x)\n    return tf.reshape(x, (-1, 1))\n",
+            ["tf.reshape"],
+        ),
         ("base = tf.keras.applications.VGG16()\nx = tf.abs(base.output)\n", ["tf.abs"]),
         ("x = Input((3,))\nif n:\n    x = 2\ny = tf.abs(x)\n", ["tf.abs"]),
         ("x = Input((3,))\nwith tf.name_scope('a'):\n    y = tf.abs(x)\n", ["tf.abs"]),

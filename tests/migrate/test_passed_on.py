@@ -65,7 +65,7 @@ def migrated(use):
         ("def f(): return Decay", f"def f(): return {LAMBDA}"),
         ("make = old.optimizers.Decay", f"make = {LAMBDA}"),
         ("made = {'d': Decay, 's': [Decay]}", f"made = {{'d': {LAMBDA}, 's': [{LAMBDA}]}}"),
-        ("m = Decay if x else f", f"m = ({LAMBDA}) if x else f"),
+        ("make = Decay if x else f", f"make = ({LAMBDA}) if x else f"),
         ("made = Decay,", f"made = ({LAMBDA}),"),
         ("x.assertIsInstance(y, Decay)", "x.assertIsInstance(y, (keras.optimizers.SGD, "
          "kcatalog.optimizers.Wrapper))"),
@@ -76,7 +76,7 @@ def migrated(use):
 )  # fmt: skip
 def test_rewritten(before, after):
     code, result = migrated(before)
-    assert code == after
+    assert "".join(code.split()) == "".join(after.split())  # long lines are broken
     assert not result.of("left")
 
 
