@@ -14,7 +14,10 @@ class IndRNNOptions(SimpleOptions):
     """Arguments of the independently recurrent network.
 
     Args:
-        recurrent_initializer: Initializer of `u`, or None for uniform numbers from 0 to 1.
+        recurrent_initializer: Initializer of `u`, or None for uniform numbers from 0 to 1. A layer
+            of which only the last of `n` outputs is used should start near 1, as with
+            `keras.initializers.RandomUniform(0.5 ** (1 / n), 1)`. The default forgets: of "relu",
+            no gradient reaches inputs of mean zero that are about 100 steps back.
         recurrent_regularizer: Regularizer of `u`, or None.
         recurrent_constraint: Constraint on `u`, or None. The gradient through `n` steps cannot
             explode while every `|u|` stays below `2^(1/n)`.
