@@ -124,19 +124,6 @@ def test_holidays_in_business_days_are_gaps(tmp_path):
     assert read(tmp_path, lines, fill="previous")[0].values[7] == SOLD[6]
 
 
-def test_unequal_steps_and_wrong_dates_are_refused_by_line(tmp_path):
-    days = [f"{day} 00:00" for day in DAYS]
-    days[20] = days[20].replace("00:00", "03:17")
-    sentence = refused(tmp_path, dated(days))
-    assert "must have equal steps. Received: 2024-02-16 03:17 in line 22" in sentence
-    assert "while most steps are 1 day" in sentence
-    days = [*DAYS]
-    days[3] = "2024-13-45"
-    assert "a date in every line. Received: '2024-13-45' in line 5" in refused(
-        tmp_path, dated(days)
-    )
-
-
 # --- columns ------------------------------------------------------------------------------
 
 
@@ -177,8 +164,9 @@ def test_of_several_number_columns_one_must_be_named(tmp_path):
     assert "told which. Received: 'number', 'sold'. Name it: --data" in sentence
     assert sentence.endswith(":sold")
     assert read(tmp_path, ["number,sold", *rows], column="sold")[0].values.tolist() == SOLD
-    sentence = refused(tmp_path, ["sold,sold", *rows], column="sold")
-    assert "must have a column 'sold' once" in sentence
+    for header, column in (("sold,sold", "'sold' once"), ("number,other", "'sold'. Received: 'n")):
+        sentence = refused(tmp_path, [header, *rows], column="sold")
+        assert f"must have a column {column}" in sentence
 
 
 # --- how files are written -----------------------------------------------------------------
@@ -233,21 +221,37 @@ def test_thousands_are_grouped_in_many_ways(tmp_path, write, said):
     assert found["numbers"] == (said or "decimal comma, thousands in groups")
 
 
+def changed(place, line):
+    """A file with another line at this place."""
+    lines = dated()
+    lines[place] = line
+    return lines
+
+
 @pytest.mark.parametrize(
-    ("cell", "sentence"),
+    ("lines", "sentence"),
     [
-        ("12 MW", "Received: '12 MW' in line 6, and 0 more. Correct the cells"),
-        ("inf", "Received: 'inf' in line 6"),
-        ('"1,5"', "Received: '1,5' in line 6"),
-        ("1,5", "Received: 3 cells in line 6 (2024-01-31, 1, 5), 2 in the header"),
-        ("(5.0)", "Received: '(5.0)' in line 6"),
-        ("", "Received: an empty cell in line 6"),
+        (changed(5, f"{DAYS[4]},12 MW"), "'12 MW' in line 6, and 0 more. Correct the cells"),
+        (changed(5, f"{DAYS[4]},inf"), "Received: 'inf' in line 6"),
+        (changed(5, f'{DAYS[4]},"1,5"'), "Received: '1,5' in line 6"),
+        (changed(5, f"{DAYS[4]},1,5"), "3 cells in line 6 (2024-01-31, 1, 5), 2 in the header"),
+        (changed(5, f"{DAYS[4]},(5.0)"), "Received: '(5.0)' in line 6"),
+        (changed(5, f"{DAYS[4]},"), "Received: an empty cell in line 6"),
+        (changed(5, "2024-13-45,5"), "a date in every line. Received: '2024-13-45' in line 6"),
+        (
+            dated([f"{day} 0{3 * (n == 20)}:17" for n, day in enumerate(DAYS)]),
+            "must have equal steps. Received: 2024-02-16 03:17 in line 22, after 2024-02-15 00:17, "
+            "while most steps are 1 day",
+        ),
+        (
+            ["Report 2024", "", *dated()],
+            "2 cells in line 3 (day, sold), 1 in the header. Remove lines above",
+        ),
+        ([*dated(), "total,300"], "Received: 'total' in line 42"),
     ],
 )
-def test_a_cell_unlike_others_is_shown(tmp_path, cell, sentence):
-    sold = [*map(str, SOLD)]
-    sold[4] = cell
-    assert sentence in refused(tmp_path, dated(sold=sold))
+def test_a_line_unlike_others_is_shown(tmp_path, lines, sentence):
+    assert sentence in refused(tmp_path, lines)
 
 
 def test_a_comma_that_may_be_two_things_is_refused_with_the_way_out(tmp_path):
@@ -280,12 +284,6 @@ def test_where_the_reader_cannot_give_options_none_is_named(tmp_path):
     for lines in (gap, dated(sold=["", *SOLD[1:]]), dated(sold=["x", *SOLD[1:]]), two):
         assert " --" in refused(tmp_path, lines)
         assert " --" not in refused(tmp_path, lines, options=False)
-
-
-def test_a_title_above_the_header_is_refused(tmp_path):
-    sentence = refused(tmp_path, ["Report 2024", "", *dated()])
-    assert "2 cells in line 3 (day, sold), 1 in the header. Remove lines above" in sentence
-    assert "Received: 'total' in line 42" in refused(tmp_path, [*dated(), "total,300"])
 
 
 def test_times_with_a_zone_are_said_to_be_in_utc(tmp_path):
