@@ -18,7 +18,7 @@ from kcatalog.recipe.commands.options import Options, fields, flag
 from kcatalog.recipe.commands.words import is_switch, negative
 from kcatalog.recipe.files import disk
 from kcatalog.recipe.terminal import output, stopping
-from kcatalog.recipe.terminal.errors import RecipeError
+from kcatalog.recipe.terminal.errors import RecipeError, first_line
 
 USAGE_ERROR = 2
 STEPS = {
@@ -69,8 +69,7 @@ def _explained(error: Exception) -> tuple[str, int]:
     if reason := disk.disk_error(error):
         how = " ".join(getattr(error, "__notes__", ["Then run again."]))
         return f"{reason}. Fix this. {how}", USAGE_ERROR
-    first = "".join(str(error).strip().splitlines()[:1])
-    return f"{type(error).__name__}: {first} (--debug shows the traceback)", 1
+    return f"{type(error).__name__}: {first_line(error)} (--debug shows the traceback)", 1
 
 
 def _fail(message: str, code: int) -> int:

@@ -65,32 +65,13 @@ class ModelParallel(_Splitting, keras.distribution.ModelParallel):
         return layout
 
 
-class SplitBatches(keras.callbacks.Callback):
-    """Callback that splits training batches, and validation batches if they divide evenly.
+def callbacks(samples: int, size: int) -> list[keras.callbacks.Callback]:
+    """Return the callback that splits training batches, and validation batches if they divide
+    evenly (`select.callbacks`).
 
     Keras asks for the layout at an epoch's first batch and keeps it for the others. This must be
     the first callback, so that batches that other callbacks pass to the model are not split.
     """
-
-    def __init__(self, distribution: _Splitting, validation: bool):
-        super().__init__()
-        self.distribution, self.validation = distribution, validation
-
-    def on_train_batch_begin(self, batch: int, logs: dict[Any, Any] | None = None) -> None:
-        self.distribution.split = True
-
-    def on_train_batch_end(self, batch: int, logs: dict[Any, Any] | None = None) -> None:
-        self.distribution.split = False
-
-    def on_test_batch_begin(self, batch: int, logs: dict[Any, Any] | None = None) -> None:
-        self.distribution.split = self.validation
-
-    def on_test_batch_end(self, batch: int, logs: dict[Any, Any] | None = None) -> None:
-        self.distribution.split = False
-
-
-def callbacks(samples: int, size: int) -> list[keras.callbacks.Callback]:
-    """Return the callbacks of `select.callbacks`."""
     import jax
 
     distribution = keras.distribution.distribution()
@@ -98,7 +79,18 @@ def callbacks(samples: int, size: int) -> list[keras.callbacks.Callback]:
         return []
     parts = distribution.num_model_replicas
     divides = size % parts == 0 and samples % size % parts == 0
-    return [SplitBatches(distribution, divides and jax.process_count() == 1)]
+
+    def split(whether: bool):
+        return lambda batch, logs=None: setattr(distribution, "split", whether)
+
+    return [
+        keras.callbacks.LambdaCallback(
+            on_train_batch_begin=split(True),
+            on_train_batch_end=split(False),
+            on_test_batch_begin=split(divides and jax.process_count() == 1),
+            on_test_batch_end=split(False),
+        )
+    ]
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from kcatalog.recipe.export.check_export import CheckFailed, Runtimes
 from kcatalog.recipe.export.original import Original
 from kcatalog.recipe.export.stepwise import Refused
 from kcatalog.recipe.files import disk
-from kcatalog.recipe.terminal.errors import RecipeError
+from kcatalog.recipe.terminal.errors import RecipeError, first_line
 
 TEXTS = 64  # windows of a text that are scored; each of their characters is a call
 
@@ -271,6 +271,5 @@ def _sentence(e: Exception) -> str:
     """Return an error as one sentence, short enough for a manifest."""
     if "XNNPACK" in str(e):
         return "LiteRT's default delegate, XNNPACK, cannot prepare it (tensorflow issue 77293)"
-    first = next((line.strip() for line in str(e).splitlines() if line.strip()), type(e).__name__)
-    first = CONVERTERS.sub("", first)[:300].rstrip(".")
+    first = CONVERTERS.sub("", first_line(e))[:300].rstrip(".")
     return first if isinstance(e, (Refused, CheckFailed)) else f"{type(e).__name__}: {first}"

@@ -16,7 +16,7 @@ import keras
 
 from kcatalog.recipe.files import run_toml
 from kcatalog.recipe.files.rundir import Run
-from kcatalog.recipe.terminal.errors import RecipeError
+from kcatalog.recipe.terminal.errors import RecipeError, first_line
 
 BATCH = 100  # parameters that MLflow takes at once
 FOREIGN = re.compile(r"[^\w./ -]")  # characters that it does not allow in names of metrics
@@ -204,5 +204,4 @@ def tracked(kind: str | None, run: Run, say: Callable[[str], None]) -> Iterator[
 
 def _sentence(error: Exception) -> str:
     """Return an error's first line as a sentence."""
-    line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return f"{line.rstrip('.')}."
+    return f"{first_line(error).rstrip('.')}."

@@ -11,7 +11,7 @@ from keras import ops
 
 from kcatalog.recipe.data.findings import Finding
 from kcatalog.recipe.tasks import heads
-from kcatalog.recipe.terminal.errors import RecipeError
+from kcatalog.recipe.terminal.errors import RecipeError, first_line
 
 # Losses that would broadcast labels and outputs of different sizes without a word.
 ELEMENTWISE = (
@@ -277,8 +277,7 @@ def _loss_name(model) -> str:
 
 
 def _reason(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:300] if lines else 'no reason given'}"
+    return f"{type(error).__name__}: {first_line(error)[:300]}"
 
 
 def _snake(name: str) -> str:
