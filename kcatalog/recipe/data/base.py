@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from kcatalog import checks
-from kcatalog.recipe.data.files import Files, Shelf, take
+from kcatalog.recipe.data.files import Files, take
 from kcatalog.recipe.data.findings import PARTS, Finding
 from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.data.option import Option
@@ -73,27 +73,25 @@ class Data:
     def keep(self, folder: Path, memory: float) -> None:
         """Decode each file once: keep the samples in memory where all of them take at most
         `memory` GB, else in a file in `folder` that goes when the process does."""
-        for shelf in self._shelves():
-            shelf.keep(folder, int(memory * 1024**3))
+        for x in self._files()[:1]:  # all parts are on one shelf
+            x.shelf.keep(folder, int(memory * 1024**3))
 
     def decode(self, advance: Callable[[int], None] = lambda total: None) -> None:
         """Decode each file now. One error names all that cannot be read.
 
         `advance` is called after each file, with the number of all.
         """
-        for shelf in self._shelves():
-            parts = (self.train[0], self.validation[0], self.test[0])
-            places = [x.places for x in parts if isinstance(x, Files) and x.shelf is shelf]
-            shelf.decode(np.concatenate(places), advance)
+        if files := self._files():
+            files[0].shelf.decode(np.concatenate([x.places for x in files]), advance)
 
     def changed(self) -> list[Path]:
         """Return the files of training and validation part that have changed since `load`."""
         parts = [x for x, _ in (self.train, self.validation) if isinstance(x, Files)]
         return [x.shelf.paths[place] for x in parts for place in x.places if x.shelf.changed(place)]
 
-    def _shelves(self) -> list[Shelf]:
+    def _files(self) -> list[Files]:
         parts = (self.train[0], self.validation[0], self.test[0])
-        return list(dict.fromkeys(x.shelf for x in parts if isinstance(x, Files)))
+        return [x for x in parts if isinstance(x, Files)]
 
     @property
     def info(self) -> DataInfo:
@@ -212,20 +210,6 @@ class Source:
             f"--data must be {self.wanted}, or a known name. Received: {name!r}, which is "
             f"neither. {hint}"
         )
-
-
-def column_of(name_or_path, option: str, stated: str | None) -> tuple[Path, str] | None:
-    """Return the file and the column of `FILE:COLUMN`, which an option may state, too."""
-    file, colon, column = str(name_or_path or "").rpartition(":")
-    path = Path(file).expanduser()
-    if not colon or Path(str(name_or_path)).exists() or not path.is_file():
-        return None
-    if stated not in (None, column):
-        raise RecipeError(
-            f"The {option} must be said once. Received: {column!r} with --data and {stated!r} with "
-            f"--{option}. Leave one out."
-        )
-    return path, column
 
 
 def split(

@@ -47,6 +47,20 @@ class Table:
         return [row[place] for row in self.rows]
 
 
+def column_of(name_or_path, option: str, stated: str | None) -> tuple[Path, str] | None:
+    """Return the file and the column of `FILE:COLUMN`, which an option may state, too."""
+    file, colon, column = str(name_or_path or "").rpartition(":")
+    path = Path(file).expanduser()
+    if not colon or Path(str(name_or_path)).exists() or not path.is_file():
+        return None
+    if stated not in (None, column):
+        raise RecipeError(
+            f"The {option} must be said once. Received: {column!r} with --data and {stated!r} with "
+            f"--{option}. Leave one out."
+        )
+    return path, column
+
+
 def read(file: Path, decimal: str | None = None) -> Table:
     """Read a file of delimited text.
 

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kcatalog.recipe.data import dates, series_file
-from kcatalog.recipe.data.base import Arrays, Data, Source, column_of, need
+from kcatalog.recipe.data import dates, delimited, series_file
+from kcatalog.recipe.data.base import Arrays, Data, Source, need
 from kcatalog.recipe.data.findings import Finding
 from kcatalog.recipe.data.info import DataInfo, Details
 from kcatalog.recipe.data.option import option, with_options
@@ -79,7 +79,7 @@ class Series(Source):
         return {"taylor": self._taylor}
 
     def load(self, name_or_path: str | Path | None = None, seed: int = 0) -> Data:
-        if not (named := column_of(name_or_path, "column", self.column)):
+        if not (named := delimited.column_of(name_or_path, "column", self.column)):
             return super().load(name_or_path, seed)
         file, column = named
         return self._data(f"{file.name}:{column}", self._file(file, column), column)

@@ -11,7 +11,7 @@ import numpy as np
 from kcatalog.recipe.data import cells as table_cells
 from kcatalog.recipe.data import delimited
 from kcatalog.recipe.data import targets as target_columns
-from kcatalog.recipe.data.base import Data, Source, column_of, need, split
+from kcatalog.recipe.data.base import Data, Source, need, split
 from kcatalog.recipe.data.columns import CROSSED, Column, TableDetails
 from kcatalog.recipe.data.delimited import Table
 from kcatalog.recipe.data.findings import Finding, listed
@@ -61,7 +61,7 @@ class Tables(Source):
         return {**shipped, **given}
 
     def load(self, name_or_path: str | Path | None = None, seed: int = 0) -> Data:
-        if not (named := column_of(name_or_path, "target", self.target)):
+        if not (named := delimited.column_of(name_or_path, "target", self.target)):
             return super().load(name_or_path, seed)
         file, target = named
         return self._data(_named(file), seed, target)
