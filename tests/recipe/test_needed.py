@@ -53,15 +53,20 @@ def test_a_baseline_that_fails_on_few_samples_alone_is_no_error(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("module", "package", "settings"),
+    ("module", "package", "task", "settings"),
     [
-        ("matplotlib", "matplotlib", {}),
-        ("sklearn", "scikit-learn", {"folds": 2}),
-        ("sklearn", "scikit-learn", {"tuner": "bayesian"}),
+        ("matplotlib", "matplotlib", "classification", {}),
+        ("sklearn", "scikit-learn", "classification", {}),
+        ("matplotlib", "matplotlib", "forecast", {}),  # which draws at the end alone
+        ("sklearn", "scikit-learn", "tagging", {"folds": 2}),  # which draws nothing
+        ("sklearn", "scikit-learn", "tagging", {"tuner": "bayesian"}),
     ],
 )
-def test_packages_are_asked_for_before_the_first_trial(monkeypatch, module, package, settings):
-    settings, data = {**initial(tiny.recipe), **settings}, tiny.recipe.load()
+def test_packages_are_asked_for_before_the_first_trial(
+    monkeypatch, module, package, task, settings
+):
+    settings = {**initial(tiny.recipe), **settings}
+    data = dataclasses.replace(tiny.recipe.load(), task=task)
     needed.packages(tiny.recipe, settings, data)
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(RecipeError, match=f"needs the package {package}, which is not installed"):

@@ -22,8 +22,9 @@ COPIES = 8  # of the weights in a trial's checkpoints: itself, an optimizer's tw
 
 def packages(recipe, settings: dict, data: Data) -> None:
     """Refuse a run whose pictures, folds, search or baseline need a package that is missing."""
-    if pictures.of(data):
+    if pictures.of(data, at_the_end=True):
         need("matplotlib", "matplotlib")
+        need("sklearn", "scikit-learn")
     if settings["folds"] > 1 or settings["tuner"] == "bayesian":
         need("sklearn", "scikit-learn")
     baseline(recipe, data)
