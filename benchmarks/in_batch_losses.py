@@ -74,7 +74,7 @@ def step_of(loss, x, labels, jit_compile):
 def cell(own, floor):
     """Return milliseconds, and in parentheses the ratios to the floor: wall, processor time."""
     wall, processor = ratios(own, floor)
-    return f"{milliseconds(own):.3g} ms ({wall:.1f}, {processor:.1f})"
+    return f"{float(f'{milliseconds(own):.3g}'):,g} ms ({wall:.1f}, {processor:.1f})"
 
 
 def main():

@@ -67,6 +67,8 @@ def test_links_of_the_tree_become_links_of_the_site():
     assert placed["guides/page.md"] == (
         "[a](tuning.md#x) [b](../files/LICENSE) [c](../parts/losses/index.md) [d](https://e.f)"
     )
+    named = pages.placed("[docs/tuning.md](docs/tuning.md)", "README.md", "index.md")
+    assert named == {"index.md": "[Tuning hyperparameters](guides/tuning.md)"}
     assert placed["files/LICENSE"] == (pages.ROOT / "LICENSE").read_bytes()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sphinx.cmd.build import build_main
 
-from docs.site import find_page, links, names, pages, part_pages, recipe_pages, twins
+from docs.site import checked, find_page, links, names, pages, part_pages, recipe_pages, twins
 from docs.site.notebook_pages import notebook_pages
 from docs.site.theory_pages import theory_pages
 
@@ -77,6 +77,12 @@ def main() -> int:
     faults = links.faults(html)
     for fault in faults:
         print(fault, file=sys.stderr)
+    if not checked.records():
+        print(
+            "No test run is recorded, so the pages of parts do not say what was checked. "
+            "Run `make test` before `make docs`.",
+            file=sys.stderr,
+        )
     if not faults:
         print(f"The site is complete: open {(html / 'index.html').relative_to(pages.ROOT)}")
     return int(bool(faults))

@@ -54,15 +54,14 @@ def properties() -> dict[str, str]:
 
 
 def section(entry: registry.Entry) -> str:
-    """Return the table of a part's checks: a row for each property, a column for each backend."""
+    """Return the table of a part's checks: a row for each property, a column for each backend.
+
+    The text is empty where no run is recorded.
+    """
     part = f"{entry.kind}-{entry.name}"
     runs = [r for r in records() if part in r.results]
     if not runs:
-        return (
-            "This build of the site has no record of a test run. `make test` writes one, and the "
-            "next `make docs` shows it here. "
-            f"`kcatalog check {entry.name}` runs the checks at once."
-        )
+        return ""
     outcomes = defaultdict(lambda: defaultdict(list))  # check -> backend -> its variants' outcomes
     for run in runs:
         for name, outcome in run.results[part].items():

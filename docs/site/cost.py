@@ -33,8 +33,12 @@ def section(entry: registry.Entry) -> str:
         if r["contestant"] == "distances":
             continue
         cells = f"{r['failed']} | " if r["failed"] else ""
-        cells = cells or f"{1e3 * r['seconds']:.3g} ms | {r['peak_mib']:.0f} MiB"
+        cells = cells or f"{_milliseconds(r['seconds'])} ms | {r['peak_mib']:,.0f} MiB"
         lines.append(f"| {r['contestant']} | {cells} |")
     cores, date = _measured()["machine"]["cores"], _measured()["date"]
     head = f"A step at batch size {BATCH}, 8 samples a class, on {cores} cores, measured {date}. "
     return f"{head}[All sizes](../../guides/metric_learning.md).\n\n" + "\n".join(lines)
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{float(f'{1e3 * seconds:.3g}'):,g}"

@@ -34,6 +34,7 @@ GUIDES = {
     "own_task": "Scores, outputs and pictures of a kind of problem that kcatalog does not know.",
     "faults": "Kills, full disks and damaged files: what happens, and the test that shows it.",
 }
+START = "guides/first_model"  # stands in the header by itself
 NOTEBOOKS = {
     "own_pictures": "A network that finds similar pictures, also of classes it has never seen.",
     "crf_tagger": "Tags that depend on each other: `layers.CRF` beside a softmax for each step.",
@@ -55,6 +56,7 @@ PROJECT = {
     "changelog": "What is new in each version.",
     "security": "What loading a model may do, and how to report a fault.",
     "measurements": "The engine, the layers and the optimizers beside other libraries.",
+    "../decisions/index": "Why kcatalog is as it is, with dates, the newest first.",
 }
 _FILES = {
     "support": "docs/support.md",
@@ -72,7 +74,9 @@ PLACES = {
     "docs/parts.md": "parts/index.md",
     **{f"docs/notebooks/{name}.md": f"notebooks/{name}.md" for name in NOTEBOOKS},
 }
-_LINK = re.compile(r"(\]\()([^)\s]+)(\))")
+_LINK = re.compile(
+    r"(\[[\w./-]+\.md\]|\])\(([^)\s]+)\)"
+)  # a text that is a file, or the end of any
 # Headings of the README: the front page ends where recipes begin, and the next page has the rest.
 _START, _RECIPES, _END = "## Get started", "## Run a recipe", "## Where to go next"
 
@@ -92,12 +96,15 @@ def hand_written() -> dict[str, str | bytes]:
     found |= placed(f"{about}{front}\n{_START}{first}", "README.md", "index.md")
     found |= placed(more, "README.md", "start.md")
     found["decisions/index.md"] += contents(DECISIONS)
+    found[f"{START}.md"] += contents(["/start"])
     found |= _section("Guides", GUIDES) | _section("Project", PROJECT)
     return found
 
 
 def placed(text: str, file: str, place: str) -> dict[str, str | bytes]:
     """Return a page with its links as they are on the site, and the files that it shows.
+
+    A link whose text is a file's path gets the title of the page instead.
 
     Args:
         text: the page.
@@ -111,14 +118,16 @@ def placed(text: str, file: str, place: str) -> dict[str, str | bytes]:
         if url.scheme or not url.path:
             return match[0]
         target = ((ROOT / file).parent / url.path).resolve().relative_to(ROOT).as_posix()
-        there = PLACES.get(target)
+        there, words = PLACES.get(target), match[1]
         if there is None:
             there = f"files/{target}"
             files[there] = (ROOT / target).read_bytes()
+        elif words != "]":
+            words = f"[{title((ROOT / target).read_text(encoding='utf-8'))}]"
         fragment = f"#{url.fragment}" if url.fragment else ""
         if target == "docs/parts.md" and url.fragment:  # a page for each kind
             there, fragment = f"parts/{url.fragment}/index.md", ""
-        return f"{match[1]}{os.path.relpath(there, Path(place).parent)}{fragment}{match[3]}"
+        return f"{words}({os.path.relpath(there, Path(place).parent)}{fragment})"
 
     return {place: _LINK.sub(link, text), **files}
 
@@ -155,6 +164,7 @@ def _section(name: str, about: dict[str, str]) -> dict[str, str]:
     files = {place: file for file, place in PLACES.items()}
     folder, lines = name.lower(), []
     for page, words in about.items():
-        text = (ROOT / files[f"{folder}/{page}.md"]).read_text(encoding="utf-8")
-        lines.append(f"- [{title(text)}]({page}.md): {words}")
-    return {f"{folder}/index.md": f"# {name}\n\n" + "\n".join(lines) + "\n" + contents(about)}
+        file = files[os.path.normpath(f"{folder}/{page}.md")]
+        lines.append(f"- [{title((ROOT / file).read_text(encoding='utf-8'))}]({page}.md): {words}")
+    inside = contents(page for page in about if f"{folder}/{page}" != START)
+    return {f"{folder}/index.md": f"# {name}\n\n" + "\n".join(lines) + "\n" + inside}

@@ -64,7 +64,7 @@ def page(e: registry.Entry, typeset: bool, plots: dict[str, bytes]) -> str:
         blocks.append(f"**Better:** {e.card.better}.")
     if e.card.tags:
         claims = "\n".join(f"- `{t}`: {card.TAGS[t]}" for t in e.card.tags)
-        blocks += ["## Properties", "Each is held by a check.", claims]
+        blocks += ["## Properties", "Each is tested.", claims]
     if "Maths" in e.sections:
         blocks += ["## Maths", _maths(e, typeset)]
     if e.arguments:
@@ -79,16 +79,16 @@ def page(e: registry.Entry, typeset: bool, plots: dict[str, bytes]) -> str:
         rows = [f"| `{name}` | {_cell(str(s))} |" for name, s in e.card.space.items()]
         head = ["| argument | values |", "|---|---|"]
         blocks += ["## Search space", "The values that the tuner tries.", "\n".join(head + rows)]
-    if ours:
-        blocks += ["## What was checked", checked.section(e)]
+    if ours and (tests := checked.section(e)):
+        blocks += ["## What was checked", tests]
     forms = checked.exports(e) if ours else {}
     if forms:
         rows = "\n".join(f"- {form}: {answer}" for form, answer in forms.items())
         blocks += ["## Export", rows]
     for title, text in (
         ("Cost", cost.section(e)),
-        ("Elsewhere", elsewhere.section(e)),
-        ("Beside it", _beside(e, here)),
+        ("In other libraries", elsewhere.section(e)),
+        ("Related parts", _related(e, here)),
         ("Source", _source(e, typeset)),
     ):
         if text:
@@ -195,7 +195,7 @@ def _in_use(e: registry.Entry) -> str:
     return _fenced("\n".join([e.example_code(), *lines]))
 
 
-def _beside(e: registry.Entry, here: str) -> str:
+def _related(e: registry.Entry, here: str) -> str:
     """Return links to the parts that this one speaks of or that speak of it, and to its family."""
     spoken = [
         x

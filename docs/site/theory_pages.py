@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from docs.site import pages
 from docs.theory.chapters import CHAPTERS
 
-INTRODUCTION = """# Theory, shown true
+INTRODUCTION = """# Theory with experiments
 
 What a textbook of deep learning says, statement by statement, each with a short experiment on Keras
 and kcatalog. The numbers in the text and the figures come from running it when this site was built,
-and a test of the suite holds each statement. Some of what is often said is true only in part; the
+and a test checks each statement. Some of what is often said is true only in part; the
 page says so.
 """
 
@@ -33,7 +34,13 @@ def theory_pages(folder: Path) -> dict[str, str | bytes]:
     lines = []
     for name in chapters:
         text = found[f"theory/{name}.md"] = (folder / f"{name}.md").read_text(encoding="utf-8")
-        shown = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
-        lines += [f"- [{pages.title(text)}]({name}.md)", *(f"  - {title}" for title in shown)]
+        shown = re.findall(r"^## (.+)$", text, re.MULTILINE)
+        lines.append(f"- [{pages.title(text)}]({name}.md)")
+        lines += [f"  - [{title}]({name}.md#{_anchor(title)})" for title in shown]
     index = INTRODUCTION + "\n" + "\n".join(lines) + "\n" + pages.contents(chapters)
     return {"theory/index.md": index, **found}
+
+
+def _anchor(title: str) -> str:
+    """Return a heading's anchor, as MyST makes it."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")

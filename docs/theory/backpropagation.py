@@ -9,11 +9,11 @@ import numpy as np
 from keras import ops
 
 from docs.site.plots.figure import figure
-from docs.theory.statement import held_by
+from docs.theory.statement import tested_by
 from kcatalog.conformance import backend
 
 
-@held_by("test_gradients.py", "test_backpropagation_is_the_chain_rule")
+@tested_by("test_gradients.py", "test_backpropagation_is_the_chain_rule")
 def backpropagation_is_the_chain_rule():
     """Backpropagation is the chain rule
 
@@ -72,7 +72,7 @@ def gradients_by_layer(activation, initializer, depth=20):
     return norms
 
 
-@held_by(
+@tested_by(
     "test_gradients.py",
     "test_gradients_vanish_through_sigmoids_and_survive_relu_with_he_initialization",
 )
@@ -97,7 +97,7 @@ def gradients_vanish_through_sigmoids():
     return {"sigmoid": sigmoid, "relu": relu}, out.getvalue()
 
 
-@held_by("test_networks.py", "test_epochs_of_descent_lower_the_loss")
+@tested_by("test_networks.py", "test_epochs_of_descent_lower_the_loss")
 def epochs_of_descent_lower_the_loss():
     """Epoch after epoch, descent lowers the loss
 

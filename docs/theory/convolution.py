@@ -11,12 +11,12 @@ from keras import ops
 from sklearn.datasets import load_digits
 
 from docs.site.plots.figure import figure
-from docs.theory.statement import held_by
+from docs.theory.statement import tested_by
 from kcatalog import layers
 from kcatalog.conformance.backend import as_numpy
 
 
-@held_by("test_networks.py", "test_a_convolution_shares_its_weights")
+@tested_by("test_networks.py", "test_a_convolution_shares_its_weights")
 def a_convolution_shares_its_weights():
     """A convolution shares its weights
 
@@ -39,7 +39,7 @@ def a_convolution_shares_its_weights():
     return {"shared": shared[-1], "dense": dense[-1]}, out.getvalue()
 
 
-@held_by("test_networks.py", "test_a_filter_finds_edges")
+@tested_by("test_networks.py", "test_a_filter_finds_edges")
 def a_filter_finds_edges():
     """A filter finds a feature wherever it is
 
@@ -62,7 +62,7 @@ def a_filter_finds_edges():
     return {"correlation": correlation}, out.getvalue()
 
 
-@held_by(
+@tested_by(
     "test_regularization.py",
     "test_convolution_commutes_with_shifts_and_blurred_pooling_nearly_does",
 )
@@ -107,7 +107,7 @@ def scores(x, downsampling):
     return as_numpy(ops.mean(x, axis=(1, 2))) @ np.random.default_rng(5).normal(size=8)
 
 
-@held_by("test_pooling.py", "test_pooling_makes_scores_stable_under_shifts")
+@tested_by("test_pooling.py", "test_pooling_makes_scores_stable_under_shifts")
 def pooling_is_only_partly_invariant():
     """Pooling is invariant to small shifts only in part
 
@@ -136,7 +136,7 @@ def pooling_is_only_partly_invariant():
     return {"stride": stride, "maximum": maximum, "blurred": blurred}, out.getvalue()
 
 
-@held_by("test_networks.py", "test_pooling_saves_computation")
+@tested_by("test_networks.py", "test_pooling_saves_computation")
 def pooling_saves_computation():
     """Pooling saves computation
 

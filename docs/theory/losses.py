@@ -11,13 +11,15 @@ from sklearn.datasets import load_digits
 from sklearn.svm import SVC
 
 from docs.site.plots.figure import figure
-from docs.theory.statement import held_by
+from docs.theory.statement import tested_by
 from kcatalog import losses
 from kcatalog.conformance import backend
 from kcatalog.conformance.backend import as_numpy
 
 
-@held_by("test_networks.py", "test_squared_error_aims_at_the_mean_and_absolute_error_at_the_median")
+@tested_by(
+    "test_networks.py", "test_squared_error_aims_at_the_mean_and_absolute_error_at_the_median"
+)
 def squared_error_aims_at_the_mean():
     """Squared error aims at the mean, absolute error at the median
 
@@ -42,7 +44,7 @@ def squared_error_aims_at_the_mean():
     return {name: guesses[values.argmin()] for name, values in found.items()}, out.getvalue()
 
 
-@held_by("test_networks.py", "test_cross_entropy_is_least_at_the_true_probabilities")
+@tested_by("test_networks.py", "test_cross_entropy_is_least_at_the_true_probabilities")
 def cross_entropy_is_least_at_the_true_probabilities():
     """Cross-entropy measures how far probabilities are from the true ones
 
@@ -63,7 +65,7 @@ def cross_entropy_is_least_at_the_true_probabilities():
     return {"best": p[values.argmin()], "entropy": values.min()}, out.getvalue()
 
 
-@held_by(
+@tested_by(
     "test_gradients.py", "test_squared_error_through_a_sigmoid_saturates_and_cross_entropy_does_not"
 )
 def cross_entropy_does_not_saturate():
@@ -93,7 +95,7 @@ def cross_entropy_does_not_saturate():
     return {name: slope[0] for name, slope in slopes.items()}, out.getvalue()
 
 
-@held_by("test_gradients.py", "test_hinge_ignores_what_is_beyond_its_margin")
+@tested_by("test_gradients.py", "test_hinge_ignores_what_is_beyond_its_margin")
 def hinge_ignores_what_is_beyond_its_margin():
     """Hinge loss leaves alone what is beyond its margin
 
@@ -127,7 +129,7 @@ def hinge_ignores_what_is_beyond_its_margin():
     return {**numbers, "others": others, "angle": angle}, out.getvalue()
 
 
-@held_by("test_networks.py", "test_triplet_loss_brings_a_class_together")
+@tested_by("test_networks.py", "test_triplet_loss_brings_a_class_together")
 def triplet_loss_brings_a_class_together():
     """Triplet loss brings a class together and others apart
 

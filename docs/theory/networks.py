@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from docs.site.plots.figure import figure
-from docs.theory.statement import held_by
+from docs.theory.statement import tested_by
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], "float32")
 EXCLUSIVE_OR = np.array([0, 1, 1, 0], "float32")
@@ -29,7 +29,7 @@ def right(model):
     return np.mean((outputs > 0.5) == (EXCLUSIVE_OR > 0.5))
 
 
-@held_by("test_networks.py", "test_a_hidden_layer_learns_what_a_neuron_cannot")
+@tested_by("test_networks.py", "test_a_hidden_layer_learns_what_a_neuron_cannot")
 def a_hidden_layer_learns_what_a_neuron_cannot():
     """A neuron draws one line, and a hidden layer bends it
 
@@ -48,7 +48,7 @@ def a_hidden_layer_learns_what_a_neuron_cannot():
     return {"one": right(models[0]), "two": right(models[1])}, out.getvalue()
 
 
-@held_by("test_networks.py", "test_layers_without_activations_are_one_layer")
+@tested_by("test_networks.py", "test_layers_without_activations_are_one_layer")
 def layers_without_activations_are_one_layer():
     """Layers without activations are one layer
 
@@ -77,7 +77,7 @@ def layers_without_activations_are_one_layer():
     return {"linear": linear, "bent": bent}, out.getvalue()
 
 
-@held_by("test_networks.py", "test_a_recurrent_network_reads_the_order_of_its_inputs")
+@tested_by("test_networks.py", "test_a_recurrent_network_reads_the_order_of_its_inputs")
 def a_recurrent_network_reads_the_order_of_its_inputs():
     """A loop gives a network memory
 

@@ -1,7 +1,8 @@
 """From gradient descent to Adam
 
 All of these methods go downhill by gradients. They differ in what they remember: nothing, the past
-direction, or the size of past gradients. On a valley `½ Σ λ w²` it can be seen what that is worth.
+direction, or the size of past gradients. On a quadratic function `½ Σ λ w²` we can see how much
+each helps.
 """
 
 import keras
@@ -9,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from docs.site.plots.figure import figure
-from docs.theory.statement import held_by
+from docs.theory.statement import tested_by
 from kcatalog.conformance import descent
 from kcatalog.conformance.backend import as_numpy
 
@@ -47,7 +48,7 @@ def compared(found, xlabel="step", ylabel="distance from the minimum"):
     return out.getvalue()
 
 
-@held_by(
+@tested_by(
     "test_optimization.py", "test_gradient_descent_converges_below_two_over_the_largest_curvature"
 )
 def the_steepest_direction_bounds_the_learning_rate():
@@ -63,13 +64,14 @@ def the_steepest_direction_bounds_the_learning_rate():
     return numbers, compared({f"rate {rate}": d for rate, d in found.items()})
 
 
-@held_by("test_optimization.py", "test_averaging_weights_reduces_the_noise_of_a_constant_rate")
+@tested_by("test_optimization.py", "test_averaging_weights_reduces_the_noise_of_a_constant_rate")
 def noisy_gradients_end_in_a_cloud():
     """Stochastic gradients end in a cloud around the minimum
 
     A gradient from a few samples is right on average only. At a constant rate the weights stay a
     distance away that grows with the rate: over the last 500 of 2,000 steps {large:.2g} at 0.05 and
-    {small:.2g} at 0.005. Rates that fall over time ({falling:.2g}) go on: hence schedules.
+    {small:.2g} at 0.005. If the rate falls over time, the distance keeps shrinking, here to
+    {falling:.2g}: the reason for schedules.
     """
     curvature, noise, steps = np.array([1.0, 10.0]), 1.0, 2000
     schedule = keras.optimizers.schedules.CosineDecay(0.05, steps)
@@ -84,7 +86,7 @@ def noisy_gradients_end_in_a_cloud():
     return ends, compared(labels)
 
 
-@held_by(
+@tested_by(
     "test_optimization.py",
     "test_momentum_and_nesterov_need_fewer_steps_on_an_ill_conditioned_valley",
 )
@@ -106,7 +108,7 @@ def momentum_speeds_up_an_ill_conditioned_valley():
     return {name: steps_to(d) for name, d in found.items()}, compared(found)
 
 
-@held_by(
+@tested_by(
     "test_optimization.py",
     "test_adaptive_methods_need_the_same_steps_whatever_the_scale_of_a_coordinate",
 )
@@ -136,7 +138,7 @@ def adaptive_methods_do_not_mind_the_scale():
     return numbers, compared(found, ylabel="larger coordinate")
 
 
-@held_by("test_optimization.py", "test_adams_first_step_is_the_learning_rate")
+@tested_by("test_optimization.py", "test_adams_first_step_is_the_learning_rate")
 def adams_step_is_about_its_learning_rate():
     """A step of Adam is about its learning rate, whatever the loss is multiplied by
 

@@ -10,14 +10,14 @@ import numpy as np
 from keras import ops
 
 from docs.site.plots.figure import figure
-from docs.theory.statement import held_by
+from docs.theory.statement import tested_by
 from kcatalog import initializers
 from kcatalog.conformance import backend
 
 STEPS, UNITS = 500, 8
 
 
-@held_by("test_networks.py", "test_a_recurrent_network_takes_any_length")
+@tested_by("test_networks.py", "test_a_recurrent_network_takes_any_length")
 def a_recurrent_network_takes_any_length():
     """One set of weights reads sequences of any length
 
@@ -58,7 +58,7 @@ def plain(scale):
     return keras.layers.SimpleRNN(UNITS, "linear", recurrent_initializer=recurrent)
 
 
-@held_by(
+@tested_by(
     "test_gradients.py",
     "test_gradients_explode_with_large_recurrent_weights_and_clipping_bounds_the_step",
 )
@@ -81,7 +81,7 @@ def gradients_vanish_or_explode():
     return {"steps": steps, "small": small, "one": one, "large": large}, out.getvalue()
 
 
-@held_by("test_recurrent.py", "test_survives_with_gates_and_chrono")
+@tested_by("test_recurrent.py", "test_survives_with_gates_and_chrono")
 def gates_keep_gradients():
     """The gates of LSTM and GRU keep gradients
 
@@ -113,7 +113,7 @@ def gates_keep_gradients():
     return {**numbers, "default": default[-100] / default[-1]}, out.getvalue()
 
 
-@held_by("test_recurrent.py", "test_clipping_keeps_a_plain_network_finite")
+@tested_by("test_recurrent.py", "test_clipping_keeps_a_plain_network_finite")
 def clipping_bounds_a_step():
     """Clipping keeps an exploding gradient from ruining the weights
 

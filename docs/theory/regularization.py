@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from docs.site.plots.figure import figure
-from docs.theory.statement import held_by
+from docs.theory.statement import tested_by
 from kcatalog.conformance import backend
 from kcatalog.conformance.backend import as_numpy
 
@@ -43,7 +43,7 @@ def dense():
     return [keras.layers.Dense(256, "relu"), keras.layers.Dense(256, "relu")]
 
 
-@held_by("test_networks.py", "test_few_samples_are_learned_by_heart")
+@tested_by("test_networks.py", "test_few_samples_are_learned_by_heart")
 def few_samples_are_learned_by_heart():
     """With few samples, a network learns them by heart
 
@@ -86,7 +86,7 @@ def fitted(penalty, steps=400, rate=0.2):
     return w
 
 
-@held_by("test_regularization.py", "test_l1_sets_small_weights_to_zero_and_shifts_the_rest")
+@tested_by("test_regularization.py", "test_l1_sets_small_weights_to_zero_and_shifts_the_rest")
 def l1_selects_and_l2_shrinks():
     """L1 makes weights zero, L2 makes them small
 
@@ -113,7 +113,7 @@ def l1_selects_and_l2_shrinks():
     return numbers | errors, out.getvalue()
 
 
-@held_by("test_regularization.py", "test_dropout_is_unbiased")
+@tested_by("test_regularization.py", "test_dropout_is_unbiased")
 def dropout_keeps_the_mean():
     """Dropout keeps the mean and adds noise
 
@@ -134,7 +134,7 @@ def dropout_keeps_the_mean():
     return numbers, out.getvalue()
 
 
-@held_by("test_networks.py", "test_dropout_helps_where_samples_are_few")
+@tested_by("test_networks.py", "test_dropout_helps_where_samples_are_few")
 def dropout_helps_where_samples_are_few():
     """Dropout helps where samples are few
 
@@ -162,7 +162,7 @@ def dropout_helps_where_samples_are_few():
     return numbers, out.getvalue()
 
 
-@held_by(
+@tested_by(
     "test_regularization.py", "test_batch_normalization_normalizes_and_ignores_scale_and_shift"
 )
 def batch_normalization_normalizes():
@@ -199,7 +199,7 @@ class Unsettled(keras.layers.Layer):
         return x * scale + keras.random.normal(shape, stddev=0.5, seed=self.seed_generator)
 
 
-@held_by("test_networks.py", "test_batch_normalization_speeds_up_training")
+@tested_by("test_networks.py", "test_batch_normalization_speeds_up_training")
 def batch_normalization_speeds_up_training():
     """Batch normalization speeds up training, and not by steadier inputs
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
@@ -12,12 +13,12 @@ import keras
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement, the experiment that shows it, and the test that holds it.
+    """A statement, the experiment that shows it, and its test.
 
     Args:
         experiment: A function that returns the numbers that its docstring names in braces, and an
             SVG. The first line of its docstring is the statement.
-        file: The file of the test that holds it, in `tests/theory`.
+        file: The file of its test, in `tests/theory`.
         test: The name of that test.
     """
 
@@ -38,13 +39,27 @@ class Statement:
         keras.utils.set_random_seed(0)
         numbers, picture = self.experiment()
         text = inspect.getdoc(self.experiment).partition("\n")[2].strip()
-        return text.format(**numbers), picture
+        return _readable(text.format(**numbers)), picture
 
 
+def _readable(text: str) -> str:
+    """Return a text in which no number is written as `1.4e+04`: it is 14,000."""
+    return re.sub(r"(-?\d(?:\.\d+)?)e([+-]\d+)", _number, text)
+
+
+def _number(match: re.Match) -> str:
+    mantissa, exponent = match[1], int(match[2])
+    digits = len(mantissa.partition(".")[2]) - exponent
+    if -5 < exponent < 6:
+        return f"{float(match[0]):,.{max(digits, 0)}f}"
+    return f"{mantissa} · 10{str(exponent).translate(_RAISED)}"
+
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _STATEMENTS: dict[str, list[Statement]] = {}
 
 
-def held_by(file: str, test: str):
+def tested_by(file: str, test: str):
     """Return a decorator that makes a function the experiment of a statement."""
 
     def decorate(experiment):
@@ -72,6 +87,6 @@ def page(chapter: ModuleType, place: str) -> dict[str, str | bytes]:
         text, picture = each.shown()
         files[f"{place}/{each.name}.svg"] = picture
         shown = f"![{each.title}]({place.rpartition('/')[2]}/{each.name}.svg)"
-        held = f"Held by `{each.test}` in `tests/theory/{each.file}`."
+        held = f"Tested by `{each.test}` in `tests/theory/{each.file}`."
         blocks += [f"## {each.title}", text, shown, held]
     return {f"{place}.md": "\n\n".join(blocks) + "\n", **files}

@@ -33,16 +33,16 @@ from kcatalog.types import Tensor
 class TripletHard(DistanceLoss):
     """Triplet loss over the hardest triplet of each anchor in the batch ("batch hard").
 
-    One triplet an anchor: its farthest positive and its nearest negative. The strongest signal a
-    batch has, and the most easily misled: from random weights the hardest negatives tend to
-    pull all embeddings into one point, where the loss stays at `margin` (or log 2). Warm up with
+    One triplet an anchor: its farthest positive and its nearest negative. These triplets have
+    the highest losses. From random weights, however, the hardest negatives tend to pull all
+    embeddings into one point, where the loss stays at `margin` (or log 2). Warm up with
     `TripletSemiHard`, take the soft margin, or `positives="easiest"` where classes are made of
     several clusters. Mislabelled samples are always the hardest: clean the data first.
 
     Maths:
         `L = mean over a of max(0, m + D(a, p) - D(a, n))`, `p` = the farthest positive of `a`,
         `n` = its nearest negative, `m` = `margin`, `D` = `distance`. With `soft`
-        it is `log(1 + exp(D(a, p) - D(a, n)))`, which never lets go of a triplet. With
+        it is `log(1 + exp(D(a, p) - D(a, n)))`, which keeps a gradient for every triplet. With
         `positives="easiest"`, `p` is the nearest positive (Xuan et al. 2020, arXiv:1904.04370).
 
     Args:
