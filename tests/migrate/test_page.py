@@ -1,11 +1,13 @@
 """docs/coming_from.md is current, and its example is what the codemod writes."""
 
+import importlib
 import importlib.util
 import re
 from pathlib import Path
 
 import pytest
 
+import kcatalog
 from kcatalog.migrate import codemod, page, table
 
 pytestmark = pytest.mark.once
@@ -83,3 +85,14 @@ def test_rows():
     assert "| `B` | none |  | Gone. |" in text
     assert "| `C` | `keras.metrics.Mean` |  | Take a mean. |" in text
     assert "rewrites 1, marks 1 with what to do, and 1 have no counterpart" in text
+
+
+def test_no_aliases():
+    """Each part and operation has one public name; old names are answered by `kcatalog show`."""
+    text = PAGE.read_text(encoding="utf-8")
+    assert "kcatalog show" in text
+    for kind in (*kcatalog.KINDS, "ops"):
+        module = importlib.import_module(f"kcatalog.{kind}")
+        things = {n: x for n, x in vars(module).items() if callable(x) and not n.startswith("_")}
+        assert things
+        assert all(x.__name__ == n for n, x in things.items()), kind
