@@ -467,15 +467,24 @@ def test_first_batch():
     assert_near(np.std(first, axis=0), 1 / length, atol=1e-4)
 
 
-def test_multi_head_attention():
-    """As the hint says to write it, with the weights of the old layer."""
-    (example,) = ROWS["layers.MultiHeadAttention"].examples
+@pytest.mark.parametrize("example", ROWS["layers.MultiHeadAttention"].examples)
+def test_multi_head_attention(example):
+    """As the hint says to write it, with the weights of the old layer.
+
+    The old one had one bias, of its output; the others are 0 to begin with.
+    """
     wanted, x = old("layers.MultiHeadAttention", example), tf.constant(*data("series"))
-    layer = keras.layers.MultiHeadAttention(num_heads=2, key_dim=3, use_bias=False)
+    biased = "False" not in example
+    layer = keras.layers.MultiHeadAttention(
+        num_heads=2, key_dim=3, use_bias=biased, output_shape=5 if biased else None
+    )
     layer(x, x, x)
-    for w, name in zip(layer.weights, ("query", "key", "value", "projection"), strict=True):
-        kernel = old_calls.drawn(f"{name}_kernel", (2, 3, 3))
+    kernels = [w for w in layer.weights if w.name == "kernel"]
+    for w, name in zip(kernels, ("query", "key", "value", "projection"), strict=True):
+        kernel = old_calls.drawn(f"{name}_kernel", (2, 3, w.shape[-1]))
         w.assign(kernel if name == "projection" else kernel.transpose(1, 0, 2))
+    if biased:
+        layer.weights[-1].assign(old_calls.drawn("projection_bias", (5,)))
     other = tf.identity(x)
     with tf.GradientTape() as tape:
         tape.watch([x, other])
