@@ -138,12 +138,9 @@ def numeric(table: Table, column: str, like: Column | None = None):
 
     Where it is to be read like another column, something else is refused.
     """
-    required, decimal = like is not None, like.decimal if like else ""
-    cells = table.column(column)
-    filled = np.array([not missing(cell) for cell in cells])
-    if not filled.any():
-        return numbers.Numbers(np.full(len(cells), np.nan), ~filled, ~filled) if required else None
-    read = numbers.read_like([c for c, f in zip(cells, filled, strict=True) if f], decimal)
+    read = numbers.read_like(table.column(column), like.decimal if like else "")
+    if read.missing.all():
+        return read if like else None
     if like and like.unit and read.unit not in ("", like.unit):
         raise RecipeError(
             f"{table.name} must have numbers in {like.unit} in column {column!r}, as the model was "
@@ -154,19 +151,16 @@ def numeric(table: Table, column: str, like: Column | None = None):
             f"{table.name} has numbers that can be read in two ways in column {column!r}, such as "
             f"{read.doubt!r}. Write them without separators between thousands."
         )
-    good = np.isfinite(read.values)
-    if not good.all():
-        if good.mean() < 0.9 and not required:
+    if read.bad.any():
+        if read.bad[~read.missing].mean() > 0.1 and not like:
             return None
-        at = np.flatnonzero(filled)[int(np.argmin(good))]
+        at = int(read.bad.argmax())
         raise RecipeError(
             f"{table.name} must have a number in column {column!r} of every line. Received: "
-            f"{cells[at]!r} in line {table.lines[at]}, and {int((~good).sum()) - 1} more. "
-            "Correct the cells, or leave them empty."
+            f"{table.column(column)[at]!r} in line {table.lines[at]}, and {read.bad.sum() - 1} "
+            "more. Correct the cells, or leave them empty."
         )
-    values = np.full(len(cells), np.nan)
-    values[filled] = read.values
-    return dataclasses.replace(read, values=values, missing=~filled, bad=np.zeros(len(cells), bool))
+    return read
 
 
 def matrix(table: Table, columns: Iterable[Column]) -> np.ndarray:
@@ -191,7 +185,7 @@ def _identifies(name: str, cells: list[str], filled: list[str]) -> bool:
 
 
 def missing(cell: str) -> bool:
-    return cell.lower() in numbers.MISSING or cell.lower() == "nat"
+    return cell.lower() in numbers.MISSING
 
 
 def is_number(cell: str) -> bool:

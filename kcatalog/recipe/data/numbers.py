@@ -9,7 +9,7 @@ import numpy as np
 
 from kcatalog.recipe.data.base import need
 
-MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", "?"))
+MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "nat", "null", "none", "-", "--", "?"))
 SPACES = " \u00a0\u202f'’"  # between thousands: space, no-break spaces, apostrophes
 CURRENCY = r"(?:[A-Z]{0,3}[$€£¥₹₽₩₺₴₪฿]|[A-Z]{3}(?=[\s\d]))"
 WRITTEN = (
@@ -78,7 +78,7 @@ def read(cells: list[str], decimal: str | None = None) -> Numbers:
         return Numbers(plain, missing, ~(good | missing), decimal=point)
     parts = column.astype(str).str.extract(WRITTEN).fillna("")
     given = (parts["digits"] != "").to_numpy()
-    if given.mean() <= 0.5:
+    if 2 * given.sum() <= (~missing).sum():
         return Numbers(np.where(good, plain, np.nan), missing, ~(good | missing))
     affixes = (parts["prefix"] + " " + parts["suffix"].str.strip()).str.strip()
     unit = affixes[given].mode()[0]
