@@ -104,33 +104,27 @@ def canonical(table: Table, column: str, like: Column | None = None) -> tuple[li
 
     They are read like those of the column that the model was trained on, if there is one.
     """
-    cells, kind = table.column(column), like and like.kind
-    gone = [missing(cell) for cell in cells]
-    if kind in (None, "number"):
-        number = numeric(table, column, like)
-        if number is not None:
-            texts = [repr(float(value)) for value in number.values]
-            made = Column(column, "number", decimal=number.decimal, unit=number.unit)
-            return ["" if g else text for g, text in zip(gone, texts, strict=True)], made
+    cells = ["" if missing(cell) else cell for cell in table.column(column)]
+    kind = like and like.kind
+    if kind in (None, "number") and (number := numeric(table, column, like)) is not None:
+        texts = ["" if np.isnan(value) else repr(float(value)) for value in number.values]
+        return texts, Column(column, "number", decimal=number.decimal, unit=number.unit)
     if kind in (None, "date"):
-        filled = [cell for cell, g in zip(cells, gone, strict=True) if not g]
-        first = like.day_first if like else dates.order(filled)[0]
-        read = dates.read(filled, column, first)
-        good = np.zeros(len(filled), bool) if read is None else read.notna()
-        if good.all():
-            found = iter(() if read is None else read)
-            made = Column(column, "date", day_first=first)
-            return ["" if g else _iso(next(found)) for g in gone], made
+        first = like.day_first if like else dates.order(cells)[0]
+        read = dates.read(cells, column, first)
+        days = [""] * len(cells) if read is None else [_iso(date) for date in read]
+        bad = [n for n, (cell, day) in enumerate(zip(cells, days, strict=True)) if cell and not day]
+        if not bad:
+            return days, Column(column, "date", day_first=first)
         if kind == "date":
-            at = int(np.flatnonzero(np.logical_not(gone))[np.argmin(good)])
             raise RecipeError(
-                f"{table.name} must have dates in column {column!r}. Received: {cells[at]!r} in "
-                f"line {table.lines[at]}."
+                f"{table.name} must have dates in column {column!r}. Received: {cells[bad[0]]!r} "
+                f"in line {table.lines[bad[0]]}."
             )
-    lower = ["" if g else cell.lower() for g, cell in zip(gone, cells, strict=True)]
+    lower = [cell.lower() for cell in cells]
     if kind == "boolean" or (kind is None and any(set(lower) - {""} <= p for p in BOOLEAN)):
         return lower, Column(column, "boolean")
-    return ["" if g else c for g, c in zip(gone, cells, strict=True)], Column(column, "category")
+    return cells, Column(column, "category")
 
 
 def numeric(table: Table, column: str, like: Column | None = None):
@@ -196,8 +190,8 @@ def is_number(cell: str) -> bool:
 
 
 def _iso(date) -> str:
-    text = date.isoformat()[:19]
-    return text.removesuffix("T00:00:00")
+    """Return a date as `Column` takes it, "" for NaT."""
+    return "" if date != date else date.isoformat()[:19].removesuffix("T00:00:00")
 
 
 def _plurals(counts: str) -> str:

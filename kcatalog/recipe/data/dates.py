@@ -56,7 +56,7 @@ def read(
         found = _of_text(column, day_first)
     else:
         return None
-    return found if found is not None and found.notna().mean() > 0.5 else None
+    return found if found is not None and 2 * found.notna().sum() > len(filled) else None
 
 
 def order(cells: list[str]) -> tuple[bool | None, bool]:
