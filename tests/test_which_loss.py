@@ -57,6 +57,14 @@ def test_a_plain_loss_that_nearly_failed_is_not_recommended():
     assert which_loss.failed([0.02, 0.01, 0.004], higher=True) is None
 
 
+def test_class_weights_gain_less_than_logit_adjustment_as_the_first_guide_says():
+    rows = which_loss.summary(which_loss.load(which_loss.RESULT), "rare")
+    scores = {row["loss"]: row["mean"] for row in rows}
+    plain = "`keras.losses.SparseCategoricalCrossentropy`"
+    weighted = scores[f"{plain} with `class_weight` in `fit`"]
+    assert scores[plain] < weighted < scores["`kcatalog.losses.LogitAdjustedCrossentropy`"]
+
+
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("name", which_loss.USES)
 def test_the_code_of_a_recommendation_trains_with_the_loss_that_was_measured(name):
