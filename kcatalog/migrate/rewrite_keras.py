@@ -108,7 +108,7 @@ class KerasRewriting:
 
     def _note_functions(self, uses):
         """Note the functions of TensorFlow in layers, losses and metrics."""
-        found: dict[ast.FunctionDef, dict[str, None]] = {}
+        found: dict[ast.AST, dict[str, None]] = {}
         for use in uses:
             function = self._function(use.node)
             if function:
@@ -117,21 +117,22 @@ class KerasRewriting:
             holder = self.program.names.parents[function]
             inside = f"{holder.name}." if isinstance(holder, ast.ClassDef) else ""
             message = f"{', '.join(sorted(names))}: only on TensorFlow; keras.ops has the like"
-            self.program.find(function, "note", f"{inside}{function.name}", message)
+            name = getattr(function, "name", "lambda")
+            self.program.find(function, "note", f"{inside}{name}", message)
 
     def _called(self, node) -> bool:
         parent = self.program.names.parents[node]
         return isinstance(parent, ast.Call) and parent.func is node
 
-    def _function(self, node) -> ast.FunctionDef | None:
+    def _function(self, node) -> ast.FunctionDef | ast.Lambda | None:
         """Return the method `call` of a class of Keras, or the loss or metric, around a node."""
         for n in self.program.names.around(node):
-            if not isinstance(n, ast.FunctionDef):
+            if not isinstance(n, ast.FunctionDef | ast.Lambda):
                 continue
             if {"y_true", "y_pred"} <= {a.arg for a in n.args.args}:
                 return n
             holder = self.program.names.parents[n]
-            if isinstance(holder, ast.ClassDef):
+            if isinstance(holder, ast.ClassDef) and isinstance(n, ast.FunctionDef):
                 paths = [self._functional.path(base) for base in holder.bases]
                 return (
                     n if n.name == "call" and any(p.startswith("keras.") for p in paths) else None

@@ -123,6 +123,11 @@ def test_marks_stand_above_the_statement_with_what_to_write():
             "loss",
             "tf.abs: only on TensorFlow; keras.ops has the like",
         ),
+        (
+            "m.compile(loss=lambda y_true, y_pred: tf.abs(y_pred))\n",
+            "lambda",
+            "tf.abs: only on TensorFlow; keras.ops has the like",
+        ),
     ],
 )
 def test_noted(body, name, message):
