@@ -15,6 +15,7 @@ from kcatalog.recipe.data.delimited import Table
 from kcatalog.recipe.data.findings import Finding, counted, listed
 from kcatalog.recipe.terminal.errors import RecipeError
 
+ADJECTIVES = {"number": "numeric", "category": "categorical"}
 MOST_VALUES = 50  # categories of a column that get a feature each
 BOOLEAN = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"})
 NUMBERED = re.compile(r"(^|[\W_])(id|key|uuid|index|nr|no|number|unnamed.*)$|^(unnamed.*)?$", re.I)
@@ -48,7 +49,7 @@ def columns(
         reasons = "; ".join(f"{why}: {listed(names)}" for why, names in out.items())
         raise RecipeError(f"{table.name} has no column to predict from ({reasons}).")
     found = table.findings
-    found.append(Finding("columns", _plurals(counted(c.kind for c in columns))))
+    found.append(Finding("columns", counted(ADJECTIVES.get(c.kind, c.kind) for c in columns)))
     for why, names in out.items():
         found.append(Finding("left out", f"{why}: {listed(names)}", warning=True))
     if gaps:
@@ -192,8 +193,3 @@ def is_number(cell: str) -> bool:
 def _iso(date) -> str:
     """Return a date as `Column` takes it, "" for NaT."""
     return "" if date != date else date.isoformat()[:19].removesuffix("T00:00:00")
-
-
-def _plurals(counts: str) -> str:
-    words = {"number": "numeric", "category": "categorical", "boolean": "boolean", "date": "date"}
-    return re.sub(r"[a-z]+", lambda m: words.get(m[0], m[0]), counts)
