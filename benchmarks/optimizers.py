@@ -13,7 +13,8 @@ the peer's own Adam in a process of the peer's environment (`peers/optimizers.py
 State is what an optimizer keeps beyond the weights; a wrapper's is without Adam's. Peak memory is
 that of a fresh process for each, less weights and gradients, compilation included: for the largest
 of the sizes. Prints tables in Markdown and saves `results/optimizers_<backend>.json`; --write puts
-the tables into RESULTS.md. On a busy machine read the ratios of processor time.
+the tables into RESULTS.md; with --optimizers it keeps the other rows of the record. On a busy
+machine read the ratios of processor time.
 """
 
 import argparse
@@ -229,29 +230,35 @@ def run(args):
     """Measure everything and return the record of it."""
     names = args.optimizers.split(",") if args.optimizers else None
     chosen, record = entries(names), {"backend": backend_name(args), "sizes": {}}
+    if names and args.write and path(args, record).exists():  # the other rows stay
+        record = json.loads(path(args, record).read_text(encoding="utf-8"))
     for size in args.sizes.split(","):
-        shapes, rows = SIZES[size][1], {}
+        of_size = record["sizes"].setdefault(size, {"rows": {}, "peers": {}})
+        shapes, rows = SIZES[size][1], of_size["rows"]
         for entry in chosen:
             rows[entry.name] = measure_one(entry, shapes, args)
             rows[entry.name]["wrapper"] = "wrapper" in entry.card.tags
             print(f"{size}: {entry.name}: {rows[entry.name]}", file=sys.stderr, flush=True)
-        peers = {}
-        if args.with_peers:
-            peers = {p: measure_peer(p, [e.name for e in chosen], shapes, args) for p in PEERS}
-        record["sizes"][size] = {"rows": rows, "peers": peers}
+        for peer in PEERS if args.with_peers else ():
+            found = measure_peer(peer, [e.name for e in chosen], shapes, args)
+            of_size["peers"].setdefault(peer, {}).update(found)
         save(record, args)  # a size may take long: what is measured is kept
     if args.with_memory:
         largest = max(args.sizes.split(","), key=lambda s: sum(map(np.prod, SIZES[s][1])))
-        record["peak_of"] = largest
-        record["peaks"] = {n: peak(n, largest, args) for n in [ADAM, *(e.name for e in chosen)]}
+        old = record.get("peaks", {}) if record.get("peak_of") == largest else {}
+        peaks = {n: peak(n, largest, args) for n in [ADAM, *(e.name for e in chosen)]}
+        record |= {"peak_of": largest, "peaks": old | peaks}
     return record
 
 
-def save(record, args):
+def path(args, record):
     name = re.sub(r"\W+", "_", record["backend"])
+    return args.out / f"optimizers_{name}.json"
+
+
+def save(record, args):
     args.out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(record, indent=1)
-    (args.out / f"optimizers_{name}.json").write_text(text, encoding="utf-8")
+    path(args, record).write_text(json.dumps(record, indent=1), encoding="utf-8")
 
 
 def backend_name(args):

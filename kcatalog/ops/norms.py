@@ -1,5 +1,6 @@
 """Euclidean norms whose squares neither overflow nor vanish."""
 
+import keras
 from keras import ops
 
 from kcatalog.ops.precision import at_least_float32
@@ -37,6 +38,46 @@ def unit(x: Tensor, axis: int | tuple[int, ...] | None = None) -> Tensor:
     m, r = scaled_norm(x, axis)
     half = ops.rsqrt(m)  # by halves, as above
     return at_least_float32(x) * half * half / ops.where(r == 0, 1.0, r)
+
+
+def norms_of_groups(tensors: list[Tensor], axes: list[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
+    """Return vectors `m` and `r` with the norms `m r` of the groups of several tensors.
+
+    A group lies over a tensor's axes. Squares are added up as they are, which takes one reading;
+    only if a sum overflows, all norms are those of `scaled_norm`. A norm below 1e-22 may become 0.
+
+    >>> m, r = norms_of_groups([ops.array([[3.0], [4.0]]), ops.array([2.0])], [(0,), (0,)])
+    >>> [float(v) for v in m * r]
+    [5.0, 2.0]
+    """
+    tensors = [at_least_float32(x) for x in tensors]
+    dtypes = {keras.backend.standardize_dtype(x.dtype) for x in tensors}
+    dtype = "float64" if "float64" in dtypes else "float32"
+    pairs = list(zip(tensors, axes, strict=True))
+
+    def joined(vectors):
+        return ops.concatenate([ops.reshape(ops.cast(v, dtype), (-1,)) for v in vectors])
+
+    squares = joined([ops.sum(ops.square(x), axis=axis) for x, axis in pairs])
+
+    def plain():
+        return ops.ones_like(squares), ops.sqrt(squares)
+
+    def scaled():
+        m, r = zip(*(scaled_norm(x, axis) for x, axis in pairs), strict=True)
+        return joined(m), joined(r)
+
+    return ops.cond(ops.isfinite(ops.sum(squares)), plain, scaled)
+
+
+def total(x: Tensor) -> Tensor:
+    """Return the sum of all entries: over the leading axes first, which XLA computes in vectors.
+
+    >>> float(total(ops.ones((2, 3))))
+    6.0
+    """
+    rank = len(x.shape)
+    return ops.sum(ops.sum(x, axis=tuple(range(rank - 1)))) if rank > 1 else ops.sum(x)
 
 
 def norm(x: Tensor) -> Tensor:

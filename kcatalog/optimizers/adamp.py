@@ -6,7 +6,6 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Choice, Example, Float, Paper
-from kcatalog.ops.norms import unit
 from kcatalog.optimizers.moment_optimizer import MomentOptimizer
 from kcatalog.optimizers.wrappers.units import incoming_axes
 from kcatalog.registry import component
@@ -78,19 +77,23 @@ class AdamP(MomentOptimizer):
     def update(self, w, g, m, v, lr, t, c1, c2, axes):
         m = self.beta_1 * m + (1 - self.beta_1) * g
         v = self.beta_2 * v + (1 - self.beta_2) * g * g
-        p = q = (m / c1) / (ops.sqrt(v / c2) + self.epsilon)
-        if len(w.shape) > 1:
-            for group in (tuple(range(len(w.shape))), axes):  # the units decide, if they do
-                q = ops.where(self._invariant(w, g, group), _tangent(w, p, group), q)
-        return w - lr * q, m, v
+        p = (m / c1) / (ops.sqrt(v / c2) + self.epsilon)
+        if len(w.shape) > 1 and self.delta:
+            p = p - self._share(w, g, p, axes) * w
+        return w - lr * p, m, v
 
-    def _invariant(self, w, g, axes):
-        """Return whether the gradient is nearly at right angles to every group of weights."""
+    def _share(self, w, g, p, axes):
+        """Return how many times `w` is to be taken out of the step: for each unit, or for all."""
         n = math.prod(w.shape[a] for a in axes)
-        cosine = ops.abs(ops.sum(unit(w, axes) * unit(g, axes), axis=axes))
-        return ops.all(cosine < self.delta / math.sqrt(n))
-
-
-def _tangent(w, p, axes):
-    u = unit(w, axes)
-    return p - ops.sum(u * p, axis=axes, keepdims=True) * u
+        of_units = [
+            ops.sum(a * b, axis=axes, keepdims=True) for a, b in ((w, w), (g, g), (w, g), (w, p))
+        ]
+        of_whole = [ops.sum(a, keepdims=True) for a in of_units]
+        share = ops.zeros_like(of_whole[0])
+        for sums, size in ((of_whole, math.prod(w.shape)), (of_units, n)):
+            w_w, g_g, w_g, w_p = sums
+            norms = ops.sqrt(w_w) * ops.sqrt(g_g)
+            # at right angles to every group: the units decide, if they do
+            invariant = ops.all(ops.abs(w_g) * size**0.5 <= self.delta * norms)
+            share = ops.where(invariant, w_p / ops.where(w_w > 0, w_w, 1.0), share)
+        return share

@@ -1,3 +1,5 @@
+import itertools
+import math
 from typing import Any
 
 import keras
@@ -5,7 +7,8 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper, Part
-from kcatalog.ops.norms import scaled_norm
+from kcatalog.ops.norms import norms_of_groups
+from kcatalog.ops.precision import at_least_float32
 from kcatalog.optimizers.wrappers.delegate import Inner
 from kcatalog.optimizers.wrappers.units import incoming_axes
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
@@ -80,13 +83,27 @@ class AdaptiveGradientClipping(Wrapper):
     def transform_gradients(
         self, gradients: list[Tensor], variables: list[keras.Variable]
     ) -> list[Tensor]:
-        return [self._clip(g, w) for g, w in zip(gradients, variables, strict=True)]
+        axes = [incoming_axes(w) for w in variables]
+        weights = [ops.stop_gradient(w) for w in variables]
+        m, r = norms_of_groups([*gradients, *weights], axes * 2)  # whose product could overflow
+        halves = self._roots(*ops.split(m, 2), *ops.split(r, 2))
+        shapes = [
+            [1 if i in a else n for i, n in enumerate(g.shape)]
+            for g, a in zip(gradients, axes, strict=True)
+        ]
+        ends = list(itertools.accumulate(math.prod(shape) for shape in shapes))
+        halves = ops.split(halves, ends[:-1]) if len(ends) > 1 else [halves]
+        parts = zip(gradients, halves, shapes, strict=True)
+        return [_scaled(g, ops.reshape(half, shape)) for g, half, shape in parts]
 
-    def _clip(self, g, w):
-        axes = incoming_axes(w)
-        m_g, r_g = scaled_norm(g, axes)  # ‖g_i‖ = m_g r_g, whose product could overflow
-        m_w, r_w = scaled_norm(ops.stop_gradient(w), axes)
-        largest = ops.cast(self.clip_factor * ops.maximum(m_w * r_w, self.epsilon), m_g.dtype)
-        half = ops.sqrt(largest / ops.maximum(r_g, 1.0)) / ops.sqrt(m_g)  # the whole could vanish
-        half = ops.where(r_g > largest / m_g, half, 1.0)
-        return ops.cast(ops.cast(g, m_g.dtype) * half * half, g.dtype)
+    def _roots(self, m_g, m_w, r_g, r_w):
+        """Return the roots of the factors of all units' gradients: a factor could vanish."""
+        largest = self.clip_factor * ops.maximum(m_w * r_w, self.epsilon)
+        half = ops.sqrt(largest / ops.maximum(r_g, 1e-30)) / ops.sqrt(m_g)
+        return ops.where(r_g > largest / m_g, half, 1.0)
+
+
+def _scaled(g, half):
+    exact = at_least_float32(g)
+    half = ops.cast(half, exact.dtype)
+    return ops.cast(exact * half * half, g.dtype)

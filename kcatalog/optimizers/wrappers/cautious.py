@@ -6,6 +6,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper, Part
+from kcatalog.ops.norms import total
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.optimizers.wrappers.delegate import Inner
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
@@ -79,6 +80,6 @@ class Cautious(Wrapper):
         u = w - at_least_float32(after)
         against = ops.sign(u) * ops.cast(gradient, u.dtype) <= 0  # so written that a NaN stays one
         d = math.prod(before.shape)
-        n = d - ops.sum(ops.cast(against, u.dtype)) + self.epsilon
+        n = d - total(ops.cast(against, u.dtype)) + self.epsilon
         scale = d / ops.where(n == 0, ops.ones_like(n), n)
-        return w - ops.where(against, ops.zeros_like(u), u * scale)
+        return w - scale * ops.where(against, 0.0, u)

@@ -1,3 +1,4 @@
+import functools
 from typing import Any
 
 import keras
@@ -5,9 +6,11 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.card import Example, Int, Paper, Part
+from kcatalog.ops.norms import total
+from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.replicas import replica_context, sum_over_replicas
 from kcatalog.optimizers.wrappers.delegate import Inner
-from kcatalog.optimizers.wrappers.replicas import assign_each, copies, dense, known
+from kcatalog.optimizers.wrappers.replicas import assign_each, copies, dense, either, known
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component
 from kcatalog.types import Tensor
@@ -106,25 +109,22 @@ class SkipNonFinite(Wrapper):
         self._counters = [self.add_variable((), name=name, **settings) for name in names]
 
     def apply_inner(self, grads: list[Tensor], variables: list[keras.Variable]) -> None:
-        bad = [ops.logical_not(ops.all(ops.isfinite(dense(g)))) for g in grads if g is not None]
-        bad = ops.any(ops.stack(bad)) if bad else ops.convert_to_tensor(False)
+        bad = _any_non_finite([dense(g) for g in grads if g is not None])
         bad = sum_over_replicas(ops.cast(bad, self.skipped.dtype)) > 0
-        is_bad = known(bad)
-        if is_bad is not None:
-            if not is_bad:
-                self.inner.apply(grads, variables)
-        elif keras.backend.backend() == "jax" or replica_context() is not None:
+        if replica_context() is not None:
             # assignments cannot stand inside of a condition here
             state = [*self._trainable_variables, *self.inner.variables]
             before = copies(state)
             self.inner.apply(grads, variables)
             self._restore_where(bad, state, before)
         else:
-            ops.cond(bad, lambda: None, lambda: self.inner.apply(grads, variables))
+            state = [*self.inner.variables, *self._trainable_variables]
+            step = functools.partial(self.inner.apply, trainable_variables=variables)
+            either(bad, lambda grads: None, step, grads, state)
         skipped, in_a_row = self._counters
         skipped.assign(skipped + ops.cast(bad, skipped.dtype))
         in_a_row.assign(ops.where(bad, in_a_row + 1, 0))
-        if is_bad:
+        if known(bad):
             self.check()
 
     def _restore_where(self, bad, state, before):
@@ -132,3 +132,20 @@ class SkipNonFinite(Wrapper):
             return ops.where(bad, before, after)
 
         assign_each(state, restored, before, [bad] * len(state))
+
+
+def _any_non_finite(tensors):
+    """Return whether an entry is NaN or infinite.
+
+    A sum that is finite has finite terms, and costs one reading. Finite terms may add up to
+    infinity, too: only then each entry is looked at.
+    """
+    if not tensors:
+        return ops.convert_to_tensor(False)
+
+    def found():
+        return ops.any(ops.stack([ops.any(ops.logical_not(ops.isfinite(t))) for t in tensors]))
+
+    sums = [ops.cast(total(at_least_float32(t)), "float32") for t in tensors]
+    finite = ops.isfinite(ops.sum(ops.stack(sums)))
+    return ops.cond(finite, lambda: ops.convert_to_tensor(False), found)

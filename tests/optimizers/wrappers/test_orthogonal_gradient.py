@@ -69,3 +69,14 @@ def test_squares_neither_overflow_nor_vanish(size):
     optimizer = OrthogonalGradient(keras.optimizers.SGD(1.0))
     optimizer.apply([ops.convert_to_tensor([3 * size, 4 * size, 0.0])], [w])
     np.testing.assert_allclose(ops.convert_to_numpy(w.value)[1], -5 * size, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["any", "nearly parallel", "large", "zero"])
+def test_dot_products_of_a_large_tensor_give_way_where_they_lose_digits(rng, kind):
+    g, w = rng.normal(size=(40, 30)), rng.normal(size=(40, 30))
+    if kind == "nearly parallel":
+        g = w + 1e-2 * g
+    scale = {"large": 1e25, "zero": 0.0}.get(kind, 1.0)
+    expected = scale * reference(g, w)
+    result = transformed(scale * g, w)
+    np.testing.assert_allclose(result, expected, rtol=1e-3, atol=1e-3 * max(scale, 1e-3))

@@ -146,3 +146,9 @@ def test_a_rate_of_zero_weighs_nothing_and_a_nan_stays():
     optimizer.learning_rate = 0.5
     optimizer.apply([ops.convert_to_tensor([1.0, float("nan")])], [w])
     np.testing.assert_array_equal(ops.convert_to_numpy(w.value), [0.5, np.nan])
+
+
+def test_it_keeps_one_slot_of_the_weights_size():
+    optimizer, w = ScheduleFree(sgd()), keras.Variable(np.ones((4, 3), "float32"))
+    optimizer.build([w])
+    assert [tuple(v.shape) for v in optimizer.variables].count((4, 3)) == 1

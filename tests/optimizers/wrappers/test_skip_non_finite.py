@@ -140,3 +140,10 @@ def test_replicas_skip_together():
     expected, found = descent.fit(one, (x, y)), descent.fit(two, (x, y))
     descent.all_close(found, expected, "two replicas and one")
     assert [int(ops.convert_to_numpy(m.optimizer.skipped)) for m in (one, two)] == [1, 1]
+
+
+def test_finite_gradients_whose_sum_overflows_make_a_step():
+    optimizer, w = SkipNonFinite(keras.optimizers.SGD(1.0)), keras.Variable([0.0, 0.0])
+    optimizer.apply([ops.full((2,), 3e38)], [w])
+    np.testing.assert_allclose(ops.convert_to_numpy(w.value), -3e38)
+    assert int(optimizer.skipped) == 0
