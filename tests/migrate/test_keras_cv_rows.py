@@ -3,6 +3,8 @@
 `tests/golden/make_keras_cv_rows.py` made the old results. What differs is measured here.
 """
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -179,3 +181,30 @@ def test_law(name, example):
     compare = OTHER_LAW.get(key[:-1], OTHER_LAW.get(name))
     assert not compare or ROWS[name].differs or ROWS[name].hint
     (compare or same_law)(got, wanted)
+
+
+def test_one_flip_for_each_direction():
+    """Two layers do what KerasCV did in one, as the row says."""
+    keras.utils.set_random_seed(3)
+    both = keras.layers.Pipeline([keras.layers.RandomFlip(x) for x in ("horizontal", "vertical")])
+    key = "layers.RandomFlip(mode='horizontal_and_vertical')/"
+    stored = golden("keras_cv_rows")
+    wanted = {k.removeprefix(key): v for k, v in stored.items() if k.startswith(key)}
+    same_law(other_calls.drawn("layers.RandomFlip", both), wanted)
+
+
+def test_code_of_reasons():
+    """The lines of code in place of `RandomApply` and `RepeatedAugmentation`."""
+    keras.utils.set_random_seed(3)
+    x, layer = np.ones((64, 2, 2, 1), "float32"), keras.layers.Rescaling(3.0)
+    (apply,) = re.findall("`([^`]+)`", ROWS["layers.RandomApply"].reason)
+    for rate, most in ((0.0, 0), (0.5, 50), (1.0, 64)):
+        space = {"keras": keras, "x": x, "layer": layer, "rate": rate}
+        changed = np.ptp(np.asarray(eval(apply, space)), axis=(1, 2, 3)) == 0  # noqa: S307
+        assert changed.all()
+        count = int((np.asarray(eval(apply, space))[:, 0, 0, 0] == 3).sum())  # noqa: S307
+        assert most - 32 * (rate == 0.5) <= count <= most
+    (repeat,) = re.findall("`([^`]+)`", ROWS["layers.RepeatedAugmentation"].reason)
+    space = {"keras": keras, "x": x, "augmenters": [layer, keras.layers.Rescaling(2.0)]}
+    got = np.asarray(eval(repeat, space))  # noqa: S307
+    np.testing.assert_array_equal(got[:, 0, 0, 0], [3.0] * 64 + [2.0] * 64)
