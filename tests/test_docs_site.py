@@ -130,6 +130,7 @@ def test_programs_get_markdown_and_a_catalog(written):
     plot = "\n![The loss of `TripletHard()`.](../../plots/losses/TripletHard.svg)\n"
     assert plot in found["parts/losses/TripletHard.md"]
     assert "\n![image_cnn: " in found["recipes/image_cnn.md"]
+    assert "| jax | " in found["parts/optimizers/Lookahead.md"].split("## Cost")[1]
     assert "<span" not in found["parts/losses/TripletHard.md"]
     assert "{toctree}" not in found["guides/index.md"]
     catalog = json.loads(found["catalog.json"])

@@ -19,7 +19,9 @@ from kcatalog.cli.terminal import UsageError, app, console, known
 
 @app.command()
 def migrate(
-    paths: Annotated[list[Path], typer.Argument(help="Python files, notebooks, or folders.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH", help="Python files, notebooks, or folders.")
+    ],
     diff: Annotated[bool, typer.Option("--diff", help="Print the change as a diff.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Change the files.")] = False,
     keras3: Annotated[
@@ -27,7 +29,10 @@ def migrate(
     ] = False,
     library: Annotated[
         list[str] | None,
-        typer.Option(help="Only this library, such as tensorflow_addons. Repeat it for several."),
+        typer.Option(
+            metavar="NAME",
+            help="Only this library, such as tensorflow_addons. Repeat it for several.",
+        ),
     ] = None,
 ):
     """Rewrite programs that use TensorFlow Addons and other libraries.
