@@ -22,6 +22,7 @@ CAPTIONS = {
     "speech_lstm": f"Utterances {_MISTAKES_FIRST}",
     "tabular_mlp": "Predicted and true values of the test split; exact ones lie on the line.",
     "text_classifier": _CONFUSION,
+    "text_gru": "Characters of the test split, true and predicted: the 32 most confused of them.",
 }
 _SERVED = "The page that `serve` shows in a browser, with an answer of the model."
 INTRODUCTION = """# Recipes

@@ -67,27 +67,36 @@ def migrate(
 @app.command("migrate-model")
 def migrate_model(
     old: Annotated[
-        Path, typer.Argument(help="A .h5 or .keras file of Keras 2: a model or weights.")
+        Path,
+        typer.Argument(metavar="OLD", help="A .h5 or .keras file of Keras 2: a model or weights."),
     ],
-    new: Annotated[Path, typer.Argument(help="The .keras file to write.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The .keras file to write.")],
     config: Annotated[
-        Path | None, typer.Option(help="For weights: the old model's JSON, from to_json().")
+        Path | None,
+        typer.Option(metavar="FILE", help="For weights: the old model's JSON, from to_json()."),
     ] = None,
     into: Annotated[
-        Path | None, typer.Option(help="For weights: a new .keras model that receives them.")
+        Path | None,
+        typer.Option(metavar="FILE", help="For weights: a new .keras model that receives them."),
     ] = None,
     samples: Annotated[
-        Path | None, typer.Option(help="Inputs to compare predictions on, .npy or .npz.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Inputs to compare predictions on, .npy or .npz."),
     ] = None,
     expected: Annotated[
-        Path | None, typer.Option(help="The old model's predictions for them, .npy or .npz.")
+        Path | None,
+        typer.Option(metavar="FILE", help="The old model's predictions for them, .npy or .npz."),
     ] = None,
     tolerance: Annotated[
-        float, typer.Option(help="Largest difference of predictions that is accepted.")
+        float, typer.Option(metavar="X", help="Largest difference of predictions that is accepted.")
     ] = 1e-4,
     modules: Annotated[
         list[str] | None,
-        typer.Option("--import", help="Module with parts of your own, registered for Keras 3."),
+        typer.Option(
+            "--import",
+            metavar="MODULE",
+            help="Module with parts of your own, registered for Keras 3.",
+        ),
     ] = None,
 ):
     """Rebuild a model of Keras 2 and TensorFlow Addons for Keras 3.
