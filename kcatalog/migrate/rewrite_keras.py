@@ -36,12 +36,19 @@ class KerasRewriting:
                 node = node.value
             parent = self.program.names.parents[node]
             called = isinstance(parent, ast.Call) and parent.func is node
-            if row and (called or row.to != name):
+            if row and (called or row.to != name) and not self._passes_on(parent):
                 self.rewriting.by_row(row, name, node, names[count:], use)
             else:
                 self._shorten(use, names)
         except Left as e:
             self.program.leave(use, name, str(e))
+
+    def _passes_on(self, call) -> bool:
+        """Return whether a call gets the `**` of a lambda around it, as those made here do."""
+        stars = [k.value for k in getattr(call, "keywords", ()) if k.arg is None]
+        around = [n for n in self.program.names.around(call) if isinstance(n, ast.Lambda)]
+        kwargs = {n.args.kwarg.arg for n in around if n.args.kwarg}
+        return any(isinstance(s, ast.Name) and s.id in kwargs for s in stars)
 
     def _shorten(self, use, names):
         """Write `keras` for `tf.keras`, where the name is not imported from there."""

@@ -38,6 +38,13 @@ def test_text(file):
     assert bool(result.of("left")) == file.stem.startswith("left_")
 
 
+@pytest.mark.parametrize("file", BEFORE, ids=lambda f: f.stem)
+def test_a_second_run_with_keras3_changes_nothing(file):
+    libraries = [table.load("tensorflow_addons")]
+    code = codemod.migrate(file.read_text(encoding="utf-8"), libraries, keras3=True).code
+    assert codemod.migrate(code, libraries, keras3=True).code == code
+
+
 def test_corpus_is_complete():
     assert len(BEFORE) >= 40
     assert {f.name for f in BEFORE} == {f.name for f in (CORPUS / "after").glob("*.py")}
