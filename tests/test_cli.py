@@ -187,3 +187,8 @@ def test_doctor_warns_of_tensorboard_without_pkg_resources(
     monkeypatch.setattr(doctor, "_version", lambda package: versions.get(package))
     _, output = run("doctor")
     assert ('pip install "setuptools<82"' in " ".join(output.split())) == warned
+
+
+def test_help_tells_of_each_command_in_a_line_that_is_not_cut(run):
+    _, output = run("--help")
+    assert "..." not in output.split("Commands:")[1]

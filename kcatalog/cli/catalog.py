@@ -39,7 +39,7 @@ def list_parts(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ):
-    """List the parts of the catalog, and Keras's own that the tuner can choose among."""
+    """List the parts of the catalog, and those of Keras."""
     singular = {k.removesuffix("es" if k == "losses" else "s"): k for k in registry.SHELVES}
     kind = singular.get(kind, kind)
     known("kind", kind, registry.SHELVES)
@@ -75,7 +75,7 @@ def show(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ):
-    """Show a part: use, arguments, formula, paper, search space, example."""
+    """Show a part: use, arguments, formula, paper, example."""
     try:
         e = registry.describe(name)
     except LookupError as error:

@@ -7,7 +7,7 @@ from kcatalog.cli.terminal import app, console
 
 @app.command()
 def doctor():
-    """Show versions and devices, and what is missing for GPU, TPU and export."""
+    """Show versions, devices, and what GPU, TPU or export lack."""
     from kcatalog.doctor import report
 
     report(console)

@@ -35,7 +35,7 @@ def migrate(
         ),
     ] = None,
 ):
-    """Rewrite programs that use TensorFlow Addons and other libraries.
+    """Rewrite programs of TensorFlow Addons or other libraries.
 
     Without --write, no file is changed. The exit code is 1 if something is left to do by hand;
     it is marked in the files.
@@ -99,7 +99,7 @@ def migrate_model(
         ),
     ] = None,
 ):
-    """Rebuild a model of Keras 2 and TensorFlow Addons for Keras 3.
+    """Rebuild a model of Keras 2 or Addons in Keras 3.
 
     Neither TensorFlow Addons nor Keras 2 is needed. The file is written whole or not at all, and
     only if predictions agree. The exit code is 1 if they do not.

@@ -19,7 +19,7 @@ def new(
         Path, typer.Argument(metavar="FOLDER", help="Folder for it, such as a package.")
     ] = Path(),
 ):
-    """Write a layer, loss or other part of your own to start from, with its test.
+    """Write a part of your own to start from, with its test.
 
     The part works and passes kcatalog's checks as it is: change it into yours. If FOLDER is a
     package, its __init__.py imports the part.

@@ -15,7 +15,7 @@ from kcatalog.cli.terminal import UsageError, app, console
 
 @app.command()
 def recipes():
-    """List the recipes with their purpose, their data and the score of a default run."""
+    """List the recipes: purpose, data, and score by default."""
     for recipe in shelf.recipes():
         console.print(f"\n[bold]{recipe.name}[/]")
         for text in (recipe.summary, recipe.data):
@@ -39,7 +39,7 @@ def run(
         ),
     ] = "",
 ):
-    """Run a recipe: tune, train, evaluate and export, or one of these commands.
+    """Run a recipe: tune, train, evaluate, export, or one step.
 
     `kcatalog recipes` lists the recipes. `kcatalog run NAME --help` lists the commands and options
     of one.
@@ -59,7 +59,7 @@ def copy(
         Path, typer.Argument(metavar="TARGET", help="New file, or a folder for it.")
     ] = Path(),
 ):
-    """Copy a recipe's script into a file of your own, to edit and to run with python.
+    """Copy a recipe's script, to edit and to run with python.
 
     `kcatalog recipes` lists the recipes.
     """
