@@ -30,7 +30,7 @@ WIDTH, HEIGHT, COLORS = 900, 620, 64
 # What TensorBoard shows of the test split, the most telling first.
 PICTURES = (
     "masks", "forecasts", "attention", "sample predictions", "predicted and true",
-    "confusion matrix", "calibration",
+    "confusion matrix", "confusion of tags", "calibration",
 )  # fmt: skip
 # What is sent to a model of text.
 TEXTS = {

@@ -115,6 +115,18 @@ def test_long_names_stand_in_full_beside_a_matrix_of_the_same_size(count):
 
 
 @pytest.mark.slow
+def test_the_padding_of_sentences_is_not_counted():
+    labels, path = np.array([[1, 2, 0], [0, 0, 0]]), np.eye(3)[[[1, 0, 0], [0, 0, 0]]]
+    path[0, 2:] = path[1, 1:] = 0
+    shown = dataclasses.replace(
+        predictions(labels, predicted=labels, names="OBI", task="tagging"), outputs=path
+    )
+    shown = dataclasses.replace(shown, predicted=path.argmax(axis=-1))
+    (axes,) = classes.confusion_of_tags(shown).axes
+    counts = [text.get_text() for text in axes.texts if text.get_text()]
+    assert counts == ["1", "1", "1"]  # O as O, B as B, I as O
+
+
 def test_any_class_name_can_be_drawn(recwarn, monkeypatch):
     monkeypatch.setattr(figures, "_family", lambda character: None)  # whatever is installed here
     names = {"\n": "\\n", " ": "space", "": "''", "字": "#3", "字 a": "? a", "кошка": "кошка",

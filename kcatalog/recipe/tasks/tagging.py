@@ -20,6 +20,7 @@ class Tagging(Task):
 
     name, measure, better = "tagging", "span F1", "higher"
     ends_in, output_name = "the output of kcatalog.layers.CRF", "path"
+    pictures = ("confusion of tags",)
 
     def output_shape(self, data: Any):
         return (None, len(data.classes))

@@ -37,6 +37,7 @@ WHILE_TRAINING = (
     samples.worst_mistakes,
     samples.masks,
     classes.confusion_matrix,
+    classes.confusion_of_tags,
     classes.table_of_worst_mistakes,
     classes.precision_and_recall,
     classes.f1_by_label,

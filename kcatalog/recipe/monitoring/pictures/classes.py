@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import keras
 import numpy as np
 
@@ -56,6 +58,13 @@ def confusion_matrix(p: Predictions):
     if len(classes) > MOST_CLASSES:
         axes.set_title(f"{MOST_CLASSES} most confused of {len(classes)} classes", fontsize=10)
     return drawn
+
+
+def confusion_of_tags(p: Predictions):
+    """Draw the confusion matrix of all tags but those of padding, whose outputs are zero."""
+    (x, y), real = p.samples, p.outputs.any(axis=-1)
+    tags = dataclasses.replace(p, samples=(x, y[real]), predicted=p.predicted[real])
+    return confusion_matrix(tags)
 
 
 def _most_confused(counts: np.ndarray) -> np.ndarray:
