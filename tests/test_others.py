@@ -47,7 +47,7 @@ def test_listed_and_shown_without_an_import(installed):
     assert "There is no package not_there" in done.stderr
     listed = installed("-m", "kcatalog", "list", "--kind", "layers").stdout
     assert "speckled: Speckle: an input times a number" in listed
-    assert ", 1 in speckled." in listed
+    assert "1 of the 1 parts in speckled." in listed
     assert "y = s x" in installed("-m", "kcatalog", "show", "Speckle").stdout
 
 

@@ -19,6 +19,7 @@ CAPTIONS = {
     "image_cnn": f"Images {_MISTAKES_FIRST}",
     "margin_mlp": _CONFUSION,
     "segmentation_unet": "Images of the test split with their true and their predicted masks.",
+    "sequence_tagger": "How many tokens of the test split have each true and each predicted tag.",
     "speech_lstm": f"Utterances {_MISTAKES_FIRST}",
     "tabular_mlp": "Predicted and true values of the test split; exact ones lie on the line.",
     "text_classifier": _CONFUSION,

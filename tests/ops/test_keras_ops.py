@@ -161,6 +161,12 @@ CASES = {  # name -> what Keras computes, and what it is
     "split": (lambda o: o.split(X, [1], axis=1)[1], X[:, 1:]),
     "pad": (lambda o: o.pad(X, ((0, 0), (1, 0)), constant_values=7), np.insert(X, 0, 7, 1)),
     "shape": (lambda o: o.convert_to_tensor(o.shape(o.convert_to_tensor(X))), [2, 3]),
+    "full_like": (lambda o: o.full_like(X, 7.0), np.full((2, 3), 7.0)),
+    "meshgrid": (
+        lambda o: o.meshgrid(X[0], X[1], indexing="ij")[0],
+        np.repeat(X[0, :, None], 3, 1),
+    ),
+    "switch": (lambda o: o.switch(1, [lambda: o.zeros(()), lambda: o.ones(())]), 1),
     "slice_update": (
         lambda o: o.slice_update(X, [0, 1], np.ones((2, 1), "float32")),
         np.where([False, True, False], 1, X),

@@ -236,7 +236,7 @@ def split(
     for part, share, draws in (("test", 0.2, TEST_SEED), ("validation", validation, seed)):
         if part not in found:
             found["train"], found[part] = hold_out(*found["train"], share, draws)
-    return found
+    return {part: found[part] for part in PARTS}
 
 
 def hold_out(x, y: np.ndarray, fraction: float, seed: int) -> tuple[Arrays, Arrays]:
