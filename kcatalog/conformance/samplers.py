@@ -136,13 +136,12 @@ def trains_in_fit(s: Subject, workers: int) -> None:
     fitted.fit(part, epochs=EPOCHS, shuffle=False, verbose=0)
     batches = _batches(s.make(), EPOCHS + 1)
     steps = len(batches) // (EPOCHS + 1)
-    try:  # Keras calls `on_epoch_end` before the first epoch as well
-        close(_weights(fitted), _by_hand(batches[steps:]), "weights trained by `fit` and by hand")
-    except CheckError:  # its workers may have fetched batches before that, which come first
-        if workers == 1:
-            raise
-        by_hand = _by_hand(batches[1 : 1 + EPOCHS * steps])
-        close(_weights(fitted), by_hand, "weights trained by `fit` with workers and by hand")
+    # Keras calls `on_epoch_end` before the first epoch as well. Batches that several workers have
+    # fetched before that come first; how many, is chance.
+    starts = [steps] if workers == 1 else range(steps, 0, -1)
+    by_hand = [_by_hand(batches[start : start + EPOCHS * steps]) for start in starts]
+    nearest = min(by_hand, key=lambda w: np.abs(w - _weights(fitted)).max())
+    close(_weights(fitted), nearest, "weights trained by `fit` and by hand")
 
 
 def _by_hand(batches) -> np.ndarray:
