@@ -89,8 +89,8 @@ readme: $(VENV)/installed-dev-recipes  ## write the generated parts of the READM
 	$(BIN)/python docs/build_coming_from.py
 
 docs: $(VENV)/installed-docs  ## the site, in build/site/html; `make test` before it fills in what was checked
-	$(BIN)/python -m docs.theory & $(BIN)/python -m docs.site.plots && wait $$!  # each on one core
-	$(BIN)/python -m docs.notebooks
+	$(BIN)/python -m docs.theory & theory=$$!; $(BIN)/python -m docs.site.plots & plots=$$!; \
+		$(BIN)/python -m docs.notebooks && wait $$theory && wait $$plots
 	$(BIN)/python -m docs.site
 
 clean:  ## remove the environments and everything that runs left behind
