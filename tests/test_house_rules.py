@@ -31,6 +31,7 @@ KNOWS_BACKENDS = {
     "ops/gradients.py": "gradients have no counterpart in keras.ops",
     "ops/replicas.py": "tf.distribute has no counterpart in keras.ops",
     "optimizers/lbfgs.py": "gradients have no counterpart in keras.ops",
+    "optimizers/sparse.py": "tf.IndexedSlices has no counterpart in keras.ops",
     "optimizers/wrappers/replicas.py": "tf.distribute has no counterpart in keras.ops",
 }
 

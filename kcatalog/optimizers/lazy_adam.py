@@ -7,7 +7,7 @@ from kcatalog.card import Example, Float, Paper
 from kcatalog.ops.lookups import sum_repeated
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.optimizers.moment_optimizer import MomentOptimizer
-from kcatalog.optimizers.wrappers.replicas import is_sparse, read_rows, write_rows
+from kcatalog.optimizers.sparse import is_sparse, read_rows, write_rows
 from kcatalog.optimizers.wrappers.units import is_table
 from kcatalog.registry import component
 from kcatalog.types import LearningRate, Tensor

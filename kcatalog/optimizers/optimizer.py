@@ -10,7 +10,7 @@ from keras import ops
 
 from kcatalog import checks
 from kcatalog.ops.precision import at_least_float32
-from kcatalog.optimizers.wrappers.replicas import dense
+from kcatalog.optimizers.sparse import dense
 from kcatalog.types import LearningRate, Tensor
 
 

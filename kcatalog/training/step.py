@@ -14,8 +14,8 @@ from keras import ops
 
 from kcatalog.ops.gradients import RandomNumbers, gradients
 from kcatalog.ops.replicas import sum_over_replicas
+from kcatalog.optimizers.sparse import dense
 from kcatalog.optimizers.wrappers.delegate import chain
-from kcatalog.optimizers.wrappers.replicas import dense
 from kcatalog.optimizers.wrappers.sharpness_aware import SharpnessAware
 from kcatalog.types import Tensor
 

@@ -6,8 +6,9 @@ from keras import ops
 from kcatalog import checks
 from kcatalog.card import Example, Float, Paper, Part
 from kcatalog.ops.replicas import sum_over_replicas
+from kcatalog.optimizers.sparse import dense
 from kcatalog.optimizers.wrappers.delegate import Inner
-from kcatalog.optimizers.wrappers.replicas import assign_where, dense, either
+from kcatalog.optimizers.wrappers.replicas import assign_where, either
 from kcatalog.optimizers.wrappers.sharpness_aware import uphill
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component

@@ -25,7 +25,8 @@ from typing import Any
 import keras
 
 from kcatalog.ops.replicas import sum_over_replicas
-from kcatalog.optimizers.wrappers.replicas import assign_each, copies, dense
+from kcatalog.optimizers.sparse import dense
+from kcatalog.optimizers.wrappers.replicas import assign_each, copies
 
 _running = threading.local()  # tf.distribute runs each replica's `apply` in a thread of its own
 

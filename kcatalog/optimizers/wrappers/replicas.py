@@ -16,15 +16,6 @@ from kcatalog.ops.replicas import replica_context
 from kcatalog.types import Tensor
 
 
-def dense(gradient: Tensor) -> Tensor:
-    """Return a gradient as a dense tensor: those of an embedding may be sparse."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return tf.convert_to_tensor(gradient)  # Keras leaves slices as they are
-    return ops.convert_to_tensor(gradient, sparse=False)
-
-
 def copies(variables: list[keras.Variable]) -> Any:
     """Return what variables hold, as tensors that later assignments leave as they are."""
     values = [ops.stop_gradient(ops.convert_to_tensor(v)) for v in variables]
@@ -46,34 +37,6 @@ def assign_each(variables: list[keras.Variable], new_value: Tensor, *args: Any) 
         new = new_value(i, old, *map(ops.stop_gradient, of_this))
         if new is not old:
             v.assign(ops.cast(new, v.dtype))
-
-
-def is_sparse(gradient: Tensor) -> bool:
-    """Return whether a gradient is one of TensorFlow's slices: rows of a table, some repeated."""
-    if keras.backend.backend() != "tensorflow":
-        return False
-    import tensorflow as tf
-
-    return isinstance(gradient, tf.IndexedSlices)
-
-
-def read_rows(variable: keras.Variable, rows: Tensor) -> Tensor:
-    """Return rows of a TensorFlow variable, without reading the others."""
-    import tensorflow as tf
-
-    return tf.gather(_native(variable), rows)
-
-
-def write_rows(variable: keras.Variable, rows: Tensor, values: Tensor) -> None:
-    """Assign rows of a TensorFlow variable, without touching the others."""
-    import tensorflow as tf
-
-    variable = _native(variable)
-    variable.scatter_update(tf.IndexedSlices(tf.cast(values, variable.dtype), rows))
-
-
-def _native(variable):
-    return variable.value if isinstance(variable, keras.Variable) else variable
 
 
 def assign_where(due: Tensor | None, groups: Any, equation: Callable[..., Any], *args: Any) -> None:

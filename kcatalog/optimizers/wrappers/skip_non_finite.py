@@ -9,8 +9,9 @@ from kcatalog.card import Example, Int, Paper, Part
 from kcatalog.ops.norms import total
 from kcatalog.ops.precision import at_least_float32
 from kcatalog.ops.replicas import replica_context, sum_over_replicas
+from kcatalog.optimizers.sparse import dense
 from kcatalog.optimizers.wrappers.delegate import Inner
-from kcatalog.optimizers.wrappers.replicas import assign_each, copies, dense, either, known
+from kcatalog.optimizers.wrappers.replicas import assign_each, copies, either, known
 from kcatalog.optimizers.wrappers.wrapper import Wrapper
 from kcatalog.registry import component
 from kcatalog.types import Tensor
